@@ -1,0 +1,104 @@
+"""Export on a command line: `python -m export MODEL_DIR BUNDLE_DIR`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from export.console import say
+from export.errors import ExportError
+from handler.errors import DeploymentError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DESCRIPTION = """
+Turn models that Ludwig trained into bundles that the handler serves, and prove that they answer as Ludwig does.
+Each bundle is read back from disk and asked beside LudwigModel.predict, on rows of your own (--dataset) and on odd ones
+(empty, emoji, Arabic, 400 words, ...). A bundle that fails is not written.
+"""
+EXAMPLES = """
+examples:
+  python -m export runs/intent bundles/intent --dataset data/test.csv
+  python -m export runs/intent bundles/intent runs/slots bundles/slots    (several in one process: Ludwig loads once)
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Export each pair of folders. Returns the exit status: 0, or 1 if one failed."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if len(options.folders) % 2:
+        parser.error("give pairs of folders: MODEL_DIR BUNDLE_DIR [MODEL_DIR BUNDLE_DIR ...]")
+    pairs = list(zip(options.folders[::2], options.folders[1::2], strict=True))
+    if options.name and len(pairs) > 1:
+        parser.error("--name goes with one model; several are named after their output features")
+    try:
+        dataset = _check(options, pairs)
+        failures = [folder for folder, bundle in pairs if not _export(folder, bundle, dataset, options)]
+    except ExportError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 1 if failures else 0
+
+
+def _check(options: argparse.Namespace, pairs: Sequence[tuple[Path, Path]]) -> "pd.DataFrame | None":
+    """Find what is wrong before the half minute that Ludwig takes to load. Returns the rows to prove bundles on."""
+    from export.model import find_model_folder
+    from export.pack import check_target
+    from export.rows import read_rows
+
+    for folder, bundle in pairs:
+        find_model_folder(folder)
+        check_target(bundle)
+    return read_rows(options.dataset).head(options.max_rows) if options.dataset else None
+
+
+def _export(folder: Path, bundle: Path, dataset: "pd.DataFrame | None", options: argparse.Namespace) -> bool:
+    from export.model import load_model
+    from export.pack import certificate, export_model
+
+    try:
+        manifest = export_model(
+            load_model(folder),
+            bundle,
+            name=options.name,
+            dataset=dataset,
+            license_name=options.license,
+            force=options.force,
+        )
+    except (ExportError, DeploymentError) as error:
+        print(f"error: {folder}: {error}", file=sys.stderr)
+        return False
+    print(certificate(manifest))
+    say(f"Written to {bundle}. Try: python -m handler ask {bundle} 'some text'")
+    return True
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m export",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "folders",
+        nargs="+",
+        type=Path,
+        metavar="MODEL_DIR BUNDLE_DIR",
+        help="a folder that Ludwig or `python -m training fit` wrote, and the folder to make of it",
+    )
+    parser.add_argument("--dataset", type=Path, help="rows to prove the bundles on: CSV, TSV, JSON, JSONL or Parquet")
+    parser.add_argument("--max-rows", type=int, default=2000, help="use at most so many of them (%(default)s)")
+    parser.add_argument("--name", help="what the handler calls the model (default: its output feature's name)")
+    parser.add_argument("--license", help="the model's licence, for the manifest, such as CC-BY-4.0")
+    parser.add_argument("--force", action="store_true", help="write a bundle that failed; its manifest says so")
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

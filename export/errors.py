@@ -1,0 +1,26 @@
+"""The exceptions of export, in one tree.
+
+    ExportError
+    ├── ModelError          the model folder, or the rows to prove it on, cannot be read
+    ├── UnsupportedError    the model has a part that cannot be reproduced exactly
+    └── ParityError         the bundle does not answer as the model does, and was not written
+"""
+
+
+class ExportError(Exception):
+    """Base of everything that export raises on purpose."""
+
+
+class ModelError(ExportError):
+    """Raise when a model folder or a file of rows is missing, incomplete or unreadable."""
+
+
+class UnsupportedError(ExportError):
+    """Raise, before any work, when a feature cannot be exported; says which, why, and what to use instead."""
+
+    def __init__(self, feature: str, reason: str, advice: str) -> None:
+        super().__init__(f"Feature {feature!r} cannot be exported: {reason}. {advice}")
+
+
+class ParityError(ExportError):
+    """Raise when the bundle's answers are not the model's."""

@@ -1,0 +1,101 @@
+"""Write the network as a graph: preprocessed arrays in, Ludwig's own predictions and probabilities out."""
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import onnx
+import torch
+
+from export.errors import ExportError
+from export.model import SourceModel
+from handler.bundle import Graph, Tensor
+from handler.inputs import InputFeature
+from handler.outputs import OutputFeature, SequenceOutput
+
+OPSET = 17
+BATCH = "batch"
+EXAMPLE_ROWS = 2
+"""With one row, tracing would take the batch for a constant."""
+
+
+class PredictingModel(torch.nn.Module):
+    """Ludwig's network with Ludwig's own prediction modules behind it, so that softmax or calibration are its own."""
+
+    def __init__(self, model: torch.nn.Module, inputs: Sequence[InputFeature], outputs: Sequence[OutputFeature]) -> None:
+        super().__init__()
+        self.model = model
+        self.input_names = [feature.name for feature in inputs]
+        self.sequences = {feature.name for feature in outputs if isinstance(feature, SequenceOutput)}
+        self.tensors = [tensor.split("::") for feature in outputs for tensor in feature.tensors]
+
+    def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Return the tensors that the handler reads, in the order of the output features."""
+        logits = self.model(dict(zip(self.input_names, inputs, strict=True)))
+        predictions = self.model.outputs_to_predictions(logits)
+        return tuple(self._answer(predictions[feature][kind], feature, kind) for feature, kind in self.tensors)
+
+    def _answer(self, tensor: torch.Tensor, feature: str, kind: str) -> torch.Tensor:
+        # Ludwig answers the most probable label of each position only: the rest need not leave the graph.
+        return tensor.amax(dim=-1) if feature in self.sequences and kind == "probabilities" else tensor
+
+
+def write_graph(
+    model: SourceModel, inputs: Sequence[InputFeature], outputs: Sequence[OutputFeature], folder: Path
+) -> Graph:
+    """Trace the network into `model.onnx`. Raises ExportError if it cannot be traced or the graph is unsafe."""
+    network = PredictingModel(model.ludwig_model.model.cpu().eval(), inputs, outputs)
+    path = folder / "model.onnx"
+    input_names = [feature.name for feature in inputs]
+    output_names = [tensor for feature in outputs for tensor in feature.tensors]
+    generator = torch.Generator().manual_seed(0)
+    example = tuple(
+        torch.randint(0, 4, (EXAMPLE_ROWS, feature.length), dtype=torch.int32, generator=generator)
+        for feature in inputs
+    )
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                network,
+                example,
+                str(path),
+                dynamo=False,  # the newer exporter writes graphs of Ludwig's Dense layers that onnxruntime refuses
+                opset_version=OPSET,
+                input_names=input_names,
+                output_names=output_names,
+                dynamic_axes={name: {0: BATCH} for name in [*input_names, *output_names]},
+            )
+    except Exception as error:
+        raise ExportError(f"torch cannot export this network to ONNX: {type(error).__name__}: {error}") from error
+    graph = _cleaned(onnx.load(path))
+    onnx.save(graph, str(path))
+    return Graph(
+        format="onnx",
+        file=path.name,
+        inputs=[_describe(value) for value in graph.graph.input],
+        outputs=[_describe(value) for value in graph.graph.output],
+    )
+
+
+def _cleaned(graph: onnx.ModelProto) -> onnx.ModelProto:
+    """Check a graph, and take out what tells of this machine. Raises ExportError if a file or operator is foreign."""
+    onnx.checker.check_model(graph)
+    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in graph.graph.initializer):
+        raise ExportError("The graph keeps weights in other files; networks of 2 GB and more are not supported.")
+    domains = {node.domain for node in graph.graph.node} - {"", "ai.onnx"}
+    if domains:
+        raise ExportError(f"The graph has operators that onnxruntime does not bring: {', '.join(sorted(domains))}.")
+    graph.ClearField("doc_string")
+    graph.ClearField("metadata_props")
+    for node in graph.graph.node:
+        node.ClearField("doc_string")
+        node.ClearField("metadata_props")
+    return graph
+
+
+def _describe(value: onnx.ValueInfoProto) -> Tensor:
+    tensor = value.type.tensor_type
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).name
+    shape = [axis.dim_param or axis.dim_value for axis in tensor.shape.dim]
+    return Tensor(name=value.name, dtype=dtype, shape=[BATCH, *shape[1:]])

@@ -1,0 +1,138 @@
+"""From a model folder to a proven bundle: describe, write, prove, and only then put it where it was asked for."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from export.console import say
+from export.errors import ExportError, ParityError
+from export.graph import write_graph
+from export.inputs import describe_inputs
+from export.model import SourceModel
+from export.outputs import describe_outputs
+from export.parity import Comparison, prove, rows_to_try
+from handler import __version__
+from handler.bundle import MANIFEST, SCHEMA_VERSION, Manifest, Parity, Provenance, describe_file
+from handler.outputs import OutputFeature
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+UNPROVEN = Parity(
+    passed=False, rows=0, odd_rows=0, ids_equal=0, labels_equal=0, max_abs_diff=0.0, tolerance=0.0, worst=[]
+)
+
+
+def export_model(
+    model: SourceModel,
+    bundle: Path,
+    *,
+    name: str | None = None,
+    dataset: "pd.DataFrame | None" = None,
+    license_name: str | None = None,
+    force: bool = False,
+) -> Manifest:
+    """Export a model into a bundle's folder, replacing a bundle that is there.
+
+    dataset: rows to prove the bundle on, besides the odd ones. force: write a bundle that failed, which says so itself.
+    Raises UnsupportedError, ExportError, or ParityError; then the folder is as it was.
+    """
+    check_target(bundle)
+    with _temporary_folder(bundle) as folder:
+        inputs = describe_inputs(model, folder)
+        outputs = describe_outputs(model, inputs)
+        name = name or default_name(outputs)
+        say(f"{name}: writing the graph ...")
+        graph = write_graph(model, inputs, outputs, folder)
+        manifest = Manifest(
+            schema_version=SCHEMA_VERSION,
+            name=name,
+            graph=graph,
+            inputs=inputs,
+            outputs=outputs,
+            files={path.name: describe_file(path) for path in sorted(folder.iterdir())},
+            provenance=Provenance(
+                ludwig_version=model.ludwig_version,
+                model_sha256=model.weights_sha256,
+                exported_at=datetime.now(UTC).isoformat(timespec="seconds"),
+                exporter_version=__version__,
+                license=license_name,
+                training=model.training,
+            ),
+            parity=UNPROVEN,
+        )
+        (folder / MANIFEST).write_bytes(manifest.to_json())
+        parity, comparisons = prove(model, folder, rows_to_try(model, manifest, dataset))
+        if not parity.passed and not force:
+            raise ParityError(_explain_failure(name, parity, comparisons))
+        manifest = msgspec.structs.replace(manifest, parity=parity)
+        (folder / MANIFEST).write_bytes(manifest.to_json())
+        _move_into_place(folder, bundle)
+    return manifest
+
+
+def check_target(bundle: Path) -> None:
+    """Raise ExportError if a bundle must not be written there."""
+    if bundle.exists() and not (bundle / MANIFEST).is_file() and (not bundle.is_dir() or any(bundle.iterdir())):
+        raise ExportError(f"{bundle} exists and is no bundle: give a new folder, or an old bundle to replace.")
+
+
+def default_name(outputs: Sequence[OutputFeature]) -> str:
+    """Return the name under which Hexabot finds the answer: that of the output."""
+    return "-".join(output.name for output in outputs)
+
+
+def certificate(manifest: Manifest) -> str:
+    """Return a bundle's certificate as a person reads it."""
+    parity = manifest.parity
+    verdict = "answers as Ludwig does" if parity.passed else "DOES NOT ANSWER as Ludwig does"
+    return (
+        f"{manifest.name}: {verdict} on {parity.rows} rows ({parity.odd_rows} of them odd): "
+        f"ids equal {parity.ids_equal}, labels equal {parity.labels_equal}, "
+        f"largest difference of a probability {parity.max_abs_diff:.1e} (allowed {parity.tolerance:.0e})"
+    )
+
+
+def _explain_failure(name: str, parity: Parity, comparisons: Sequence[Comparison]) -> str:
+    lines = [
+        f"{name} does not answer as its model does, so no bundle was written: of {parity.rows} rows, "
+        f"{parity.rows - parity.ids_equal} have other ids, {parity.rows - parity.labels_equal} other labels, and the "
+        f"largest difference of a probability is {parity.max_abs_diff:.2g} (allowed {parity.tolerance:.0e}). The worst:"
+    ]
+    for comparison in comparisons[: len(parity.worst)]:
+        values = {column: _shortened(value) for column, value in comparison.row.values.items()}
+        lines.append(f"  {comparison.row.name}: {values}")
+        lines += [f"      {_shortened(difference)}" for difference in comparison.differences[:4]]
+    lines.append("Please report this model; --force writes the bundle all the same, marked as failed.")
+    return "\n".join(lines)
+
+
+def _shortened(value: object, characters: int = 200) -> str:
+    text = str(value)
+    return text if len(text) <= characters else text[:characters] + "..."
+
+
+@contextmanager
+def _temporary_folder(bundle: Path) -> Iterator[Path]:
+    """Give a folder on the same disk, so that a finished bundle is moved into place in one step."""
+    bundle.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".{bundle.name}-", dir=bundle.parent))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _move_into_place(folder: Path, bundle: Path) -> None:
+    folder.chmod(0o755)
+    old = folder.with_name(folder.name + "-old")
+    if bundle.exists():
+        bundle.rename(old)
+    folder.rename(bundle)
+    shutil.rmtree(old, ignore_errors=True)

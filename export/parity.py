@@ -1,0 +1,151 @@
+"""The proof: the bundle, read from disk by the shipped predictor, beside `LudwigModel.predict`, row by row."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from export.console import progress
+from export.model import SourceModel
+from export.odd_rows import ODD_TEXTS, known_word_texts
+from handler.bundle import Manifest, Parity, WorstCase
+from handler.inputs import TextInput
+from handler.predictor import Predictor
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TOLERANCE = 1e-4
+BATCH_ROWS = 64
+KNOWN_WORD_ROWS = 64
+WORST_KEPT = 5
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row to try: a name for the certificate, and the values by column."""
+
+    name: str
+    values: Mapping[str, Any]
+    odd: bool
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How one row came out. differences: what differs, for a person to read."""
+
+    row: Row
+    ids_equal: bool
+    labels_equal: bool
+    max_abs_diff: float
+    differences: list[str]
+
+    @property
+    def badness(self) -> tuple[bool, bool, float]:
+        """Sort key: wrong labels first, then wrong ids, then the largest difference."""
+        return (not self.labels_equal, not self.ids_equal, self.max_abs_diff)
+
+
+def rows_to_try(model: SourceModel, manifest: Manifest, dataset: "pd.DataFrame | None") -> list[Row]:
+    """Return the rows of a certificate: odd ones, known words in random order, and the user's own."""
+    texts = [feature for feature in manifest.inputs if isinstance(feature, TextInput)]
+    missing = {"missing": None} if all(feature.fill_value is not None for feature in texts) else {}
+    rows = [
+        Row(name, {feature.column: text for feature in texts}, odd=True) for name, text in {**ODD_TEXTS, **missing}.items()
+    ]
+    shuffled = [
+        known_word_texts(model.metadata[feature.name]["idx2str"], KNOWN_WORD_ROWS, seed)
+        for seed, feature in enumerate(texts)
+    ]
+    for number, values in enumerate(zip(*shuffled, strict=True)):
+        columns = [feature.column for feature in texts]
+        rows.append(Row(f"known words {number}", dict(zip(columns, values, strict=True)), odd=True))
+    if dataset is not None:
+        columns = [feature.column for feature in manifest.inputs]
+        for number, record in enumerate(dataset[columns].to_dict("records")):
+            values = {str(column): None if value != value else value for column, value in record.items()}
+            rows.append(Row(f"row {number}", values, odd=False))
+    return rows
+
+
+def prove(model: SourceModel, folder: Path, rows: Sequence[Row]) -> tuple[Parity, list[Comparison]]:
+    """Compare a bundle with its model. Returns the certificate, and every comparison, the worst first.
+
+    Odd rows are asked one by one, as messages arrive; the user's rows in batches.
+    """
+    import pandas as pd
+
+    predictor = Predictor(folder)
+    columns = [feature.column for feature in predictor.manifest.inputs]
+    frame = pd.DataFrame({column: pd.Series([row.values[column] for row in rows], dtype=object) for column in columns})
+    expected_ids, expected = model.encode(frame), model.predict(frame)
+    found: list[dict[str, Any]] = []
+    while len(found) < len(rows):
+        size = 1 if rows[len(found)].odd else BATCH_ROWS
+        found += predictor.predict([row.values for row in rows[len(found) : len(found) + size]])
+        progress(f"{predictor.manifest.name}: compared with Ludwig, rows", len(found), len(rows))
+    found_ids = predictor.encode([row.values for row in rows])
+    comparisons = []
+    for index, row in enumerate(rows):
+        ids_equal = all(np.array_equal(ids[index], expected_ids[name][index]) for name, ids in found_ids.items())
+        comparisons.append(_compare(row, ids_equal, expected[index], found[index]))
+    comparisons.sort(key=lambda comparison: comparison.badness, reverse=True)
+    return _certificate(comparisons), comparisons
+
+
+def _compare(row: Row, ids_equal: bool, expected: Mapping[str, Any], found: Mapping[str, Any]) -> Comparison:
+    """Compare the columns of one row: labels must be the same, numbers near each other."""
+    differences = [] if ids_equal else ["other token ids"]
+    labels_equal, largest = True, 0.0
+    for column in sorted({*expected, *found}):
+        if column not in expected or column not in found:
+            labels_equal = False
+            differences.append(f"column {column} is only {'in Ludwig' if column in expected else 'in the bundle'}")
+        elif _is_numeric(expected[column]):
+            difference = _distance(expected[column], found[column])
+            largest = max(largest, difference)
+            if difference > TOLERANCE:
+                differences.append(f"{column} differs by {difference:.2g}")
+        elif expected[column] != found[column]:
+            labels_equal = False
+            differences.append(f"{column}: Ludwig {expected[column]!r}, the bundle {found[column]!r}")
+    return Comparison(row, ids_equal, labels_equal, largest, differences)
+
+
+def _is_numeric(value: Any) -> bool:
+    return np.asarray(value).dtype.kind in "fiu"
+
+
+def _distance(expected: Any, found: Any) -> float:
+    """Return the largest difference, relative where numbers are above one: a sum of logarithms grows with its length."""
+    one, other = np.asarray(expected, dtype=np.float64), np.asarray(found, dtype=np.float64)
+    if one.shape != other.shape or not np.isfinite(other).all():
+        return float("inf")
+    return float(np.max(np.abs(one - other) / np.maximum(1.0, np.abs(one)), initial=0.0))
+
+
+def _certificate(comparisons: Sequence[Comparison]) -> Parity:
+    rows = len(comparisons)
+    ids_equal = sum(comparison.ids_equal for comparison in comparisons)
+    labels_equal = sum(comparison.labels_equal for comparison in comparisons)
+    largest = max(comparison.max_abs_diff for comparison in comparisons)
+    return Parity(
+        passed=ids_equal == labels_equal == rows and largest <= TOLERANCE,
+        rows=rows,
+        odd_rows=sum(comparison.row.odd for comparison in comparisons),
+        ids_equal=ids_equal,
+        labels_equal=labels_equal,
+        max_abs_diff=largest,
+        tolerance=TOLERANCE,
+        worst=[
+            WorstCase(
+                row=comparison.row.name,
+                max_abs_diff=comparison.max_abs_diff,
+                labels_equal=comparison.labels_equal,
+                ids_equal=comparison.ids_equal,
+            )
+            for comparison in comparisons[:WORST_KEPT]
+        ],
+    )

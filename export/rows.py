@@ -1,0 +1,70 @@
+"""Read rows of values from the files that Ludwig takes: CSV, TSV, JSON, JSON Lines, Parquet."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from export.errors import ModelError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def read_rows(path: Path) -> "pd.DataFrame":
+    """Read a file as a table. Cells of text stay as they are: "null", "NA" and "nan" are words, not missing values.
+
+    Raises ModelError, naming the file, if it is missing, broken or of another format.
+    """
+    import pandas as pd
+
+    readers: dict[str, Callable[[Path], pd.DataFrame]] = {
+        ".csv": lambda file: _read_delimited(file, _delimiter(file)),
+        ".tsv": lambda file: _read_delimited(file, "\t"),
+        ".json": lambda file: pd.DataFrame(_json_records(file)),
+        ".jsonl": lambda file: pd.DataFrame(_json_lines(file)),
+        ".parquet": pd.read_parquet,
+    }
+    read = readers.get(path.suffix.lower())
+    if read is None:
+        raise ModelError(f"{path} has the ending {path.suffix!r}; expected one of {', '.join(readers)}.")
+    try:
+        rows = read(path)
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror or error}.") from None
+    except ValueError as error:  # pandas' parsers, JSON and Unicode all raise kinds of ValueError
+        raise ModelError(f"{path} is broken: {error}.") from None
+    if rows.empty:
+        raise ModelError(f"{path} has no rows.")
+    return rows
+
+
+def _read_delimited(path: Path, delimiter: str) -> "pd.DataFrame":
+    import pandas as pd
+
+    return pd.read_csv(path, sep=delimiter, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+
+
+def _delimiter(path: Path) -> str:
+    """Return `;` for a header that has it and no comma, as spreadsheets in much of Europe write CSV."""
+    with path.open(encoding="utf-8-sig") as file:
+        header = file.readline()
+    return ";" if ";" in header and "," not in header else ","
+
+
+def _json_records(path: Path) -> list[dict[str, object]]:
+    records = json.loads(path.read_text(encoding="utf-8-sig"))
+    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+        raise ValueError("expected a list of objects, one for each row")
+    return records
+
+
+def _json_lines(path: Path) -> list[dict[str, object]]:
+    records = []
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").split("\n"), start=1):
+        if line.strip():
+            try:
+                records.append(json.loads(line))
+            except ValueError as error:
+                raise ValueError(f"line {number}: {error}") from None
+    return records

@@ -1,0 +1,136 @@
+"""The handler on a command line: serve bundles, ask them, make a token."""
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from handler.auth import new_token
+from handler.errors import DeploymentError, RequestError, SettingsError
+from handler.hexabot import TEXT, Service
+from handler.logs import configure
+from handler.predictor import load_predictors
+from handler.settings import Settings
+
+COMMANDS = ("serve", "ask", "token")
+BUNDLES_HELP = "folders, each a bundle or a folder of bundles"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a command; `python -m handler BUNDLES` is short for `serve BUNDLES`. Returns the exit status."""
+    arguments = list(arguments)
+    if arguments and arguments[0] not in (*COMMANDS, "-h", "--help"):
+        arguments.insert(0, "serve")
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except (DeploymentError, RequestError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m handler",
+        description="Serve exported Ludwig models, without Ludwig.",
+        epilog="Settings such as limits and tokens are NLU_* environment variables: see the README.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    serve = commands.add_parser("serve", help="answer HTTP on this machine, as the Lambda does on AWS")
+    serve.add_argument("bundles", nargs="+", type=Path, metavar="BUNDLES", help=BUNDLES_HELP)
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    serve.add_argument("--port", type=int, default=8000, help="port to listen on (%(default)s)")
+    serve.add_argument("--open", action="store_true", help="ask for no token; without it NLU_TOKEN_DIGESTS must be set")
+    serve.set_defaults(run=_serve)
+
+    ask = commands.add_parser("ask", help="answer texts on the terminal")
+    ask.add_argument("bundles", type=Path, metavar="BUNDLES", help=BUNDLES_HELP)
+    ask.add_argument("texts", nargs="+", metavar="TEXT", help="what a user might say")
+    ask.add_argument("--json", action="store_true", help="print what Hexabot gets, a line of JSON for each text")
+    ask.set_defaults(run=_ask)
+
+    token = commands.add_parser("token", help="make a token for Hexabot, and its digest for the service")
+    token.set_defaults(run=_token)
+    return parser
+
+
+def _serve(options: argparse.Namespace) -> None:
+    try:
+        import uvicorn
+    except ModuleNotFoundError:
+        raise SettingsError(
+            "Serving outside Lambda needs uvicorn: `pip install 'ludwig-serverless[serve]'`, or `make serve`."
+        ) from None
+    from handler.api import create_app
+
+    settings = Settings.from_env(_environ(options.bundles, options.open))
+    configure(settings.log_level)
+    service = Service(load_predictors(settings.bundles, settings.threads), settings)
+    address = f"http://{options.host}:{options.port}"
+    query = "" if settings.open else "?token=$TOKEN"
+    print(f"{len(service.predictors)} models at {address}: {', '.join(service.predictors)}. Stop with Ctrl-C. Try:\n")
+    print(f"  curl -F 'text=hello, who are you?' '{address}/predict{query}'\n", flush=True)
+    uvicorn.run(create_app(service, settings), host=options.host, port=options.port, log_config=None, access_log=False)
+
+
+def _ask(options: argparse.Namespace) -> None:
+    settings = Settings.from_env(_environ([options.bundles], True))
+    service = Service(load_predictors(settings.bundles, settings.threads), settings)
+    for text in options.texts:
+        answer = service.predict({TEXT: text}).answer
+        print(msgspec.json.encode(answer).decode() if options.json else _as_table(text, answer))
+
+
+def _token(options: argparse.Namespace) -> None:
+    token, digest = new_token()
+    print(f"token   {token}\ndigest  {digest}")
+    print("Paste the token into Hexabot; put the digest into NLU_TOKEN_DIGESTS, commas between several.", file=sys.stderr)
+
+
+def _environ(bundles: Sequence[Path], is_open: bool) -> dict[str, str]:
+    environ = {**os.environ, "NLU_BUNDLES": os.pathsep.join(map(str, bundles))}
+    return {**environ, "NLU_OPEN": "1"} if is_open else environ
+
+
+def _as_table(text: str, answer: Mapping[str, Any]) -> str:
+    lines = [text]
+    for name, result in answer.items():
+        if "predictions" not in result:
+            lines.append(f"  {name:<12}{result['error']}")
+            continue
+        columns = result["predictions"]
+        prediction = columns.get(f"{name}_predictions")
+        if isinstance(prediction, list):
+            found = _slots(text, prediction, columns[f"{name}_probabilities"]) or "none"
+            lines.append(f"  {name:<12}{found}")
+        elif prediction is not None:
+            probability = columns.get(f"{name}_probabilities_{prediction}")
+            lines.append(f"  {name:<12}{prediction:<24}{probability:.3f}")
+    return "\n".join(lines)
+
+
+def _slots(text: str, tags: list[str], probabilities: list[float]) -> str:
+    """Read slots as Hexabot does: a span begins with `B-`, and has the probability of that tag."""
+    found: list[tuple[str, list[str], float]] = []
+    open_slot = ""
+    for word, tag, probability in zip(text.split(" "), tags[1:], probabilities[1:], strict=False):
+        if tag.startswith("B-"):
+            open_slot = tag[2:]
+            found.append((open_slot, [word], probability))
+        elif open_slot and tag == f"I-{open_slot}":
+            found[-1][1].append(word)
+        else:
+            open_slot = ""
+    return ", ".join(f"{slot} = {' '.join(words)} ({probability:.3f})" for slot, words, probability in found)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

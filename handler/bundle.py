@@ -1,0 +1,170 @@
+"""The bundle: a folder that holds one exported model, and the manifest that describes it.
+
+The handler reads bundles and so owns the format; export writes them through the same types. Reading one checks the
+schema, every file's size and SHA-256, and that no path leaves the folder. Nothing is unpickled.
+"""
+
+import hashlib
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+import msgspec
+
+from handler.errors import BundleError
+from handler.inputs import InputFeature
+from handler.outputs import OutputFeature
+
+SCHEMA_VERSION = 1
+MANIFEST = "manifest.json"
+
+
+class BundleFile(msgspec.Struct, frozen=True):
+    """What a file of the bundle must be."""
+
+    sha256: str
+    bytes: int
+
+
+class Tensor(msgspec.Struct, frozen=True):
+    """An input or output of the graph. shape: a number, or the name of an axis that varies."""
+
+    name: str
+    dtype: str
+    shape: list[int | str]
+
+
+class Graph(msgspec.Struct, frozen=True):
+    """The network, weights included."""
+
+    format: Literal["onnx"]
+    file: str
+    inputs: list[Tensor]
+    outputs: list[Tensor]
+
+
+class WorstCase(msgspec.Struct, frozen=True):
+    """A row in which the bundle came closest to failing; named, never quoted, since rows are people's words."""
+
+    row: str
+    max_abs_diff: float
+    labels_equal: bool
+    ids_equal: bool
+
+
+class Parity(msgspec.Struct, frozen=True, kw_only=True):
+    """The certificate: how the bundle's answers compared with `LudwigModel.predict`, row by row.
+
+    max_abs_diff: the largest difference of a probability; tolerance: the largest allowed.
+    """
+
+    passed: bool
+    rows: int
+    odd_rows: int
+    ids_equal: int
+    labels_equal: int
+    max_abs_diff: float
+    tolerance: float
+    worst: list[WorstCase]
+
+
+class Provenance(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the model comes from.
+
+    model_sha256: of the weights that were exported. training: what `training fit` wrote down, where it did.
+    """
+
+    ludwig_version: str
+    model_sha256: str
+    exported_at: str
+    exporter_version: str
+    license: str | None = None
+    training: dict[str, Any] | None = None
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that the handler needs to answer as the model does, besides the files themselves."""
+
+    schema_version: int
+    name: str
+    graph: Graph
+    inputs: list[InputFeature]
+    outputs: list[OutputFeature]
+    files: dict[str, BundleFile]
+    provenance: Provenance
+    parity: Parity
+
+    def to_json(self) -> bytes:
+        """Return the manifest as it is written to disk."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n"
+
+
+class _SchemaVersion(msgspec.Struct):
+    """The first thing to read of a manifest, whatever else it holds."""
+
+    schema_version: int
+
+
+def parse_manifest(content: bytes, where: str) -> Manifest:
+    """Read a manifest. Raises BundleError, naming `where`, if it is broken or of another schema."""
+    try:
+        found = msgspec.json.decode(content, type=_SchemaVersion).schema_version
+        if found != SCHEMA_VERSION:
+            advice = "upgrade this package" if found > SCHEMA_VERSION else "export the model again"
+            raise BundleError(f"{where} has schema {found}, this handler reads schema {SCHEMA_VERSION}: {advice}.")
+        manifest = msgspec.json.decode(content, type=Manifest)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BundleError(f"{where} is not a manifest: {error}. Export the model again.") from None
+    _check_consistency(manifest, where)
+    return manifest
+
+
+def read_bundle(folder: Path) -> Manifest:
+    """Read and verify the bundle in a folder. Raises BundleError if anything is missing, altered or out of place."""
+    path = folder / MANIFEST
+    try:
+        manifest = parse_manifest(path.read_bytes(), str(path))
+    except OSError as error:
+        raise BundleError(
+            f"{folder} is not a bundle: {path.name} cannot be read ({error.strerror}). "
+            "Make one with `python -m export MODEL_DIR BUNDLE_DIR`."
+        ) from None
+    for name, expected in manifest.files.items():
+        _check_file(folder, name, expected)
+    return manifest
+
+
+def describe_file(path: Path) -> BundleFile:
+    """Return the size and SHA-256 of a file."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return BundleFile(sha256=digest, bytes=path.stat().st_size)
+
+
+def _check_consistency(manifest: Manifest, where: str) -> None:
+    """Check what types cannot say: that names meet, and that files stay inside the folder."""
+    named = [manifest.graph.file, *(file for feature in manifest.inputs for file in feature.files)]
+    for name in [*named, *manifest.files]:
+        if PurePosixPath(name).name != name or name in {"", ".", "..", MANIFEST} or "\\" in name or "\0" in name:
+            raise BundleError(f"{where} names the file {name!r}, which is not a plain file name inside the bundle.")
+    missing = sorted(set(named) - set(manifest.files))
+    if missing:
+        raise BundleError(f"{where} uses files that it gives no hash for: {missing}.")
+    graph_inputs = sorted(tensor.name for tensor in manifest.graph.inputs)
+    if graph_inputs != sorted(feature.name for feature in manifest.inputs):
+        raise BundleError(f"{where} describes other inputs than its graph has: {graph_inputs}.")
+    unknown = {name for feature in manifest.outputs for name in feature.tensors}
+    unknown -= {tensor.name for tensor in manifest.graph.outputs}
+    if unknown or not manifest.outputs:
+        raise BundleError(f"{where} describes outputs that its graph does not have: {sorted(unknown)}.")
+
+
+def _check_file(folder: Path, name: str, expected: BundleFile) -> None:
+    path = folder / name
+    if path.is_symlink() or not path.is_file():
+        raise BundleError(f"{folder} lacks its file {name}. Copy the bundle again, whole.")
+    found = describe_file(path)
+    if found != expected:
+        raise BundleError(
+            f"{path} was altered: {found.bytes} bytes, SHA-256 {found.sha256[:12]}..., "
+            f"the manifest says {expected.bytes} bytes, {expected.sha256[:12]}.... Copy the bundle again, whole."
+        )

@@ -1,0 +1,45 @@
+"""The exceptions of the handler, in one tree.
+
+    ServingError
+    ├── RequestError              the caller's fault: says what was found, what was expected, what to do
+    │   ├── UnauthorizedError
+    │   ├── PayloadTooLargeError
+    │   └── UnsupportedContentError
+    └── DeploymentError           the deployment's fault: raised at start, before the first message
+        ├── BundleError
+        └── SettingsError
+
+Status codes belong to the HTTP layer and are not known here.
+"""
+
+
+class ServingError(Exception):
+    """Base of everything that this package raises on purpose."""
+
+
+class RequestError(ServingError):
+    """Raise when a request cannot be answered as it was sent."""
+
+
+class UnauthorizedError(RequestError):
+    """Raise when a request carries no token, or none that is known."""
+
+
+class PayloadTooLargeError(RequestError):
+    """Raise when a text, a batch or a body is over its limit."""
+
+
+class UnsupportedContentError(RequestError):
+    """Raise when a body is of a content type that is not read here."""
+
+
+class DeploymentError(ServingError):
+    """Raise when the service must not start as it is deployed."""
+
+
+class BundleError(DeploymentError):
+    """Raise when a bundle is missing, altered, unreadable or of an unknown schema."""
+
+
+class SettingsError(DeploymentError):
+    """Raise when the environment asks for something impossible or leaves out what is needed."""

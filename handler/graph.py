@@ -1,0 +1,29 @@
+"""Run a bundle's graph with onnxruntime."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from handler.errors import BundleError
+
+
+class OnnxGraph:
+    """An ONNX graph, loaded and ready. Safe to call from several threads."""
+
+    def __init__(self, path: Path, threads: int = 1) -> None:
+        """Load a graph. threads: how many a single call may use. Raises BundleError if onnxruntime refuses it."""
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime's exceptions share no public base class
+            raise BundleError(f"onnxruntime cannot load {path}: {error}. Export the model again.") from None
+        self._outputs = [output.name for output in self._session.get_outputs()]
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Run a batch: named arrays in, named arrays out, as the manifest's `graph` describes them."""
+        return dict(zip(self._outputs, self._session.run(None, inputs), strict=True))

@@ -1,0 +1,208 @@
+"""Hexabot's view of the models: what it sends, answered so that it can read all of it.
+
+Hexabot loses a whole answer when `language` is missing or failed, or when `slots` failed; so a model that fails is
+answered by a stand-in of the right shape, marked as `fallback`, and never costs the others theirs.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from handler.alignment import align, all_outside
+from handler.errors import PayloadTooLargeError, RequestError
+from handler.logs import log_failure
+from handler.outputs import Columns, SequenceOutput, merged
+from handler.predictor import Predictor
+from handler.settings import Settings
+
+TEXT, LANGUAGE = "text", "language"
+Fields = Mapping[str, Any]
+"""A request's values, by name."""
+
+
+class Table(msgspec.Struct, frozen=True):
+    """Rows of values in pandas' "split" orientation."""
+
+    columns: list[str]
+    data: list[list[Any]]
+    index: list[int | str] | None = None
+
+
+@dataclass
+class Outcome:
+    """An answer, and what the log says of it: milliseconds by model, and the models that failed."""
+
+    answer: dict[str, Any] = field(default_factory=dict)
+    milliseconds: dict[str, float] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
+
+
+class Service:
+    """All loaded models, asked as Hexabot asks."""
+
+    def __init__(self, predictors: Mapping[str, Predictor], settings: Settings) -> None:
+        self.predictors = predictors
+        self._settings = settings
+
+    def predict(self, fields: Fields) -> Outcome:
+        """Answer one row with every model, or with those that the field `model` names.
+
+        Raises RequestError for an unknown model, a text over the limit, or fields that no model can use.
+        """
+        self._check_lengths(fields.values())
+        chosen = self._chosen(fields.get("model"))
+        outcome = self._ask(chosen, lambda predictor: self._answer(predictor, fields))
+        self._stand_in(outcome, fields)
+        if LANGUAGE not in outcome.answer and fields.get("model") is None:
+            outcome.answer[LANGUAGE] = self._default_language()
+        return outcome
+
+    def batch_predict(self, fields: Fields) -> Outcome:
+        """Answer the rows of the field `dataset`, a table, with a table for each model.
+
+        Raises RequestError as `predict` does, or if the table is broken or over the limit.
+        """
+        table = self._table(fields.get("dataset"))
+        rows = [dict(zip(table.columns, row, strict=True)) for row in table.data]
+        for row in rows:
+            self._check_lengths(row.values())
+        chosen = self._chosen(fields.get("model"))
+        index = list(range(len(rows))) if table.index is None else table.index
+        return self._ask(chosen, lambda predictor: {predictor.manifest.name: self._answer_table(predictor, rows, index)})
+
+    def _ask(self, chosen: list[str], ask: Callable[[Predictor], dict[str, Any]]) -> Outcome:
+        """Ask each model; one that fails answers so, and the others go on."""
+        outcome = Outcome()
+        refusals: list[RequestError] = []
+        for name in chosen:
+            started = time.perf_counter()
+            try:
+                outcome.answer |= ask(self.predictors[name])
+            except Exception as error:
+                outcome.failed.append(name)
+                message = "The model failed; the service's log says where."
+                if isinstance(error, RequestError):
+                    refusals.append(error)
+                    message = str(error)
+                else:
+                    log_failure(f"model {name} failed", error)
+                outcome.answer[name] = {"error": message, "status": "failed"}
+            outcome.milliseconds[name] = round((time.perf_counter() - started) * 1000, 3)
+        if refusals and len(refusals) == len(chosen):
+            raise refusals[0]
+        return outcome
+
+    def _answer(self, predictor: Predictor, fields: Fields) -> dict[str, Any]:
+        """Answer one row: under the model's name and, where it has several outputs, under each output's name too."""
+        row = self._row(predictor, fields)
+        outputs = self._aligned(predictor, row, predictor.predict_outputs([row])[0])
+        answer = {predictor.manifest.name: _success(merged(outputs))}
+        if len(outputs) > 1:
+            answer |= {name: _success(columns) for name, columns in outputs.items() if name not in self.predictors}
+        return answer
+
+    def _answer_table(self, predictor: Predictor, rows: list[dict[str, Any]], index: list[int | str]) -> dict[str, Any]:
+        """Answer many rows, as pandas' "split" orientation has them."""
+        complete = [self._row(predictor, row) for row in rows]
+        answers = [
+            merged(self._aligned(predictor, row, outputs))
+            for row, outputs in zip(complete, predictor.predict_outputs(complete), strict=True)
+        ]
+        columns = list(answers[0]) if answers else []
+        return _success({"index": index, "columns": columns, "data": [list(answer.values()) for answer in answers]})
+
+    def _row(self, predictor: Predictor, fields: Fields) -> dict[str, Any]:
+        """Pick the values that a model reads; a model with one input reads the field `text`, whatever its name."""
+        columns = [feature.column for feature in predictor.manifest.inputs]
+        row = {column: fields[column] for column in columns if column in fields}
+        if not row and len(columns) == 1 and TEXT in fields:
+            row = {columns[0]: fields[TEXT]}
+        missing = [column for column in columns if column not in row]
+        if missing:
+            raise RequestError(
+                f"Model {predictor.manifest.name!r} reads {columns}; the request lacks {missing}. "
+                f"Send {missing[0]!r} as a form field or a JSON key."
+            )
+        return row
+
+    def _aligned(self, predictor: Predictor, row: Mapping[str, Any], outputs: dict[str, Columns]) -> dict[str, Columns]:
+        """Put tags where Hexabot looks for them: one for each word between single spaces."""
+        for output in predictor.manifest.outputs:
+            if isinstance(output, SequenceOutput) and output.aligned_with is not None:
+                columns = outputs[output.name]
+                feature = next(feature for feature in predictor.manifest.inputs if feature.name == output.aligned_with)
+                text = row[feature.column] or ""
+                tags, probabilities = f"{output.name}_predictions", f"{output.name}_probabilities"
+                columns[tags], columns[probabilities] = align(
+                    text,
+                    predictor.text_encoder(feature.name).placed_spans(text),
+                    columns[tags],
+                    columns[probabilities],
+                    output.special_labels,
+                )
+        return outputs
+
+    def _stand_in(self, outcome: Outcome, fields: Fields) -> None:
+        """Answer for failed models what Hexabot cannot do without: a language, and slots of the right length."""
+        for name in outcome.failed:
+            error = outcome.answer[name]["error"]
+            for output in self.predictors[name].manifest.outputs:
+                if output.name == LANGUAGE:
+                    outcome.answer[LANGUAGE] = {**self._default_language(), "error": error}
+                elif isinstance(output, SequenceOutput):
+                    text = fields.get(TEXT)
+                    tags, probabilities = all_outside(text if isinstance(text, str) else "")
+                    columns = {f"{output.name}_predictions": tags, f"{output.name}_probabilities": probabilities}
+                    outcome.answer[output.name] = {**_success(columns), "fallback": True, "error": error}
+
+    def _default_language(self) -> dict[str, Any]:
+        language = self._settings.default_language
+        columns = {f"{LANGUAGE}_predictions": language, f"{LANGUAGE}_probabilities_{language}": 1.0}
+        return {**_success(columns), "fallback": True}
+
+    def _chosen(self, names: Any) -> list[str]:
+        """Return the models to ask; all of them where none is named."""
+        available = list(self.predictors)
+        if names is None:
+            return available
+        asked = names.split(",") if isinstance(names, str) else names
+        if not isinstance(asked, list) or not all(isinstance(name, str) for name in asked):
+            raise RequestError("'model' must be names with commas between them, or a JSON list of names.")
+        asked = list(dict.fromkeys(name.strip() for name in asked))
+        unknown = [name for name in asked if name not in self.predictors]
+        if unknown or not asked:
+            raise RequestError(f"Invalid model names: {unknown}. Available models: {available}.")
+        return asked
+
+    def _table(self, dataset: Any) -> Table:
+        shape = 'a table such as {"columns": ["text"], "data": [["hello"], ["goodbye"]]}'
+        if dataset is None:
+            raise RequestError(f"The field 'dataset' is missing: send {shape}.")
+        try:
+            is_text = isinstance(dataset, str)
+            table = msgspec.json.decode(dataset, type=Table) if is_text else msgspec.convert(dataset, Table)
+        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
+            raise RequestError(f"The field 'dataset' is not {shape}: {error}.") from None
+        limit = self._settings.max_batch_rows
+        if len(table.data) > limit:
+            raise PayloadTooLargeError(f"The batch has {len(table.data)} rows, {limit} are allowed: send several batches.")
+        for number, row in enumerate(table.data):
+            if len(row) != len(table.columns):
+                raise RequestError(f"Row {number} of the dataset has {len(row)} values for {len(table.columns)} columns.")
+        if table.index is not None and len(table.index) != len(table.data):
+            raise RequestError(f"The dataset has {len(table.data)} rows, but an index of {len(table.index)}.")
+        return table
+
+    def _check_lengths(self, values: Iterable[Any]) -> None:
+        limit = self._settings.max_text_characters
+        for value in values:
+            if isinstance(value, str) and len(value) > limit:
+                raise PayloadTooLargeError(f"A text has {len(value)} characters, {limit} are allowed: shorten it.")
+
+
+def _success(predictions: dict[str, Any]) -> dict[str, Any]:
+    return {"predictions": predictions, "status": "success"}
+

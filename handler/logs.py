@@ -1,0 +1,51 @@
+"""Structured logs: one JSON object a line on stdout, never an utterance, never a token."""
+
+import logging
+import sys
+import traceback
+from contextvars import ContextVar
+from typing import Any
+
+import msgspec
+
+LOGGER = logging.getLogger("handler")
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+
+
+class JsonFormatter(logging.Formatter):
+    """Write a record as JSON: time, level, message, the request's id, and the record's `fields`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return one line of JSON."""
+        line: dict[str, Any] = {
+            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
+            "level": record.levelname,
+            "message": record.getMessage(),
+            "request_id": request_id.get(),
+            **getattr(record, "fields", {}),
+        }
+        return msgspec.json.encode(line).decode()
+
+
+def configure(level: str) -> None:
+    """Send this package's logs to stdout."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(JsonFormatter())
+    LOGGER.handlers = [handler]
+    LOGGER.setLevel(level)
+    LOGGER.propagate = False
+
+
+def log(message: str, **fields: Any) -> None:
+    """Log a line with fields."""
+    LOGGER.info(message, extra={"fields": fields})
+
+
+def log_failure(message: str, error: BaseException) -> None:
+    """Log an unexpected error: its type and where it was raised, but not its message, which may quote the utterance."""
+    frames = traceback.format_list(traceback.extract_tb(error.__traceback__))
+    causes = [type(cause).__name__ for cause in (error.__cause__, error.__context__) if cause is not None]
+    LOGGER.error(
+        message,
+        extra={"fields": {"error": type(error).__name__, "causes": causes, "traceback": "".join(frames)}},
+    )

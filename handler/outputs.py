@@ -1,0 +1,89 @@
+"""Output features: the graph's arrays in, Ludwig's columns out.
+
+Each class is the manifest's description of an output and its behaviour. Adding an output type is adding a class here,
+naming it in `OutputFeature`, and describing it in `export/outputs.py`.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+import numpy as np
+
+Columns = dict[str, Any]
+"""One row of Ludwig's answer: `<feature>_predictions`, `<feature>_probabilities` and so on."""
+
+SMALLEST_PROBABILITY = 1e-10
+"""Below it Ludwig takes no logarithm. Source: `compute_sequence_probability` in `ludwig.features.feature_utils`."""
+
+
+class CategoryOutput(msgspec.Struct, frozen=True, kw_only=True, tag="category"):
+    """One label a row.
+
+    labels: in index order, so that probability i is that of label i.
+    Source: `CategoryOutputFeature.postprocess_predictions`; softmax or calibration are taken in the graph.
+    """
+
+    name: str
+    labels: list[str]
+
+    @property
+    def tensors(self) -> list[str]:
+        """The graph's outputs that this feature reads."""
+        return [f"{self.name}::predictions", f"{self.name}::probabilities"]
+
+    def rows(self, arrays: Mapping[str, np.ndarray]) -> Iterator[Columns]:
+        """Read predictions, (batch,), and probabilities, (batch, labels), as Ludwig's columns."""
+        predictions, probabilities = (arrays[name].tolist() for name in self.tensors)
+        for index, row in zip(predictions, probabilities, strict=True):
+            columns: Columns = {
+                f"{self.name}_predictions": self.labels[index],
+                f"{self.name}_probabilities": row,
+                f"{self.name}_probability": max(row),
+            }
+            for label, probability in zip(self.labels, row, strict=True):
+                columns[f"{self.name}_probabilities_{label}"] = probability
+            yield columns
+
+
+class SequenceOutput(msgspec.Struct, frozen=True, kw_only=True, tag="sequence"):
+    """One label for each position of a sequence, as a tagger gives them.
+
+    labels: in index order, special symbols included.
+    special_labels: the symbols that are no tags: start, stop, padding and unknown.
+    aligned_with: the text input whose positions these are, or None where there is no such input.
+    Source: `SequenceOutputFeature.postprocess_predictions`; the maximum over labels is taken in the graph.
+    """
+
+    name: str
+    labels: list[str]
+    special_labels: list[str]
+    aligned_with: str | None = None
+
+    @property
+    def tensors(self) -> list[str]:
+        """The graph's outputs that this feature reads."""
+        return [f"{self.name}::predictions", f"{self.name}::probabilities"]
+
+    def rows(self, arrays: Mapping[str, np.ndarray]) -> Iterator[Columns]:
+        """Read predictions and their probabilities, both (batch, length), as Ludwig's columns.
+
+        `<feature>_probability` is the sum of the logarithms over the padded length, as in Ludwig: not in [0, 1].
+        """
+        predictions, probabilities = (arrays[name] for name in self.tensors)
+        logarithms = np.log(np.clip(probabilities, SMALLEST_PROBABILITY, 1.0)).sum(axis=-1).tolist()
+        rows = zip(predictions.tolist(), probabilities.tolist(), logarithms, strict=True)
+        for indices, row, logarithm in rows:
+            yield {
+                f"{self.name}_predictions": [self.labels[index] for index in indices],
+                f"{self.name}_probabilities": row,
+                f"{self.name}_probability": logarithm,
+            }
+
+
+OutputFeature = CategoryOutput | SequenceOutput
+
+
+def merged(outputs: Mapping[str, Columns]) -> Columns:
+    """Join the columns of several output features into one row, as Ludwig answers it."""
+    return {column: value for columns in outputs.values() for column, value in columns.items()}

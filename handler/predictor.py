@@ -1,0 +1,81 @@
+"""One bundle, ready to answer: rows in, Ludwig's columns out."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from handler.bundle import MANIFEST, Manifest, read_bundle
+from handler.errors import BundleError, RequestError
+from handler.graph import OnnxGraph
+from handler.inputs import TextEncoder
+from handler.outputs import Columns, merged
+
+
+class Predictor:
+    """Answer as `LudwigModel.predict` does, without Ludwig."""
+
+    def __init__(self, folder: Path, threads: int = 1) -> None:
+        """Load and verify the bundle in a folder. Raises BundleError if it cannot be served."""
+        self.manifest: Manifest = read_bundle(folder)
+        try:
+            self._encoders = {feature.name: feature.encoder(folder) for feature in self.manifest.inputs}
+        except ValueError as error:
+            raise BundleError(f"{folder} cannot be used: {error}. Export the model again.") from None
+        self._graph = OnnxGraph(folder / self.manifest.graph.file, threads)
+
+    def encode(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+        """Preprocess rows of raw values, by column. Returns an array for each input of the graph.
+
+        Raises RequestError if a row lacks a column or holds a value that cannot be used; None is a missing value.
+        """
+        return {
+            feature.name: self._encoders[feature.name].encode([self._value(row, feature.column) for row in rows])
+            for feature in self.manifest.inputs
+        }
+
+    def predict(self, rows: Sequence[Mapping[str, Any]]) -> list[Columns]:
+        """Answer rows of raw values, by column, with Ludwig's columns: what `to_dict("records")` gives of its answer."""
+        return [merged(outputs) for outputs in self.predict_outputs(rows)]
+
+    def predict_outputs(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Columns]]:
+        """Answer rows as `predict` does, the columns of each output feature apart, by the feature's name."""
+        if not rows:
+            return []
+        arrays = self._graph.run(self.encode(rows))
+        by_output = [output.rows(arrays) for output in self.manifest.outputs]
+        names = [output.name for output in self.manifest.outputs]
+        return [dict(zip(names, columns, strict=True)) for columns in zip(*by_output, strict=True)]
+
+    def text_encoder(self, input_name: str) -> TextEncoder:
+        """Return the encoder of a text input, which knows where its tokens lie."""
+        return self._encoders[input_name]
+
+    def _value(self, row: Mapping[str, Any], column: str) -> Any:
+        try:
+            return row[column]
+        except KeyError:
+            raise RequestError(f"The field {column!r} is missing, which model {self.manifest.name!r} reads.") from None
+
+
+def load_predictors(places: Iterable[Path], threads: int = 1) -> dict[str, Predictor]:
+    """Load every bundle in some folders, by name; a place is a bundle or a folder of bundles.
+
+    Raises BundleError if a place holds none, one cannot be served, or two have the same name.
+    """
+    predictors: dict[str, Predictor] = {}
+    for place in places:
+        folders = [place] if (place / MANIFEST).exists() else sorted(path.parent for path in place.glob(f"*/{MANIFEST}"))
+        if not folders:
+            raise BundleError(
+                f"No bundle in {place}: neither it nor a folder in it holds {MANIFEST}. "
+                "Make one with `python -m export MODEL_DIR BUNDLE_DIR`."
+            )
+        for folder in folders:
+            predictor = Predictor(folder, threads)
+            name = predictor.manifest.name
+            if name in predictors:
+                raise BundleError(f"Two bundles are named {name!r}, one of them {folder}. Export one with another --name.")
+            predictors[name] = predictor
+    return predictors

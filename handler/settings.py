@@ -1,0 +1,90 @@
+"""The handler's settings, read from the environment in one place."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from handler.errors import SettingsError
+
+DIGEST = re.compile(r"[0-9a-f]{64}")
+TRUE, FALSE = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a deployment decides.
+
+    bundles: folders, each a bundle or a folder of bundles.
+    token_digests: SHA-256 of each accepted token, in lower-case hex. open: serve without tokens.
+    default_language: answered where no language model is loaded or it failed.
+    threads: how many a single call of a model may use.
+    cors_origins: origins whose pages may call the service; none by default.
+    """
+
+    bundles: tuple[Path, ...]
+    token_digests: tuple[str, ...] = ()
+    open: bool = False
+    default_language: str = "en"
+    max_text_characters: int = 10_000
+    max_batch_rows: int = 500
+    max_body_bytes: int = 1_000_000
+    threads: int = 1
+    cors_origins: tuple[str, ...] = ()
+    log_level: str = "INFO"
+
+    def __post_init__(self) -> None:
+        for digest in self.token_digests:
+            if not DIGEST.fullmatch(digest):
+                raise SettingsError(
+                    "NLU_TOKEN_DIGESTS holds something that is no SHA-256 digest (64 hex digits, commas between "
+                    "several). Give digests, never tokens: `python -m handler token` makes a pair."
+                )
+        if not self.token_digests and not self.open:
+            raise SettingsError(
+                "No token is configured, so anyone could use this service. Set NLU_TOKEN_DIGESTS "
+                "(`python -m handler token` makes a token and its digest), or NLU_OPEN=1 for local use."
+            )
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> "Settings":
+        """Read settings from NLU_* variables. Raises SettingsError, naming the variable that is wrong."""
+        level = environ.get("NLU_LOG_LEVEL", "INFO").upper()
+        if level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+            raise SettingsError(f"NLU_LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR, found {level!r}.")
+        places = [place for place in environ.get("NLU_BUNDLES", "").split(os.pathsep) if place]
+        if not places:
+            raise SettingsError(f"NLU_BUNDLES is not set: give the folders of bundles, {os.pathsep!r} between several.")
+        return cls(
+            bundles=tuple(map(Path, places)),
+            token_digests=_items(environ.get("NLU_TOKEN_DIGESTS", "").lower()),
+            open=_flag(environ, "NLU_OPEN"),
+            default_language=environ.get("NLU_DEFAULT_LANGUAGE") or cls.default_language,
+            max_text_characters=_number(environ, "NLU_MAX_TEXT_CHARACTERS", cls.max_text_characters),
+            max_batch_rows=_number(environ, "NLU_MAX_BATCH_ROWS", cls.max_batch_rows),
+            max_body_bytes=_number(environ, "NLU_MAX_BODY_BYTES", cls.max_body_bytes),
+            threads=_number(environ, "NLU_THREADS", cls.threads),
+            cors_origins=_items(environ.get("NLU_CORS_ORIGINS", "")),
+            log_level=level,
+        )
+
+
+def _items(value: str) -> tuple[str, ...]:
+    return tuple(item for item in re.split(r"[,\s]+", value) if item)
+
+
+def _flag(environ: Mapping[str, str], name: str) -> bool:
+    value = environ.get(name, "").strip().lower()
+    if value not in TRUE | FALSE:
+        raise SettingsError(f"{name} must be 1 or 0, found {value!r}.")
+    return value in TRUE
+
+
+def _number(environ: Mapping[str, str], name: str, default: int) -> int:
+    value = environ.get(name, "").strip()
+    if not value:
+        return default
+    if not value.isascii() or not value.isdigit() or int(value) == 0:
+        raise SettingsError(f"{name} must be a whole number above zero, found {value!r}.")
+    return int(value)

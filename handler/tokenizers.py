@@ -1,0 +1,165 @@
+"""Ludwig's tokenizers, token for token, without Ludwig.
+
+Each class is the manifest's description of a tokenizer and its behaviour: adding one is adding a class here and naming
+it in `Tokenizer`. Splitting tokenizers give strings that a vocabulary turns into ids; `SubwordTokenizer` gives ids.
+Source: `ludwig.utils.tokenizers` of Ludwig 0.17.10.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    import tokenizers
+
+Span = tuple[int, int]
+"""Where a token begins and ends in the text that was given, in characters."""
+
+COMMA = re.compile(r"\s*,\s*")
+UNDERSCORE = re.compile(r"\s*_\s*")
+
+
+class Splitter(msgspec.Struct, frozen=True):
+    """A tokenizer whose tokens are pieces of the text."""
+
+    def spans(self, text: str) -> Iterator[Span]:
+        """Yield where each token lies, in reading order."""
+        raise NotImplementedError
+
+    def split(self, text: str) -> list[str]:
+        """Return the tokens, in the order in which Ludwig gives them ids."""
+        return [text[start:end] for start, end in self.spans(text)]
+
+
+class SpaceTokenizer(Splitter, frozen=True, tag="space"):
+    """Strip all white space at the ends, then split on the space character alone."""
+
+    def spans(self, text: str) -> Iterator[Span]:
+        start, end = _stripped(text)
+        for word in text[start:end].split(" "):
+            if word:
+                yield start, start + len(word)
+            start += len(word) + 1
+
+    def split(self, text: str) -> list[str]:
+        return [word for word in text.strip().split(" ") if word]
+
+
+class SpacePunctTokenizer(Splitter, frozen=True, tag="space_punct"):
+    """Runs of letters, digits and `_`; every other visible character stands alone."""
+
+    def spans(self, text: str) -> Iterator[Span]:
+        word_start = None
+        for index, character in enumerate(text):
+            in_word = character.isalnum() or character == "_"
+            if in_word and word_start is None:
+                word_start = index
+            elif not in_word:
+                if word_start is not None:
+                    yield word_start, index
+                    word_start = None
+                if not character.isspace():
+                    yield index, index + 1
+        if word_start is not None:
+            yield word_start, len(text)
+
+
+class CharactersTokenizer(Splitter, frozen=True, tag="characters"):
+    """Every character is a token, white space included."""
+
+    def spans(self, text: str) -> Iterator[Span]:
+        return ((index, index + 1) for index in range(len(text)))
+
+    def split(self, text: str) -> list[str]:
+        return list(text)
+
+
+class CommaTokenizer(Splitter, frozen=True, tag="comma"):
+    """Split the stripped text on commas and the white space around them; empty pieces stay."""
+
+    def spans(self, text: str) -> Iterator[Span]:
+        return _between(COMMA, text)
+
+
+class UnderscoreTokenizer(Splitter, frozen=True, tag="underscore"):
+    """Split the stripped text on underscores and the white space around them; empty pieces stay."""
+
+    def spans(self, text: str) -> Iterator[Span]:
+        return _between(UNDERSCORE, text)
+
+
+class UntokenizedTokenizer(Splitter, frozen=True, tag="untokenized"):
+    """The whole text is one token."""
+
+    def spans(self, text: str) -> Iterator[Span]:
+        yield 0, len(text)
+
+
+class StrippedTokenizer(Splitter, frozen=True, tag="stripped"):
+    """The whole text without the white space at its ends is one token."""
+
+    def spans(self, text: str) -> Iterator[Span]:
+        yield _stripped(text)
+
+
+class SubwordTokenizer(msgspec.Struct, frozen=True, tag="subword"):
+    """A Hugging Face tokenizer, as its `tokenizer.json` describes it.
+
+    file: the tokenizer's file inside the bundle.
+    max_tokens: where Hugging Face itself cuts a text, special tokens included, or None where it does not.
+    """
+
+    file: str
+    max_tokens: int | None = None
+
+    def load(self, folder: Path) -> "tokenizers.Tokenizer":
+        """Read the tokenizer from a bundle's folder; a file that is none raises ValueError."""
+        from tokenizers import Tokenizer
+
+        try:
+            tokenizer = Tokenizer.from_file(str(folder / self.file))
+        except Exception as error:  # the Rust library raises bare Exception
+            raise ValueError(f"{self.file} is not a Hugging Face tokenizer: {error}") from None
+        tokenizer.no_padding()
+        if self.max_tokens is None:
+            tokenizer.no_truncation()
+        else:
+            tokenizer.enable_truncation(self.max_tokens)
+        return tokenizer
+
+
+SplittingTokenizer = (
+    SpaceTokenizer
+    | SpacePunctTokenizer
+    | CharactersTokenizer
+    | CommaTokenizer
+    | UnderscoreTokenizer
+    | UntokenizedTokenizer
+    | StrippedTokenizer
+)
+Tokenizer = SplittingTokenizer | SubwordTokenizer
+
+
+def lowered_origins(text: str) -> list[int]:
+    """Map each character of `text.lower()` to the character it came from; one more entry marks the end.
+
+    Lowering can lengthen a text ("İ" becomes two characters), so offsets in the one are not offsets in the other.
+    """
+    origins = [index for index, character in enumerate(text) for _ in character.lower()]
+    return [*origins, len(text)]
+
+
+def _stripped(text: str) -> Span:
+    start = len(text) - len(text.lstrip())
+    return start, start + len(text.strip())
+
+
+def _between(separator: re.Pattern[str], text: str) -> Iterator[Span]:
+    start, end = _stripped(text)
+    for match in separator.finditer(text, start, end):
+        yield start, match.start()
+        start = match.end()
+    yield start, end
