@@ -1,9 +1,9 @@
 """The exceptions of export, in one tree.
 
-    ExportError
-    ├── ModelError          the model folder, or the rows to prove it on, cannot be read
-    ├── UnsupportedError    the model has a part that cannot be reproduced exactly
-    └── ParityError         the bundle does not answer as the model does, and was not written
+ExportError
+├── ModelError          the model folder, or the rows to prove it on, cannot be read
+├── UnsupportedError    the model has a part that cannot be reproduced exactly
+└── ParityError         the bundle does not answer as the model does, and was not written
 """
 
 

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import onnx
 import torch
@@ -13,6 +14,9 @@ from handler.bundle import Graph, Tensor
 from handler.inputs import InputFeature
 from handler.outputs import OutputFeature, SequenceOutput
 
+if TYPE_CHECKING:
+    from ludwig.models.ecd import ECD
+
 OPSET = 17
 BATCH = "batch"
 EXAMPLE_ROWS = 2
@@ -22,7 +26,7 @@ EXAMPLE_ROWS = 2
 class PredictingModel(torch.nn.Module):
     """Ludwig's network with Ludwig's own prediction modules behind it, so that softmax or calibration are its own."""
 
-    def __init__(self, model: torch.nn.Module, inputs: Sequence[InputFeature], outputs: Sequence[OutputFeature]) -> None:
+    def __init__(self, model: "ECD", inputs: Sequence[InputFeature], outputs: Sequence[OutputFeature]) -> None:
         super().__init__()
         self.model = model
         self.input_names = [feature.name for feature in inputs]

@@ -11,7 +11,7 @@ import msgspec
 
 from export.errors import UnsupportedError
 from export.model import SourceModel
-from handler.inputs import InputFeature, TextInput
+from handler.inputs import InputFeature, TextInput, Vocabulary
 from handler.tokenizers import (
     CharactersTokenizer,
     CommaTokenizer,
@@ -92,11 +92,13 @@ def _vocabulary_parts(name: str, metadata: Mapping[str, Any], folder: Path, key:
     ids = metadata["str2idx"]
     return {
         "tokenizer": tokenizer(),
-        "vocabulary": file,
+        "vocabulary": Vocabulary(
+            file=file,
+            unknown_id=ids[metadata.get("unknown_symbol", preprocessing["unknown_symbol"])],
+            start_id=ids[START],
+            stop_id=ids[STOP],
+        ),
         "padding_id": ids[metadata.get("padding_symbol", preprocessing["padding_symbol"])],
-        "unknown_id": ids[metadata.get("unknown_symbol", preprocessing["unknown_symbol"])],
-        "start_id": ids[START],
-        "stop_id": ids[STOP],
     }
 
 

@@ -2,13 +2,14 @@
 
 import logging
 import os
+import sys
 import warnings
 from types import ModuleType
 
 from export.console import say
 from export.errors import ExportError
 
-NOISY = ("ludwig", "transformers", "torch", "torchmetrics", "lightning", "huggingface_hub", "pandas")
+NOISY = ("bitsandbytes", "ludwig", "transformers", "torch", "torchmetrics", "lightning", "huggingface_hub", "pandas")
 
 
 def import_ludwig(*, cpu_only: bool) -> ModuleType:
@@ -21,9 +22,11 @@ def import_ludwig(*, cpu_only: bool) -> ModuleType:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    say("Loading Ludwig, which takes about half a minute ...")
+    if "ludwig.api" not in sys.modules:
+        say("Loading Ludwig, which takes about half a minute ...")
     for name in NOISY:
         warnings.filterwarnings("ignore", module=rf"{name}(\.|$)")
+        logging.getLogger(name).setLevel(logging.ERROR)
     try:
         import ludwig.api
         import ludwig.globals
@@ -33,6 +36,5 @@ def import_ludwig(*, cpu_only: bool) -> ModuleType:
             "or use `make demo`, which sets everything up."
         ) from None
     ludwig.globals.set_disable_progressbar(True)
-    for name in NOISY:
-        logging.getLogger(name).setLevel(logging.ERROR)
-    return ludwig.api
+    api: ModuleType = ludwig.api
+    return api

@@ -77,7 +77,9 @@ def load_model(path: Path) -> SourceModel:
     try:
         ludwig_model = api.LudwigModel.load(str(folder), backend="local")
     except Exception as error:
-        raise ModelError(f"Ludwig {ludwig.__version__} cannot load {folder}: {type(error).__name__}: {error}") from error
+        raise ModelError(
+            f"Ludwig {ludwig.__version__} cannot load {folder}: {type(error).__name__}: {error}"
+        ) from error
     with (folder / WEIGHTS).open("rb") as weights:
         digest = hashlib.file_digest(weights, "sha256").hexdigest()
     return SourceModel(

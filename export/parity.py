@@ -53,20 +53,21 @@ def rows_to_try(model: SourceModel, manifest: Manifest, dataset: "pd.DataFrame |
     texts = [feature for feature in manifest.inputs if isinstance(feature, TextInput)]
     missing = {"missing": None} if all(feature.fill_value is not None for feature in texts) else {}
     rows = [
-        Row(name, {feature.column: text for feature in texts}, odd=True) for name, text in {**ODD_TEXTS, **missing}.items()
+        Row(name, {feature.column: text for feature in texts}, odd=True)
+        for name, text in {**ODD_TEXTS, **missing}.items()
     ]
     shuffled = [
         known_word_texts(model.metadata[feature.name]["idx2str"], KNOWN_WORD_ROWS, seed)
         for seed, feature in enumerate(texts)
     ]
-    for number, values in enumerate(zip(*shuffled, strict=True)):
-        columns = [feature.column for feature in texts]
-        rows.append(Row(f"known words {number}", dict(zip(columns, values, strict=True)), odd=True))
+    for number, words in enumerate(zip(*shuffled, strict=True)):
+        values = {feature.column: text for feature, text in zip(texts, words, strict=True)}
+        rows.append(Row(f"known words {number}", values, odd=True))
     if dataset is not None:
         columns = [feature.column for feature in manifest.inputs]
         for number, record in enumerate(dataset[columns].to_dict("records")):
-            values = {str(column): None if value != value else value for column, value in record.items()}
-            rows.append(Row(f"row {number}", values, odd=False))
+            given = {str(column): None if value != value else value for column, value in record.items()}
+            rows.append(Row(f"row {number}", given, odd=False))
     return rows
 
 

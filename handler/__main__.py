@@ -86,13 +86,15 @@ def _ask(options: argparse.Namespace) -> None:
     service = Service(load_predictors(settings.bundles, settings.threads), settings)
     for text in options.texts:
         answer = service.predict({TEXT: text}).answer
-        print(msgspec.json.encode(answer).decode() if options.json else _as_table(text, answer))
+        print(msgspec.json.encode(answer).decode() if options.json else answer_table(text, answer))
 
 
 def _token(options: argparse.Namespace) -> None:
     token, digest = new_token()
     print(f"token   {token}\ndigest  {digest}")
-    print("Paste the token into Hexabot; put the digest into NLU_TOKEN_DIGESTS, commas between several.", file=sys.stderr)
+    print(
+        "Paste the token into Hexabot; put the digest into NLU_TOKEN_DIGESTS, commas between several.", file=sys.stderr
+    )
 
 
 def _environ(bundles: Sequence[Path], is_open: bool) -> dict[str, str]:
@@ -100,7 +102,7 @@ def _environ(bundles: Sequence[Path], is_open: bool) -> dict[str, str]:
     return {**environ, "NLU_OPEN": "1"} if is_open else environ
 
 
-def _as_table(text: str, answer: Mapping[str, Any]) -> str:
+def answer_table(text: str, answer: Mapping[str, Any]) -> str:
     lines = [text]
     for name, result in answer.items():
         if "predictions" not in result:

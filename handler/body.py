@@ -75,5 +75,7 @@ def _parse_json(body: bytes, options: dict[bytes, bytes]) -> dict[str, Any]:
     except (msgspec.DecodeError, RecursionError) as error:
         raise RequestError(f"The body is not JSON: {error}.") from None
     if not isinstance(fields, dict):
-        raise RequestError(f'The JSON body must be an object such as {{"text": "hello"}}, found {type(fields).__name__}.')
+        raise RequestError(
+            f'The JSON body must be an object such as {{"text": "hello"}}, found {type(fields).__name__}.'
+        )
     return fields

@@ -70,8 +70,10 @@ class Service:
         for row in rows:
             self._check_lengths(row.values())
         chosen = self._chosen(fields.get("model"))
-        index = list(range(len(rows))) if table.index is None else table.index
-        return self._ask(chosen, lambda predictor: {predictor.manifest.name: self._answer_table(predictor, rows, index)})
+        index: list[int | str] = list(range(len(rows))) if table.index is None else table.index
+        return self._ask(
+            chosen, lambda predictor: {predictor.manifest.name: self._answer_table(predictor, rows, index)}
+        )
 
     def _ask(self, chosen: list[str], ask: Callable[[Predictor], dict[str, Any]]) -> Outcome:
         """Ask each model; one that fails answers so, and the others go on."""
@@ -188,10 +190,14 @@ class Service:
             raise RequestError(f"The field 'dataset' is not {shape}: {error}.") from None
         limit = self._settings.max_batch_rows
         if len(table.data) > limit:
-            raise PayloadTooLargeError(f"The batch has {len(table.data)} rows, {limit} are allowed: send several batches.")
+            raise PayloadTooLargeError(
+                f"The batch has {len(table.data)} rows, {limit} are allowed: send several batches."
+            )
         for number, row in enumerate(table.data):
             if len(row) != len(table.columns):
-                raise RequestError(f"Row {number} of the dataset has {len(row)} values for {len(table.columns)} columns.")
+                raise RequestError(
+                    f"Row {number} of the dataset has {len(row)} values for {len(table.columns)} columns."
+                )
         if table.index is not None and len(table.index) != len(table.data):
             raise RequestError(f"The dataset has {len(table.data)} rows, but an index of {len(table.index)}.")
         return table
@@ -205,4 +211,3 @@ class Service:
 
 def _success(predictions: dict[str, Any]) -> dict[str, Any]:
     return {"predictions": predictions, "status": "success"}
-

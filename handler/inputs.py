@@ -29,13 +29,24 @@ class InputEncoder(Protocol):
         """
 
 
+class Vocabulary(msgspec.Struct, frozen=True):
+    """The tokens that Ludwig found in the training data, and what it wraps around each row.
+
+    file: the bundle's file that lists the tokens in the order of their ids.
+    """
+
+    file: str
+    unknown_id: int
+    start_id: int
+    stop_id: int
+
+
 class TextInput(msgspec.Struct, frozen=True, kw_only=True, tag="text"):
     """A text or sequence feature.
 
     name, column: Ludwig's name of the feature and the column (the request's field) that its values come from.
     length: tokens a row, special tokens included; every row is padded or cut to exactly this.
-    vocabulary: the bundle's file that lists the tokens in the order of their ids; None for sub-words.
-    start_id, stop_id: what Ludwig wraps around each row; None for sub-words, whose tokenizer does it.
+    vocabulary: gives tokens their ids; None for sub-words, whose tokenizer does it.
     fill_value: stands for a missing value; None where a missing value is an error.
     Source: `build_sequence_matrix` in `ludwig.utils.strings_utils`.
     """
@@ -47,17 +58,15 @@ class TextInput(msgspec.Struct, frozen=True, kw_only=True, tag="text"):
     lowercase: bool
     padding: Literal["left", "right"]
     padding_id: int
-    vocabulary: str | None = None
-    unknown_id: int | None = None
-    start_id: int | None = None
-    stop_id: int | None = None
+    vocabulary: Vocabulary | None = None
     fill_value: str | None = None
 
     @property
     def files(self) -> list[str]:
         """The files of the bundle that this feature reads."""
-        subwords = [self.tokenizer.file] if isinstance(self.tokenizer, SubwordTokenizer) else []
-        return [*subwords, *filter(None, [self.vocabulary])]
+        if isinstance(self.tokenizer, SubwordTokenizer):
+            return [self.tokenizer.file]
+        return [self.vocabulary.file] if self.vocabulary else []
 
     def encoder(self, folder: Path) -> "TextEncoder":
         """Load what the feature needs from its bundle's folder. Raises ValueError for a file that cannot be used."""
@@ -111,7 +120,9 @@ class TextEncoder:
         if value is None:
             value = self.feature.fill_value
             if value is None:
-                raise RequestError(f"{self.feature.column!r} is missing, and the model was trained without a fill value.")
+                raise RequestError(
+                    f"{self.feature.column!r} is missing, and the model was trained without a fill value."
+                )
         return checked_text(value, self.feature.column)
 
 
@@ -121,23 +132,20 @@ class VocabularyEncoder(TextEncoder):
     def __init__(self, feature: TextInput, folder: Path) -> None:
         if feature.vocabulary is None or isinstance(feature.tokenizer, SubwordTokenizer):
             raise ValueError(f"input {feature.name!r} names no vocabulary")
-        vocabulary = msgspec.json.decode((folder / feature.vocabulary).read_bytes(), type=list[str])
-        self._ids = {token: index for index, token in enumerate(vocabulary)}
+        tokens = msgspec.json.decode((folder / feature.vocabulary.file).read_bytes(), type=list[str])
+        special = feature.vocabulary
+        ids = (special.unknown_id, special.start_id, special.stop_id, feature.padding_id)
+        if not all(0 <= token_id < len(tokens) for token_id in ids):
+            raise ValueError(f"a special symbol of input {feature.name!r} is outside its vocabulary: {ids}")
+        self._ids = {token: index for index, token in enumerate(tokens)}
+        self._special = special
         self._splitter = feature.tokenizer
-        for role in ("unknown_id", "start_id", "stop_id", "padding_id"):
-            token_id = getattr(feature, role)
-            if token_id is None or not 0 <= token_id < len(vocabulary):
-                raise ValueError(f"{role} of input {feature.name!r} is not in its vocabulary: {token_id}")
         super().__init__(feature, self._vocabulary_ids)
 
     def _vocabulary_ids(self, text: str) -> list[int]:
-        known = self._ids.get
-        unknown = self.feature.unknown_id
-        return [
-            self.feature.start_id,
-            *(known(token, unknown) for token in self._splitter.split(text)),
-            self.feature.stop_id,
-        ]
+        known, special = self._ids.get, self._special
+        tokens = self._splitter.split(text)
+        return [special.start_id, *(known(token, special.unknown_id) for token in tokens), special.stop_id]
 
     def _spans(self, text: str) -> tuple[int, list[PlacedSpan]]:
         spans = list(enumerate(self._splitter.spans(text), start=1))
@@ -168,6 +176,7 @@ def checked_text(value: Any, column: str) -> str:
         value.encode()
     except UnicodeEncodeError as error:
         raise RequestError(
-            f"{column!r} is not valid Unicode: character {error.start} is half of a surrogate pair. Send the text as UTF-8."
+            f"{column!r} is not valid Unicode: character {error.start} is half of a surrogate pair. "
+            "Send the text as UTF-8."
         ) from None
     return value

@@ -36,7 +36,7 @@ class Predictor:
         }
 
     def predict(self, rows: Sequence[Mapping[str, Any]]) -> list[Columns]:
-        """Answer rows of raw values, by column, with Ludwig's columns: what `to_dict("records")` gives of its answer."""
+        """Answer rows of raw values, by column, with Ludwig's columns: its answer's `to_dict("records")`."""
         return [merged(outputs) for outputs in self.predict_outputs(rows)]
 
     def predict_outputs(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Columns]]:
@@ -66,7 +66,9 @@ def load_predictors(places: Iterable[Path], threads: int = 1) -> dict[str, Predi
     """
     predictors: dict[str, Predictor] = {}
     for place in places:
-        folders = [place] if (place / MANIFEST).exists() else sorted(path.parent for path in place.glob(f"*/{MANIFEST}"))
+        folders = (
+            [place] if (place / MANIFEST).exists() else sorted(path.parent for path in place.glob(f"*/{MANIFEST}"))
+        )
         if not folders:
             raise BundleError(
                 f"No bundle in {place}: neither it nor a folder in it holds {MANIFEST}. "
@@ -76,6 +78,8 @@ def load_predictors(places: Iterable[Path], threads: int = 1) -> dict[str, Predi
             predictor = Predictor(folder, threads)
             name = predictor.manifest.name
             if name in predictors:
-                raise BundleError(f"Two bundles are named {name!r}, one of them {folder}. Export one with another --name.")
+                raise BundleError(
+                    f"Two bundles are named {name!r}, one of them {folder}. Export one with another --name."
+                )
             predictors[name] = predictor
     return predictors

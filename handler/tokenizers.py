@@ -8,7 +8,7 @@ Source: `ludwig.utils.tokenizers` of Ludwig 0.17.10.
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, override
 
 import msgspec
 
@@ -37,6 +37,7 @@ class Splitter(msgspec.Struct, frozen=True):
 class SpaceTokenizer(Splitter, frozen=True, tag="space"):
     """Strip all white space at the ends, then split on the space character alone."""
 
+    @override
     def spans(self, text: str) -> Iterator[Span]:
         start, end = _stripped(text)
         for word in text[start:end].split(" "):
@@ -44,6 +45,7 @@ class SpaceTokenizer(Splitter, frozen=True, tag="space"):
                 yield start, start + len(word)
             start += len(word) + 1
 
+    @override
     def split(self, text: str) -> list[str]:
         return [word for word in text.strip().split(" ") if word]
 
@@ -51,6 +53,7 @@ class SpaceTokenizer(Splitter, frozen=True, tag="space"):
 class SpacePunctTokenizer(Splitter, frozen=True, tag="space_punct"):
     """Runs of letters, digits and `_`; every other visible character stands alone."""
 
+    @override
     def spans(self, text: str) -> Iterator[Span]:
         word_start = None
         for index, character in enumerate(text):
@@ -70,9 +73,11 @@ class SpacePunctTokenizer(Splitter, frozen=True, tag="space_punct"):
 class CharactersTokenizer(Splitter, frozen=True, tag="characters"):
     """Every character is a token, white space included."""
 
+    @override
     def spans(self, text: str) -> Iterator[Span]:
         return ((index, index + 1) for index in range(len(text)))
 
+    @override
     def split(self, text: str) -> list[str]:
         return list(text)
 
@@ -80,6 +85,7 @@ class CharactersTokenizer(Splitter, frozen=True, tag="characters"):
 class CommaTokenizer(Splitter, frozen=True, tag="comma"):
     """Split the stripped text on commas and the white space around them; empty pieces stay."""
 
+    @override
     def spans(self, text: str) -> Iterator[Span]:
         return _between(COMMA, text)
 
@@ -87,6 +93,7 @@ class CommaTokenizer(Splitter, frozen=True, tag="comma"):
 class UnderscoreTokenizer(Splitter, frozen=True, tag="underscore"):
     """Split the stripped text on underscores and the white space around them; empty pieces stay."""
 
+    @override
     def spans(self, text: str) -> Iterator[Span]:
         return _between(UNDERSCORE, text)
 
@@ -94,6 +101,7 @@ class UnderscoreTokenizer(Splitter, frozen=True, tag="underscore"):
 class UntokenizedTokenizer(Splitter, frozen=True, tag="untokenized"):
     """The whole text is one token."""
 
+    @override
     def spans(self, text: str) -> Iterator[Span]:
         yield 0, len(text)
 
@@ -101,6 +109,7 @@ class UntokenizedTokenizer(Splitter, frozen=True, tag="untokenized"):
 class StrippedTokenizer(Splitter, frozen=True, tag="stripped"):
     """The whole text without the white space at its ends is one token."""
 
+    @override
     def spans(self, text: str) -> Iterator[Span]:
         yield _stripped(text)
 

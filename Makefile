@@ -1,0 +1,50 @@
+# Every command here sets up what it needs: Python 3.12, the pinned packages, the emulator. It asks for python3 and git.
+
+TORCH ?= default
+SERVE ?= 1
+BUNDLES ?= examples/bundles
+PORT ?= 8000
+DEMO_BUNDLES = build/demo/bundles
+
+environment = $(shell python3 scripts/environment.py $(1))
+full = $(call environment,full --torch $(TORCH))
+# An environment that could not be made has said why on stderr already.
+checked = $(if $(1),$(1),$(error The environment could not be set up: see the message above))
+
+.DEFAULT_GOAL := help
+.PHONY: help demo serve test lint format bundles requirements clean
+
+help: ## Show these commands
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+
+demo: ## Train, export, prove and serve the demo's models (SERVE=0: ask the Lambda under its emulator, and end)
+	@set -e; python=$(call checked,$(full)); \
+	$$python -m scripts.demo --bundles $(DEMO_BUNDLES); \
+	if [ "$(SERVE)" = 0 ]; then \
+	  $$python -m scripts.ask_emulator $(call checked,$(call environment,emulator)) $(DEMO_BUNDLES); \
+	else \
+	  exec $$python -m handler serve $(DEMO_BUNDLES) --open --port $(PORT); \
+	fi
+
+serve: ## Serve bundles on this machine, without Ludwig or torch (BUNDLES=folder PORT=8000)
+	@exec $(call checked,$(call environment,serve)) -m handler serve $(BUNDLES) --open --port $(PORT)
+
+test: lint ## Run every test, the long ones too
+	@$(call checked,$(full)) -m pytest $(ARGS)
+
+lint: ## Check style, types and who imports whom
+	@set -e; bin=$(dir $(call checked,$(full))); \
+	$$bin/ruff check .; $$bin/ruff format --check .; $$bin/mypy; $$bin/lint-imports
+
+format: ## Put the code into shape
+	@set -e; bin=$(dir $(call checked,$(full))); $$bin/ruff check --fix .; $$bin/ruff format .
+
+bundles: ## Make the bundles that the repository ships, anew
+	@rm -rf build/demo
+	@set -e; python=$(call checked,$(full)); $$python -m scripts.demo --bundles examples/bundles
+
+requirements: ## Compile requirements/ from pyproject.toml
+	@python3 scripts/requirements.py
+
+clean: ## Remove what the demo made (environments stay)
+	rm -rf build

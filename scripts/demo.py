@@ -1,0 +1,76 @@
+"""Train, export, prove and serve: the whole way of a model, on the demo data."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from export.console import say
+from export.errors import ExportError
+from handler.bundle import MANIFEST, Manifest, read_bundle
+from handler.errors import DeploymentError
+from training.config import read_config
+from training.dataset import TEST, TRAIN, read_dataset
+from training.errors import TrainingError
+
+DEMO = Path("examples/demo")
+DATASET = DEMO / "dataset.csv"
+MODELS = ("language", "intent", "slots")
+SHOWN_METRICS = ("accuracy", "slot_f1")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Make the demo's bundles. Returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=Path, default=Path("build/demo/runs"), help="where models go (%(default)s)")
+    parser.add_argument("--bundles", type=Path, default=Path("build/demo/bundles"), help="and bundles (%(default)s)")
+    options = parser.parse_args(arguments)
+    try:
+        for name in MODELS:
+            train(name, options.runs / name)
+        for name in MODELS:
+            print(make_bundle(options.runs / name, options.bundles / name))
+    except (TrainingError, ExportError, DeploymentError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def train(name: str, run: Path) -> None:
+    """Train a model, unless it is there already."""
+    from training.fit import fit
+
+    if (run / "training.json").exists():
+        say(f"{name}: trained already, in {run}; `make clean` starts anew.")
+        return
+    fitted = fit(read_config(DEMO / "models" / f"{name}.yaml"), read_dataset({TRAIN: DATASET}), run, overwrite=True)
+    metrics = {metric: value for metric, value in fitted.metrics[name].items() if metric in SHOWN_METRICS}
+    say(f"{name}: on the test split, {', '.join(f'{metric} {value:.3f}' for metric, value in metrics.items())}")
+
+
+def make_bundle(run: Path, bundle: Path) -> str:
+    """Export a model, unless its bundle is there already. Returns the certificate."""
+    from export.pack import certificate
+
+    return certificate(_existing(run, bundle) or _export(run, bundle))
+
+
+def _existing(run: Path, bundle: Path) -> Manifest | None:
+    if not (bundle / MANIFEST).exists():
+        return None
+    manifest = read_bundle(bundle)
+    newer = (run / "training.json").stat().st_mtime > (bundle / MANIFEST).stat().st_mtime
+    return None if newer else manifest
+
+
+def _export(run: Path, bundle: Path) -> Manifest:
+    from export.model import load_model
+    from export.pack import export_model
+
+    rows = read_dataset({TRAIN: DATASET})
+    test = rows[rows["split"] == str(TEST)]
+    return export_model(load_model(run), bundle, dataset=test, license_name="Apache-2.0")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,239 @@
+"""Tiny bundles, written without Ludwig or torch, whose answers can be read off a table of words.
+
+Each graph looks every token up in a table of logits: a category sums them over the text, a tagger keeps them apart. So
+"fly" is sure to mean `book_flight`, "Paris" sure to be a city, and a test can say what must come out.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+import onnx
+import tokenizers
+from onnx import TensorProto, helper, numpy_helper
+
+from handler.bundle import (
+    MANIFEST,
+    SCHEMA_VERSION,
+    Graph,
+    Manifest,
+    Parity,
+    Provenance,
+    Tensor,
+    describe_file,
+)
+from handler.inputs import TextInput, Vocabulary
+from handler.outputs import CategoryOutput, SequenceOutput
+from handler.tokenizers import SpaceTokenizer, SplittingTokenizer, SubwordTokenizer
+
+STOP, START, PADDING, UNKNOWN = "<EOS>", "<SOS>", "<PAD>", "<UNK>"
+SPECIAL = [STOP, START, PADDING, UNKNOWN]
+"""In the order of Ludwig's ids."""
+
+LENGTH = 12
+SURE = 6.0
+CRASH = "crash"
+"""The word that makes a graph of `breaking=True` fail while it runs."""
+
+INTENTS = {"fly": "book_flight", "hotel": "book_hotel", "hello": "greeting", "bonjour": "greeting"}
+LANGUAGES = {"fly": "en", "hello": "en", "to": "en", "bonjour": "fr", "vers": "fr", "مرحبا": "ar"}
+SLOTS = {"Paris": "B-city", "New": "B-city", "York": "I-city", "tomorrow": "B-date", "عمان": "B-city"}
+
+WORD_PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "par", "##is", "new", "york", "fly", "to", ",", "!"]
+PIECE_SLOTS = {"par": "B-city", "##is": "B-date", "new": "B-city", "york": "I-city"}
+"""The second piece of "paris" carries a wrong tag on purpose: a word has the tag of its first piece."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """One output of a graph. words: the label that each word speaks for; logits: how loudly, SURE where not given."""
+
+    name: str
+    kind: Literal["category", "sequence"]
+    words: Mapping[str, str]
+    logits: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def labels(self) -> list[str]:
+        """Every label, in index order, Ludwig's special ones included."""
+        special = [UNKNOWN] if self.kind == "category" else [*SPECIAL, "O"]
+        return [*special, *dict.fromkeys(self.words.values())]
+
+
+INTENT = Head(name="intent", kind="category", words=INTENTS)
+LANGUAGE = Head(name="language", kind="category", words=LANGUAGES)
+TAGGER = Head(name="slots", kind="sequence", words=SLOTS)
+
+
+def write_bundle(
+    folder: Path,
+    *heads: Head,
+    name: str | None = None,
+    column: str = "text",
+    tokenizer: SplittingTokenizer | None = None,
+    lowercase: bool = False,
+    padding: Literal["left", "right"] = "right",
+    length: int = LENGTH,
+    fill_value: str | None = None,
+    breaking: bool = False,
+) -> Path:
+    """Write a bundle that knows the words of its heads. breaking: its graph fails on a text with the word CRASH."""
+    folder.mkdir(parents=True)
+    words = dict.fromkeys(word for head in heads for word in head.words)
+    vocabulary = [*SPECIAL, *words, CRASH]
+    (folder / "vocabulary.json").write_bytes(msgspec.json.encode(vocabulary))
+    feature = TextInput(
+        name=column,
+        column=column,
+        tokenizer=tokenizer or SpaceTokenizer(),
+        length=length,
+        lowercase=lowercase,
+        padding=padding,
+        padding_id=SPECIAL.index(PADDING),
+        vocabulary=Vocabulary(
+            file="vocabulary.json",
+            unknown_id=SPECIAL.index(UNKNOWN),
+            start_id=SPECIAL.index(START),
+            stop_id=SPECIAL.index(STOP),
+        ),
+        fill_value=fill_value,
+    )
+    return _finish(folder, name or heads[0].name, feature, heads, vocabulary, breaking)
+
+
+def write_subword_bundle(
+    folder: Path, *, padding: Literal["left", "right"] = "right", lowercase: bool = False, max_tokens: int | None = None
+) -> Path:
+    """Write a tagger on the pieces of words, with a real `tokenizer.json`."""
+    folder.mkdir(parents=True)
+    word_piece(WORD_PIECES).save(str(folder / "tokenizer.json"))
+    feature = TextInput(
+        name="text",
+        column="text",
+        tokenizer=SubwordTokenizer(file="tokenizer.json", max_tokens=max_tokens),
+        length=LENGTH,
+        lowercase=lowercase,
+        padding=padding,
+        padding_id=WORD_PIECES.index("[PAD]"),
+    )
+    head = Head(name="slots", kind="sequence", words=PIECE_SLOTS)
+    return _finish(folder, "slots", feature, [head], WORD_PIECES, breaking=False)
+
+
+def word_piece(pieces: Sequence[str]) -> tokenizers.Tokenizer:
+    """Return BERT's tokenizer over a few pieces; it lowers and strips accents itself."""
+    tokenizer = tokenizers.Tokenizer(
+        tokenizers.models.WordPiece({piece: index for index, piece in enumerate(pieces)}, unk_token="[UNK]")
+    )
+    tokenizer.normalizer = tokenizers.normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = tokenizers.processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", pieces.index("[CLS]")), ("[SEP]", pieces.index("[SEP]"))]
+    )
+    return tokenizer
+
+
+def write_standard_bundles(folder: Path) -> Path:
+    """Write the three models that Hexabot hopes for, each in its folder."""
+    for head in (LANGUAGE, INTENT, TAGGER):
+        write_bundle(folder / head.name, head)
+    return folder
+
+
+def edit_manifest(folder: Path, **changes: Any) -> None:
+    """Change a manifest on disk; None takes a key away."""
+    path = folder / MANIFEST
+    content = {**msgspec.json.decode(path.read_bytes()), **changes}
+    path.write_bytes(msgspec.json.encode({key: value for key, value in content.items() if value is not None}))
+
+
+def _finish(
+    folder: Path, name: str, feature: TextInput, heads: Sequence[Head], vocabulary: Sequence[str], breaking: bool
+) -> Path:
+    """Write the graph, and the manifest over all files."""
+    model = _graph(feature, heads, vocabulary, breaking)
+    onnx.save(model, str(folder / "model.onnx"))
+    outputs = [_output(head, feature) for head in heads]
+    manifest = Manifest(
+        schema_version=SCHEMA_VERSION,
+        name=name,
+        graph=Graph(
+            format="onnx",
+            file="model.onnx",
+            inputs=[Tensor(feature.name, "int32", ["batch", feature.length])],
+            outputs=[_tensor(value) for value in model.graph.output],
+        ),
+        inputs=[feature],
+        outputs=outputs,
+        files={path.name: describe_file(path) for path in sorted(folder.iterdir())},
+        provenance=Provenance(
+            ludwig_version="0.17.10", model_sha256="0" * 64, exported_at="2026-01-01T00:00:00Z", exporter_version="test"
+        ),
+        parity=Parity(
+            passed=True, rows=1, odd_rows=0, ids_equal=1, labels_equal=1, max_abs_diff=0.0, tolerance=1e-4, worst=[]
+        ),
+    )
+    (folder / MANIFEST).write_bytes(manifest.to_json())
+    return folder
+
+
+def _output(head: Head, feature: TextInput) -> CategoryOutput | SequenceOutput:
+    if head.kind == "category":
+        return CategoryOutput(name=head.name, labels=head.labels)
+    return SequenceOutput(name=head.name, labels=head.labels, special_labels=SPECIAL, aligned_with=feature.name)
+
+
+def _tensor(value: onnx.ValueInfoProto) -> Tensor:
+    kind = value.type.tensor_type
+    dtype = {TensorProto.FLOAT: "float32", TensorProto.INT64: "int64"}[kind.elem_type]
+    return Tensor(value.name, dtype, [axis.dim_param or axis.dim_value for axis in kind.shape.dim])
+
+
+def _graph(feature: TextInput, heads: Sequence[Head], vocabulary: Sequence[str], breaking: bool) -> onnx.ModelProto:
+    """Build ids -> rows -> logits -> softmax. rows: each id itself, or one outside the table for CRASH."""
+    rows = np.arange(len(vocabulary), dtype=np.int64)
+    if breaking:
+        rows[vocabulary.index(CRASH)] = 1_000_000
+    constants = [numpy_helper.from_array(rows, "rows"), numpy_helper.from_array(np.array([1]), "sequence_axis")]
+    nodes = [helper.make_node("Gather", ["rows", feature.name], ["looked_up"])]
+    outputs = []
+    for head in heads:
+        constants.append(numpy_helper.from_array(_logits(head, vocabulary), f"{head.name}.table"))
+        nodes.append(helper.make_node("Gather", [f"{head.name}.table", "looked_up"], [f"{head.name}.tokens"]))
+        predictions, probabilities = f"{head.name}::predictions", f"{head.name}::probabilities"
+        if head.kind == "category":
+            summed, softmax, axes = f"{head.name}.logits", probabilities, ["batch"]
+            nodes.append(helper.make_node("ReduceSum", [f"{head.name}.tokens", "sequence_axis"], [summed], keepdims=0))
+            widths = [len(head.labels)]
+        else:
+            summed, softmax, axes, widths = f"{head.name}.tokens", f"{head.name}.all", ["batch", feature.length], []
+        nodes.append(helper.make_node("Softmax", [summed], [softmax], axis=-1))
+        nodes.append(helper.make_node("ArgMax", [softmax], [predictions], axis=-1, keepdims=0))
+        if softmax != probabilities:
+            nodes.append(helper.make_node("ReduceMax", [softmax], [probabilities], axes=[-1], keepdims=0))
+        outputs.append(helper.make_tensor_value_info(predictions, TensorProto.INT64, axes))
+        outputs.append(helper.make_tensor_value_info(probabilities, TensorProto.FLOAT, [*axes, *widths]))
+    ids = helper.make_tensor_value_info(feature.name, TensorProto.INT32, ["batch", feature.length])
+    graph = helper.make_graph(nodes, "words", [ids], outputs, constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.checker.check_model(model)
+    return model
+
+
+def _logits(head: Head, vocabulary: Sequence[str]) -> np.ndarray:
+    """Return the table, (vocabulary, labels). A tagger says of a word that it does not know that it is outside."""
+    table = np.zeros((len(vocabulary), len(head.labels)), dtype=np.float32)
+    for row, word in enumerate(vocabulary):
+        label = head.words.get(word)
+        if head.kind == "sequence" and label is None:
+            label = word if word in (START, STOP, PADDING) else "O"
+        if label is not None:
+            logit = head.logits.get(word, SURE)
+            table[row, head.labels.index(label)] = logit
+            if math.isnan(logit):
+                table[row] = logit
+    return table

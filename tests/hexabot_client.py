@@ -1,0 +1,200 @@
+"""Hexabot as a client: what it and API Gateway send, and how it reads the answer.
+
+An independent rewrite from the rules of the contract (`hexabot-helper-ludwig` of Hexabot 2.3), not a copy of its code:
+it raises where the helper throws, and so loses everything where the helper would.
+"""
+
+import base64
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote_plus
+
+BOUNDARY = "axios-1.7.7-boundary-oRwoVlEFTmhZPUcEqJDsWm4tK"
+HARD_CODED_CONFIDENCE = 0.5
+"""A slot must be surer than this, whatever the helper's threshold."""
+
+
+class LostAnswerError(Exception):
+    """Raise where Hexabot goes on without any language understanding."""
+
+
+@dataclass(frozen=True)
+class Trait:
+    """A label of the whole utterance, and how sure the model is of it."""
+
+    value: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A value inside the utterance. start, end: its words, `text.split(" ")[start:end]`."""
+
+    entity: str
+    value: str
+    confidence: float
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Understanding:
+    """What Hexabot makes of an answer. `traits` holds the language and the intent, where they were kept."""
+
+    traits: dict[str, Trait]
+    slots: list[Slot]
+
+
+def decode(body: bytes) -> Any:
+    """Parse a body as axios does: JSON where it is JSON, and otherwise the string itself."""
+    text = body.decode()
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except ValueError:
+        return text
+
+
+def understand(text: str, answer: Any, threshold: float = 0.1) -> Understanding:
+    """Read a decoded answer. Raises LostAnswerError where the helper throws."""
+    models = answer if isinstance(answer, dict) else {}
+    language = models.get("language")
+    if not isinstance(language, dict) or "predictions" not in language:
+        raise LostAnswerError("language is missing or failed")
+    kept = {name: _trait(name, models[name]) for name in ("language", "intent") if name in models}
+    slots = _slots(text, models["slots"], threshold) if "slots" in models else []
+    return Understanding({name: trait for name, trait in kept.items() if trait is not None}, slots)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"JavaScript's JSON.parse knows no {name}")
+
+
+def _trait(name: str, result: Mapping[str, Any]) -> Trait | None:
+    """Read a label, if the probability of the predicted label is there."""
+    columns = result.get("predictions", {})
+    label = columns.get(f"{name}_predictions")
+    confidence = columns.get(f"{name}_probabilities_{label}")
+    return None if confidence is None else Trait(label, confidence)
+
+
+def _slots(text: str, result: Mapping[str, Any], threshold: float) -> list[Slot]:
+    """Read spans of tags: tag i + 1 belongs to word i, a span begins with `B-`, and its confidence stands there."""
+    columns = result.get("predictions")
+    if not isinstance(columns, dict):
+        raise LostAnswerError("slots failed")
+    tags, probabilities = columns["slots_predictions"], columns["slots_probabilities"]
+    if len(tags) != len(probabilities):
+        raise LostAnswerError("slots and their probabilities differ in length")
+    words = text.split(" ")
+    found = _spans(tags[1 : len(words) + 1])
+    slots = [
+        Slot(entity, " ".join(words[start:end]), probabilities[start + 1], start, end) for entity, start, end in found
+    ]
+    return [slot for slot in slots if (slot.confidence or 0) > HARD_CODED_CONFIDENCE and slot.confidence >= threshold]
+
+
+def _spans(tags: Sequence[str]) -> Iterator[tuple[str, int, int]]:
+    """Yield entity, first word and end of each span; an `I-` that continues nothing is dropped."""
+    start = 0
+    while start < len(tags):
+        end = start + 1
+        if tags[start].startswith("B-"):
+            entity = tags[start][2:]
+            while end < len(tags) and tags[end] == f"I-{entity}":
+                end += 1
+            yield entity, start, end
+        start = end
+
+
+def multipart(fields: Mapping[str, str], boundary: str = BOUNDARY) -> tuple[str, bytes]:
+    """Return the content type and the body that axios makes of a form: raw UTF-8, no content type on a part."""
+    parts = [
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in fields.items()
+    ]
+    return f"multipart/form-data; boundary={boundary}", f"{''.join(parts)}--{boundary}--\r\n".encode()
+
+
+def axios_query(token: str) -> str:
+    """Encode the token as axios does: a space is `+`, and `:`, `$` and `,` stay raw."""
+    return f"token={quote_plus(token, safe=':$,')}"
+
+
+def http_api_event(
+    method: str,
+    path: str,
+    body: bytes = b"",
+    *,
+    query: str = "",
+    headers: Mapping[str, str] | None = None,
+    stage: str = "$default",
+    is_base64: bool = True,
+) -> dict[str, Any]:
+    """Return an event of API Gateway's HTTP API, version 2.0; a named stage stays in the path, as AWS leaves it."""
+    raw_path = path if stage == "$default" else f"/{stage}{path}"
+    return {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": raw_path,
+        "rawQueryString": query,
+        "headers": {"host": "abc123.execute-api.eu-west-1.amazonaws.com", **_sent(headers, body)},
+        "requestContext": {
+            "accountId": "123456789012",
+            "apiId": "abc123",
+            "domainName": "abc123.execute-api.eu-west-1.amazonaws.com",
+            "http": {
+                "method": method,
+                "path": raw_path,
+                "protocol": "HTTP/1.1",
+                "sourceIp": "192.0.2.1",
+                "userAgent": "axios/1.7.7",
+            },
+            "requestId": "JKJaXmPLvHcESHA=",
+            "routeKey": "$default",
+            "stage": stage,
+        },
+        **_body(body, is_base64),
+    }
+
+
+def rest_api_event(
+    method: str,
+    path: str,
+    body: bytes = b"",
+    *,
+    query: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
+    stage: str = "prod",
+    is_base64: bool = True,
+) -> dict[str, Any]:
+    """Return an event of API Gateway's REST API, version 1.0; the stage is in the context only."""
+    sent = {"Host": "abc123.execute-api.eu-west-1.amazonaws.com", **_sent(headers, body)}
+    return {
+        "resource": "/{proxy+}",
+        "path": path,
+        "httpMethod": method,
+        "headers": sent,
+        "multiValueHeaders": {name: [value] for name, value in sent.items()},
+        "queryStringParameters": dict(query) if query else None,
+        "multiValueQueryStringParameters": {name: [value] for name, value in query.items()} if query else None,
+        "requestContext": {
+            "accountId": "123456789012",
+            "httpMethod": method,
+            "path": f"/{stage}{path}",
+            "stage": stage,
+            "identity": {"sourceIp": "192.0.2.1"},
+            "requestId": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef",
+        },
+        **_body(body, is_base64),
+    }
+
+
+def _sent(headers: Mapping[str, str] | None, body: bytes) -> dict[str, str]:
+    return {"accept": "application/json, text/plain, */*", "content-length": str(len(body)), **(headers or {})}
+
+
+def _body(body: bytes, is_base64: bool) -> dict[str, Any]:
+    content = base64.b64encode(body).decode() if is_base64 else body.decode()
+    return {"body": content, "isBase64Encoded": is_base64}

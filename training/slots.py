@@ -1,0 +1,107 @@
+"""Slot tags: one for each word in a dataset, one for each token in what Ludwig trains on."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from export.inputs import SPLITTING
+from handler.tokenizers import Span, lowered_origins
+from training.config import Config
+from training.errors import ConfigError, DatasetError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+WORD = re.compile(r"\S+")
+SUBWORDS = "hf_tokenizer"
+SHOWN = 5
+
+
+def spread_tags(config: Config, dataset: "pd.DataFrame") -> "pd.DataFrame":
+    """Return a dataset whose slot tags stand one for each token of the text, as a tagger learns them.
+
+    The tag of a word goes to its first token; the others of that word go on with it (`I-` for a slot).
+    Raises DatasetError, naming rows, if a row has not one tag for each word.
+    """
+    pairs = [
+        (text, slots)
+        for slots in config["output_features"]
+        if slots.get("decoder", {}).get("type") == "tagger"
+        for text in config["input_features"]
+        if text["type"] in {"text", "sequence"}
+    ]
+    for text, slots in pairs[:1]:
+        text_column, slots_column = text.get("column", text["name"]), slots.get("column", slots["name"])
+        spans = _token_spans(text)
+        rows = list(zip(dataset[text_column], dataset[slots_column], strict=True))
+        _check_counts(rows, slots_column)
+        spread = [" ".join(_spread(words, tags.split(), spans(words))) for words, tags in rows]
+        dataset = dataset.assign(**{slots_column: spread})
+    return dataset
+
+
+def _check_counts(rows: Sequence[tuple[str, str]], column: str) -> None:
+    """Check that each row has a tag for each word."""
+    wrong = [
+        f"row {number}: {len(words)} words, {len(tags)} tags ({text[:60]!r})"
+        for number, (text, slots) in enumerate(rows)
+        if len(words := text.split()) != len(tags := slots.split())
+    ]
+    if wrong:
+        raise DatasetError(
+            f"{len(wrong)} rows have not one tag in {column!r} for each word of the text: "
+            + "; ".join(wrong[:SHOWN])
+            + (" ..." if len(wrong) > SHOWN else ".")
+        )
+
+
+def _spread(text: str, tags: Sequence[str], token_spans: Iterable[Span]) -> list[str]:
+    """Return the tag of each token, from the tag of each word."""
+    words = [match.span() for match in WORD.finditer(text)]
+    spread: list[str] = []
+    previous = -1
+    for start, end in token_spans:
+        word = next((i for i, (first, last) in enumerate(words) if first < max(end, start + 1) and last > start), None)
+        if word is None:
+            spread.append("O")
+        elif word == previous and tags[word].startswith("B-"):
+            spread.append(f"I-{tags[word][2:]}")
+        else:
+            spread.append(tags[word])
+        previous = -1 if word is None else word
+    return spread
+
+
+def _token_spans(feature: Mapping[str, Any]) -> Callable[[str], list[Span]]:
+    """Return what tells where the tokens of a text feature lie in a raw text."""
+    preprocessing = feature.get("preprocessing", {})
+    encoder = feature.get("encoder", {})
+    pretrained = encoder.get("pretrained_model_name_or_path") if encoder.get("use_pretrained", True) else None
+    name = preprocessing.get("tokenizer", SUBWORDS if pretrained else "space")
+    if name == SUBWORDS:
+        spans = _subword_spans(preprocessing.get("pretrained_model_name_or_path", pretrained))
+    elif name in SPLITTING:
+        splitter = SPLITTING[name]()
+        spans = lambda text: list(splitter.spans(text))  # noqa: E731
+    else:
+        raise ConfigError(f"Slots cannot be trained with the tokenizer {name!r}: use one of {[*SPLITTING, SUBWORDS]}.")
+    if not preprocessing.get("lowercase", False):
+        return spans
+
+    def lowered_spans(text: str) -> list[Span]:
+        origins = lowered_origins(text)
+        return [(origins[start], origins[end]) for start, end in spans(text.lower())]
+
+    return lowered_spans
+
+
+def _subword_spans(pretrained: str) -> Callable[[str], list[Span]]:
+    from ludwig.utils.tokenizers import get_tokenizer_from_registry
+
+    tokenizer = get_tokenizer_from_registry(SUBWORDS)(pretrained_model_name_or_path=pretrained).tokenizer
+
+    def spans(text: str) -> list[Span]:
+        encoding = tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
+        return [(start, end) for start, end in encoding["offset_mapping"]]
+
+    return spans
