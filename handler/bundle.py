@@ -160,9 +160,12 @@ def _check_consistency(manifest: Manifest, where: str) -> None:
 
 def _check_file(folder: Path, name: str, expected: BundleFile) -> None:
     path = folder / name
-    if path.is_symlink() or not path.is_file():
+    try:
+        found = None if path.is_symlink() or not path.is_file() else describe_file(path)
+    except OSError as error:
+        raise BundleError(f"{folder}: its file {name} cannot be read ({error.strerror}).") from None
+    if found is None:
         raise BundleError(f"{folder} lacks its file {name}. Copy the bundle again, whole.")
-    found = describe_file(path)
     if found != expected:
         raise BundleError(
             f"{path} was altered: {found.bytes} bytes, SHA-256 {found.sha256[:12]}..., "

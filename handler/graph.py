@@ -22,8 +22,9 @@ class OnnxGraph:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's exceptions share no public base class
             raise BundleError(f"onnxruntime cannot load {path}: {error}. Export the model again.") from None
-        self._outputs = [output.name for output in self._session.get_outputs()]
+        self.inputs = [tensor.name for tensor in self._session.get_inputs()]
+        self.outputs = [tensor.name for tensor in self._session.get_outputs()]
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Run a batch: named arrays in, named arrays out, as the manifest's `graph` describes them."""
-        return dict(zip(self._outputs, self._session.run(None, inputs), strict=True))
+        return dict(zip(self.outputs, self._session.run(None, inputs), strict=True))

@@ -23,7 +23,11 @@ class Predictor:
             self._encoders = {feature.name: feature.encoder(folder) for feature in self.manifest.inputs}
         except ValueError as error:
             raise BundleError(f"{folder} cannot be used: {error}. Export the model again.") from None
-        self._graph = OnnxGraph(folder / self.manifest.graph.file, threads)
+        described = self.manifest.graph
+        self._graph = OnnxGraph(folder / described.file, threads)
+        found = sorted([*self._graph.inputs, *self._graph.outputs])
+        if found != sorted(tensor.name for tensor in [*described.inputs, *described.outputs]):
+            raise BundleError(f"{folder} describes another graph than {described.file}, which has {found}.")
 
     def encode(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
         """Preprocess rows of raw values, by column. Returns an array for each input of the graph.

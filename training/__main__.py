@@ -17,7 +17,7 @@ examples:
   python -m training fit --config intent-bert --pretrained minilm --dataset data.jsonl --output runs/intent
 
 A dataset has the columns that the configuration names: text (or utterance) and intent, language or slots. `slots` holds
-one BIO tag for each word, with spaces between. If there is a column `split` (0 train, 1 validation, 2 test), it is used.
+one BIO tag for each word, with spaces between. A column `split`, if there is one, says 0 train, 1 validation, 2 test.
 """
 
 

@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -136,13 +137,14 @@ def _span_metrics(model: "LudwigModel", feature: Mapping[str, Any], test: "pd.Da
 
 
 def _word_tags(tags: Sequence[str], count: int) -> list[str]:
-    """Return the tags of a row's tokens: without `<SOS>`, and outside where Ludwig answers a special symbol or nothing."""
+    """Return the tags of a row's tokens, without `<SOS>`; special symbols, and tokens cut off, are outside."""
     answered = [tag if tag.startswith(("B-", "I-")) else "O" for tag in tags[1 : 1 + count]]
     return answered + ["O"] * (count - len(answered))
 
 
 def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
-    return {name: float(value) for name, value in metrics.items() if isinstance(value, (int, float))}
+    numbers = {name: float(value) for name, value in metrics.items() if isinstance(value, (int, float))}
+    return {name: value for name, value in numbers.items() if isfinite(value)}
 
 
 def _without_paths(config: Config) -> Config:

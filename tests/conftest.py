@@ -1,0 +1,35 @@
+"""What every test may ask for, and what none may leave behind."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from handler.logs import LOGGER
+from tests.bundles import write_standard_bundles
+
+
+@pytest.fixture(scope="session")
+def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a folder with the bundles language, intent and slots. Read it only."""
+    return write_standard_bundles(tmp_path_factory.mktemp("standard") / "bundles")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _event_loop() -> Iterator[None]:
+    """Give Mangum the event loop that Lambda's runtime gives it."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    asyncio.set_event_loop(None)
+    loop.close()
+
+
+@pytest.fixture(autouse=True)
+def _logger() -> Iterator[None]:
+    """Put the package's logger back as it was."""
+    handlers, level, propagate = LOGGER.handlers, LOGGER.level, LOGGER.propagate
+    yield
+    LOGGER.handlers, LOGGER.propagate = handlers, propagate
+    LOGGER.setLevel(level)

@@ -1,0 +1,158 @@
+"""Tags for the words that Hexabot sees."""
+
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handler.alignment import align, all_outside
+from handler.hexabot import Service
+from handler.predictor import load_predictors
+from handler.settings import Settings
+from handler.tokenizers import CharactersTokenizer, SpacePunctTokenizer, SpaceTokenizer, SplittingTokenizer
+from tests.bundles import LENGTH, SLOTS, TAGGER, write_bundle, write_subword_bundle
+from tests.hexabot_client import understand
+
+Tagged = tuple[list[str], list[float]]
+
+SEPARATORS = st.sampled_from([" ", "  ", "   ", " \t ", "\n ", " \r\n"])
+WORDS = st.lists(st.sampled_from([*SLOTS, "to", "😀", "émile"]), max_size=LENGTH - 2)
+TEXTS = st.text() | st.text(alphabet="Paris New York\t\n,.!\u00a0é😀İ", max_size=40)
+
+
+def service(*places: Path) -> Service:
+    """Load bundles, open."""
+    return Service(load_predictors(places), Settings(bundles=places, open=True))
+
+
+def tagged(loaded: Service, text: str) -> Tagged:
+    """Return the slots of a text as Hexabot gets them."""
+    columns = loaded.predict({"text": text}).answer["slots"]["predictions"]
+    return columns["slots_predictions"], columns["slots_probabilities"]
+
+
+@pytest.fixture(scope="module", params=["space", "space_punct", "characters", "lowercase", "left", "subword"])
+def tagger(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Service:
+    """Give a tagger of each kind."""
+    folder = tmp_path_factory.mktemp("taggers") / "slots"
+    if request.param == "subword":
+        return service(write_subword_bundle(folder))
+    tokenizers: dict[str, SplittingTokenizer] = {
+        "space_punct": SpacePunctTokenizer(),
+        "characters": CharactersTokenizer(),
+    }
+    padding: Literal["left", "right"] = "left" if request.param == "left" else "right"
+    tokenizer = tokenizers.get(request.param, SpaceTokenizer())
+    lowercase = request.param == "lowercase"
+    return service(write_bundle(folder, TAGGER, tokenizer=tokenizer, padding=padding, lowercase=lowercase))
+
+
+@pytest.fixture(scope="module")
+def both_paddings(tmp_path_factory: pytest.TempPathFactory) -> tuple[Service, Service]:
+    """Give the same tagger, padded right and left."""
+    folder = tmp_path_factory.mktemp("paddings")
+    return service(write_bundle(folder / "right", TAGGER)), service(
+        write_bundle(folder / "left", TAGGER, padding="left")
+    )
+
+
+@given(text=TEXTS)
+def test_there_is_a_tag_for_every_word_of_hexabots_split(tagger: Service, text: str) -> None:
+    tags, probabilities = tagged(tagger, text)
+    words = text.split(" ")
+    assert len(tags) == len(probabilities) == len(words) + 2
+    assert (tags[0], tags[-1]) == ("<SOS>", "<EOS>")
+    assert {tag for tag, word in zip(tags[1:-1], words, strict=True) if not word.strip()} <= {"O"}
+    assert all(0.0 <= probability <= 1.0 for probability in probabilities)
+    assert {tag[:2] for tag in tags[1:-1]} <= {"O", "B-", "I-"}
+
+
+@given(data=st.data(), words=WORDS)
+def test_every_known_word_has_its_tag_whatever_the_white_space(
+    both_paddings: tuple[Service, Service], data: st.DataObject, words: list[str]
+) -> None:
+    text = "".join(data.draw(SEPARATORS) + word for word in words) + data.draw(SEPARATORS)
+    glued = {word for word in text.split(" ") if word and word not in words}
+    expected = [SLOTS.get(word, "O") for word in text.split(" ") if word not in glued]
+    right, left = (tagged(loaded, text) for loaded in both_paddings)
+    assert right == left
+    found = [tag for tag, word in zip(right[0][1:-1], text.split(" "), strict=True) if word not in glued]
+    cut = len(text.strip().split()) + sum(bool(word) and not word.strip() for word in text.split(" ")) > LENGTH - 1
+    assert cut or found == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "tags"),
+    [
+        ("", ["O"]),
+        ("Paris", ["B-city"]),
+        (" Paris", ["O", "B-city"]),
+        ("fly   to  Paris", ["O", "O", "O", "O", "O", "B-city"]),
+        ("\tParis", ["B-city"]),
+        ("\n Paris \n", ["O", "B-city", "O"]),
+        ("fly\tto Paris", ["O", "B-city"]),
+        ("fly to New York tomorrow", ["O", "O", "B-city", "I-city", "B-date"]),
+        ("إلى عمان", ["O", "B-city"]),
+    ],
+    ids=repr,
+)
+def test_tags_of_words(both_paddings: tuple[Service, Service], text: str, tags: list[str]) -> None:
+    for loaded in both_paddings:
+        assert tagged(loaded, text)[0] == ["<SOS>", *tags, "<EOS>"]
+
+
+@pytest.mark.parametrize(
+    ("text", "slots"),
+    [
+        ("fly to Paris!", {"Paris!": "city"}),
+        ("fly to Paris, New York.", {"Paris,": "city", "New York.": "city"}),
+        ("Paris,New York", {"Paris,New York": "city"}),
+        ("(Paris)", {}),
+    ],
+    ids=["mark behind", "list", "glued", "mark before"],
+)
+def test_a_word_has_the_tag_of_its_first_token(tmp_path: Path, text: str, slots: dict[str, str]) -> None:
+    loaded = service(write_bundle(tmp_path / "slots", TAGGER, tokenizer=SpacePunctTokenizer()))
+    answer = {
+        "language": {"predictions": {}, "status": "success"},
+        "slots": loaded.predict({"text": text}).answer["slots"],
+    }
+    assert {slot.value: slot.entity for slot in understand(text, answer).slots} == slots
+
+
+@pytest.mark.parametrize("padding", ["right", "left"])
+def test_subwords_fold_back_to_words(tmp_path: Path, padding: Literal["left", "right"]) -> None:
+    loaded = service(write_subword_bundle(tmp_path / "slots", padding=padding))
+    tags, _ = tagged(loaded, "  FLY to\tParis, páris New  york")
+    assert tags == ["<SOS>", "O", "O", "O", "O", "B-city", "B-city", "O", "I-city", "<EOS>"]
+
+
+def test_words_that_the_graph_never_saw_are_outside_and_unknown(tmp_path: Path) -> None:
+    loaded = service(write_bundle(tmp_path / "slots", TAGGER, length=4))
+    tags, probabilities = tagged(loaded, "to to Paris Paris Paris")
+    assert tags == ["<SOS>", "O", "O", "B-city", "O", "O", "<EOS>"]
+    assert probabilities[3] > 0.9
+    assert probabilities[4:] == [0.0, 0.0, 1.0]
+
+
+def test_a_span_is_no_surer_than_its_least_sure_word() -> None:
+    spans = [(index, (2 * index, 2 * index + 1)) for index in range(5)]
+    tags = ["B-city", "I-city", "I-date", "I-city", "B-date"]
+    aligned = align("a b c d e", spans, tags, [0.9, 0.6, 0.1, 0.2, 0.8], [])
+    assert aligned == (["<SOS>", *tags, "<EOS>"], [1.0, 0.6, 0.6, 0.1, 0.2, 0.8, 1.0])
+
+
+def test_special_symbols_are_outside() -> None:
+    tags, probabilities = align("a b", [(0, (0, 1)), (1, (2, 3))], ["<PAD>", "B-city"], [0.7, 0.8], ["<PAD>"])
+    assert tags == ["<SOS>", "O", "B-city", "<EOS>"]
+    assert probabilities == [1.0, 0.7, 0.8, 1.0]
+
+
+@given(text=TEXTS)
+def test_all_outside_has_a_tag_for_every_word(text: str) -> None:
+    tags, probabilities = all_outside(text)
+    words = text.split(" ")
+    assert tags == ["<SOS>", *["O"] * len(words), "<EOS>"]
+    assert probabilities == [1.0, *[0.0 if word.strip() else 1.0 for word in words], 1.0]

@@ -1,0 +1,147 @@
+"""Raw values in, the graph's arrays out."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handler.errors import RequestError
+from handler.inputs import TextEncoder, TextInput, Vocabulary, checked_text
+from handler.tokenizers import CharactersTokenizer, SpaceTokenizer, SubwordTokenizer, Tokenizer
+from tests.bundles import WORD_PIECES, word_piece
+
+EOS, SOS, PAD, UNK, FLY, TO, PARIS = range(7)
+WORDS = ["<EOS>", "<SOS>", "<PAD>", "<UNK>", "fly", "to", "Paris"]
+VOCABULARY = Vocabulary(file="vocabulary.json", unknown_id=UNK, start_id=SOS, stop_id=EOS)
+
+
+def encoder(folder: Path, tokens: Any = WORDS, **changes: Any) -> TextEncoder:
+    """Load a feature of 6 tokens that knows a few words."""
+    (folder / "vocabulary.json").write_bytes(msgspec.json.encode(tokens))
+    feature = TextInput(
+        name="text",
+        column="text",
+        tokenizer=SpaceTokenizer(),
+        length=6,
+        lowercase=False,
+        padding="right",
+        padding_id=PAD,
+        vocabulary=VOCABULARY,
+    )
+    return msgspec.structs.replace(feature, **changes).encoder(folder)
+
+
+def subword_encoder(folder: Path, padding: Literal["left", "right"] = "right", **changes: Any) -> TextEncoder:
+    """Load a feature of 8 sub-words."""
+    word_piece(WORD_PIECES).save(str(folder / "tokenizer.json"))
+    tokenizer: Tokenizer = SubwordTokenizer(file="tokenizer.json")
+    return encoder(folder, tokenizer=tokenizer, length=8, vocabulary=None, padding_id=0, padding=padding, **changes)
+
+
+@pytest.mark.parametrize(
+    ("text", "right", "left"),
+    [
+        ("fly to Paris", [SOS, FLY, TO, PARIS, EOS, PAD], [PAD, SOS, FLY, TO, PARIS, EOS]),
+        ("fly  nowhere ", [SOS, FLY, UNK, EOS, PAD, PAD], [PAD, PAD, SOS, FLY, UNK, EOS]),
+        ("", [SOS, EOS, PAD, PAD, PAD, PAD], [PAD, PAD, PAD, PAD, SOS, EOS]),
+        ("fly fly to to Paris", [SOS, FLY, FLY, TO, TO, PARIS], [SOS, FLY, FLY, TO, TO, PARIS]),
+        ("fly " * 50, [SOS, FLY, FLY, FLY, FLY, FLY], [SOS, FLY, FLY, FLY, FLY, FLY]),
+    ],
+    ids=["fits", "unknown word", "empty", "cut by one", "cut by many"],
+)
+def test_ids_are_wrapped_then_cut_then_padded(tmp_path: Path, text: str, right: list[int], left: list[int]) -> None:
+    assert encoder(tmp_path).encode([text]).tolist() == [right]
+    assert encoder(tmp_path, padding="left").encode([text]).tolist() == [left]
+
+
+def test_a_batch_is_one_array_of_int32(tmp_path: Path) -> None:
+    ids = encoder(tmp_path).encode(["fly", "to", ""])
+    assert (ids.dtype, ids.shape) == (np.int32, (3, 6))
+
+
+@pytest.mark.parametrize(("lowercase", "expected"), [(True, FLY), (False, UNK)], ids=["lowered", "as it is"])
+def test_lower_case_is_the_models_choice(tmp_path: Path, lowercase: bool, expected: int) -> None:
+    assert encoder(tmp_path, lowercase=lowercase).encode(["FLY"])[0, 1] == expected
+
+
+def test_a_missing_value_is_the_fill_value_and_empty_text_is_not_missing(tmp_path: Path) -> None:
+    filled = encoder(tmp_path, fill_value="Paris")
+    assert filled.encode([None, ""])[:, 1].tolist() == [PARIS, EOS]
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (None, "'text' is missing, and the model was trained without a fill value."),
+        (5, "'text' must be a string, found int."),
+        (["a"], "'text' must be a string, found list."),
+        ("ab\ud800", "'text' is not valid Unicode: character 2 is half of a surrogate pair. Send the text as UTF-8."),
+    ],
+    ids=["missing", "number", "list", "surrogate"],
+)
+def test_values_that_are_no_text(tmp_path: Path, value: Any, message: str) -> None:
+    with pytest.raises(RequestError) as refusal:
+        encoder(tmp_path).encode([value])
+    assert str(refusal.value) == message
+
+
+@given(text=st.text())
+def test_any_unicode_text_is_text(text: str) -> None:
+    assert checked_text(text, "text") is text
+
+
+def test_subword_ids_are_the_tokenizers(tmp_path: Path) -> None:
+    fly, to, par, is_ = (WORD_PIECES.index(piece) for piece in ("fly", "to", "par", "##is"))
+    assert subword_encoder(tmp_path).encode(["Fly to PARIS"]).tolist() == [[2, fly, to, par, is_, 3, 0, 0]]
+    assert subword_encoder(tmp_path, "left").encode(["Fly to PARIS"]).tolist() == [[0, 0, 2, fly, to, par, is_, 3]]
+
+
+@pytest.mark.parametrize("padding", ["right", "left"])
+@pytest.mark.parametrize("text", ["  fly  to Paris ", "fly " * 9, "", "\tfly"], ids=["spaces", "cut", "empty", "tab"])
+def test_tokens_lie_where_their_ids_are(tmp_path: Path, padding: Literal["left", "right"], text: str) -> None:
+    words = encoder(tmp_path, padding=padding)
+    ids = words.encode([text])[0]
+    placed = words.placed_spans(text)
+    assert [WORDS[ids[position]] for position, _ in placed] == [text[start:end] for _, (start, end) in placed]
+    assert len(placed) == min(len(text.split()), 5)
+
+
+def test_lowered_characters_lie_where_they_came_from(tmp_path: Path) -> None:
+    characters = encoder(tmp_path, tokenizer=CharactersTokenizer(), lowercase=True, length=9)
+    text = "İß B"
+    assert [text[start:end] for _, (start, end) in characters.placed_spans(text)] == ["İ", "İ", "ß", " ", "B"]
+
+
+@pytest.mark.parametrize("padding", ["right", "left"])
+def test_subwords_lie_where_their_ids_are(tmp_path: Path, padding: Literal["left", "right"]) -> None:
+    pieces = subword_encoder(tmp_path, padding, lowercase=True)
+    text = "Fly PARIS, fly"
+    first = {"right": 1, "left": 2}[padding]
+    placed = pieces.placed_spans(text)
+    assert [text[start:end] for _, (start, end) in placed] == ["Fly", "PAR", "IS", ",", "fly"]
+    assert [position for position, _ in placed] == list(range(first, first + 5))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"vocabulary": None}, "input 'text' names no vocabulary"),
+        ({"padding_id": 7}, "a special symbol of input 'text' is outside its vocabulary"),
+        ({"padding_id": -1}, "a special symbol of input 'text' is outside its vocabulary"),
+        ({"vocabulary": msgspec.structs.replace(VOCABULARY, stop_id=99)}, "is outside its vocabulary"),
+    ],
+    ids=["no vocabulary", "padding over", "padding under", "stop over"],
+)
+def test_a_feature_that_cannot_be_encoded(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        encoder(tmp_path, **changes)
+
+
+@pytest.mark.parametrize("tokens", [{"a": 1}, [1, 2], "fly"], ids=["object", "numbers", "string"])
+def test_a_vocabulary_that_is_no_list_of_tokens(tmp_path: Path, tokens: Any) -> None:
+    with pytest.raises(ValueError, match="Expected"):
+        encoder(tmp_path, tokens)

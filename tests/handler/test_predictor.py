@@ -1,0 +1,131 @@
+"""One bundle, ready to answer, and folders of them."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import onnx
+import pytest
+
+from handler.bundle import MANIFEST, describe_file
+from handler.errors import BundleError, RequestError
+from handler.predictor import Predictor, load_predictors
+from handler.tokenizers import CharactersTokenizer
+from tests.bundles import INTENT, TAGGER, Head, edit_manifest, write_bundle, write_subword_bundle
+
+
+def rewrite(folder: Path, name: str, content: bytes) -> None:
+    """Put other content into a bundle's file, and into the manifest that this is right."""
+    (folder / name).write_bytes(content)
+    files: dict[str, Any] = msgspec.json.decode((folder / MANIFEST).read_bytes())["files"]
+    edit_manifest(folder, files={**files, name: msgspec.to_builtins(describe_file(folder / name))})
+
+
+def test_rows_are_answered_with_ludwigs_columns(bundles: Path) -> None:
+    fly, hotel = Predictor(bundles / "intent").predict([{"text": "fly to Paris"}, {"text": "a hotel", "more": 1}])
+    assert fly["intent_predictions"] == "book_flight"
+    assert hotel["intent_predictions"] == "book_hotel"
+    assert fly["intent_probability"] == fly["intent_probabilities_book_flight"] > 0.9
+    assert sum(fly["intent_probabilities"]) == pytest.approx(1, abs=1e-6)
+
+
+def test_a_batch_answers_as_its_rows_do(bundles: Path) -> None:
+    slots = Predictor(bundles / "slots")
+    rows = [{"text": text} for text in ("fly to New York", "", "Paris tomorrow", "x " * 40)]
+    assert slots.predict(rows) == [slots.predict([row])[0] for row in rows]
+
+
+def test_no_rows_have_no_answers(bundles: Path) -> None:
+    assert Predictor(bundles / "intent").predict([]) == []
+
+
+def test_a_row_without_the_column(bundles: Path) -> None:
+    with pytest.raises(RequestError, match="The field 'text' is missing, which model 'intent' reads"):
+        Predictor(bundles / "intent").predict([{"text": "hello"}, {"utterance": "hello"}])
+
+
+def test_outputs_of_one_graph_are_kept_apart(tmp_path: Path) -> None:
+    (outputs,) = Predictor(write_bundle(tmp_path / "nlu", INTENT, TAGGER, name="nlu")).predict_outputs(
+        [{"text": "fly"}]
+    )
+    assert list(outputs) == ["intent", "slots"]
+    assert outputs["intent"]["intent_predictions"] == "book_flight"
+    assert outputs["slots"]["slots_predictions"][1] == "O"
+
+
+def test_characters_are_tokens(tmp_path: Path) -> None:
+    letters = Head(name="script", kind="category", words={"é": "latin", "م": "arabic"})
+    folder = write_bundle(tmp_path / "script", letters, tokenizer=CharactersTokenizer(), lowercase=True)
+    rows = Predictor(folder).predict([{"text": "xÉx"}, {"text": "xم"}])
+    assert [row["script_predictions"] for row in rows] == ["latin", "arabic"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("model.onnx", b"no graph", r"onnxruntime cannot load .*model\.onnx: .* Export the model again"),
+        ("vocabulary.json", b'{"a": 1}', "cannot be used: .* Export the model again"),
+        ("vocabulary.json", b"no JSON", "cannot be used: .* Export the model again"),
+        ("vocabulary.json", b"\xff", "cannot be used: .* Export the model again"),
+        ("vocabulary.json", b'["fly"]', "a special symbol of input 'text' is outside its vocabulary"),
+    ],
+    ids=["graph", "object", "no JSON", "no UTF-8", "too short"],
+)
+def test_a_file_that_cannot_be_used(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    folder = write_bundle(tmp_path / "intent", INTENT)
+    rewrite(folder, name, content)
+    with pytest.raises(BundleError, match=message):
+        Predictor(folder)
+
+
+def test_a_tokenizer_that_cannot_be_used(tmp_path: Path) -> None:
+    folder = write_subword_bundle(tmp_path / "slots")
+    rewrite(folder, "tokenizer.json", b"{}")
+    with pytest.raises(BundleError, match=r"tokenizer\.json is not a Hugging Face tokenizer"):
+        Predictor(folder)
+
+
+def test_every_bundle_of_a_folder_is_loaded(bundles: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes").mkdir()
+    shutil.copytree(bundles / "intent", tmp_path / "intent")
+    write_bundle(tmp_path / "x" / "deep", TAGGER)
+    assert list(load_predictors([bundles])) == ["intent", "language", "slots"]
+    assert list(load_predictors([bundles / "slots", tmp_path])) == ["slots", "intent"]
+
+
+@pytest.mark.parametrize("place", ["nowhere", "file", "empty"])
+def test_a_place_without_bundles(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BundleError, match=rf"No bundle in .*{place}: .* `python -m export MODEL_DIR BUNDLE_DIR`"):
+        load_predictors([tmp_path / place])
+
+
+def test_two_bundles_of_one_name(bundles: Path, tmp_path: Path) -> None:
+    write_bundle(tmp_path / "other", TAGGER, name="intent")
+    with pytest.raises(BundleError, match=r"Two bundles are named 'intent', one of them .*other\. .*--name"):
+        load_predictors([bundles, tmp_path])
+
+
+def rename_output(model: onnx.ModelProto) -> None:
+    """Give the graph an output of another name than the manifest says."""
+    model.graph.output[0].name = model.graph.node[-1].output[0] = "renamed"
+
+
+def rename_input(model: onnx.ModelProto) -> None:
+    """Give the graph an input of another name than the manifest says."""
+    model.graph.input[0].name = model.graph.node[0].input[1] = "renamed"
+
+
+@pytest.mark.parametrize("change", [rename_output, rename_input])
+def test_a_graph_that_is_not_the_manifests_is_refused_at_start(
+    tmp_path: Path, change: Callable[[onnx.ModelProto], None]
+) -> None:
+    folder = write_bundle(tmp_path / "intent", INTENT)
+    model = onnx.load(str(folder / "model.onnx"))
+    change(model)
+    rewrite(folder, "model.onnx", model.SerializeToString())
+    with pytest.raises(BundleError, match="renamed"):
+        Predictor(folder)

@@ -1,0 +1,94 @@
+"""Our tokenizers on their own; `test_ludwig_tokenizers.py` compares them with Ludwig's."""
+
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handler.tokenizers import (
+    CharactersTokenizer,
+    CommaTokenizer,
+    SpacePunctTokenizer,
+    SpaceTokenizer,
+    SplittingTokenizer,
+    StrippedTokenizer,
+    SubwordTokenizer,
+    UnderscoreTokenizer,
+    UntokenizedTokenizer,
+    lowered_origins,
+)
+from tests.bundles import WORD_PIECES, word_piece
+
+SPLITTERS = [kind() for kind in get_args(SplittingTokenizer)]
+TEXTS = st.text() | st.text(alphabet="ab_,; \t\n\r\u00a0\u3000\x1cİßéم!", max_size=20)
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "text", "tokens"),
+    [
+        (SpaceTokenizer(), "  a  b\tc d \n", ["a", "b\tc", "d"]),
+        (SpaceTokenizer(), " \t ", []),
+        (SpaceTokenizer(), "\u00a0a\u00a0b\u00a0", ["a\u00a0b"]),
+        (SpacePunctTokenizer(), "l'été, 2_x! 😀", ["l", "'", "été", ",", "2_x", "!", "😀"]),
+        (SpacePunctTokenizer(), "e\u0301", ["e", "\u0301"]),
+        (CharactersTokenizer(), "a b", ["a", " ", "b"]),
+        (CharactersTokenizer(), "", []),
+        (CommaTokenizer(), " a , b,,c ", ["a", "b", "", "c"]),
+        (CommaTokenizer(), "", [""]),
+        (UnderscoreTokenizer(), "a _ b__c", ["a", "b", "", "c"]),
+        (UntokenizedTokenizer(), " a b ", [" a b "]),
+        (StrippedTokenizer(), " a b\n", ["a b"]),
+    ],
+    ids=lambda value: type(value).__name__ if not isinstance(value, str | list) else None,
+)
+def test_tokens(tokenizer: SplittingTokenizer, text: str, tokens: list[str]) -> None:
+    assert tokenizer.split(text) == tokens
+
+
+@pytest.mark.parametrize("tokenizer", SPLITTERS, ids=lambda tokenizer: type(tokenizer).__name__)
+@given(text=TEXTS)
+def test_spans_are_where_the_tokens_are(tokenizer: SplittingTokenizer, text: str) -> None:
+    spans = list(tokenizer.spans(text))
+    assert [text[start:end] for start, end in spans] == tokenizer.split(text)
+    assert spans == sorted(spans)
+    assert all(0 <= start <= end <= len(text) for start, end in spans)
+
+
+def test_lowering_may_lengthen_a_text() -> None:
+    assert "İß".lower() == "i\u0307ß"
+    assert lowered_origins("aİßB") == [0, 1, 1, 2, 3, 4]
+
+
+@given(text=st.text(alphabet="aAİßΣσÇéÉم ", max_size=20) | st.text())
+def test_every_lowered_character_has_its_origin(text: str) -> None:
+    lowered, origins = text.lower(), lowered_origins(text)
+    assert len(origins) == len(lowered) + 1
+    assert origins == sorted(origins)
+    assert origins[-1] == len(text)
+    single = [index for index, origin in enumerate(origins[:-1]) if len(text[origin].lower()) == 1]
+    assert all(lowered[index] in (text[origins[index]].lower(), "ς") for index in single)
+
+
+def test_subwords_are_neither_padded_nor_cut_by_the_file(tmp_path: Path) -> None:
+    tokenizer = word_piece(WORD_PIECES)
+    tokenizer.enable_padding(length=30)
+    tokenizer.enable_truncation(3)
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    loaded = SubwordTokenizer(file="tokenizer.json").load(tmp_path)
+    assert loaded.encode("fly to PARIS").tokens == ["[CLS]", "fly", "to", "par", "##is", "[SEP]"]
+
+
+def test_subwords_are_cut_where_hugging_face_cuts(tmp_path: Path) -> None:
+    word_piece(WORD_PIECES).save(str(tmp_path / "tokenizer.json"))
+    loaded = SubwordTokenizer(file="tokenizer.json", max_tokens=4).load(tmp_path)
+    assert loaded.encode("fly to paris").tokens == ["[CLS]", "fly", "to", "[SEP]"]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{}", b"[1]"], ids=["missing", "empty", "object", "list"])
+def test_a_file_that_is_no_tokenizer(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "tokenizer.json").write_bytes(content)
+    with pytest.raises(ValueError, match=r"tokenizer\.json is not a Hugging Face tokenizer: "):
+        SubwordTokenizer(file="tokenizer.json").load(tmp_path)
