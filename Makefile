@@ -40,8 +40,9 @@ format: ## Put the code into shape
 	@set -e; bin=$(dir $(call checked,$(full))); $$bin/ruff check --fix .; $$bin/ruff format .
 
 bundles: ## Make the bundles that the repository ships, anew
-	@rm -rf build/demo
-	@set -e; python=$(call checked,$(full)); $$python -m scripts.demo --bundles examples/bundles
+	@rm -rf build/demo examples/bundles examples/answers
+	@set -e; python=$(call checked,$(full)); $$python -m scripts.demo --bundles examples/bundles; \
+	$$python -m scripts.record_answers build/demo/runs examples/bundles examples/answers
 
 requirements: ## Compile requirements/ from pyproject.toml
 	@python3 scripts/requirements.py

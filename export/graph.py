@@ -60,6 +60,7 @@ def write_graph(
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
+            answers = network(*example)
             torch.onnx.export(
                 network,
                 example,
@@ -77,8 +78,8 @@ def write_graph(
     return Graph(
         format="onnx",
         file=path.name,
-        inputs=[_describe(value) for value in graph.graph.input],
-        outputs=[_describe(value) for value in graph.graph.output],
+        inputs=[_describe(name, tensor) for name, tensor in zip(input_names, example, strict=True)],
+        outputs=[_describe(name, tensor) for name, tensor in zip(output_names, answers, strict=True)],
     )
 
 
@@ -98,8 +99,5 @@ def _cleaned(graph: onnx.ModelProto) -> onnx.ModelProto:
     return graph
 
 
-def _describe(value: onnx.ValueInfoProto) -> Tensor:
-    tensor = value.type.tensor_type
-    dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).name
-    shape = [axis.dim_param or axis.dim_value for axis in tensor.shape.dim]
-    return Tensor(name=value.name, dtype=dtype, shape=[BATCH, *shape[1:]])
+def _describe(name: str, tensor: torch.Tensor) -> Tensor:
+    return Tensor(name=name, dtype=str(tensor.dtype).removeprefix("torch."), shape=[BATCH, *tensor.shape[1:]])

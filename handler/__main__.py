@@ -77,7 +77,7 @@ def _serve(options: argparse.Namespace) -> None:
     address = f"http://{options.host}:{options.port}"
     query = "" if settings.open else "?token=$TOKEN"
     print(f"{len(service.predictors)} models at {address}: {', '.join(service.predictors)}. Stop with Ctrl-C. Try:\n")
-    print(f"  curl -F 'text=hello, who are you?' '{address}/predict{query}'\n", flush=True)
+    print(f"  curl -F 'text=good morning!' '{address}/predict{query}'\n", flush=True)
     uvicorn.run(create_app(service, settings), host=options.host, port=options.port, log_config=None, access_log=False)
 
 
@@ -103,6 +103,7 @@ def _environ(bundles: Sequence[Path], is_open: bool) -> dict[str, str]:
 
 
 def answer_table(text: str, answer: Mapping[str, Any]) -> str:
+    """Return an answer as a person reads it: a line for each model, slots as Hexabot finds them."""
     lines = [text]
     for name, result in answer.items():
         if "predictions" not in result:

@@ -93,8 +93,7 @@ def _fields_reader(max_bytes: int) -> Callable[[Request], Any]:
     too_large = f"The body is over {max_bytes} bytes: send shorter texts or smaller batches."
 
     async def read_fields(request: Request) -> dict[str, Any]:
-        declared = request.headers.get("content-length", "")
-        if declared.isascii() and declared.isdigit() and int(declared) > max_bytes:
+        if (_content_length(request.headers) or 0) > max_bytes:
             raise PayloadTooLargeError(too_large)
         body = bytearray()
         async for chunk in request.stream():
@@ -161,20 +160,21 @@ class RequestLog:
                 method=scope["method"],
                 path=scope["path"] if status != 404 else None,
                 status=status,
-                bytes=_content_length(scope),
+                bytes=_content_length(Headers(scope=scope)),
                 milliseconds=round((time.perf_counter() - started) * 1000, 3),
                 **scope.get("state", {}).get("log", {}),
             )
             request_id.reset(token)
 
 
-def _content_length(scope: Scope) -> int | None:
-    declared = Headers(scope=scope).get("content-length", "")
-    return int(declared) if declared.isascii() and declared.isdigit() else None
+def _content_length(headers: Headers) -> int | None:
+    """Return the size that a request declares; of an absurdly long number the first digits say enough."""
+    declared = headers.get("content-length", "")
+    return int(declared[:18]) if declared.isascii() and declared.isdigit() else None
 
 
 def _strip_stage(scope: Scope) -> None:
     """Take the stage off the path: API Gateway's HTTP API leaves it there for every stage but `$default`."""
     stage = scope.get("aws.event", {}).get("requestContext", {}).get("stage")
-    if stage and scope["path"].startswith(f"/{stage}/"):
-        scope["path"] = scope["path"].removeprefix(f"/{stage}")
+    if stage and f"{scope['path']}/".startswith(f"/{stage}/"):
+        scope["path"] = scope["path"].removeprefix(f"/{stage}") or "/"

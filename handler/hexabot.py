@@ -98,13 +98,11 @@ class Service:
         return outcome
 
     def _answer(self, predictor: Predictor, fields: Fields) -> dict[str, Any]:
-        """Answer one row: under the model's name and, where it has several outputs, under each output's name too."""
+        """Answer one row: under the model's name and, since Hexabot looks there, under each output's name too."""
         row = self._row(predictor, fields)
         outputs = self._aligned(predictor, row, predictor.predict_outputs([row])[0])
         answer = {predictor.manifest.name: _success(merged(outputs))}
-        if len(outputs) > 1:
-            answer |= {name: _success(columns) for name, columns in outputs.items() if name not in self.predictors}
-        return answer
+        return answer | {name: _success(columns) for name, columns in outputs.items() if name not in self.predictors}
 
     def _answer_table(self, predictor: Predictor, rows: list[dict[str, Any]], index: list[int | str]) -> dict[str, Any]:
         """Answer many rows, as pandas' "split" orientation has them."""
@@ -152,7 +150,9 @@ class Service:
         for name in outcome.failed:
             error = outcome.answer[name]["error"]
             for output in self.predictors[name].manifest.outputs:
-                if output.name == LANGUAGE:
+                if outcome.answer.get(output.name, {}).get("status") == "success":
+                    continue  # another model answered it
+                if LANGUAGE in (name, output.name):
                     outcome.answer[LANGUAGE] = {**self._default_language(), "error": error}
                 elif isinstance(output, SequenceOutput):
                     text = fields.get(TEXT)

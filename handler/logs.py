@@ -9,6 +9,9 @@ from typing import Any
 import msgspec
 
 LOGGER = logging.getLogger("handler")
+QUOTING = ("mangum", "python_multipart")
+"""Libraries whose own lines quote paths and headers, and so what people send."""
+
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 
@@ -34,6 +37,8 @@ def configure(level: str) -> None:
     LOGGER.handlers = [handler]
     LOGGER.setLevel(level)
     LOGGER.propagate = False
+    for name in QUOTING:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def log(message: str, **fields: Any) -> None:

@@ -20,7 +20,7 @@ from handler.__main__ import answer_table
 from handler.auth import new_token
 
 TEXTS = (
-    "hello, who are you?",
+    "good morning!",
     "book me a flight to New York next friday morning",
     "أريد إلغاء الحجز",
     "merci beaucoup !",

@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from export.console import say
 from export.errors import ExportError
@@ -12,6 +13,9 @@ from handler.errors import DeploymentError
 from training.config import read_config
 from training.dataset import TEST, TRAIN, read_dataset
 from training.errors import TrainingError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DEMO = Path("examples/demo")
 DATASET = DEMO / "dataset.csv"
@@ -67,9 +71,13 @@ def _export(run: Path, bundle: Path) -> Manifest:
     from export.model import load_model
     from export.pack import export_model
 
+    return export_model(load_model(run), bundle, dataset=test_rows(), license_name="Apache-2.0")
+
+
+def test_rows() -> "pd.DataFrame":
+    """Return the rows of the demo's dataset that no model was trained on."""
     rows = read_dataset({TRAIN: DATASET})
-    test = rows[rows["split"] == str(TEST)]
-    return export_model(load_model(run), bundle, dataset=test, license_name="Apache-2.0")
+    return rows[rows["split"] == str(TEST)]
 
 
 if __name__ == "__main__":

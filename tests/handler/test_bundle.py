@@ -117,7 +117,7 @@ def test_a_path_that_leaves_the_folder(bundle: Path, place: str, name: str) -> N
 
 def test_a_file_whose_name_no_disk_can_hold(bundle: Path) -> None:
     edit_manifest(bundle, files={**read(bundle)["files"], "x" * 5000: {"sha256": "0", "bytes": 1}})
-    with pytest.raises(BundleError, match="its file xxx.* cannot be read"):
+    with pytest.raises(BundleError, match=r"its file xxx.* cannot be read"):
         read_bundle(bundle)
 
 

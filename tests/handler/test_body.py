@@ -1,0 +1,165 @@
+"""Request bodies in, named values out."""
+
+from collections.abc import Mapping
+from urllib.parse import urlencode
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handler.body import MAX_FIELDS, parse_body
+from handler.errors import RequestError, UnsupportedContentError
+from tests.hexabot_client import BOUNDARY, multipart
+
+MULTIPART = f"multipart/form-data; boundary={BOUNDARY}"
+URLENCODED = "application/x-www-form-urlencoded"
+JSON = "application/json"
+LATIN_1 = st.text(st.characters(max_codepoint=255))
+FIELDS = st.dictionaries(st.text(st.characters(categories=["L", "Nd"]), min_size=1), st.text(), max_size=4)
+
+
+def part(value: bytes, headers: bytes = b'Content-Disposition: form-data; name="text"') -> bytes:
+    """Return a multipart body of one part."""
+    boundary = BOUNDARY.encode()
+    return b"--" + boundary + b"\r\n" + headers + b"\r\n\r\n" + value + b"\r\n--" + boundary + b"--\r\n"
+
+
+@given(fields=FIELDS)
+def test_multipart_values_come_back_untouched(fields: Mapping[str, str]) -> None:
+    assert parse_body(*multipart(fields)) == fields
+
+
+@given(fields=FIELDS)
+def test_urlencoded_values_come_back_untouched(fields: Mapping[str, str]) -> None:
+    assert parse_body(URLENCODED, urlencode(fields).encode()) == fields
+
+
+@given(fields=st.dictionaries(st.text(), st.none() | st.booleans() | st.integers() | st.text() | st.lists(st.text())))
+def test_json_values_come_back_untouched(fields: Mapping[str, object]) -> None:
+    assert parse_body(JSON, msgspec.json.encode(fields)) == fields
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        (f'Multipart/Form-Data; charset=utf-8; boundary="{BOUNDARY}"', part("é ".encode())),
+        (MULTIPART, part("é ".encode(), b"content-disposition: form-data; name=text\r\nContent-Type: text/plain")),
+        (MULTIPART, part("é ".encode()) + b"epilogue"),
+        (f"{URLENCODED}; charset=UTF-8", b"text=%C3%A9+"),
+        ("APPLICATION/X-WWW-FORM-URLENCODED", "text=é ".encode()),
+        (f"{JSON};charset=utf-8", b'{"text": "\\u00e9 "}'),
+        (JSON, b' \n{"text": "\xc3\xa9 "}'),
+    ],
+    ids=["quoted boundary", "part type", "epilogue", "escaped", "raw", "json escape", "json raw"],
+)
+def test_ways_to_write_the_same(content_type: str, body: bytes) -> None:
+    assert parse_body(content_type, body) == {"text": "é "}
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        (MULTIPART, part(b"1")[: -len(BOUNDARY) - 6] + part(b"2")),
+        (URLENCODED, b"text=1&text=2"),
+        (JSON, b'{"text": "1", "text": "2"}'),
+    ],
+    ids=["multipart", "urlencoded", "json"],
+)
+def test_of_a_name_given_twice_the_last_counts(content_type: str, body: bytes) -> None:
+    assert parse_body(content_type, body) == {"text": "2"}
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [(MULTIPART, part(b"")), (URLENCODED, b"text="), (JSON, b'{"text": ""}')],
+    ids=["multipart", "urlencoded", "json"],
+)
+def test_an_empty_value_is_a_value(content_type: str, body: bytes) -> None:
+    assert parse_body(content_type, body) == {"text": ""}
+
+
+@pytest.mark.parametrize("content_type", ["", "text/plain", "application/xml; x=y", "json", ";", "multipart/mixed"])
+def test_other_content_types(content_type: str) -> None:
+    with pytest.raises(
+        UnsupportedContentError, match=r"send one of multipart/form-data, .*urlencoded, application/json"
+    ):
+        parse_body(content_type, b"{}")
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "message"),
+    [
+        ("multipart/form-data", part(b"a"), "has no boundary in its content type"),
+        ("multipart/form-data; boundary=", part(b"a"), "has no boundary in its content type"),
+        ("multipart/form-data; boundary=other", part(b"a"), "is malformed"),
+        (MULTIPART, b"", "breaks off before its last boundary"),
+        (MULTIPART, part(b"a")[:-4], "breaks off before its last boundary"),
+        (MULTIPART, part(b"a")[:40], "is malformed|breaks off"),
+        (MULTIPART, part(b"a" * 50)[:-70], "breaks off before its last boundary"),
+        (MULTIPART, part(b"a", b"Content-Disposition: form-data"), "is malformed"),
+        (MULTIPART, part(b"a", b"X: y"), "is malformed"),
+        (MULTIPART, part(b"a", b"no header"), "is malformed"),
+        (MULTIPART, part(b"a", b'Content-Disposition: form-data; name="f"; filename="x.csv"'), "'f' is a file; send"),
+        (MULTIPART, part(b"\xff"), "is not UTF-8: byte 0 of a value"),
+        (MULTIPART, part(b"a", b'Content-Disposition: form-data; name="\xff"'), "is not UTF-8"),
+        (MULTIPART, part(b"a", b'Content-Disposition: form-data; name="\xff"; filename="x"'), "is not UTF-8"),
+        (URLENCODED, b"text=a\xff", "is not UTF-8: byte 6 of a value"),
+        (URLENCODED, b"text=%FF", "is not UTF-8"),
+        (JSON, b'{"text": "\xff"}', "is not UTF-8"),
+        (JSON, b'{"text": "\\ud800"}', "is not JSON"),
+        (JSON, b'{"text": "a\\udc00b", "more": 1}', "is not JSON"),
+        (JSON, b"", "is not JSON"),
+        (JSON, b'{"text": NaN}', "is not JSON"),
+        (JSON, b"[" * 100_000, "is not JSON"),
+        (JSON, b'["text"]', r'must be an object such as \{"text": "hello"\}, found list'),
+        (JSON, b'"text"', "found str"),
+        (JSON, b"null", "found NoneType"),
+    ],
+    ids=lambda value: None if not isinstance(value, str) else value[:40],
+)
+def test_bodies_that_cannot_be_read(content_type: str, body: bytes, message: str) -> None:
+    with pytest.raises(RequestError, match=message):
+        parse_body(content_type, body)
+
+
+@pytest.mark.parametrize("kind", ["multipart", "urlencoded"])
+def test_there_are_only_so_many_fields(kind: str) -> None:
+    def body(count: int) -> tuple[str, bytes]:
+        fields = {f"f{number}": "" for number in range(count)}
+        return multipart(fields) if kind == "multipart" else (URLENCODED, urlencode(fields).encode())
+
+    assert len(parse_body(*body(MAX_FIELDS))) == MAX_FIELDS
+    with pytest.raises(RequestError, match="fields"):
+        parse_body(*body(MAX_FIELDS + 1))
+
+
+def reads_or_refuses(content_type: str, body: bytes) -> None:
+    """Parse a body; nothing but a RequestError may come out, and otherwise fields."""
+    try:
+        fields = parse_body(content_type, body)
+    except RequestError:
+        return
+    assert all(isinstance(name, str) for name in fields)
+
+
+@given(content_type=LATIN_1 | st.sampled_from([MULTIPART, URLENCODED, JSON]), body=st.binary())
+def test_rubbish_is_refused(content_type: str, body: bytes) -> None:
+    reads_or_refuses(content_type, body)
+
+
+@given(parameters=LATIN_1, media_type=st.sampled_from(["multipart/form-data", URLENCODED, JSON]))
+def test_rubbish_in_a_content_type_is_refused(media_type: str, parameters: str) -> None:
+    reads_or_refuses(f"{media_type};{parameters}", part(b"a"))
+    reads_or_refuses(f"{media_type}; boundary={parameters}", part(b"a"))
+
+
+@given(data=st.data(), headers=st.binary(max_size=30), value=st.binary(max_size=30))
+def test_a_spoilt_form_is_refused_or_read(data: st.DataObject, headers: bytes, value: bytes) -> None:
+    disposition = b'Content-Disposition: form-data; name="text"'
+    encoding = data.draw(st.sampled_from([b"base64", b"quoted-printable", b"8bit", b"odd"]))
+    body = part(value, disposition + b"\r\nContent-Transfer-Encoding: " + encoding)
+    reads_or_refuses(MULTIPART, body)
+    reads_or_refuses(MULTIPART, part(value, disposition + headers))
+    start = data.draw(st.integers(0, len(body)))
+    reads_or_refuses(MULTIPART, body[:start] + value + body[start + data.draw(st.integers(0, 9)) :])

@@ -1,0 +1,168 @@
+"""Structured logs, one line a request; never an utterance, never a token."""
+
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handler.auth import digest
+from handler.logs import LOGGER, configure, log, log_failure, request_id
+from tests.bundles import CRASH, INTENT, LANGUAGE, TAGGER, write_bundle
+from tests.handler.deployment import LambdaContext, deploy, predict
+from tests.hexabot_client import multipart
+
+TOKEN = "s3cret-token"
+UTTERANCE = "zebra"
+
+
+def lines(captured: str) -> list[dict[str, Any]]:
+    """Parse every line of a log; each must be JSON."""
+    return [json.loads(line) for line in captured.splitlines()]
+
+
+@pytest.fixture
+def breaking(tmp_path: Path) -> Path:
+    """Give three models, of which intent fails on CRASH."""
+    for head in (LANGUAGE, INTENT, TAGGER):
+        write_bundle(tmp_path / head.name, head, breaking=head is INTENT)
+    return tmp_path
+
+
+def test_a_request_is_one_line(bundles: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    send = deploy(bundles)
+    predict(send, {"text": "fly", "model": "intent,slots"})
+    (line,) = lines(capsys.readouterr().out)
+    milliseconds = line.pop("models")
+    assert (list(milliseconds), min(milliseconds.values()) >= 0) == (["intent", "slots"], True)
+    assert line.pop("milliseconds") >= sum(milliseconds.values())
+    assert line.pop("time").startswith("20")
+    assert line.pop("bytes") == len(multipart({"text": "fly", "model": "intent,slots"})[1])
+    assert line == {
+        "level": "INFO",
+        "message": "request",
+        "request_id": LambdaContext().aws_request_id,
+        "method": "POST",
+        "path": "/predict",
+        "status": 200,
+        "failed": [],
+    }
+
+
+def test_a_model_that_fails_is_named_with_its_traceback(breaking: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    predict(deploy(breaking), {"text": f"{UTTERANCE} {CRASH}"})
+    failure, request = lines(capsys.readouterr().out)
+    assert (failure["level"], failure["message"]) == ("ERROR", "model intent failed")
+    assert failure["request_id"] == request["request_id"] == LambdaContext().aws_request_id
+    assert "handler/graph.py" in failure["traceback"].replace("\\", "/")
+    assert (request["failed"], request["status"]) == (["intent"], 200)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "logged"), [("GET", f"/{UTTERANCE}", 404, None), ("GET", "/predict", 405, "/predict")]
+)
+def test_a_path_is_logged_only_where_it_is_ours(
+    bundles: Path, capsys: pytest.CaptureFixture[str], method: str, path: str, status: int, logged: str | None
+) -> None:
+    deploy(bundles / "intent")(method, path)
+    (line,) = lines(capsys.readouterr().out)
+    assert (line["status"], line["path"]) == (status, logged)
+
+
+def test_a_stage_is_not_part_of_the_path(bundles: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    deploy(bundles / "intent")("GET", "/", stage="prod")
+    assert lines(capsys.readouterr().out)[0]["path"] == "/"
+
+
+@pytest.mark.filterwarnings("default")
+def test_neither_utterances_nor_tokens_are_ever_logged(
+    breaking: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    send = deploy(
+        breaking, NLU_OPEN="", NLU_TOKEN_DIGESTS=digest(TOKEN), NLU_LOG_LEVEL="DEBUG", NLU_MAX_BODY_BYTES="999"
+    )
+    caplog.set_level(logging.DEBUG)
+    form, body = multipart({"text": f"{UTTERANCE} fly", UTTERANCE: UTTERANCE, "model": UTTERANCE})
+    table = {"columns": [UTTERANCE], "data": [[UTTERANCE]], "index": [UTTERANCE]}
+    encoded = body.replace(b'name="text"', f'name="text"\r\nContent-Transfer-Encoding: {UTTERANCE}'.encode())
+    sent: list[tuple[str, bytes]] = [
+        multipart({"text": UTTERANCE}),
+        multipart({"text": f"{UTTERANCE} {CRASH}"}),
+        multipart({"text": UTTERANCE * 2000}),
+        (form, body),
+        (form, body[:-9]),
+        (form, encoded),
+        (form, body.replace(b'"text"', f'"text"; filename="{UTTERANCE}"'.encode())),
+        (form, UTTERANCE.encode()),
+        (UTTERANCE, UTTERANCE.encode()),
+        ("application/json", json.dumps({"text": [UTTERANCE]}).encode()),
+        ("application/json", f'{{"text": "{UTTERANCE}"'.encode()),
+        ("application/json", f'{{"text": "{UTTERANCE}\\ud800"}}'.encode()),
+        ("application/json", json.dumps({"dataset": table, "text": UTTERANCE}).encode()),
+        ("application/json", json.dumps({"dataset": UTTERANCE}).encode()),
+        ("application/x-www-form-urlencoded", f"text={UTTERANCE}%FF".encode()),
+    ]
+    statuses = set()
+    for path in ("/predict", "/batch_predict", f"/{UTTERANCE}"):
+        for content_type, content in sent:
+            headers = {"content-type": content_type}
+            statuses.add(send("POST", path, content, query=f"token={TOKEN}", headers=headers).status)
+            statuses.add(send("POST", path, content, headers={**headers, "x-api-key": TOKEN + "x"}).status)
+            bearer = {**headers, "authorization": f"Bearer {TOKEN}"}
+            statuses.add(send("POST", path, content, query=f"token=x{TOKEN}&text={UTTERANCE}", headers=bearer).status)
+    assert statuses == {200, 400, 401, 404, 413, 415}
+    captured = capfd.readouterr()
+    everything = captured.out + captured.err + caplog.text + "".join(map(repr, (r.__dict__ for r in caplog.records)))
+    assert len(lines(captured.out)) > 3 * 3 * len(sent) - 1
+    assert UTTERANCE not in everything
+    assert TOKEN not in everything
+
+
+@pytest.fixture
+def _configured(capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
+    """Log to the captured stdout."""
+    configure("INFO")
+    yield
+    request_id.set(None)
+
+
+@pytest.mark.usefixtures("_configured")
+def test_a_failure_says_where_but_not_what(capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        try:
+            raise KeyError(UTTERANCE)
+        except KeyError as cause:
+            raise ValueError(f"cannot read {UTTERANCE}") from cause
+    except ValueError as error:
+        log_failure("it failed", error)
+    (line,) = lines(capsys.readouterr().out)
+    assert (line["level"], line["message"], line["error"]) == ("ERROR", "it failed", "ValueError")
+    assert "KeyError" in line["causes"]
+    assert "test_logs.py" in line["traceback"]
+    assert "cannot read zebra" not in line["traceback"]
+
+
+@pytest.mark.usefixtures("_configured")
+def test_a_line_stays_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    request_id.set("id\n1")
+    log("hello\nworld", number=float("nan"), text="é\u2028")
+    (line,) = lines(capsys.readouterr().out.replace("\u2028", "?"))
+    assert (line["message"], line["request_id"], line["number"], line["text"]) == ("hello\nworld", "id\n1", None, "é?")
+
+
+def test_configuring_twice_does_not_log_twice(capsys: pytest.CaptureFixture[str]) -> None:
+    configure("INFO")
+    configure("INFO")
+    log("once")
+    assert len(lines(capsys.readouterr().out)) == 1
+
+
+@pytest.mark.parametrize(("level", "count"), [("ERROR", 1), ("INFO", 2)])
+def test_the_level_is_the_deployments(level: str, count: int, capsys: pytest.CaptureFixture[str]) -> None:
+    configure(level)
+    log("request")
+    log_failure("failed", ValueError())
+    assert len(lines(capsys.readouterr().out)) == count
+    assert LOGGER.propagate is False

@@ -1,0 +1,94 @@
+"""The environment in, settings or a clear refusal out."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from handler.auth import digest
+from handler.errors import SettingsError
+from handler.settings import Settings
+
+A, B = digest("a"), digest("b")
+MINIMAL = {"NLU_BUNDLES": "/bundles", "NLU_OPEN": "1"}
+
+
+def test_what_is_not_said_has_a_default() -> None:
+    settings = Settings.from_env(MINIMAL)
+    assert settings == Settings(bundles=(Path("/bundles"),), open=True)
+    assert (settings.default_language, settings.token_digests, settings.cors_origins) == ("en", (), ())
+    assert (settings.max_text_characters, settings.max_batch_rows, settings.max_body_bytes) == (10_000, 500, 1_000_000)
+
+
+def test_everything_can_be_said() -> None:
+    settings = Settings.from_env(
+        {
+            "NLU_BUNDLES": os.pathsep.join(["/a", "", "/b"]),
+            "NLU_TOKEN_DIGESTS": f" {A.upper()},\n{B} ",
+            "NLU_OPEN": "no",
+            "NLU_DEFAULT_LANGUAGE": "fr",
+            "NLU_MAX_TEXT_CHARACTERS": "1",
+            "NLU_MAX_BATCH_ROWS": " 2 ",
+            "NLU_MAX_BODY_BYTES": "3",
+            "NLU_THREADS": "4",
+            "NLU_CORS_ORIGINS": "https://a.example, https://b.example",
+            "NLU_LOG_LEVEL": "debug",
+        }
+    )
+    assert settings == Settings(
+        bundles=(Path("/a"), Path("/b")),
+        token_digests=(A, B),
+        open=False,
+        default_language="fr",
+        max_text_characters=1,
+        max_batch_rows=2,
+        max_body_bytes=3,
+        threads=4,
+        cors_origins=("https://a.example", "https://b.example"),
+        log_level="DEBUG",
+    )
+
+
+@pytest.mark.parametrize("name", ["NLU_DEFAULT_LANGUAGE", "NLU_THREADS", "NLU_TOKEN_DIGESTS", "NLU_CORS_ORIGINS"])
+def test_what_is_empty_is_not_said(name: str) -> None:
+    assert Settings.from_env({**MINIMAL, name: ""}) == Settings.from_env(MINIMAL)
+
+
+@pytest.mark.parametrize("value", ["1", "true", "YES", " on "])
+def test_a_service_may_be_told_to_be_open(value: str) -> None:
+    assert Settings.from_env({**MINIMAL, "NLU_OPEN": value}).open
+
+
+@pytest.mark.parametrize(
+    ("environ", "message"),
+    [
+        ({"NLU_BUNDLES": ""}, "NLU_BUNDLES is not set"),
+        ({"NLU_BUNDLES": os.pathsep}, "NLU_BUNDLES is not set"),
+        ({"NLU_OPEN": ""}, "Set NLU_TOKEN_DIGESTS .* or NLU_OPEN=1 for local use"),
+        ({"NLU_OPEN": "0", "NLU_TOKEN_DIGESTS": " , "}, "No token is configured"),
+        ({"NLU_OPEN": "maybe"}, "NLU_OPEN must be 1 or 0, found 'maybe'"),
+        ({"NLU_TOKEN_DIGESTS": f"{A},secret"}, "NLU_TOKEN_DIGESTS holds something that is no SHA-256 digest"),
+        ({"NLU_TOKEN_DIGESTS": A[:-1]}, "no SHA-256 digest"),
+        ({"NLU_TOKEN_DIGESTS": A + B}, "no SHA-256 digest"),
+        ({"NLU_THREADS": "0"}, "NLU_THREADS must be a whole number above zero, found '0'"),
+        ({"NLU_MAX_BODY_BYTES": "-1"}, "NLU_MAX_BODY_BYTES must be a whole number"),
+        ({"NLU_MAX_BATCH_ROWS": "1.5"}, "NLU_MAX_BATCH_ROWS must be a whole number"),
+        ({"NLU_MAX_TEXT_CHARACTERS": "²"}, "NLU_MAX_TEXT_CHARACTERS must be a whole number"),
+        ({"NLU_LOG_LEVEL": "loud"}, "NLU_LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR, found 'LOUD'"),
+    ],
+    ids=lambda value: str(value)[:50],
+)
+def test_what_cannot_be_served_is_refused(environ: dict[str, str], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        Settings.from_env({**MINIMAL, **environ})
+
+
+def test_a_token_given_as_a_digest_is_not_repeated() -> None:
+    with pytest.raises(SettingsError) as refusal:
+        Settings.from_env({**MINIMAL, "NLU_TOKEN_DIGESTS": "my-secret-token"})
+    assert "my-secret-token" not in str(refusal.value)
+
+
+def test_settings_are_checked_however_they_are_made() -> None:
+    with pytest.raises(SettingsError, match="No token is configured"):
+        Settings(bundles=())

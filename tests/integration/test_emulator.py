@@ -1,0 +1,65 @@
+"""The Lambda handler under AWS's own Runtime Interface Emulator."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.error import HTTPError
+
+import pytest
+
+from handler.auth import new_token
+from scripts.ask_emulator import hexabot_event, invoke, running_lambda
+
+ROOT = Path(__file__).resolve().parents[2]
+TOKEN, DIGEST = new_token()
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(sys.platform != "linux", reason="the emulator runs on Linux only"),
+]
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Path:
+    command = [sys.executable, "scripts/environment.py", "emulator"]
+    return Path(subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.strip())
+
+
+@pytest.fixture(scope="module")
+def url(emulator: Path) -> Iterator[str]:
+    environ = {"NLU_BUNDLES": str(ROOT / "examples" / "bundles"), "NLU_TOKEN_DIGESTS": DIGEST}
+    with running_lambda(emulator, environ) as address:
+        yield address
+
+
+def test_hexabots_request_is_answered(url: str) -> None:
+    response = invoke(url, hexabot_event("book me a flight to New York next friday morning", TOKEN))
+    assert response["statusCode"] == 200
+    assert response["headers"]["content-type"] == "application/json"
+    answer = json.loads(response["body"])
+    assert answer["intent"]["predictions"]["intent_predictions"] == "book_flight"
+    assert answer["slots"]["predictions"]["slots_predictions"][6:8] == ["B-destination", "I-destination"]
+
+
+@pytest.mark.parametrize("token", ["", "wrong"])
+def test_a_wrong_token_is_refused(url: str, token: str) -> None:
+    response = invoke(url, hexabot_event("hello", token))
+    assert response["statusCode"] == 401
+    assert "token" in json.loads(response["body"])["error"]
+
+
+def test_requests_one_after_another_keep_their_answers_apart(url: str) -> None:
+    for text, language in {"good morning!": "en", "merci beaucoup !": "fr", "أريد إلغاء الحجز": "ar"}.items():
+        answer = json.loads(invoke(url, hexabot_event(text, TOKEN))["body"])
+        assert answer["language"]["predictions"]["language_predictions"] == language
+
+
+def test_a_deployment_without_bundles_fails_at_start_and_says_why(
+    emulator: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    environ = {"NLU_BUNDLES": str(tmp_path), "NLU_TOKEN_DIGESTS": DIGEST}
+    with pytest.raises(HTTPError, match="502"), running_lambda(emulator, environ) as url:
+        invoke(url, hexabot_event("hello", TOKEN))
+    assert f"BundleError: No bundle in {tmp_path}" in capfd.readouterr().err
