@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from export.console import say
 from export.errors import ExportError
-from handler.errors import DeploymentError
+from handler.errors import ServingError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,7 +70,7 @@ def _export(folder: Path, bundle: Path, dataset: "pd.DataFrame | None", options:
             license_name=options.license,
             force=options.force,
         )
-    except (ExportError, DeploymentError) as error:
+    except (ExportError, ServingError) as error:
         print(f"error: {folder}: {error}", file=sys.stderr)
         return False
     print(certificate(manifest))

@@ -2,14 +2,17 @@
 
 import warnings
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import onnx
 import torch
+from torch.overrides import TorchFunctionMode
 
 from export.errors import ExportError
 from export.model import SourceModel
+from export.odd_rows import values_to_try
 from handler.bundle import Graph, Tensor
 from handler.inputs import InputFeature
 from handler.outputs import OutputFeature, SequenceOutput
@@ -44,6 +47,35 @@ class PredictingModel(torch.nn.Module):
         return tensor.amax(dim=-1) if feature in self.sequences and kind == "probabilities" else tensor
 
 
+class DecidedOperators(TorchFunctionMode):
+    """Decide, while a network is traced, what a graph would have to decide while it runs.
+
+    `squeeze` of an axis becomes a choice that onnxruntime refuses, and `cumprod` has no ONNX operator; but the sizes of
+    all axes save the batch are known here.
+    """
+
+    def __torch_function__(
+        self, operator: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Run one of torch's operators, or what stands for it."""
+        kwargs = kwargs or {}
+        replace = DECIDED.get(operator, operator)
+        return replace(*args, **kwargs)
+
+
+def _squeeze(tensor: torch.Tensor, dim: int | None = None) -> torch.Tensor:
+    if dim is None:
+        return torch.reshape(tensor, [size for size in tensor.shape if int(size) != 1])
+    return tensor.select(dim, 0) if int(tensor.shape[dim]) == 1 else tensor
+
+
+def _cumprod(tensor: torch.Tensor, dim: int) -> torch.Tensor:
+    return torch.stack(list(accumulate(tensor.unbind(dim), torch.mul)), dim)
+
+
+DECIDED = {torch.squeeze: _squeeze, torch.Tensor.squeeze: _squeeze, torch.cumprod: _cumprod}
+
+
 def write_graph(
     model: SourceModel, inputs: Sequence[InputFeature], outputs: Sequence[OutputFeature], folder: Path
 ) -> Graph:
@@ -52,13 +84,12 @@ def write_graph(
     path = folder / "model.onnx"
     input_names = [feature.name for feature in inputs]
     output_names = [tensor for feature in outputs for tensor in feature.tensors]
-    generator = torch.Generator().manual_seed(0)
     example = tuple(
-        torch.randint(0, 4, (EXAMPLE_ROWS, feature.length), dtype=torch.int32, generator=generator)
+        torch.from_numpy(feature.encoder(folder).encode(list(values_to_try(feature, ()).values())[:EXAMPLE_ROWS]))
         for feature in inputs
     )
     try:
-        with warnings.catch_warnings(), torch.no_grad():
+        with warnings.catch_warnings(), torch.no_grad(), DecidedOperators():
             warnings.simplefilter("ignore")
             answers = network(*example)
             torch.onnx.export(

@@ -2,6 +2,22 @@
 
 import random
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from handler.inputs import (
+    BagInput,
+    BinaryInput,
+    CategoryInput,
+    DateInput,
+    InputFeature,
+    NumberInput,
+    SetInput,
+    VectorInput,
+)
+from handler.numbers import Log1p
+from handler.text import TextInput
+from handler.tokenizers import CommaTokenizer, UnderscoreTokenizer
 
 ODD_TEXTS = {
     "empty": "",
@@ -39,14 +55,55 @@ ODD_TEXTS = {
 }
 
 
-def known_word_texts(tokens: Sequence[str], count: int, seed: int = 0) -> list[str]:
+UNKNOWN_WORD = "flurbish"
+KNOWN_WORD_ROWS = 64
+
+
+def values_to_try(feature: InputFeature, known_words: Sequence[str]) -> dict[str, Any]:
+    """Return ordinary and odd values of an input feature, by the name that a certificate gives them.
+
+    known_words: tokens of the training data, for texts.
+    """
+    values = _values(feature, known_words)
+    return {**values, "missing": None} if feature.fill_value is not None else values
+
+
+def _values(feature: InputFeature, known_words: Sequence[str]) -> dict[str, Any]:
+    match feature:
+        case TextInput():
+            return {**ODD_TEXTS, **_known_word_texts(known_words)}
+        case NumberInput():
+            return _numbered([1, 0.5, 3.14159, 1e6, "7", 2**24 + 1, *([] if _is_log(feature) else [0, -1.5, -1e6])])
+        case BinaryInput(meanings=meanings):
+            return _numbered(list(meanings) if meanings else [True, False])
+        case CategoryInput(labels=labels):
+            return _numbered([*labels[:12], f"  {labels[0]} ", UNKNOWN_WORD, ""])
+        case SetInput(labels=labels, tokenizer=tokenizer) | BagInput(labels=labels, tokenizer=tokenizer):
+            joint = {CommaTokenizer(): ",", UnderscoreTokenizer(): "_"}.get(tokenizer, " ")
+            return _numbered([labels[-1], joint.join(labels[:3] * 2), joint.join([labels[0], UNKNOWN_WORD]), ""])
+        case VectorInput(size=size):
+            return _numbered([" ".join([number] * size) for number in ("0", "1", "-0.5", "1e3")])
+        case DateInput(format=form):
+            moments = [datetime(2024, 2, 29, 23, 59, 58), datetime(1999, 12, 31), datetime(2030, 7, 1, 12)]
+            return _numbered([moment.strftime(form) if form else moment.isoformat(" ") for moment in moments])
+
+
+def _numbered(values: Sequence[Any]) -> dict[str, Any]:
+    return {f"value {number}": value for number, value in enumerate(values)}
+
+
+def _is_log(feature: NumberInput) -> bool:
+    return isinstance(feature.normalization, Log1p)
+
+
+def _known_word_texts(tokens: Sequence[str]) -> dict[str, str]:
     """Return texts of words that the model knows, in random order, with unknown ones among them."""
-    generator = random.Random(seed)
-    words = [token for token in tokens if token and not token.startswith(("<", "["))] or ["word"]
-    texts = []
-    for _ in range(count):
+    generator = random.Random(0)
+    words = [token for token in tokens if token and not token.startswith(("<", "["))]
+    texts = {}
+    for number in range(KNOWN_WORD_ROWS if words else 0):
         chosen = [generator.choice(words) for _ in range(generator.randint(1, 24))]
         if generator.random() < 0.3:
-            chosen.insert(generator.randrange(len(chosen)), "flurbish")
-        texts.append(" ".join(word.removeprefix("##") for word in chosen))
+            chosen.insert(generator.randrange(len(chosen)), UNKNOWN_WORD)
+        texts[f"known words {number}"] = " ".join(word.removeprefix("##") for word in chosen)
     return texts

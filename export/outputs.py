@@ -7,11 +7,23 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from export.errors import UnsupportedError
+from export.inputs import START, STOP, SUBWORDS, UNKNOWN, normalization
 from export.model import SourceModel
-from handler.inputs import InputFeature, TextInput
-from handler.outputs import CategoryOutput, OutputFeature, SequenceOutput
+from handler.inputs import InputFeature
+from handler.outputs import (
+    BinaryOutput,
+    CategoryOutput,
+    NumberOutput,
+    OutputFeature,
+    SequenceOutput,
+    SetOutput,
+    VectorOutput,
+)
+from handler.text import TextInput
 
-SPECIAL_LABELS = ("<SOS>", "<EOS>", "<PAD>", "<UNK>")
+Config = Mapping[str, Any]
+
+SPECIAL_LABELS = (START, STOP, "<PAD>", UNKNOWN)
 
 
 def describe_outputs(model: SourceModel, inputs: Sequence[InputFeature]) -> list[OutputFeature]:
@@ -29,21 +41,23 @@ def describe_outputs(model: SourceModel, inputs: Sequence[InputFeature]) -> list
     return features
 
 
-def _describe_category(
-    config: Mapping[str, Any], metadata: Mapping[str, Any], inputs: Sequence[InputFeature]
-) -> CategoryOutput:
+def _describe_category(config: Config, metadata: Config, inputs: Sequence[InputFeature]) -> CategoryOutput:
     return CategoryOutput(name=config["name"], labels=list(metadata["idx2str"]))
 
 
-def _describe_sequence(
-    config: Mapping[str, Any], metadata: Mapping[str, Any], inputs: Sequence[InputFeature]
-) -> SequenceOutput:
+def _describe_sequence(config: Config, metadata: Config, inputs: Sequence[InputFeature]) -> SequenceOutput:
     decoder = config["decoder"]["type"]
     if decoder != "tagger":
         raise UnsupportedError(
             config["name"],
             f"its decoder {decoder!r} writes a new sequence word by word, which is no single pass through the graph",
             "Train with `decoder: {type: tagger}` and an encoder with `reduce_output: null`.",
+        )
+    if metadata["preprocessing"]["tokenizer"] == SUBWORDS:
+        raise UnsupportedError(
+            config["name"],
+            "its labels are the sub-words of a Hugging Face tokenizer",
+            "Train tags as an output of type `sequence` with `tokenizer: space`.",
         )
     length = int(metadata["max_sequence_length"])
     texts = [feature for feature in inputs if isinstance(feature, TextInput) and feature.length == length]
@@ -53,10 +67,34 @@ def _describe_sequence(
         labels=labels,
         special_labels=[label for label in SPECIAL_LABELS if label in labels],
         aligned_with=texts[0].name if len(texts) == 1 else None,
+        responds=config["type"] == "text",
     )
 
 
-DESCRIBERS: dict[str, Callable[[Mapping[str, Any], Mapping[str, Any], Sequence[InputFeature]], OutputFeature]] = {
+def _describe_binary(config: Config, metadata: Config, inputs: Sequence[InputFeature]) -> BinaryOutput:
+    words = metadata.get("bool2str")
+    return BinaryOutput(name=config["name"], labels=None if words is None else (words[0], words[1]))
+
+
+def _describe_number(config: Config, metadata: Config, inputs: Sequence[InputFeature]) -> NumberOutput:
+    return NumberOutput(name=config["name"], normalization=normalization(metadata))
+
+
+def _describe_set(config: Config, metadata: Config, inputs: Sequence[InputFeature]) -> SetOutput:
+    return SetOutput(name=config["name"], labels=list(metadata["idx2str"]), threshold=float(config["threshold"]))
+
+
+def _describe_vector(config: Config, metadata: Config, inputs: Sequence[InputFeature]) -> VectorOutput:
+    return VectorOutput(name=config["name"])
+
+
+DESCRIBERS: dict[str, Callable[[Config, Config, Sequence[InputFeature]], OutputFeature]] = {
     "category": _describe_category,
+    "category_distribution": _describe_category,
     "sequence": _describe_sequence,
+    "text": _describe_sequence,
+    "binary": _describe_binary,
+    "number": _describe_number,
+    "set": _describe_set,
+    "vector": _describe_vector,
 }

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from export.console import progress
+from export.errors import ModelError
 from export.model import SourceModel
-from export.odd_rows import ODD_TEXTS, known_word_texts
+from export.odd_rows import values_to_try
+from export.rows import with_text_column
 from handler.bundle import Manifest, Parity, WorstCase
-from handler.inputs import TextInput
 from handler.predictor import Predictor
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1e-4
 BATCH_ROWS = 64
-KNOWN_WORD_ROWS = 64
 WORST_KEPT = 5
 
 
@@ -49,23 +49,22 @@ class Comparison:
 
 
 def rows_to_try(model: SourceModel, manifest: Manifest, dataset: "pd.DataFrame | None") -> list[Row]:
-    """Return the rows of a certificate: odd ones, known words in random order, and the user's own."""
-    texts = [feature for feature in manifest.inputs if isinstance(feature, TextInput)]
-    missing = {"missing": None} if all(feature.fill_value is not None for feature in texts) else {}
-    rows = [
-        Row(name, {feature.column: text for feature in texts}, odd=True)
-        for name, text in {**ODD_TEXTS, **missing}.items()
-    ]
-    shuffled = [
-        known_word_texts(model.metadata[feature.name]["idx2str"], KNOWN_WORD_ROWS, seed)
-        for seed, feature in enumerate(texts)
-    ]
-    for number, words in enumerate(zip(*shuffled, strict=True)):
-        values = {feature.column: text for feature, text in zip(texts, words, strict=True)}
-        rows.append(Row(f"known words {number}", values, odd=True))
+    """Return the rows of a certificate: odd ones, and the user's own."""
+    tried = {
+        feature.column: values_to_try(feature, model.metadata[feature.name].get("idx2str", ()))
+        for feature in manifest.inputs
+    }
+    rows = []
+    for number in range(max(map(len, tried.values()))):
+        names, values = zip(*(list(options.items())[number % len(options)] for options in tried.values()), strict=True)
+        rows.append(Row(" / ".join(names), dict(zip(tried, values, strict=True)), odd=True))
     if dataset is not None:
-        columns = [feature.column for feature in manifest.inputs]
-        for number, record in enumerate(dataset[columns].to_dict("records")):
+        dataset = with_text_column(dataset, list(tried))
+        if lacking := [column for column in tried if column not in dataset]:
+            raise ModelError(
+                f"The rows to prove on have the columns {list(dataset.columns)}; the model reads {lacking}."
+            )
+        for number, record in enumerate(dataset[list(tried)].to_dict("records")):
             given = {str(column): None if value != value else value for column, value in record.items()}
             rows.append(Row(f"row {number}", given, odd=False))
     return rows
@@ -122,7 +121,7 @@ def _is_numeric(value: Any) -> bool:
 def _distance(expected: Any, found: Any) -> float:
     """Return the largest difference, relative where numbers are above one: sums of logarithms grow with length."""
     one, other = np.asarray(expected, dtype=np.float64), np.asarray(found, dtype=np.float64)
-    if one.shape != other.shape or not np.isfinite(other).all():
+    if one.shape != other.shape or not (np.isfinite(one).all() and np.isfinite(other).all()):
         return float("inf")
     return float(np.max(np.abs(one - other) / np.maximum(1.0, np.abs(one)), initial=0.0))
 

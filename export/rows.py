@@ -1,14 +1,18 @@
 """Read rows of values from the files that Ludwig takes: CSV, TSV, JSON, JSON Lines, Parquet."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from export.console import say
 from export.errors import ModelError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+TEXT_COLUMNS = ("text", "utterance")
+"""Names that datasets give to the words of the user; what reads one takes the other."""
 
 
 def read_rows(path: Path) -> "pd.DataFrame":
@@ -29,20 +33,34 @@ def read_rows(path: Path) -> "pd.DataFrame":
     if read is None:
         raise ModelError(f"{path} has the ending {path.suffix!r}; expected one of {', '.join(readers)}.")
     try:
+        path.stat()  # pandas has no words for a Parquet file that is missing
         rows = read(path)
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror or error}.") from None
     except ValueError as error:  # pandas' parsers, JSON and Unicode all raise kinds of ValueError
-        raise ModelError(f"{path} is broken: {error}.") from None
+        raise ModelError(f"{path} is broken: {str(error).strip().removesuffix('.')}.") from None
     if rows.empty:
         raise ModelError(f"{path} has no rows.")
+    return rows
+
+
+def with_text_column(rows: "pd.DataFrame", columns: Sequence[str]) -> "pd.DataFrame":
+    """Rename the column of the user's words to what `columns` calls it, if the rows have it under its other name."""
+    for column in columns:
+        others = [name for name in TEXT_COLUMNS if name in rows and name != column]
+        if column in TEXT_COLUMNS and column not in rows and others:
+            say(f"The column {others[0]!r} is read as {column!r}.")
+            rows = rows.rename(columns={others[0]: column})
     return rows
 
 
 def _read_delimited(path: Path, delimiter: str) -> "pd.DataFrame":
     import pandas as pd
 
-    return pd.read_csv(path, sep=delimiter, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    rows = pd.read_csv(path, sep=delimiter, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    if not isinstance(rows.index, pd.RangeIndex):  # pandas takes the first values for row labels, and shifts the rest
+        raise ValueError(f"the rows have more values than the header has names; quote a text that holds {delimiter!r}")
+    return rows
 
 
 def _delimiter(path: Path) -> str:
@@ -64,7 +82,10 @@ def _json_lines(path: Path) -> list[dict[str, object]]:
     for number, line in enumerate(path.read_text(encoding="utf-8-sig").split("\n"), start=1):
         if line.strip():
             try:
-                records.append(json.loads(line))
+                record = json.loads(line)
             except ValueError as error:
                 raise ValueError(f"line {number}: {error}") from None
+            if not isinstance(record, dict):
+                raise ValueError(f"line {number}: expected an object, found {line[:60]}")
+            records.append(record)
     return records

@@ -83,6 +83,7 @@ def _serve(options: argparse.Namespace) -> None:
 
 def _ask(options: argparse.Namespace) -> None:
     settings = Settings.from_env(_environ([options.bundles], True))
+    configure(settings.log_level, sys.stderr)
     service = Service(load_predictors(settings.bundles, settings.threads), settings)
     for text in options.texts:
         answer = service.predict({TEXT: text}).answer

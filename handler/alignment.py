@@ -4,7 +4,7 @@ Ludwig tags tokens, and its answer has the padded length. Hexabot splits the tex
 i + 1 for word i, so a double space, a tab or a sub-word would shift every slot behind it.
 """
 
-from handler.inputs import PlacedSpan
+from handler.text import PlacedSpan
 
 START, STOP, OUTSIDE = "<SOS>", "<EOS>", "O"
 

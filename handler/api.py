@@ -44,7 +44,16 @@ class JsonResponse(Response):
 
 def create_app(service: Service, settings: Settings) -> FastAPI:
     """Build the application around loaded models."""
-    app = FastAPI(title="ludwig-serverless", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="ludwig-serverless",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        # FastAPI's own traces quote the query, and so the token.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
     authorized = [Depends(_authorizer(settings))]
     read_fields = _fields_reader(settings.max_body_bytes)
 

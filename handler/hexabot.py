@@ -56,7 +56,7 @@ class Service:
         chosen = self._chosen(fields.get("model"))
         outcome = self._ask(chosen, lambda predictor: self._answer(predictor, fields))
         self._stand_in(outcome, fields)
-        if LANGUAGE not in outcome.answer and fields.get("model") is None:
+        if LANGUAGE not in outcome.answer and fields.get("model") in (None, ""):
             outcome.answer[LANGUAGE] = self._default_language()
         return outcome
 
@@ -168,7 +168,7 @@ class Service:
     def _chosen(self, names: Any) -> list[str]:
         """Return the models to ask; all of them where none is named."""
         available = list(self.predictors)
-        if names is None:
+        if names in (None, ""):
             return available
         asked = names.split(",") if isinstance(names, str) else names
         if not isinstance(asked, list) or not all(isinstance(name, str) for name in asked):

@@ -2,21 +2,29 @@
 
 Each class is the manifest's description of an input; `encoder` gives it the files of its bundle and returns what does
 the work. Adding an input type is adding a class here, naming it in `InputFeature`, and describing it in
-`export/inputs.py`.
+`export/inputs.py`. Source of each: the class of the same name in `ludwig.features`.
 """
 
-from collections.abc import Callable, Sequence
+import math
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol, override
 
 import msgspec
 import numpy as np
 
 from handler.errors import RequestError
-from handler.tokenizers import Span, SubwordTokenizer, Tokenizer, lowered_origins
+from handler.numbers import AnyNormalization
+from handler.text import TextInput, checked_text
+from handler.tokenizers import SplittingTokenizer
 
-PlacedSpan = tuple[int, Span]
-"""A position in the padded sequence, and where the token at that position lies in the raw text."""
+TRUE_WORDS = frozenset({"yes", "y", "true", "t", "1", "1.0"})
+FALSE_WORDS = frozenset({"no", "n", "false", "f", "0", "0.0", "-1", "-1.0"})
+SECONDS_MAGNITUDE = 9
+"""The decimal logarithm of today in seconds; larger numbers are milliseconds, microseconds and so on."""
 
 
 class InputEncoder(Protocol):
@@ -29,154 +37,225 @@ class InputEncoder(Protocol):
         """
 
 
-class Vocabulary(msgspec.Struct, frozen=True):
-    """The tokens that Ludwig found in the training data, and what it wraps around each row.
-
-    file: the bundle's file that lists the tokens in the order of their ids.
-    """
-
-    file: str
-    unknown_id: int
-    start_id: int
-    stop_id: int
-
-
-class TextInput(msgspec.Struct, frozen=True, kw_only=True, tag="text"):
-    """A text or sequence feature.
+class PlainInput(msgspec.Struct, frozen=True, kw_only=True):
+    """An input that needs no files: it is its own encoder.
 
     name, column: Ludwig's name of the feature and the column (the request's field) that its values come from.
-    length: tokens a row, special tokens included; every row is padded or cut to exactly this.
-    vocabulary: gives tokens their ids; None for sub-words, whose tokenizer does it.
     fill_value: stands for a missing value; None where a missing value is an error.
-    Source: `build_sequence_matrix` in `ludwig.utils.strings_utils`.
     """
 
     name: str
     column: str
-    tokenizer: Tokenizer
-    length: int
-    lowercase: bool
-    padding: Literal["left", "right"]
-    padding_id: int
-    vocabulary: Vocabulary | None = None
-    fill_value: str | None = None
+    fill_value: str | float | None = None
 
     @property
     def files(self) -> list[str]:
-        """The files of the bundle that this feature reads."""
-        if isinstance(self.tokenizer, SubwordTokenizer):
-            return [self.tokenizer.file]
-        return [self.vocabulary.file] if self.vocabulary else []
+        """The files of the bundle that this feature reads: none."""
+        return []
 
-    def encoder(self, folder: Path) -> "TextEncoder":
-        """Load what the feature needs from its bundle's folder. Raises ValueError for a file that cannot be used."""
-        if isinstance(self.tokenizer, SubwordTokenizer):
-            return SubwordEncoder(self, folder)
-        return VocabularyEncoder(self, folder)
-
-
-InputFeature = TextInput
-
-
-class TextEncoder:
-    """Pad and cut what a tokenizer gives to the length of the graph."""
-
-    def __init__(self, feature: TextInput, token_ids: Callable[[str], list[int]]) -> None:
-        self.feature = feature
-        self._token_ids = token_ids
+    def encoder(self, folder: Path) -> InputEncoder:
+        """Return what encodes values: this feature."""
+        return self
 
     def encode(self, values: Sequence[Any]) -> np.ndarray:
-        """Encode texts; None is a missing value. Returns int32, (batch, length)."""
-        feature = self.feature
-        ids = np.full((len(values), feature.length), feature.padding_id, dtype=np.int32)
-        for row, value in enumerate(values):
-            row_ids = self._token_ids(self._lowered(self._text(value)))[: feature.length]
-            if feature.padding == "right":
-                ids[row, : len(row_ids)] = row_ids
-            else:
-                ids[row, feature.length - len(row_ids) :] = row_ids
-        return ids
-
-    def placed_spans(self, text: str) -> list[PlacedSpan]:
-        """Return where each token that the graph sees lies in the text, in reading order; no special tokens."""
-        length = self.feature.length
-        count, spans = self._spans(self._lowered(text))
-        first = 0 if self.feature.padding == "right" else length - min(count, length)
-        origins = lowered_origins(text) if self.feature.lowercase else range(len(text) + 1)
-        return [
-            (first + index, (origins[start], origins[end - 1] + 1 if end > start else origins[end]))
-            for index, (start, end) in spans
-            if index < length
-        ]
-
-    def _spans(self, text: str) -> tuple[int, list[PlacedSpan]]:
-        """Return how many ids the text has, and the index and span of each that is no special token."""
+        """Encode one value a row, as the class of the feature says."""
         raise NotImplementedError
 
-    def _lowered(self, text: str) -> str:
-        return text.lower() if self.feature.lowercase else text
+    def _given(self, value: Any) -> Any:
+        """Return a value, or what stands for a missing one."""
+        if value is None or (isinstance(value, float) and math.isnan(value)):
+            value = self.fill_value
+            if value is None:
+                raise RequestError(f"{self.column!r} is missing, and the model was trained without a fill value.")
+        return value
 
     def _text(self, value: Any) -> str:
-        if value is None:
-            value = self.feature.fill_value
-            if value is None:
-                raise RequestError(
-                    f"{self.feature.column!r} is missing, and the model was trained without a fill value."
-                )
-        return checked_text(value, self.feature.column)
+        """Return a value as the text that pandas makes of it."""
+        value = self._given(value)
+        return checked_text(value if isinstance(value, str) else _scalar_text(value, self.column), self.column)
 
 
-class VocabularyEncoder(TextEncoder):
-    """Look tokens up in the vocabulary that Ludwig built."""
+class NumberInput(PlainInput, frozen=True, kw_only=True, tag="number"):
+    """A number: float32, (batch,).
 
-    def __init__(self, feature: TextInput, folder: Path) -> None:
-        if feature.vocabulary is None or isinstance(feature.tokenizer, SubwordTokenizer):
-            raise ValueError(f"input {feature.name!r} names no vocabulary")
-        tokens = msgspec.json.decode((folder / feature.vocabulary.file).read_bytes(), type=list[str])
-        special = feature.vocabulary
-        ids = (special.unknown_id, special.start_id, special.stop_id, feature.padding_id)
-        if not all(0 <= token_id < len(tokens) for token_id in ids):
-            raise ValueError(f"a special symbol of input {feature.name!r} is outside its vocabulary: {ids}")
-        self._ids = {token: index for index, token in enumerate(tokens)}
-        self._special = special
-        self._splitter = feature.tokenizer
-        super().__init__(feature, self._vocabulary_ids)
+    outlier_*: numbers further from the mean than the threshold, in standard deviations, become the fill.
+    """
 
-    def _vocabulary_ids(self, text: str) -> list[int]:
-        known, special = self._ids.get, self._special
-        tokens = self._splitter.split(text)
-        return [special.start_id, *(known(token, special.unknown_id) for token in tokens), special.stop_id]
+    normalization: AnyNormalization
+    outlier_mean: float = 0.0
+    outlier_deviation: float = 1.0
+    outlier_threshold: float | None = None
+    outlier_fill: float = 0.0
 
-    def _spans(self, text: str) -> tuple[int, list[PlacedSpan]]:
-        spans = list(enumerate(self._splitter.spans(text), start=1))
-        return len(spans) + 2, spans
+    @override
+    def encode(self, values: Sequence[Any]) -> np.ndarray:
+        numbers = np.array([self._number(value) for value in values], dtype=np.float64).astype(np.float32)
+        if self.outlier_threshold is not None:
+            distances = np.abs((numbers - self.outlier_mean) / self.outlier_deviation)
+            numbers[distances > self.outlier_threshold] = self.outlier_fill
+        try:
+            return self.normalization.apply(numbers).astype(np.float32)
+        except ValueError as error:
+            raise RequestError(f"{self.column!r} cannot be used: {error}.") from None
 
-
-class SubwordEncoder(TextEncoder):
-    """Let a Hugging Face tokenizer give the ids, its own special tokens included."""
-
-    def __init__(self, feature: TextInput, folder: Path) -> None:
-        if not isinstance(feature.tokenizer, SubwordTokenizer):
-            raise ValueError(f"input {feature.name!r} has no sub-word tokenizer")
-        self._tokenizer = feature.tokenizer.load(folder)
-        super().__init__(feature, lambda text: self._tokenizer.encode(text).ids)
-
-    def _spans(self, text: str) -> tuple[int, list[PlacedSpan]]:
-        encoding = self._tokenizer.encode(text)
-        special = encoding.special_tokens_mask
-        spans = [(index, span) for index, span in enumerate(encoding.offsets) if not special[index]]
-        return len(encoding.ids), spans
+    def _number(self, value: Any) -> float:
+        number = _parsed_number(self._given(value))
+        # What is no number is a missing value to Ludwig, as to pandas.
+        return _parsed_number(self._given(None)) if math.isnan(number) else number
 
 
-def checked_text(value: Any, column: str) -> str:
-    """Return a value that is text which UTF-8 can hold, or raise RequestError."""
-    if not isinstance(value, str):
-        raise RequestError(f"{column!r} must be a string, found {type(value).__name__}.")
+class BinaryInput(PlainInput, frozen=True, kw_only=True, tag="binary"):
+    """A truth value: bool, (batch,). meanings: of the words in the training data, where they were words."""
+
+    meanings: dict[str, bool] | None = None
+
+    @override
+    def encode(self, values: Sequence[Any]) -> np.ndarray:
+        return np.array([self._truth(self._given(value)) for value in values], dtype=np.bool_)
+
+    def _truth(self, value: Any) -> bool:
+        try:
+            return bool(float(value))
+        except (TypeError, ValueError):
+            word = checked_text(value, self.column)
+        if word.lower() in {"true", "false"}:
+            return word.lower() == "true"
+        if self.meanings is not None and word in self.meanings:
+            return self.meanings[word]
+        if self.meanings is None and word.lower() in TRUE_WORDS | FALSE_WORDS:
+            return word.lower() in TRUE_WORDS
+        known = sorted(self.meanings) if self.meanings else ["true", "false"]
+        raise RequestError(f"{self.column!r} is {word[:40]!r}; expected one of {known}.")
+
+
+class CategoryInput(PlainInput, frozen=True, kw_only=True, tag="category"):
+    """One of a fixed set of labels, without the white space around it: int32, (batch,).
+
+    other_id: the id of labels that training did not know: that of the unknown symbol, or of the most frequent label.
+    """
+
+    labels: list[str]
+    other_id: int
+
+    @override
+    def encode(self, values: Sequence[Any]) -> np.ndarray:
+        ids = {label: index for index, label in enumerate(self.labels)}
+        return np.array([ids.get(self._text(value).strip(), self.other_id) for value in values], dtype=np.int32)
+
+
+class TokensInput(PlainInput, frozen=True, kw_only=True):
+    """Tokens of a text, whatever their order, as one number for each label. unknown_id: of a token without label."""
+
+    labels: list[str]
+    unknown_id: int
+    tokenizer: SplittingTokenizer
+
+    def counts(self, values: Sequence[Any]) -> np.ndarray:
+        """Count the tokens of each row. Returns float32, (batch, labels)."""
+        ids = {label: index for index, label in enumerate(self.labels)}
+        counts = np.zeros((len(values), len(self.labels)), dtype=np.float32)
+        for row, value in enumerate(values):
+            found = Counter(ids.get(token, self.unknown_id) for token in self.tokenizer.split(self._text(value)))
+            counts[row, list(found)] = list(found.values())
+        return counts
+
+
+class SetInput(TokensInput, frozen=True, kw_only=True, tag="set"):
+    """Which tokens occur: bool, (batch, labels). Ludwig lower-cases the vocabulary, but not what it looks up."""
+
+    @override
+    def encode(self, values: Sequence[Any]) -> np.ndarray:
+        return self.counts(values) > 0
+
+
+class BagInput(TokensInput, frozen=True, kw_only=True, tag="bag"):
+    """How often tokens occur: float32, (batch, labels)."""
+
+    @override
+    def encode(self, values: Sequence[Any]) -> np.ndarray:
+        return self.counts(values)
+
+
+class VectorInput(PlainInput, frozen=True, kw_only=True, tag="vector"):
+    """Numbers with white space between them, or a JSON list: float32, (batch, size)."""
+
+    size: int
+
+    @override
+    def encode(self, values: Sequence[Any]) -> np.ndarray:
+        return np.stack([self._vector(self._given(value)) for value in values])
+
+    def _vector(self, value: Any) -> np.ndarray:
+        numbers = value.split() if isinstance(value, str) else value
+        try:
+            vector = np.array(numbers, dtype=np.float32)
+        except (TypeError, ValueError):
+            raise RequestError(f"{self.column!r} must be {self.size} numbers with spaces between.") from None
+        if vector.shape != (self.size,):
+            raise RequestError(f"{self.column!r} must be {self.size} numbers, found {vector.size}.")
+        return vector
+
+
+class DateInput(PlainInput, frozen=True, kw_only=True, tag="date"):
+    """A moment: int32, (batch, 9): year, month, day, weekday, day of the year, hour, minute, second, second of the day.
+
+    format: tried first, as `datetime.strptime` reads it; without it or where it fails, dateutil reads the text, or the
+    text is a time in seconds, milliseconds and so on. What is none of these is the fill value.
+    """
+
+    format: str | None = None
+
+    @override
+    def encode(self, values: Sequence[Any]) -> np.ndarray:
+        return np.array([self._parts(self._moment(self._text(value))) for value in values], dtype=np.int32)
+
+    def _moment(self, text: str) -> datetime:
+        for candidate in (text, self.fill_value):
+            moment = None if candidate is None else self._read(str(candidate))
+            if moment is not None:
+                return moment
+        raise RequestError(f"{self.column!r} is no date that can be read: {text[:40]!r}.")
+
+    def _read(self, text: str) -> datetime | None:
+        from dateutil.parser import ParserError, parse
+
+        if self.format is not None:
+            with suppress(ValueError):
+                return datetime.strptime(text, self.format)
+        with suppress(ParserError, OverflowError):
+            moment: datetime = parse(text)
+            return moment
+        with suppress(ValueError, OverflowError, OSError):
+            seconds = float(text)
+            surplus = math.floor(math.log10(seconds)) - SECONDS_MAGNITUDE
+            seconds /= 10 ** max(0, surplus)
+            return datetime.fromtimestamp(seconds, tz=UTC).replace(tzinfo=None)
+        return None
+
+    @staticmethod
+    def _parts(moment: datetime) -> list[int]:
+        day_of_year = moment.toordinal() - date(moment.year, 1, 1).toordinal() + 1
+        second_of_day = (moment.hour * 60 + moment.minute) * 60 + moment.second
+        return [
+            *(moment.year, moment.month, moment.day, moment.weekday(), day_of_year),
+            *(moment.hour, moment.minute, moment.second, second_of_day),
+        ]
+
+
+InputFeature = TextInput | NumberInput | BinaryInput | CategoryInput | SetInput | BagInput | VectorInput | DateInput
+
+
+def _parsed_number(value: Any) -> float:
+    """Return a number as pandas reads it, NaN for what is none."""
+    if isinstance(value, str) and "_" in value:
+        return math.nan
     try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise RequestError(
-            f"{column!r} is not valid Unicode: character {error.start} is half of a surrogate pair. "
-            "Send the text as UTF-8."
-        ) from None
-    return value
+        return float(value)
+    except (TypeError, ValueError):
+        return math.nan
+
+
+def _scalar_text(value: Any, column: str) -> str:
+    if isinstance(value, (bool, int, float)):
+        return str(value)
+    raise RequestError(f"{column!r} must be a string or a number, found {type(value).__name__}.")

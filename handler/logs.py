@@ -4,7 +4,7 @@ import logging
 import sys
 import traceback
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TextIO
 
 import msgspec
 
@@ -30,9 +30,9 @@ class JsonFormatter(logging.Formatter):
         return msgspec.json.encode(line).decode()
 
 
-def configure(level: str) -> None:
-    """Send this package's logs to stdout."""
-    handler = logging.StreamHandler(sys.stdout)
+def configure(level: str, stream: TextIO | None = None) -> None:
+    """Send this package's logs to a stream, stdout where none is given."""
+    handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(JsonFormatter())
     LOGGER.handlers = [handler]
     LOGGER.setLevel(level)
@@ -49,8 +49,8 @@ def log(message: str, **fields: Any) -> None:
 def log_failure(message: str, error: BaseException) -> None:
     """Log an unexpected error: its type and where it was raised, but not its message, which may quote the utterance."""
     frames = traceback.format_list(traceback.extract_tb(error.__traceback__))
-    causes = [type(cause).__name__ for cause in (error.__cause__, error.__context__) if cause is not None]
+    causes = dict.fromkeys(type(cause).__name__ for cause in (error.__cause__, error.__context__) if cause is not None)
     LOGGER.error(
         message,
-        extra={"fields": {"error": type(error).__name__, "causes": causes, "traceback": "".join(frames)}},
+        extra={"fields": {"error": type(error).__name__, "causes": list(causes), "traceback": "".join(frames)}},
     )

@@ -10,6 +10,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from handler.numbers import AnyNormalization
+
 Columns = dict[str, Any]
 """One row of Ludwig's answer: `<feature>_predictions`, `<feature>_probabilities` and so on."""
 
@@ -52,6 +54,7 @@ class SequenceOutput(msgspec.Struct, frozen=True, kw_only=True, tag="sequence"):
     labels: in index order, special symbols included.
     special_labels: the symbols that are no tags: start, stop, padding and unknown.
     aligned_with: the text input whose positions these are, or None where there is no such input.
+    responds: answer the labels as one text too, as Ludwig does for outputs of type text.
     Source: `SequenceOutputFeature.postprocess_predictions`; the maximum over labels is taken in the graph.
     """
 
@@ -59,6 +62,7 @@ class SequenceOutput(msgspec.Struct, frozen=True, kw_only=True, tag="sequence"):
     labels: list[str]
     special_labels: list[str]
     aligned_with: str | None = None
+    responds: bool = False
 
     @property
     def tensors(self) -> list[str]:
@@ -74,14 +78,98 @@ class SequenceOutput(msgspec.Struct, frozen=True, kw_only=True, tag="sequence"):
         logarithms = np.log(np.clip(probabilities, SMALLEST_PROBABILITY, 1.0)).sum(axis=-1).tolist()
         rows = zip(predictions.tolist(), probabilities.tolist(), logarithms, strict=True)
         for indices, row, logarithm in rows:
+            labels = [self.labels[index] for index in indices]
+            columns: Columns = {f"{self.name}_predictions": labels, f"{self.name}_probabilities": row}
+            if self.responds:
+                columns[f"{self.name}_response"] = " ".join(labels)
+            columns[f"{self.name}_probability"] = logarithm
+            yield columns
+
+
+class BinaryOutput(msgspec.Struct, frozen=True, kw_only=True, tag="binary"):
+    """True or false. labels: the words for false and true, where training had words.
+
+    Source: `BinaryOutputFeature.postprocess_predictions`; threshold and calibration are taken in the graph.
+    """
+
+    name: str
+    labels: tuple[str, str] | None = None
+
+    @property
+    def tensors(self) -> list[str]:
+        """The graph's outputs that this feature reads."""
+        return [f"{self.name}::predictions", f"{self.name}::probabilities"]
+
+    def rows(self, arrays: Mapping[str, np.ndarray]) -> Iterator[Columns]:
+        """Read predictions and the probabilities of true, both (batch,), as Ludwig's columns."""
+        predictions, probabilities = (arrays[name].tolist() for name in self.tensors)
+        false, true = self.labels or ("False", "True")
+        for prediction, probability in zip(predictions, probabilities, strict=True):
             yield {
-                f"{self.name}_predictions": [self.labels[index] for index in indices],
-                f"{self.name}_probabilities": row,
-                f"{self.name}_probability": logarithm,
+                f"{self.name}_predictions": self.labels[prediction] if self.labels else prediction,
+                f"{self.name}_probabilities": [1 - probability, probability],
+                f"{self.name}_probabilities_{false}": 1 - probability,
+                f"{self.name}_probabilities_{true}": probability,
+                f"{self.name}_probability": max(1 - probability, probability),
             }
 
 
-OutputFeature = CategoryOutput | SequenceOutput
+class NumberOutput(msgspec.Struct, frozen=True, kw_only=True, tag="number"):
+    """A number. Source: `NumberOutputFeature.postprocess_predictions`; clipping is done in the graph."""
+
+    name: str
+    normalization: AnyNormalization
+
+    @property
+    def tensors(self) -> list[str]:
+        """The graph's output that this feature reads."""
+        return [f"{self.name}::predictions"]
+
+    def rows(self, arrays: Mapping[str, np.ndarray]) -> Iterator[Columns]:
+        """Read normalised predictions, (batch,), as Ludwig's column, on their own scale."""
+        for prediction in self.normalization.invert(arrays[self.tensors[0]]).tolist():
+            yield {f"{self.name}_predictions": prediction}
+
+
+class SetOutput(msgspec.Struct, frozen=True, kw_only=True, tag="set"):
+    """Those labels that are probable enough. Source: `SetOutputFeature.postprocess_predictions`."""
+
+    name: str
+    labels: list[str]
+    threshold: float
+
+    @property
+    def tensors(self) -> list[str]:
+        """The graph's outputs that this feature reads."""
+        return [f"{self.name}::predictions", f"{self.name}::probabilities"]
+
+    def rows(self, arrays: Mapping[str, np.ndarray]) -> Iterator[Columns]:
+        """Read predictions, zeros and ones, and probabilities, both (batch, labels), as Ludwig's columns."""
+        predictions, probabilities = (arrays[name] for name in self.tensors)
+        for chosen, row in zip(predictions, probabilities, strict=True):
+            yield {
+                f"{self.name}_predictions": [self.labels[index] for index in np.flatnonzero(chosen)],
+                f"{self.name}_probabilities": row[row >= self.threshold].tolist(),
+            }
+
+
+class VectorOutput(msgspec.Struct, frozen=True, kw_only=True, tag="vector"):
+    """A list of numbers. Source: `VectorOutputFeature.postprocess_predictions`."""
+
+    name: str
+
+    @property
+    def tensors(self) -> list[str]:
+        """The graph's output that this feature reads."""
+        return [f"{self.name}::predictions"]
+
+    def rows(self, arrays: Mapping[str, np.ndarray]) -> Iterator[Columns]:
+        """Read predictions, (batch, size), as Ludwig's column."""
+        for row in arrays[self.tensors[0]].tolist():
+            yield {f"{self.name}_predictions": row}
+
+
+OutputFeature = CategoryOutput | SequenceOutput | BinaryOutput | NumberOutput | SetOutput | VectorOutput
 
 
 def merged(outputs: Mapping[str, Columns]) -> Columns:

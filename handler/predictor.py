@@ -9,8 +9,8 @@ import numpy as np
 from handler.bundle import MANIFEST, Manifest, read_bundle
 from handler.errors import BundleError, RequestError
 from handler.graph import OnnxGraph
-from handler.inputs import TextEncoder
 from handler.outputs import Columns, merged
+from handler.text import TextEncoder
 
 
 class Predictor:
@@ -48,13 +48,18 @@ class Predictor:
         if not rows:
             return []
         arrays = self._graph.run(self.encode(rows))
+        if not all(np.isfinite(array).all() for array in arrays.values()):
+            raise ArithmeticError(f"model {self.manifest.name!r} answered NaN or infinity")
         by_output = [output.rows(arrays) for output in self.manifest.outputs]
         names = [output.name for output in self.manifest.outputs]
         return [dict(zip(names, columns, strict=True)) for columns in zip(*by_output, strict=True)]
 
     def text_encoder(self, input_name: str) -> TextEncoder:
         """Return the encoder of a text input, which knows where its tokens lie."""
-        return self._encoders[input_name]
+        encoder = self._encoders[input_name]
+        if not isinstance(encoder, TextEncoder):
+            raise TypeError(f"input {input_name!r} holds no text")
+        return encoder
 
     def _value(self, row: Mapping[str, Any], column: str) -> Any:
         try:

@@ -7,6 +7,7 @@ Source: `ludwig.utils.tokenizers` of Ludwig 0.17.10.
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, override
 
@@ -114,6 +115,25 @@ class StrippedTokenizer(Splitter, frozen=True, tag="stripped"):
         yield _stripped(text)
 
 
+class NgramTokenizer(Splitter, frozen=True, tag="ngram"):
+    """The words of the stripped text, and then each pair of neighbours with a space between.
+
+    Ludwig 0.10 builds its vocabulary with larger n-grams where it is told to, but encodes with pairs always.
+    """
+
+    @override
+    def spans(self, text: str) -> Iterator[Span]:
+        words = list(SpaceTokenizer().spans(text))
+        yield from words
+        for (start, _), (_, end) in pairwise(words):
+            yield start, end
+
+    @override
+    def split(self, text: str) -> list[str]:
+        words = SpaceTokenizer().split(text)
+        return [*words, *map(" ".join, pairwise(words))]
+
+
 class SubwordTokenizer(msgspec.Struct, frozen=True, tag="subword"):
     """A Hugging Face tokenizer, as its `tokenizer.json` describes it.
 
@@ -148,6 +168,7 @@ SplittingTokenizer = (
     | UnderscoreTokenizer
     | UntokenizedTokenizer
     | StrippedTokenizer
+    | NgramTokenizer
 )
 Tokenizer = SplittingTokenizer | SubwordTokenizer
 

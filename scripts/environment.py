@@ -1,4 +1,4 @@
-"""Make a Python 3.12 environment with pinned, hashed packages, and print the path of its interpreter.
+"""Make a Python environment with pinned, hashed packages, and print the path of its interpreter.
 
 Runs on any Python from 3.8 on, and needs nothing else: uv is used where it is installed, and fetched where it is not.
 An environment whose requirements have not changed is left as it is.
@@ -16,13 +16,17 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENTS = ROOT / ".venvs"
 TOOLS = ROOT / ".tools"
+PYTHONS = {"ludwig-0.10": "3.10"}
+"""Environments that need another Python than 3.12."""
 NVIDIA = re.compile(r"(nvidia|triton|cuda)[-=]")
 
 
 def main():
     """Make what the command line asks for. Returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("name", choices=["handler", "serve", "full", "emulator"], help="a file of requirements/")
+    parser.add_argument(
+        "name", choices=["handler", "serve", "full", "ludwig-0.10", "emulator"], help="a file of requirements/"
+    )
     parser.add_argument(
         "--torch", choices=["default", "cpu"], default="default", help="cpu: the smaller builds, unhashed"
     )
@@ -49,12 +53,13 @@ def make_environment(name, torch):
     stamp = folder / "requirements.sha256"
     requirements = ROOT / "requirements" / f"{name}.txt"
     wanted = hashlib.sha256(requirements.read_bytes()).hexdigest()
-    if stamp.is_file() and stamp.read_text() == wanted and works(interpreter):
+    version = PYTHONS.get(name, "3.12")
+    if stamp.is_file() and stamp.read_text() == wanted and works(interpreter, version):
         return interpreter
     uv = find_uv()
-    if not works(interpreter):
+    if not works(interpreter, version):
         say(f"Making the environment {folder.relative_to(ROOT)} ...")
-        run(uv, "venv", "--quiet", "--clear", "--python", find_python(uv), folder)
+        run(uv, "venv", "--quiet", "--clear", "--python", find_python(uv, version), folder)
     say(f"Installing {requirements.relative_to(ROOT)} ...")
     if torch == "cpu":
         pins = folder / "requirements.txt"
@@ -108,42 +113,43 @@ def find_uv():
     return own
 
 
-def find_python(uv):
-    """Return a Python 3.12: one that works on the PATH, pyenv's, or one that uv downloads."""
-    candidates = [Path(sys.executable), shutil.which("python3.12"), *pyenv_pythons()]
+def find_python(uv, version):
+    """Return a Python of a version: one that works on the PATH, pyenv's, or one that uv downloads."""
+    candidates = [Path(sys.executable), shutil.which(f"python{version}"), *pyenv_pythons(version)]
     for candidate in filter(None, candidates):
-        if works(candidate):
+        if works(candidate, version):
             return candidate
-    say("Downloading Python 3.12 ...")
+    say(f"Downloading Python {version} ...")
     try:
-        run(uv, "python", "install", "--quiet", "3.12")
-        found = subprocess.run([uv, "python", "find", "3.12"], check=True, stdout=subprocess.PIPE, text=True)
+        run(uv, "python", "install", "--quiet", version)
+        found = subprocess.run([uv, "python", "find", version], check=True, stdout=subprocess.PIPE, text=True)
     except subprocess.CalledProcessError:
         raise MissingToolError(
-            "There is no Python 3.12 here, and it could not be downloaded. Install it (Debian and Ubuntu: "
-            "`apt-get install python3.12`; macOS: `brew install python@3.12`; anywhere: `pyenv install 3.12`) "
+            f"There is no Python {version} here, and it could not be downloaded. Install it (Debian and Ubuntu: "
+            f"`apt-get install python{version}`; macOS: `brew install python@{version}`; anywhere: "
+            f"`pyenv install {version}`) "
             "and run the command again."
         ) from None
     return found.stdout.strip()
 
 
-def pyenv_pythons():
-    """Return the interpreters of every Python 3.12 that pyenv holds, active or not."""
+def pyenv_pythons(version):
+    """Return the interpreters of every Python of a version that pyenv holds, active or not."""
     pyenv = shutil.which("pyenv")
     if not pyenv:
         return []
     root = subprocess.run([pyenv, "root"], stdout=subprocess.PIPE, text=True)
-    return sorted(Path(root.stdout.strip()).glob("versions/3.12.*/bin/python3.12"), reverse=True)
+    return sorted(Path(root.stdout.strip()).glob(f"versions/{version}.*/bin/python{version}"), reverse=True)
 
 
-def works(interpreter):
-    """Tell whether an interpreter runs and is Python 3.12: a shim on the PATH may be neither."""
+def works(interpreter, version):
+    """Tell whether an interpreter runs and is of a version: a shim on the PATH may be neither."""
     try:
         command = [interpreter, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
         found = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     except OSError:
         return False
-    return found.returncode == 0 and found.stdout.strip() == "3.12"
+    return found.returncode == 0 and found.stdout.strip() == version
 
 
 def without_hashes(requirements):

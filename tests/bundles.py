@@ -26,8 +26,8 @@ from handler.bundle import (
     Tensor,
     describe_file,
 )
-from handler.inputs import TextInput, Vocabulary
 from handler.outputs import CategoryOutput, SequenceOutput
+from handler.text import TextInput, Vocabulary
 from handler.tokenizers import SpaceTokenizer, SplittingTokenizer, SubwordTokenizer
 
 STOP, START, PADDING, UNKNOWN = "<EOS>", "<SOS>", "<PAD>", "<UNK>"

@@ -1,6 +1,7 @@
 """What every test may ask for, and what none may leave behind."""
 
 import asyncio
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,18 @@ from tests.bundles import write_standard_bundles
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+ALLOWED_SKIPS = (Path(__file__).parent / "allowed_skips.txt").read_text(encoding="utf-8").splitlines()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a run of CI in which a test was skipped for a reason that is not on the list."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = [report for report in reporter.stats.get("skipped", []) if isinstance(report.longrepr, tuple)]
+    reasons = {report.longrepr[2].removeprefix("Skipped: ") for report in skipped} - set(ALLOWED_SKIPS)
+    if reasons and os.environ.get("CI"):
+        reporter.write_line(f"skipped without leave: {sorted(reasons)}; see tests/allowed_skips.txt", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(scope="session")

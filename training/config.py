@@ -29,6 +29,8 @@ def read_config(path: Path) -> Config:
         raise ConfigError(f"{path} cannot be read: {error.strerror}. Give a YAML file, or one of {names}.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not YAML: {error}") from None
+    if isinstance(config, dict):
+        config = {section: value for section, value in config.items() if value is not None}
     for section in ("input_features", "output_features"):
         features = config.get(section) if isinstance(config, dict) else None
         if not isinstance(features, list) or not all(
@@ -49,7 +51,7 @@ def with_pretrained(config: Config, name_or_path: str) -> Config:
     encoders = [
         encoder
         for feature in config["input_features"]
-        if "pretrained_model_name_or_path" in (encoder := feature.get("encoder", {}))
+        if isinstance(encoder := feature.get("encoder"), dict) and "pretrained_model_name_or_path" in encoder
     ]
     if not encoders:
         raise ConfigError("--pretrained is given, but no encoder of the configuration starts from a pretrained model.")

@@ -5,15 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from export.console import say
-from export.rows import read_rows
+from export.rows import read_rows, with_text_column
 from training.config import SPLIT, Config, columns, with_fixed_split
 from training.errors import DatasetError
 
 if TYPE_CHECKING:
     import pandas as pd
-
-TEXT_COLUMNS = ("text", "utterance")
-"""Names that datasets give to the words of the user; a configuration that reads one takes the other."""
 
 SMALLEST_STRATUM = 10
 TRAIN, VALIDATION, TEST = 0, 1, 2
@@ -39,8 +36,8 @@ def prepare(config: Config, dataset: "pd.DataFrame") -> tuple[Config, "pd.DataFr
     """
     import pandas as pd
 
-    dataset = _with_text_column(config, dataset)
     inputs, outputs = columns(config, "input_features"), columns(config, "output_features")
+    dataset = with_text_column(dataset, inputs)
     missing = [column for column in [*inputs, *outputs] if column not in dataset]
     if missing:
         raise DatasetError(
@@ -67,15 +64,6 @@ def prepare(config: Config, dataset: "pd.DataFrame") -> tuple[Config, "pd.DataFr
 def dataset_sha256(dataset: "pd.DataFrame") -> str:
     """Return a digest of the rows, whatever file they came from."""
     return hashlib.sha256(dataset.to_csv(index=False).encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _with_text_column(config: Config, dataset: "pd.DataFrame") -> "pd.DataFrame":
-    for column in columns(config, "input_features"):
-        others = [name for name in TEXT_COLUMNS if name in dataset and name != column]
-        if column in TEXT_COLUMNS and column not in dataset and others:
-            say(f"The column {others[0]!r} is read as {column!r}.")
-            dataset = dataset.rename(columns={others[0]: column})
-    return dataset
 
 
 def _with_possible_split(config: Config, dataset: "pd.DataFrame") -> Config:

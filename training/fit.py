@@ -3,7 +3,8 @@
 import json
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -41,41 +42,54 @@ def fit(config: Config, dataset: "pd.DataFrame", folder: Path, *, seed: int = 42
     check_output(folder, overwrite=overwrite)
     config, dataset = prepare(config, dataset)
     api = import_ludwig(cpu_only=False)
-    rows = spread_tags(config, dataset)
     started = time.monotonic()
-    names = ", ".join(feature["name"] for feature in config["output_features"])
-    say(f"Training {names} on {len(rows)} rows ...")
-    try:
-        model = api.LudwigModel(config, backend=config.get("backend", "local"), callbacks=[_progress(config)])
-        workspace = folder.with_name(f".{folder.name}-training")
-        shutil.rmtree(workspace, ignore_errors=True)
-        results = model.train(
-            dataset=rows,
-            output_directory=str(workspace),
-            random_seed=seed,
-            skip_save_processed_input=True,
-            skip_save_log=True,
-        )
-    except (KeyError, ValueError, TypeError, OSError, RuntimeError, AssertionError) as error:
-        raise TrainingError(f"Ludwig cannot train this: {type(error).__name__}: {error}") from error
-    metrics = _test_metrics(model, config, rows, results)
-    record = {
-        "config": _without_paths(config),
-        "dataset_sha256": dataset_sha256(dataset),
-        "rows": len(dataset),
-        "seconds": round(time.monotonic() - started, 1),
-        "seed": seed,
-        "metrics": metrics,
-    }
-    _save(Path(results.output_directory), folder, record)
+    workspace = folder.absolute().with_name(f".{folder.name}-training")
     shutil.rmtree(workspace, ignore_errors=True)
+    try:
+        with _failures_explained():
+            model = api.LudwigModel(config, backend=config.get("backend", "local"), callbacks=[_progress(config)])
+        rows = spread_tags(model.config_obj.to_dict(), dataset)
+        names = ", ".join(feature["name"] for feature in config["output_features"])
+        say(f"Training {names} on {len(rows)} rows ...")
+        with _failures_explained():
+            results = model.train(
+                dataset=rows,
+                output_directory=str(workspace),
+                random_seed=seed,
+                skip_save_processed_input=True,
+                skip_save_log=True,
+            )
+            metrics = _test_metrics(model, config, rows, results)
+        record = {
+            "config": _without_paths(config),
+            "dataset_sha256": dataset_sha256(dataset),
+            "rows": len(dataset),
+            "seconds": round(time.monotonic() - started, 1),
+            "seed": seed,
+            "metrics": metrics,
+        }
+        _save(Path(results.output_directory), folder, record)
+    finally:
+        shutil.rmtree(workspace, ignore_errors=True)
     return Fitted(folder, metrics)
 
 
 def check_output(folder: Path, *, overwrite: bool) -> None:
-    """Raise TrainingError if a run's folder is taken."""
-    if folder.exists() and any(folder.iterdir()) and not overwrite:
+    """Raise TrainingError if a run's folder is taken; only a run is ever replaced."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    if not (folder / TRAINING_RECORD).is_file():
+        raise TrainingError(f"{folder} exists and is no run of `training fit`: give another folder with --output.")
+    if not overwrite:
         raise TrainingError(f"{folder} exists: give another folder with --output, or --overwrite to replace it.")
+
+
+@contextmanager
+def _failures_explained() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # Ludwig, and the libraries under it, raise all kinds
+        raise TrainingError(f"Ludwig cannot train this: {type(error).__name__}: {error}") from error
 
 
 def _progress(config: Config) -> Any:
@@ -114,9 +128,9 @@ def _test_metrics(
         return metrics
     statistics = results.train_stats.test or results.train_stats.validation
     return {
-        feature["name"]: {
-            metric: values[-1] for metric, values in statistics.get(feature["name"], {}).items() if values
-        }
+        feature["name"]: _numbers(
+            {metric: values[-1] for metric, values in statistics.get(feature["name"], {}).items() if values}
+        )
         for feature in config["output_features"]
     }
 
@@ -151,8 +165,8 @@ def _without_paths(config: Config) -> Config:
     """Return a configuration whose pretrained models are named, not placed: a record travels to other machines."""
     record = json.loads(json.dumps(config))
     for feature in record["input_features"]:
-        encoder = feature.get("encoder", {})
-        name = encoder.get("pretrained_model_name_or_path")
+        encoder = feature.get("encoder")
+        name = encoder.get("pretrained_model_name_or_path") if isinstance(encoder, dict) else None
         if name and Path(name).is_absolute():
             encoder["pretrained_model_name_or_path"] = Path(name).name
     return dict(record)

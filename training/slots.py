@@ -21,6 +21,7 @@ def spread_tags(config: Config, dataset: "pd.DataFrame") -> "pd.DataFrame":
     """Return a dataset whose slot tags stand one for each token of the text, as a tagger learns them.
 
     The tag of a word goes to its first token; the others of that word go on with it (`I-` for a slot).
+    config: with Ludwig's defaults filled in, since the tokenizer may be one of them.
     Raises DatasetError, naming rows, if a row has not one tag for each word.
     """
     pairs = [
@@ -40,8 +41,11 @@ def spread_tags(config: Config, dataset: "pd.DataFrame") -> "pd.DataFrame":
     return dataset
 
 
-def _check_counts(rows: Sequence[tuple[str, str]], column: str) -> None:
+def _check_counts(rows: Sequence[tuple[Any, Any]], column: str) -> None:
     """Check that each row has a tag for each word."""
+    for number, row in enumerate(rows):
+        if not all(isinstance(value, str) for value in row):
+            raise DatasetError(f"Row {number} must have a text, and tags with spaces between in {column!r}: {row}.")
     wrong = [
         f"row {number}: {len(words)} words, {len(tags)} tags ({text[:60]!r})"
         for number, (text, slots) in enumerate(rows)
@@ -74,18 +78,16 @@ def _spread(text: str, tags: Sequence[str], token_spans: Iterable[Span]) -> list
 
 def _token_spans(feature: Mapping[str, Any]) -> Callable[[str], list[Span]]:
     """Return what tells where the tokens of a text feature lie in a raw text."""
-    preprocessing = feature.get("preprocessing", {})
-    encoder = feature.get("encoder", {})
-    pretrained = encoder.get("pretrained_model_name_or_path") if encoder.get("use_pretrained", True) else None
-    name = preprocessing.get("tokenizer", SUBWORDS if pretrained else "space")
+    preprocessing = feature["preprocessing"]
+    name = preprocessing["tokenizer"]
     if name == SUBWORDS:
-        spans = _subword_spans(preprocessing.get("pretrained_model_name_or_path", pretrained))
+        spans = _subword_spans(preprocessing["pretrained_model_name_or_path"])
     elif name in SPLITTING:
         splitter = SPLITTING[name]()
         spans = lambda text: list(splitter.spans(text))  # noqa: E731
     else:
         raise ConfigError(f"Slots cannot be trained with the tokenizer {name!r}: use one of {[*SPLITTING, SUBWORDS]}.")
-    if not preprocessing.get("lowercase", False):
+    if not preprocessing["lowercase"]:
         return spans
 
     def lowered_spans(text: str) -> list[Span]:

@@ -11,7 +11,13 @@ from handler.alignment import align, all_outside
 from handler.hexabot import Service
 from handler.predictor import load_predictors
 from handler.settings import Settings
-from handler.tokenizers import CharactersTokenizer, SpacePunctTokenizer, SpaceTokenizer, SplittingTokenizer
+from handler.tokenizers import (
+    CharactersTokenizer,
+    NgramTokenizer,
+    SpacePunctTokenizer,
+    SpaceTokenizer,
+    SplittingTokenizer,
+)
 from tests.bundles import LENGTH, SLOTS, TAGGER, write_bundle, write_subword_bundle
 from tests.hexabot_client import understand
 
@@ -33,7 +39,7 @@ def tagged(loaded: Service, text: str) -> Tagged:
     return columns["slots_predictions"], columns["slots_probabilities"]
 
 
-@pytest.fixture(scope="module", params=["space", "space_punct", "characters", "lowercase", "left", "subword"])
+@pytest.fixture(scope="module", params=["space", "space_punct", "characters", "ngram", "lowercase", "left", "subword"])
 def tagger(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Service:
     """Give a tagger of each kind."""
     folder = tmp_path_factory.mktemp("taggers") / "slots"
@@ -42,6 +48,7 @@ def tagger(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     tokenizers: dict[str, SplittingTokenizer] = {
         "space_punct": SpacePunctTokenizer(),
         "characters": CharactersTokenizer(),
+        "ngram": NgramTokenizer(),
     }
     padding: Literal["left", "right"] = "left" if request.param == "left" else "right"
     tokenizer = tokenizers.get(request.param, SpaceTokenizer())

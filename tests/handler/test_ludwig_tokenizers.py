@@ -28,7 +28,7 @@ OURS: dict[str, SplittingTokenizer] = {
     "stripped": StrippedTokenizer(),
 }
 
-pytestmark = [pytest.mark.ludwig, pytest.mark.filterwarnings("ignore")]
+pytestmark = pytest.mark.ludwig
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from handler.tokenizers import (
     CharactersTokenizer,
     CommaTokenizer,
+    NgramTokenizer,
     SpacePunctTokenizer,
     SpaceTokenizer,
     SplittingTokenizer,
@@ -21,7 +22,7 @@ from handler.tokenizers import (
 )
 from tests.bundles import WORD_PIECES, word_piece
 
-SPLITTERS = [kind() for kind in get_args(SplittingTokenizer)]
+SPLITTERS = [kind() for kind in get_args(SplittingTokenizer) if kind is not NgramTokenizer]
 TEXTS = st.text() | st.text(alphabet="ab_,; \t\n\r\u00a0\u3000\x1cİßéم!", max_size=20)
 
 
@@ -40,6 +41,8 @@ TEXTS = st.text() | st.text(alphabet="ab_,; \t\n\r\u00a0\u3000\x1cİßéم!", ma
         (UnderscoreTokenizer(), "a _ b__c", ["a", "b", "", "c"]),
         (UntokenizedTokenizer(), " a b ", [" a b "]),
         (StrippedTokenizer(), " a b\n", ["a b"]),
+        (NgramTokenizer(), " a  b c", ["a", "b", "c", "a b", "b c"]),
+        (NgramTokenizer(), "a", ["a"]),
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, str | list) else None,
 )
@@ -54,6 +57,14 @@ def test_spans_are_where_the_tokens_are(tokenizer: SplittingTokenizer, text: str
     assert [text[start:end] for start, end in spans] == tokenizer.split(text)
     assert spans == sorted(spans)
     assert all(0 <= start <= end <= len(text) for start, end in spans)
+
+
+@given(text=TEXTS)
+def test_pairs_lie_behind_the_words_that_they_join(text: str) -> None:
+    spans, words = list(NgramTokenizer().spans(text)), list(SpaceTokenizer().spans(text))
+    assert spans[: len(words)] == words
+    pieces = [" ".join(filter(None, text[start:end].split(" "))) for start, end in spans]
+    assert pieces == NgramTokenizer().split(text)
 
 
 def test_lowering_may_lengthen_a_text() -> None:

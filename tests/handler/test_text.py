@@ -1,4 +1,4 @@
-"""Raw values in, the graph's arrays out."""
+"""Texts in, the graph's arrays out, and where each token lies."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.errors import RequestError
-from handler.inputs import TextEncoder, TextInput, Vocabulary, checked_text
+from handler.text import TextEncoder, TextInput, Vocabulary, checked_text
 from handler.tokenizers import CharactersTokenizer, SpaceTokenizer, SubwordTokenizer, Tokenizer
 from tests.bundles import WORD_PIECES, word_piece
 
