@@ -4,6 +4,7 @@ TORCH ?= default
 SERVE ?= 1
 BUNDLES ?= examples/bundles
 PORT ?= 8000
+EXAMPLES ?= 100
 DEMO_BUNDLES = build/demo/bundles
 
 environment = $(shell python3 scripts/environment.py $(1))
@@ -12,7 +13,7 @@ full = $(call environment,full --torch $(TORCH))
 checked = $(if $(1),$(1),$(error The environment could not be set up: see the message above))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint format bundles requirements clean
+.PHONY: help demo serve test fuzz lint format bundles support requirements clean
 
 help: ## Show these commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -32,6 +33,9 @@ serve: ## Serve bundles on this machine, without Ludwig or torch (BUNDLES=folder
 test: lint ## Run every test, the long ones too
 	@$(call checked,$(full)) -m pytest $(ARGS)
 
+fuzz: ## Export random models that Ludwig trains, as many as you say (EXAMPLES=500)
+	@ZOO_EXAMPLES=$(EXAMPLES) $(call checked,$(full)) -m pytest tests/zoo/test_random.py -q
+
 lint: ## Check style, types and who imports whom
 	@set -e; bin=$(dir $(call checked,$(full))); \
 	$$bin/ruff check .; $$bin/ruff format --check .; $$bin/mypy; $$bin/lint-imports
@@ -43,6 +47,9 @@ bundles: ## Make the bundles that the repository ships, anew
 	@rm -rf build/demo examples/bundles examples/answers
 	@set -e; python=$(call checked,$(full)); $$python -m scripts.demo --bundles examples/bundles; \
 	$$python -m scripts.record_answers build/demo/runs examples/bundles examples/answers
+
+support: ## Write docs/support.md anew: what can be exported, with the differences seen
+	@$(call checked,$(full)) -m scripts.support
 
 requirements: ## Compile requirements/ from pyproject.toml
 	@python3 scripts/requirements.py

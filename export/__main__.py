@@ -52,7 +52,7 @@ def _check(options: argparse.Namespace, pairs: Sequence[tuple[Path, Path]]) -> "
     from export.rows import read_rows
 
     for folder, bundle in pairs:
-        find_model_folder(folder)
+        find_model_folder(folder, allow_pickle=options.allow_pickle)
         check_target(bundle)
     return read_rows(options.dataset).head(options.max_rows) if options.dataset else None
 
@@ -63,11 +63,12 @@ def _export(folder: Path, bundle: Path, dataset: "pd.DataFrame | None", options:
 
     try:
         manifest = export_model(
-            load_model(folder),
+            load_model(folder, allow_pickle=options.allow_pickle),
             bundle,
             name=options.name,
             dataset=dataset,
             license_name=options.license,
+            graph_format=options.format,
             force=options.force,
         )
     except (ExportError, ServingError) as error:
@@ -96,6 +97,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--max-rows", type=int, default=2000, help="use at most so many of them (%(default)s)")
     parser.add_argument("--name", help="what the handler calls the model (default: its output feature's name)")
     parser.add_argument("--license", help="the model's licence, for the manifest, such as CC-BY-4.0")
+    parser.add_argument(
+        "--format",
+        choices=["onnx", "torchscript"],
+        default="onnx",
+        help="torchscript needs torch where it is served, and is slower (%(default)s)",
+    )
+    parser.add_argument(
+        "--allow-pickle",
+        action="store_true",
+        help="read weights that an old Ludwig pickled; give it for models that you trust (docs/legacy-models.md)",
+    )
     parser.add_argument("--force", action="store_true", help="write a bundle that failed; its manifest says so")
     return parser
 

@@ -1,27 +1,25 @@
-"""Write the network as a graph: preprocessed arrays in, Ludwig's own predictions and probabilities out."""
+"""The network as a graph: preprocessed arrays in, Ludwig's own predictions and probabilities out."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import onnx
 import torch
 from torch.overrides import TorchFunctionMode
 
 from export.errors import ExportError
+from export.formats import BATCH, Example, Names, write_onnx, write_torchscript
 from export.model import SourceModel
 from export.odd_rows import values_to_try
-from handler.bundle import Graph, Tensor
+from handler.bundle import Graph, GraphFormat, Tensor
 from handler.inputs import InputFeature
 from handler.outputs import OutputFeature, SequenceOutput
 
 if TYPE_CHECKING:
     from ludwig.models.ecd import ECD
 
-OPSET = 17
-BATCH = "batch"
 EXAMPLE_ROWS = 2
 """With one row, tracing would take the batch for a constant."""
 
@@ -76,14 +74,25 @@ def _cumprod(tensor: torch.Tensor, dim: int) -> torch.Tensor:
 DECIDED = {torch.squeeze: _squeeze, torch.Tensor.squeeze: _squeeze, torch.cumprod: _cumprod}
 
 
+WRITERS: dict[GraphFormat, Callable[[torch.nn.Module, Example, Names, Path], Path]] = {
+    "onnx": write_onnx,
+    "torchscript": write_torchscript,
+}
+
+
 def write_graph(
-    model: SourceModel, inputs: Sequence[InputFeature], outputs: Sequence[OutputFeature], folder: Path
+    model: SourceModel,
+    inputs: Sequence[InputFeature],
+    outputs: Sequence[OutputFeature],
+    folder: Path,
+    graph_format: GraphFormat = "onnx",
 ) -> Graph:
-    """Trace the network into `model.onnx`. Raises ExportError if it cannot be traced or the graph is unsafe."""
+    """Trace the network into a file of a bundle's folder.
+
+    Raises ExportError if it cannot be traced or the graph is unsafe.
+    """
     network = PredictingModel(model.ludwig_model.model.cpu().eval(), inputs, outputs)
-    path = folder / "model.onnx"
-    input_names = [feature.name for feature in inputs]
-    output_names = [tensor for feature in outputs for tensor in feature.tensors]
+    names = Names([feature.name for feature in inputs], [tensor for feature in outputs for tensor in feature.tensors])
     example = tuple(
         torch.from_numpy(feature.encoder(folder).encode(list(values_to_try(feature, ()).values())[:EXAMPLE_ROWS]))
         for feature in inputs
@@ -92,42 +101,17 @@ def write_graph(
         with warnings.catch_warnings(), torch.no_grad(), DecidedOperators():
             warnings.simplefilter("ignore")
             answers = network(*example)
-            torch.onnx.export(
-                network,
-                example,
-                str(path),
-                dynamo=False,  # the newer exporter writes graphs of Ludwig's Dense layers that onnxruntime refuses
-                opset_version=OPSET,
-                input_names=input_names,
-                output_names=output_names,
-                dynamic_axes={name: {0: BATCH} for name in [*input_names, *output_names]},
-            )
+            path = WRITERS[graph_format](network, example, names, folder)
+    except ExportError:
+        raise
     except Exception as error:
-        raise ExportError(f"torch cannot export this network to ONNX: {type(error).__name__}: {error}") from error
-    graph = _cleaned(onnx.load(path))
-    onnx.save(graph, str(path))
+        raise ExportError(f"torch cannot trace this network: {type(error).__name__}: {error}") from error
     return Graph(
-        format="onnx",
+        format=graph_format,
         file=path.name,
-        inputs=[_describe(name, tensor) for name, tensor in zip(input_names, example, strict=True)],
-        outputs=[_describe(name, tensor) for name, tensor in zip(output_names, answers, strict=True)],
+        inputs=[_describe(name, tensor) for name, tensor in zip(names.inputs, example, strict=True)],
+        outputs=[_describe(name, tensor) for name, tensor in zip(names.outputs, answers, strict=True)],
     )
-
-
-def _cleaned(graph: onnx.ModelProto) -> onnx.ModelProto:
-    """Check a graph, and take out what tells of this machine. Raises ExportError if a file or operator is foreign."""
-    onnx.checker.check_model(graph)
-    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in graph.graph.initializer):
-        raise ExportError("The graph keeps weights in other files; networks of 2 GB and more are not supported.")
-    domains = {node.domain for node in graph.graph.node} - {"", "ai.onnx"}
-    if domains:
-        raise ExportError(f"The graph has operators that onnxruntime does not bring: {', '.join(sorted(domains))}.")
-    graph.ClearField("doc_string")
-    graph.ClearField("metadata_props")
-    for node in graph.graph.node:
-        node.ClearField("doc_string")
-        node.ClearField("metadata_props")
-    return graph
 
 
 def _describe(name: str, tensor: torch.Tensor) -> Tensor:

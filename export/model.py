@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from export.errors import ModelError
+from export.legacy import check_tokenizers, legacy_tokenizers
 from export.ludwig_library import import_ludwig
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ class SourceModel:
 
     def predict(self, rows: "pd.DataFrame") -> list[dict[str, Any]]:
         """Return Ludwig's own answers, a record a row."""
-        predictions, _ = self.ludwig_model.predict(rows.copy(), skip_save_predictions=True)
+        with legacy_tokenizers(self.config):
+            predictions, _ = self.ludwig_model.predict(rows.copy(), skip_save_predictions=True)
         records: list[dict[str, Any]] = predictions.to_dict("records")
         return records
 
@@ -41,25 +43,26 @@ class SourceModel:
         """Return the arrays that Ludwig's own preprocessing makes of rows, by input feature."""
         from ludwig.data.preprocessing import preprocess_for_prediction
 
-        dataset, _ = preprocess_for_prediction(
-            self.ludwig_model.config_obj,
-            dataset=rows.copy(),
-            training_set_metadata=self.metadata,
-            include_outputs=False,
-            backend=self.ludwig_model.backend,
-        )
+        with legacy_tokenizers(self.config):
+            dataset, _ = preprocess_for_prediction(
+                self.ludwig_model.config_obj,
+                dataset=rows.copy(),
+                training_set_metadata=self.metadata,
+                include_outputs=False,
+                backend=self.ludwig_model.backend,
+            )
         arrays = dataset.dataset
         return {feature["name"]: arrays[feature["proc_column"]] for feature in self.config["input_features"]}
 
 
-def find_model_folder(path: Path) -> Path:
+def find_model_folder(path: Path, *, allow_pickle: bool = False) -> Path:
     """Return the folder that holds the model: the path itself, or `model` in it, as a run folder has it.
 
-    Raises ModelError if neither is a model that can be loaded safely.
+    allow_pickle: take weights that are pickled, too. Raises ModelError if neither is a model that can be loaded safely.
     """
     for folder in (path, path / "model"):
         if all((folder / name).is_file() for name in NEEDED):
-            _check_weights(folder)
+            _check_weights(folder, allow_pickle=allow_pickle)
             return folder
     found = ", ".join(sorted(entry.name for entry in path.iterdir())[:8]) if path.is_dir() else "no such folder"
     raise ModelError(
@@ -68,45 +71,68 @@ def find_model_folder(path: Path) -> Path:
     )
 
 
-def load_model(path: Path) -> SourceModel:
-    """Load a model on the CPU. Raises ModelError if Ludwig cannot."""
-    folder = find_model_folder(path)
+def load_model(path: Path, *, allow_pickle: bool = False) -> SourceModel:
+    """Load a model on the CPU.
+
+    allow_pickle: read weights that are pickled, too. Raises ModelError if Ludwig cannot load the model, and
+    UnsupportedError if it would answer otherwise than the Ludwig that trained it.
+    """
+    folder = find_model_folder(path, allow_pickle=allow_pickle)
+    stored = _stored_config(folder)
+    check_tokenizers(stored)
     api = import_ludwig(cpu_only=True)
     import ludwig
 
     try:
-        ludwig_model = api.LudwigModel.load(str(folder), backend="local")
+        with legacy_tokenizers(stored):
+            ludwig_model = api.LudwigModel.load(str(folder), backend="local")
     except Exception as error:
         raise ModelError(
             f"Ludwig {ludwig.__version__} cannot load {folder}: {type(error).__name__}: {error}"
         ) from error
-    with (folder / WEIGHTS).open("rb") as weights:
+    with _weights(folder).open("rb") as weights:
         digest = hashlib.file_digest(weights, "sha256").hexdigest()
     return SourceModel(
         folder=folder,
         ludwig_model=ludwig_model,
         config=ludwig_model.config_obj.to_dict(),
         metadata=ludwig_model.training_set_metadata,
-        ludwig_version=_trained_with(folder),
+        ludwig_version=str(stored.get("ludwig_version", "unknown")),
         weights_sha256=digest,
         training=_training_record(folder),
     )
 
 
-def _check_weights(folder: Path) -> None:
-    if (folder / WEIGHTS).is_file():
-        return
-    if (folder / PICKLED_WEIGHTS).exists():
+def _check_weights(folder: Path, *, allow_pickle: bool) -> None:
+    weights = _weights(folder)
+    if weights.is_dir():
+        raise ModelError(f"{weights} is a folder: that is a large language model or its adapter; export takes neither.")
+    if not weights.is_file():
+        raise ModelError(f"{folder} has no {WEIGHTS}: the training broke off, or the copy is incomplete.")
+    if weights.name == PICKLED_WEIGHTS and not allow_pickle:
         raise ModelError(
             f"The weights in {folder} are pickled ({PICKLED_WEIGHTS}), and a pickle can run code when it is read. "
-            f"Load the model with the Ludwig that trained it, if you trust it, and save it as {WEIGHTS}."
+            "If you trust whoever made it, give --allow-pickle: torch then reads it and lets it build nothing but "
+            "tensors, a guard that has been broken before. If you do not, run `python -m export.unpickle "
+            f"{folder}` where nothing of value is, such as a container, to save it as {WEIGHTS}, "
+            "and copy that file here, without the pickle."
         )
-    raise ModelError(f"{folder} has no {WEIGHTS}: the training broke off, or the copy is incomplete.")
 
 
-def _trained_with(folder: Path) -> str:
-    config = json.loads((folder / NEEDED[0]).read_text(encoding="utf-8"))
-    return str(config.get("ludwig_version", "unknown"))
+def _weights(folder: Path) -> Path:
+    """Return the file that Ludwig reads the weights from: the pickled one only where there is no other."""
+    safe, pickled = folder / WEIGHTS, folder / PICKLED_WEIGHTS
+    return pickled if pickled.exists() and not safe.exists() else safe
+
+
+def _stored_config(folder: Path) -> dict[str, Any]:
+    """Return the configuration as the Ludwig that trained the model wrote it."""
+    path = folder / NEEDED[0]
+    try:
+        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelError(f"{path} is broken: {error}.") from None
+    return config
 
 
 def _training_record(folder: Path) -> dict[str, Any] | None:

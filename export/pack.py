@@ -18,7 +18,7 @@ from export.model import SourceModel
 from export.outputs import describe_outputs
 from export.parity import Comparison, prove, rows_to_try
 from handler import __version__
-from handler.bundle import MANIFEST, SCHEMA_VERSION, Manifest, Parity, Provenance, describe_file
+from handler.bundle import MANIFEST, SCHEMA_VERSION, GraphFormat, Manifest, Parity, Provenance, describe_file
 from handler.outputs import OutputFeature
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def export_model(
     name: str | None = None,
     dataset: "pd.DataFrame | None" = None,
     license_name: str | None = None,
+    graph_format: GraphFormat = "onnx",
     force: bool = False,
 ) -> Manifest:
     """Export a model into a bundle's folder, replacing a bundle that is there.
@@ -49,7 +50,7 @@ def export_model(
         outputs = describe_outputs(model, inputs)
         name = name or default_name(outputs)
         say(f"{name}: writing the graph ...")
-        graph = write_graph(model, inputs, outputs, folder)
+        graph = write_graph(model, inputs, outputs, folder, graph_format)
         manifest = Manifest(
             schema_version=SCHEMA_VERSION,
             name=name,

@@ -25,6 +25,9 @@ class BundleFile(msgspec.Struct, frozen=True):
     bytes: int
 
 
+GraphFormat = Literal["onnx", "torchscript"]
+
+
 class Tensor(msgspec.Struct, frozen=True):
     """An input or output of the graph. shape: a number, or the name of an axis that varies."""
 
@@ -36,7 +39,7 @@ class Tensor(msgspec.Struct, frozen=True):
 class Graph(msgspec.Struct, frozen=True):
     """The network, weights included."""
 
-    format: Literal["onnx"]
+    format: GraphFormat
     file: str
     inputs: list[Tensor]
     outputs: list[Tensor]

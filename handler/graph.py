@@ -1,12 +1,33 @@
-"""Run a bundle's graph with onnxruntime."""
+"""Run a bundle's graph: with onnxruntime, or with torch where the bundle asks for it."""
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import onnxruntime
 
+from handler.bundle import Graph
 from handler.errors import BundleError
+
+
+class RunningGraph(Protocol):
+    """A loaded graph. inputs, outputs: the names of its tensors."""
+
+    inputs: list[str]
+    outputs: list[str]
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Run a batch: named arrays in, named arrays out, as the manifest's `graph` describes them."""
+
+
+def load_graph(graph: Graph, folder: Path, threads: int = 1) -> RunningGraph:
+    """Load the graph of a bundle. threads: how many a single call may use. Raises BundleError if it is refused."""
+    if graph.format == "torchscript":
+        from handler.torchscript import TorchscriptGraph
+
+        return TorchscriptGraph(graph, folder, threads)
+    return OnnxGraph(folder / graph.file, threads)
 
 
 class OnnxGraph:

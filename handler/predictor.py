@@ -8,7 +8,7 @@ import numpy as np
 
 from handler.bundle import MANIFEST, Manifest, read_bundle
 from handler.errors import BundleError, RequestError
-from handler.graph import OnnxGraph
+from handler.graph import load_graph
 from handler.outputs import Columns, merged
 from handler.text import TextEncoder
 
@@ -24,7 +24,7 @@ class Predictor:
         except ValueError as error:
             raise BundleError(f"{folder} cannot be used: {error}. Export the model again.") from None
         described = self.manifest.graph
-        self._graph = OnnxGraph(folder / described.file, threads)
+        self._graph = load_graph(described, folder, threads)
         found = sorted([*self._graph.inputs, *self._graph.outputs])
         if found != sorted(tensor.name for tensor in [*described.inputs, *described.outputs]):
             raise BundleError(f"{folder} describes another graph than {described.file}, which has {found}.")

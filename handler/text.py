@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from handler.errors import RequestError
-from handler.tokenizers import Span, SubwordTokenizer, Tokenizer, lowered_origins
+from handler.tokenizers import PiecesTokenizer, Span, SubwordTokenizer, Tokenizer, lowered_origins
 
 PlacedSpan = tuple[int, Span]
 """A position in the padded sequence, and where the token at that position lies in the raw text."""
@@ -49,9 +49,8 @@ class TextInput(msgspec.Struct, frozen=True, kw_only=True, tag="text"):
     @property
     def files(self) -> list[str]:
         """The files of the bundle that this feature reads."""
-        if isinstance(self.tokenizer, SubwordTokenizer):
-            return [self.tokenizer.file]
-        return [self.vocabulary.file] if self.vocabulary else []
+        files = [self.tokenizer.file] if isinstance(self.tokenizer, (SubwordTokenizer, PiecesTokenizer)) else []
+        return [*files, self.vocabulary.file] if self.vocabulary else files
 
     def encoder(self, folder: Path) -> "TextEncoder":
         """Load what the feature needs from its bundle's folder. Raises ValueError for a file that cannot be used."""
@@ -121,7 +120,8 @@ class VocabularyEncoder(TextEncoder):
             raise ValueError(f"a special symbol of input {feature.name!r} is outside its vocabulary: {ids}")
         self._ids = {token: index for index, token in enumerate(tokens)}
         self._special = special
-        self._splitter = feature.tokenizer
+        tokenizer = feature.tokenizer
+        self._splitter = tokenizer.load(folder) if isinstance(tokenizer, PiecesTokenizer) else tokenizer
         super().__init__(feature, self._vocabulary_ids)
 
     def _vocabulary_ids(self, text: str) -> list[int]:

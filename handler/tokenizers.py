@@ -1,7 +1,7 @@
 """Ludwig's tokenizers, token for token, without Ludwig.
 
 Each class is the manifest's description of a tokenizer and its behaviour: adding one is adding a class here and naming
-it in `Tokenizer`. Splitting tokenizers give strings that a vocabulary turns into ids; `SubwordTokenizer` gives ids.
+it in `Tokenizer`. Most give strings, which a vocabulary turns into ids; `SubwordTokenizer` gives ids itself.
 Source: `ludwig.utils.tokenizers` of Ludwig 0.17.10.
 """
 
@@ -118,26 +118,59 @@ class StrippedTokenizer(Splitter, frozen=True, tag="stripped"):
 class NgramTokenizer(Splitter, frozen=True, tag="ngram"):
     """The words of the stripped text, and then each pair of neighbours with a space between.
 
-    Ludwig 0.10 builds its vocabulary with larger n-grams where it is told to, but encodes with pairs always.
+    Two spaces hold an empty word: it is no token, but its pairs are ("a  b" gives "a", "b", "a ", " b").
+    Source: Ludwig 0.10.4, which builds its vocabulary with larger n-grams if told to, but encodes with pairs always.
     """
 
     @override
     def spans(self, text: str) -> Iterator[Span]:
-        words = list(SpaceTokenizer().spans(text))
-        yield from words
-        for (start, _), (_, end) in pairwise(words):
-            yield start, end
+        start, end = _stripped(text)
+        words = []
+        for word in text[start:end].split(" "):
+            words.append((start, start + len(word)))
+            start += len(word) + 1
+        yield from ((start, end) for start, end in words if start < end)
+        yield from ((start, end) for (start, _), (_, end) in pairwise(words))
 
     @override
     def split(self, text: str) -> list[str]:
-        words = SpaceTokenizer().split(text)
-        return [*words, *map(" ".join, pairwise(words))]
+        words = text.strip().split(" ")
+        return [*filter(None, words), *map(" ".join, pairwise(words))]
+
+
+class PiecesTokenizer(msgspec.Struct, frozen=True, tag="pieces"):
+    """A Hugging Face tokenizer whose pieces, without its special tokens, are looked up in a vocabulary of Ludwig's.
+
+    file: the tokenizer's `tokenizer.json` inside the bundle.
+    """
+
+    file: str
+
+    def load(self, folder: Path) -> "Pieces":
+        """Read the tokenizer from a bundle's folder; a file that is none raises ValueError."""
+        return Pieces(_read_tokenizer(folder / self.file))
+
+
+class Pieces:
+    """A loaded tokenizer of pieces; splits as a `Splitter` does, but a piece need not stand in the text as it is."""
+
+    def __init__(self, tokenizer: "tokenizers.Tokenizer") -> None:
+        self._tokenizer = tokenizer
+
+    def spans(self, text: str) -> Iterator[Span]:
+        """Yield where each piece lies, in reading order."""
+        yield from self._tokenizer.encode(text, add_special_tokens=False).offsets
+
+    def split(self, text: str) -> list[str]:
+        """Return the pieces, as the vocabulary names them."""
+        pieces: list[str] = self._tokenizer.encode(text, add_special_tokens=False).tokens
+        return pieces
 
 
 class SubwordTokenizer(msgspec.Struct, frozen=True, tag="subword"):
-    """A Hugging Face tokenizer, as its `tokenizer.json` describes it.
+    """A Hugging Face tokenizer that gives ids itself, its special tokens included.
 
-    file: the tokenizer's file inside the bundle.
+    file: the tokenizer's `tokenizer.json` inside the bundle.
     max_tokens: where Hugging Face itself cuts a text, special tokens included, or None where it does not.
     """
 
@@ -146,16 +179,8 @@ class SubwordTokenizer(msgspec.Struct, frozen=True, tag="subword"):
 
     def load(self, folder: Path) -> "tokenizers.Tokenizer":
         """Read the tokenizer from a bundle's folder; a file that is none raises ValueError."""
-        from tokenizers import Tokenizer
-
-        try:
-            tokenizer = Tokenizer.from_file(str(folder / self.file))
-        except Exception as error:  # the Rust library raises bare Exception
-            raise ValueError(f"{self.file} is not a Hugging Face tokenizer: {error}") from None
-        tokenizer.no_padding()
-        if self.max_tokens is None:
-            tokenizer.no_truncation()
-        else:
+        tokenizer = _read_tokenizer(folder / self.file)
+        if self.max_tokens is not None:
             tokenizer.enable_truncation(self.max_tokens)
         return tokenizer
 
@@ -170,7 +195,7 @@ SplittingTokenizer = (
     | StrippedTokenizer
     | NgramTokenizer
 )
-Tokenizer = SplittingTokenizer | SubwordTokenizer
+Tokenizer = SplittingTokenizer | PiecesTokenizer | SubwordTokenizer
 
 
 def lowered_origins(text: str) -> list[int]:
@@ -180,6 +205,18 @@ def lowered_origins(text: str) -> list[int]:
     """
     origins = [index for index, character in enumerate(text) for _ in character.lower()]
     return [*origins, len(text)]
+
+
+def _read_tokenizer(path: Path) -> "tokenizers.Tokenizer":
+    from tokenizers import Tokenizer
+
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # the Rust library raises bare Exception
+        raise ValueError(f"{path.name} is not a Hugging Face tokenizer: {error}") from None
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
 
 
 def _stripped(text: str) -> Span:

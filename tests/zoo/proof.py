@@ -1,0 +1,39 @@
+"""Train a model of the zoo with Ludwig, export it in every format, and return the certificates."""
+
+from pathlib import Path
+from typing import get_args
+
+from export.ludwig_library import import_ludwig
+from export.model import load_model
+from export.pack import export_model
+from handler.bundle import GraphFormat, Parity
+from tests.zoo.models import Config, dataset
+
+FORMATS: tuple[GraphFormat, ...] = get_args(GraphFormat)
+PROVEN_ROWS = 40
+
+
+class TrainingFailed(Exception):  # noqa: N818 - it is an outcome, not a mistake
+    """Raise when Ludwig itself cannot train a configuration."""
+
+
+def train_and_prove(config: Config, folder: Path) -> dict[GraphFormat, Parity]:
+    """Return the certificate of each format. Raises TrainingFailed, or ParityError if a bundle cannot be proven."""
+    api = import_ludwig(cpu_only=True)
+    rows = dataset()
+    try:
+        results = api.LudwigModel(config, backend="local").train(
+            dataset=rows,
+            output_directory=str(folder),
+            skip_save_processed_input=True,
+            skip_save_log=True,
+            skip_save_progress=True,
+        )
+    except Exception as error:  # Ludwig, and the libraries under it, raise all kinds
+        raise TrainingFailed(f"{type(error).__name__}: {error}") from error
+    model = load_model(Path(results.output_directory))
+    proven = rows.head(PROVEN_ROWS)
+    return {
+        graph_format: export_model(model, folder / graph_format, dataset=proven, graph_format=graph_format).parity
+        for graph_format in FORMATS
+    }

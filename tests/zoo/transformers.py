@@ -1,0 +1,73 @@
+"""Hugging Face text encoders, tiny and randomly initialised, written to disk: no hub is needed to try them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+SIZES = {
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "max_position_embeddings": 64,
+}
+DISTILBERT_SIZES = {"dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 32, "max_position_embeddings": 64}
+SPECIAL = {
+    "unk_token": "[UNK]",
+    "cls_token": "[CLS]",
+    "sep_token": "[SEP]",
+    "pad_token": "[PAD]",
+    "mask_token": "[MASK]",
+}
+ARCHITECTURES: dict[str, dict[str, Any]] = {
+    "bert": SIZES,
+    "distilbert": DISTILBERT_SIZES,
+    "roberta": {**SIZES, "pad_token_id": 0},
+    "xlm-roberta": {**SIZES, "pad_token_id": 0},
+    "electra": {**SIZES, "embedding_size": 16},
+    "albert": {**SIZES, "embedding_size": 16},
+}
+
+
+def write_transformer(architecture: str, texts: list[str], folder: Path) -> Path:
+    """Write a transformer and its tokenizer, as the hub would hold them."""
+    from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
+
+    make: Callable[[list[str]], Any] = _word_pieces if architecture not in {"roberta", "xlm-roberta"} else _byte_pairs
+    tokenizer = make(texts)
+    config = AutoConfig.for_model(
+        architecture, vocab_size=tokenizer.get_vocab_size(), attn_implementation="eager", **ARCHITECTURES[architecture]
+    )
+    AutoModel.from_config(config).save_pretrained(folder)
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=64, **SPECIAL).save_pretrained(folder)
+    return folder
+
+
+def _word_pieces(texts: list[str]) -> Any:
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.train_from_iterator(
+        texts, trainers.WordPieceTrainer(vocab_size=80, special_tokens=list(SPECIAL.values()))
+    )
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        special_tokens=[(token, tokenizer.token_to_id(token)) for token in ("[CLS]", "[SEP]")],
+    )
+    return tokenizer
+
+
+def _byte_pairs(texts: list[str]) -> Any:
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
+
+    tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    tokenizer.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=320, special_tokens=special))
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        special_tokens=[(token, tokenizer.token_to_id(token)) for token in ("[CLS]", "[SEP]")],
+    )
+    return tokenizer
