@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
+from export.console import say
 from export.errors import UnsupportedError
 
 NGRAM = "ngram"
+SUBWORDS = "hf_tokenizer"
 CHANGED_IN = (0, 11)
 """The version of Ludwig that dropped torchtext, and with it `ngram`."""
 CHANGED = {
@@ -57,6 +59,11 @@ def check_tokenizers(config: Mapping[str, Any]) -> None:
                 f"its tokenizer {tokenizer!r} is not Ludwig's: version {version} has none of that name, so it was "
                 "added where the model was trained",
                 "Train with `space`, or with `characters` for short or misspelt texts.",
+            )
+        if tokenizer == SUBWORDS and _is_legacy(version):
+            say(
+                f"{feature}: Ludwig {version} had a BERT tokenizer of its own, which cut texts at NUL and read a few "
+                "rare characters otherwise; the bundle answers as a present Ludwig does (docs/legacy-models.md)."
             )
 
 

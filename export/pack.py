@@ -18,7 +18,16 @@ from export.model import SourceModel
 from export.outputs import describe_outputs
 from export.parity import Comparison, prove, rows_to_try
 from handler import __version__
-from handler.bundle import MANIFEST, SCHEMA_VERSION, GraphFormat, Manifest, Parity, Provenance, describe_file
+from handler.bundle import (
+    MANIFEST,
+    SCHEMA_VERSION,
+    GraphFormat,
+    Manifest,
+    Parity,
+    Provenance,
+    describe_file,
+    is_bundle,
+)
 from handler.outputs import OutputFeature
 
 if TYPE_CHECKING:
@@ -80,7 +89,7 @@ def export_model(
 
 def check_target(bundle: Path) -> None:
     """Raise ExportError if a bundle must not be written there."""
-    if bundle.exists() and not (bundle / MANIFEST).is_file() and (not bundle.is_dir() or any(bundle.iterdir())):
+    if bundle.exists() and not is_bundle(bundle) and (not bundle.is_dir() or any(bundle.iterdir())):
         raise ExportError(f"{bundle} exists and is no bundle: give a new folder, or an old bundle to replace.")
 
 

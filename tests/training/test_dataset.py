@@ -1,0 +1,142 @@
+"""Rows to train on: columns, labels, splits."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from training.config import Config
+from training.dataset import TEST, TRAIN, VALIDATION, dataset_sha256, prepare, read_dataset
+from training.errors import DatasetError
+
+STRATIFY = {"type": "stratify", "column": "intent", "probabilities": [0.8, 0.1, 0.1]}
+
+
+def config(text: str = "text", split: Mapping[str, object] | None = None, output: str = "category") -> Config:
+    made: Config = {
+        "input_features": [{"name": text, "type": "text"}],
+        "output_features": [{"name": "intent", "type": output}],
+    }
+    return {**made, "preprocessing": {"split": dict(split)}} if split else made
+
+
+def table(intents: Sequence[object], **more: object) -> pd.DataFrame:
+    return pd.DataFrame({"text": [f"text {i}" for i in range(len(intents))], "intent": intents, **more})
+
+
+@pytest.mark.parametrize(("read", "given"), [("text", "utterance"), ("utterance", "text")])
+def test_the_words_may_stand_in_the_other_column(read: str, given: str, capsys: pytest.CaptureFixture[str]) -> None:
+    dataset = pd.DataFrame({given: ["hi", "bye"], "intent": ["a", "b"]})
+    _, prepared = prepare(config(read), dataset)
+    assert list(prepared.columns) == [read, "intent"]
+    assert list(prepared[read]) == ["hi", "bye"]
+    assert capsys.readouterr().err == f"The column '{given}' is read as '{read}'.\n"
+
+
+def test_the_named_column_wins(capsys: pytest.CaptureFixture[str]) -> None:
+    dataset = pd.DataFrame({"utterance": ["no", "no"], "text": ["hi", "bye"], "intent": ["a", "b"]})
+    _, prepared = prepare(config(), dataset)
+    assert list(prepared["text"]) == ["hi", "bye"]
+    assert capsys.readouterr().err == ""
+
+
+def test_no_other_column_is_guessed() -> None:
+    dataset = pd.DataFrame({"words": ["hi", "bye"], "label": ["a", "b"]})
+    with pytest.raises(DatasetError, match=r"the columns \['words', 'label'\].*also reads \['text', 'intent'\]"):
+        prepare(config(), dataset)
+
+
+def test_columns_that_nothing_reads_are_dropped() -> None:
+    _, prepared = prepare(config(), table(["a", "b"], source="web"))
+    assert list(prepared.columns) == ["text", "intent"]
+
+
+@pytest.mark.parametrize("nothing", [None, float("nan"), ""], ids=["none", "nan", "empty"])
+def test_rows_without_a_label_are_left_out(nothing: object, capsys: pytest.CaptureFixture[str]) -> None:
+    _, prepared = prepare(config(), table(["a", nothing, "b", "a"]))
+    assert list(prepared["text"]) == ["text 0", "text 2", "text 3"]
+    assert list(prepared.index) == [0, 1, 2]
+    assert capsys.readouterr().err == "Left out 1 of 4 rows: no value in intent.\n"
+
+
+@pytest.mark.parametrize("intents", [["a", "a"], ["a", ""], [None, None]], ids=["one", "one left", "none left"])
+def test_one_class_is_too_few(intents: list[object]) -> None:
+    with pytest.raises(DatasetError, match=r"'intent' has the values .*: at least two are needed"):
+        prepare(config(), table(intents))
+
+
+def test_sequences_have_no_classes() -> None:
+    _, prepared = prepare(config(output="sequence"), table(["O O", "O O"]))
+    assert len(prepared) == 2
+
+
+@pytest.mark.parametrize("splits", [[0, 1, 2], ["0", "1", "2"], [0.0, 1.0, 1.0]], ids=["int", "str", "float"])
+def test_a_split_column_is_taken(splits: list[object]) -> None:
+    given = config(split=STRATIFY)
+    fixed, prepared = prepare(given, table(["a", "b", "a"], split=splits))
+    assert fixed["preprocessing"]["split"] == {"type": "fixed", "column": "split"}
+    assert list(prepared["split"]) == [int(float(str(split))) for split in splits]
+    assert prepared["split"].dtype.kind == "i"
+    assert given["preprocessing"]["split"] == STRATIFY
+
+
+@pytest.mark.parametrize(
+    "splits",
+    [["train", "valid", "test"], [0, 1, 3], [0, 1, None], [0, 0, 2], [1, 1, 2], [0, 1, 0.5]],
+    ids=["words", "three", "missing", "no validation", "no training", "half"],
+)
+def test_a_split_column_of_other_values_is_refused(splits: list[object]) -> None:
+    with pytest.raises(DatasetError, match=r"'split' must hold 0 \(train\), 1 \(validation\) and 2 \(test\)"):
+        prepare(config(), table(["a", "b", "a"], split=splits))
+
+
+def test_a_stratified_split_stays_where_classes_are_large(capsys: pytest.CaptureFixture[str]) -> None:
+    prepared, _ = prepare(config(split=STRATIFY), table(["a"] * 10 + ["b"] * 10))
+    assert prepared["preprocessing"]["split"] == STRATIFY
+    assert capsys.readouterr().err == ""
+
+
+def test_small_classes_are_split_at_random(capsys: pytest.CaptureFixture[str]) -> None:
+    given = config(split=STRATIFY)
+    prepared, _ = prepare(given, table(["a"] * 20 + ["b"] * 9 + ["c"] * 3))
+    assert prepared["preprocessing"]["split"] == {**STRATIFY, "type": "random"}
+    assert given["preprocessing"]["split"] == STRATIFY
+    assert capsys.readouterr().err == (
+        "Split at random, not by 'intent': 2 of its 3 values have fewer than 10 rows (b, c).\n"
+    )
+
+
+def test_one_file_keeps_its_own_split(tmp_path: Path) -> None:
+    path = tmp_path / "all.csv"
+    path.write_text("text,intent,split\nhi,a,0\nbye,b,1\n")
+    assert list(read_dataset({TRAIN: path})["split"]) == ["0", "1"]
+
+
+def test_files_of_their_own_are_the_splits(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text("text,intent,split\nhi,a,1\nbye,b,1\n")
+    (tmp_path / "valid.tsv").write_text("intent\ttext\nb\tciao\n")
+    (tmp_path / "test.jsonl").write_text('{"text": "hey", "intent": "a"}\n')
+    files = {TRAIN: "train.csv", VALIDATION: "valid.tsv", TEST: "test.jsonl"}
+    dataset = read_dataset({split: tmp_path / name for split, name in files.items()})
+    fixed, prepared = prepare(config(), dataset)
+    assert prepared.to_dict("list") == {
+        "text": ["hi", "bye", "ciao", "hey"],
+        "intent": ["a", "b", "b", "a"],
+        "split": [0, 0, 1, 2],
+    }
+    assert fixed["preprocessing"]["split"]["type"] == "fixed"
+
+
+def test_the_digest_is_of_rows_not_of_files(tmp_path: Path) -> None:
+    rows = pd.DataFrame({"text": ["hé,\n", "b"], "intent": ["x", "y"]})
+    rows.to_csv(tmp_path / "a.csv", index=False)
+    rows.to_json(tmp_path / "a.json", orient="records")
+    digests = {dataset_sha256(read_dataset({TRAIN: tmp_path / name})) for name in ("a.csv", "a.json")}
+    assert digests == {dataset_sha256(rows)}
+    assert dataset_sha256(rows[::-1]) not in digests
+    assert dataset_sha256(rows.replace("b", "c")) not in digests
+
+
+def test_the_digest_takes_half_surrogates() -> None:
+    assert len(dataset_sha256(pd.DataFrame({"text": ["\ud800"]}, dtype=object))) == 64
