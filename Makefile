@@ -5,6 +5,8 @@ SERVE ?= 1
 BUNDLES ?= examples/bundles
 PORT ?= 8000
 EXAMPLES ?= 100
+TARGET ?= manifest
+SECONDS ?= 60
 DEMO_BUNDLES = build/demo/bundles
 
 environment = $(shell python3 scripts/environment.py $(1))
@@ -13,7 +15,7 @@ full = $(call environment,full --torch $(TORCH))
 checked = $(if $(1),$(1),$(error The environment could not be set up: see the message above))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test fuzz lint format bundles support requirements clean
+.PHONY: help demo serve test fuzz atheris lint format bundles support requirements clean
 
 help: ## Show these commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -35,6 +37,9 @@ test: lint ## Run every test, the long ones too
 
 fuzz: ## Export random models that Ludwig trains, as many as you say (EXAMPLES=500)
 	@ZOO_EXAMPLES=$(EXAMPLES) $(call checked,$(full)) -m pytest tests/zoo/test_random.py -q
+
+atheris: ## Fuzz what reads other people's bytes (TARGET=manifest, body or tokenizers; SECONDS=3600)
+	@$(call checked,$(call environment,fuzz)) -m scripts.fuzz $(TARGET) $(SECONDS)
 
 lint: ## Check style, types and who imports whom
 	@set -e; bin=$(dir $(call checked,$(full))); \

@@ -15,6 +15,7 @@ FILES = {
     "handler": CURRENT,
     "serve": (*CURRENT, "--extra", "serve"),
     "full": (*CURRENT, *FULL),
+    "fuzz": (*CURRENT, "--group", "fuzz"),
     "ludwig-0.10": LEGACY,
 }
 

@@ -14,6 +14,7 @@ from tests.zoo.transformers import ARCHITECTURES, write_transformer
 
 Config = dict[str, Any]
 
+VOCABULARY = Path(__file__).parent / "vocabulary.txt"
 ROWS = 96
 WORDS = (
     *("book", "a", "flight", "to", "Rome", "cancel", "my", "hotel", "in", "New", "York", "please", "thanks"),
@@ -55,6 +56,7 @@ def dataset() -> pd.DataFrame:
                 ),
                 "place": " ".join(f"{generator.random():.3f}" for _ in range(3)),
                 "grade": str(number % 4),
+                "shares": "0.2 0.5 0.3" if number % 2 else "0.6 0.1 0.3",
             }
         )
     return pd.DataFrame(rows)
@@ -128,6 +130,7 @@ PREPROCESSING = {
     "sequence input": text(rnn(), kind="sequence"),
     "fill with a word": text(fill_value="hello"),
     "fill with the mode": text(missing_value_strategy="fill_with_mode"),
+    "own vocabulary file": text(vocab_file=str(VOCABULARY)),
     "no fill": text(missing_value_strategy="drop_row"),
 }
 
@@ -187,7 +190,13 @@ INPUTS = {
     "category, sparse": {"name": "color", "type": "category", "encoder": {"type": "sparse"}},
     "category, onehot": {"name": "color", "type": "category", "encoder": {"type": "onehot"}},
     "category, most_common": {"name": "color", "type": "category", "preprocessing": {"most_common": 2}},
+    "category, fill with the mode": {
+        "name": "color",
+        "type": "category",
+        "preprocessing": {"missing_value_strategy": "fill_with_mode"},
+    },
     "set": {"name": "tags", "type": "set"},
+    "set, comma": {"name": "commas", "type": "set", "preprocessing": {"tokenizer": "comma"}},
     "bag": {"name": "tags", "type": "bag"},
     "vector": {"name": "vector", "type": "vector"},
     "date, embed": {
@@ -238,6 +247,10 @@ OUTPUTS = {
     "category": model(text()),
     "category, calibration": model(text(), outputs=[category(calibration=True)]),
     "category, CORN": model(text(), outputs=[{"name": "grade", "type": "category", "loss": {"type": "corn"}}]),
+    "category distribution": model(
+        text(),
+        outputs=[{"name": "shares", "type": "category_distribution", "preprocessing": {"vocab": ["a", "b", "c"]}}],
+    ),
     "binary": model(text(), outputs=[{"name": "urgent", "type": "binary"}]),
     "binary, words": model(text(), outputs=[{"name": "binary", "type": "binary"}]),
     "binary, threshold": model(text(), outputs=[{"name": "binary", "type": "binary", "threshold": 0.7}]),
