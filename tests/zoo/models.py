@@ -90,7 +90,7 @@ def model(*features: Config, outputs: list[Config] | None = None, combiner: Conf
         "model_type": "ecd",
         "input_features": list(features),
         "output_features": outputs or [category()],
-        "trainer": {"epochs": 1, "batch_size": 32, "learning_rate": 0.005, "early_stop": -1},
+        "trainer": {"epochs": 1, "batch_size": 32, "eval_batch_size": 32, "learning_rate": 0.005, "early_stop": -1},
     }
     return {**config, "combiner": combiner} if combiner else config
 
