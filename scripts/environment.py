@@ -25,7 +25,9 @@ def main():
     """Make what the command line asks for. Returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "name", choices=["handler", "serve", "full", "fuzz", "ludwig-0.10", "emulator"], help="a file of requirements/"
+        "name",
+        choices=sorted(path.stem for path in (ROOT / "requirements").glob("*.txt") if path.stem != "uv"),
+        help="a file of requirements/",
     )
     parser.add_argument(
         "--torch", choices=["default", "cpu"], default="default", help="cpu: the smaller builds, unhashed"
