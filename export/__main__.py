@@ -69,6 +69,7 @@ def _export(folder: Path, bundle: Path, dataset: "pd.DataFrame | None", options:
             dataset=dataset,
             license_name=options.license,
             graph_format=options.format,
+            golden=options.golden,
             force=options.force,
         )
     except (ExportError, ServingError) as error:
@@ -95,6 +96,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--dataset", type=Path, help="rows to prove the bundles on: CSV, TSV, JSON, JSONL or Parquet")
     parser.add_argument("--max-rows", type=int, default=2000, help="use at most so many of them (%(default)s)")
+    parser.add_argument(
+        "--golden",
+        type=int,
+        default=8,
+        help="how many of them the bundle keeps, with their labels, to be asked again before a deployment takes "
+        "traffic; 0 keeps nobody's words (%(default)s)",
+    )
     parser.add_argument("--name", help="what the handler calls the model (default: its output feature's name)")
     parser.add_argument("--license", help="the model's licence, for the manifest, such as CC-BY-4.0")
     parser.add_argument(

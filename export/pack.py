@@ -16,7 +16,7 @@ from export.graph import write_graph
 from export.inputs import describe_inputs
 from export.model import SourceModel
 from export.outputs import describe_outputs
-from export.parity import Comparison, prove, rows_to_try
+from export.parity import Comparison, golden_rows, prove, rows_to_try
 from handler import __version__
 from handler.bundle import (
     MANIFEST,
@@ -27,12 +27,14 @@ from handler.bundle import (
     Provenance,
     describe_file,
     is_bundle,
+    read_bundle,
 )
 from handler.outputs import OutputFeature
 
 if TYPE_CHECKING:
     import pandas as pd
 
+GOLDEN_ROWS = 8
 UNPROVEN = Parity(
     passed=False, rows=0, odd_rows=0, ids_equal=0, labels_equal=0, max_abs_diff=0.0, tolerance=0.0, worst=[]
 )
@@ -46,11 +48,13 @@ def export_model(
     dataset: "pd.DataFrame | None" = None,
     license_name: str | None = None,
     graph_format: GraphFormat = "onnx",
+    golden: int = GOLDEN_ROWS,
     force: bool = False,
 ) -> Manifest:
     """Export a model into a bundle's folder, replacing a bundle that is there.
 
-    dataset: rows to prove the bundle on, besides the odd ones. force: write a bundle that failed, which says so itself.
+    dataset: rows to prove the bundle on, besides the odd ones. golden: how many of them the bundle keeps, to be asked
+    again before a deployment takes traffic. force: write a bundle that failed, which says so itself.
     Raises UnsupportedError, ExportError, or ParityError; then the folder is as it was.
     """
     check_target(bundle)
@@ -81,10 +85,10 @@ def export_model(
         parity, comparisons = prove(model, folder, rows_to_try(model, manifest, dataset))
         if not parity.passed and not force:
             raise ParityError(_explain_failure(name, parity, comparisons))
-        manifest = msgspec.structs.replace(manifest, parity=parity)
+        manifest = msgspec.structs.replace(manifest, parity=parity, golden=golden_rows(comparisons, golden))
         (folder / MANIFEST).write_bytes(manifest.to_json())
         _move_into_place(folder, bundle)
-    return manifest
+    return read_bundle(bundle)
 
 
 def check_target(bundle: Path) -> None:

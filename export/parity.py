@@ -12,7 +12,7 @@ from export.errors import ModelError
 from export.model import SourceModel
 from export.odd_rows import values_to_try
 from export.rows import with_text_column
-from handler.bundle import Manifest, Parity, WorstCase
+from handler.bundle import GoldenRow, Manifest, Parity, WorstCase
 from handler.predictor import Predictor
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-4
 BATCH_ROWS = 64
 WORST_KEPT = 5
+GOLDEN_ODD_ROWS = 8
+GOLDEN_CHARACTERS = 300
 
 
 @dataclass(frozen=True)
@@ -34,9 +36,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """How one row came out. differences: what differs, for a person to read."""
+    """How one row came out. labels: Ludwig's columns that hold no numbers. differences: for a person to read."""
 
     row: Row
+    labels: dict[str, Any]
     ids_equal: bool
     labels_equal: bool
     max_abs_diff: float
@@ -95,6 +98,24 @@ def prove(model: SourceModel, folder: Path, rows: Sequence[Row]) -> tuple[Parity
     return _certificate(comparisons), comparisons
 
 
+def golden_rows(comparisons: Sequence[Comparison], own_rows: int) -> list[GoldenRow]:
+    """Return rows to ask again before a deployment takes traffic: those nearest to failing, of the user's own and odd.
+
+    own_rows: how many of the user's own to keep at most. Long rows, and rows with values that JSON lacks, are left out.
+    """
+    kept: list[GoldenRow] = []
+    for odd, most in ((False, own_rows), (True, GOLDEN_ODD_ROWS)):
+        fit = [found for found in comparisons if found.row.odd is odd and found.labels_equal and _is_small(found.row)]
+        kept += [GoldenRow(found.row.name, dict(found.row.values), found.labels) for found in fit[:most]]
+    return kept
+
+
+def _is_small(row: Row) -> bool:
+    values = row.values.values()
+    plain = all(value is None or isinstance(value, str | int | float) for value in values)
+    return plain and sum(len(str(value)) for value in values) <= GOLDEN_CHARACTERS
+
+
 def _compare(row: Row, ids_equal: bool, expected: Mapping[str, Any], found: Mapping[str, Any]) -> Comparison:
     """Compare the columns of one row: labels must be the same, numbers near each other."""
     differences = [] if ids_equal else ["other token ids"]
@@ -111,7 +132,8 @@ def _compare(row: Row, ids_equal: bool, expected: Mapping[str, Any], found: Mapp
         elif expected[column] != found[column]:
             labels_equal = False
             differences.append(f"{column}: Ludwig {expected[column]!r}, the bundle {found[column]!r}")
-    return Comparison(row, ids_equal, labels_equal, largest, differences)
+    labels = {column: value for column, value in expected.items() if not _is_numeric(value)}
+    return Comparison(row, labels, ids_equal, labels_equal, largest, differences)
 
 
 def _is_numeric(value: Any) -> bool:

@@ -4,20 +4,19 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from handler.auth import new_token
-from handler.errors import DeploymentError, RequestError, SettingsError
-from handler.hexabot import TEXT, Service
+from handler.errors import BundleError, DeploymentError, RequestError, SettingsError
+from handler.golden import replay
+from handler.hexabot import TEXT, load_service
 from handler.logs import configure
-from handler.predictor import load_predictors
 from handler.settings import Settings
 
-COMMANDS = ("serve", "ask", "token")
-BUNDLES_HELP = "folders, each a bundle or a folder of bundles"
+COMMANDS = ("serve", "ask", "check", "token")
+BUNDLES_HELP = "bundles or folders of bundles: a path, s3://bucket/prefix or hf://owner/name@revision"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -45,17 +44,23 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     serve = commands.add_parser("serve", help="answer HTTP on this machine, as the Lambda does on AWS")
-    serve.add_argument("bundles", nargs="+", type=Path, metavar="BUNDLES", help=BUNDLES_HELP)
+    serve.add_argument("bundles", nargs="+", metavar="BUNDLES", help=BUNDLES_HELP)
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     serve.add_argument("--port", type=int, default=8000, help="port to listen on (%(default)s)")
     serve.add_argument("--open", action="store_true", help="ask for no token; without it NLU_TOKEN_DIGESTS must be set")
     serve.set_defaults(run=_serve)
 
     ask = commands.add_parser("ask", help="answer texts on the terminal")
-    ask.add_argument("bundles", type=Path, metavar="BUNDLES", help=BUNDLES_HELP)
+    ask.add_argument("bundles", metavar="BUNDLES", help=BUNDLES_HELP)
     ask.add_argument("texts", nargs="+", metavar="TEXT", help="what a user might say")
     ask.add_argument("--json", action="store_true", help="print what Hexabot gets, a line of JSON for each text")
     ask.set_defaults(run=_ask)
+
+    check = commands.add_parser(
+        "check", help="ask each bundle again the rows that it was exported with, as a deployment does before traffic"
+    )
+    check.add_argument("bundles", nargs="+", metavar="BUNDLES", help=BUNDLES_HELP)
+    check.set_defaults(run=_check)
 
     token = commands.add_parser("token", help="make a token for Hexabot, and its digest for the service")
     token.set_defaults(run=_token)
@@ -73,7 +78,7 @@ def _serve(options: argparse.Namespace) -> None:
 
     settings = Settings.from_env(_environ(options.bundles, options.open))
     configure(settings.log_level)
-    service = Service(load_predictors(settings.bundles, settings.threads), settings)
+    service = load_service(settings)
     address = f"http://{options.host}:{options.port}"
     query = "" if settings.open else "?token=$TOKEN"
     print(f"{len(service.predictors)} models at {address}: {', '.join(service.predictors)}. Stop with Ctrl-C. Try:\n")
@@ -84,10 +89,22 @@ def _serve(options: argparse.Namespace) -> None:
 def _ask(options: argparse.Namespace) -> None:
     settings = Settings.from_env(_environ([options.bundles], True))
     configure(settings.log_level, sys.stderr)
-    service = Service(load_predictors(settings.bundles, settings.threads), settings)
+    service = load_service(settings)
     for text in options.texts:
         answer = service.predict({TEXT: text}).answer
         print(msgspec.json.encode(answer).decode() if options.json else answer_table(text, answer))
+
+
+def _check(options: argparse.Namespace) -> None:
+    settings = Settings.from_env(_environ(options.bundles, True))
+    configure(settings.log_level, sys.stderr)
+    service = load_service(settings)
+    result = replay(service.predictors)
+    for change in result["changed"]:
+        print("{model}: {row}: {column} was {expected!r}, is {found!r}".format_map(change))
+    if result["changed"]:
+        raise BundleError(f"{len(result['changed'])} labels changed, in {result['checked']} rows: do not deploy this.")
+    print(f"{', '.join(service.predictors)}: {result['checked']} rows answered as when they were exported.")
 
 
 def _token(options: argparse.Namespace) -> None:
@@ -98,8 +115,8 @@ def _token(options: argparse.Namespace) -> None:
     )
 
 
-def _environ(bundles: Sequence[Path], is_open: bool) -> dict[str, str]:
-    environ = {**os.environ, "NLU_BUNDLES": os.pathsep.join(map(str, bundles))}
+def _environ(bundles: Sequence[str], is_open: bool) -> dict[str, str]:
+    environ = {**os.environ, "NLU_BUNDLES": ",".join(bundles)}
     return {**environ, "NLU_OPEN": "1"} if is_open else environ
 
 

@@ -1,12 +1,12 @@
 """The bundle: a folder that holds one exported model, and the manifest that describes it.
 
 The handler reads bundles and so owns the format; export writes them through the same types. Reading one checks the
-schema, every file's size and SHA-256, and that no path leaves the folder. Nothing is unpickled.
+schema, the manifest's seal, every file's size and SHA-256, and that no path leaves the folder. Nothing is unpickled.
 """
 
 import hashlib
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -14,8 +14,9 @@ from handler.errors import BundleError
 from handler.inputs import InputFeature
 from handler.outputs import OutputFeature
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MANIFEST = "manifest.json"
+UNSEALED = "0" * 64
 
 
 class BundleFile(msgspec.Struct, frozen=True):
@@ -70,6 +71,17 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True):
     worst: list[WorstCase]
 
 
+class GoldenRow(msgspec.Struct, frozen=True):
+    """A row of the certificate that is asked again before a deployment takes traffic.
+
+    row: its name. values: by column. labels: what Ludwig answered, by column, probabilities left out.
+    """
+
+    row: str
+    values: dict[str, Any]
+    labels: dict[str, Any]
+
+
 class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     """Where the model comes from.
 
@@ -85,7 +97,10 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that the handler needs to answer as the model does, besides the files themselves."""
+    """Everything that the handler needs to answer as the model does, besides the files themselves.
+
+    seal: SHA-256 of the manifest as it is written, with zeros in the seal's own place.
+    """
 
     schema_version: int
     name: str
@@ -95,10 +110,15 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     files: dict[str, BundleFile]
     provenance: Provenance
     parity: Parity
+    golden: list[GoldenRow] = []
+    seal: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")] = UNSEALED
 
     def to_json(self) -> bytes:
-        """Return the manifest as it is written to disk."""
-        return msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n"
+        """Return the manifest as it is written to disk, sealed."""
+        unsealed = msgspec.structs.replace(self, seal=UNSEALED)
+        content = msgspec.json.format(msgspec.json.encode(unsealed), indent=1) + b"\n"
+        head, _, tail = content.rpartition(UNSEALED.encode())
+        return head + hashlib.sha256(content).hexdigest().encode() + tail
 
 
 class _SchemaVersion(msgspec.Struct):
@@ -118,6 +138,11 @@ def parse_manifest(content: bytes, where: str) -> Manifest:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BundleError(f"{where} is not a manifest: {error}. Export the model again.") from None
     _check_consistency(manifest, where)
+    head, _, tail = content.rpartition(manifest.seal.encode())
+    if hashlib.sha256(head + UNSEALED.encode() + tail).hexdigest() != manifest.seal:
+        raise BundleError(
+            f"{where} was altered after it was written. Copy the bundle again, whole, or export it again."
+        )
     return manifest
 
 

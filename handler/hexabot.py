@@ -15,7 +15,8 @@ from handler.alignment import align, all_outside
 from handler.errors import PayloadTooLargeError, RequestError
 from handler.logs import log_failure
 from handler.outputs import Columns, SequenceOutput, merged
-from handler.predictor import Predictor
+from handler.places import local_folders
+from handler.predictor import Predictor, load_predictors
 from handler.settings import Settings
 
 TEXT, LANGUAGE = "text", "language"
@@ -211,3 +212,8 @@ class Service:
 
 def _success(predictions: dict[str, Any]) -> dict[str, Any]:
     return {"predictions": predictions, "status": "success"}
+
+
+def load_service(settings: Settings) -> Service:
+    """Fetch and load every bundle. Raises BundleError if one cannot be served."""
+    return Service(load_predictors(local_folders(settings.bundles, settings.cache), settings.threads), settings)

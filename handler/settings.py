@@ -1,7 +1,7 @@
 """The handler's settings, read from the environment in one place."""
 
-import os
 import re
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +16,16 @@ TRUE, FALSE = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
 class Settings:
     """What a deployment decides.
 
-    bundles: folders, each a bundle or a folder of bundles.
+    bundles: places, each a bundle or a folder of bundles: a path, `s3://bucket/prefix` or `hf://owner/name@revision`.
+    cache: the folder that remote bundles are fetched into.
     token_digests: SHA-256 of each accepted token, in lower-case hex. open: serve without tokens.
     default_language: answered where no language model is loaded or it failed.
     threads: how many a single call of a model may use.
     cors_origins: origins whose pages may call the service; none by default.
     """
 
-    bundles: tuple[Path, ...]
+    bundles: tuple[str, ...]
+    cache: Path = Path(tempfile.gettempdir(), "ludwig-serverless")
     token_digests: tuple[str, ...] = ()
     open: bool = False
     default_language: str = "en"
@@ -53,11 +55,15 @@ class Settings:
         level = environ.get("NLU_LOG_LEVEL", "INFO").upper()
         if level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
             raise SettingsError(f"NLU_LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR, found {level!r}.")
-        places = [place for place in environ.get("NLU_BUNDLES", "").split(os.pathsep) if place]
+        places = tuple(place.strip() for place in environ.get("NLU_BUNDLES", "").split(",") if place.strip())
         if not places:
-            raise SettingsError(f"NLU_BUNDLES is not set: give the folders of bundles, {os.pathsep!r} between several.")
+            raise SettingsError(
+                "NLU_BUNDLES is not set: give folders of bundles, s3://bucket/prefix or hf://owner/name@revision, "
+                "commas between several."
+            )
         return cls(
-            bundles=tuple(map(Path, places)),
+            bundles=places,
+            cache=Path(environ.get("NLU_CACHE") or cls.cache),
             token_digests=_items(environ.get("NLU_TOKEN_DIGESTS", "").lower()),
             open=_flag(environ, "NLU_OPEN"),
             default_language=environ.get("NLU_DEFAULT_LANGUAGE") or cls.default_language,

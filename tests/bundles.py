@@ -4,6 +4,7 @@ Each graph looks every token up in a table of logits: a category sums them over 
 "fly" is sure to mean `book_flight`, "Paris" sure to be a city, and a test can say what must come out.
 """
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from onnx import TensorProto, helper, numpy_helper
 from handler.bundle import (
     MANIFEST,
     SCHEMA_VERSION,
+    UNSEALED,
     Graph,
     Manifest,
     Parity,
@@ -145,10 +147,12 @@ def write_standard_bundles(folder: Path) -> Path:
 
 
 def edit_manifest(folder: Path, **changes: Any) -> None:
-    """Change a manifest on disk; None takes a key away."""
+    """Change a manifest on disk, and seal it again; None takes a key away."""
     path = folder / MANIFEST
-    content = {**msgspec.json.decode(path.read_bytes()), **changes}
-    path.write_bytes(msgspec.json.encode({key: value for key, value in content.items() if value is not None}))
+    content = {**msgspec.json.decode(path.read_bytes()), **changes, "seal": UNSEALED}
+    unsealed = msgspec.json.encode({key: value for key, value in content.items() if value is not None})
+    head, _, tail = unsealed.rpartition(UNSEALED.encode())
+    path.write_bytes(head + hashlib.sha256(unsealed).hexdigest().encode() + tail)
 
 
 def _finish(

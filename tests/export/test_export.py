@@ -17,6 +17,7 @@ from export.model import SourceModel
 from export.odd_rows import ODD_TEXTS
 from export.pack import certificate
 from handler.bundle import MANIFEST, parse_manifest, read_bundle
+from handler.golden import replay
 from handler.hexabot import Service
 from handler.predictor import Predictor
 from handler.settings import Settings
@@ -92,7 +93,7 @@ def test_the_manifest_is_what_export_returned(kind: str, exported: Export) -> No
     folder, manifest = exported(kind).folder, exported(kind).manifest
     assert read_bundle(folder) == manifest
     assert parse_manifest(manifest.to_json(), "memory") == manifest
-    assert (folder / MANIFEST).read_bytes().startswith(b'{\n "schema_version": 1,')
+    assert (folder / MANIFEST).read_bytes().startswith(b'{\n "schema_version": 2,')
 
 
 def test_the_manifest_describes_the_model(kind: str, exported: Export, loaded: Load) -> None:
@@ -106,6 +107,14 @@ def test_the_manifest_describes_the_model(kind: str, exported: Export, loaded: L
     assert manifest.provenance.model_sha256 == hashlib.sha256(weights).hexdigest()
     if output == "slots":
         assert getattr(manifest.outputs[0], "aligned_with", None) == "text"
+
+
+def test_the_bundle_keeps_rows_to_be_asked_again(kind: str, exported: Export) -> None:
+    manifest = exported(kind).manifest
+    odd = [row for row in manifest.golden if not row.row.startswith("row ")]
+    assert (len(manifest.golden), len(odd)) == (16, 8)
+    assert all(list(row.labels) == [f"{kind.split('-')[0]}_predictions"] for row in manifest.golden)
+    assert replay({manifest.name: Predictor(exported(kind).folder)}) == {"checked": 16, "changed": []}
 
 
 def test_every_file_is_listed_with_its_hash(kind: str, exported: Export) -> None:

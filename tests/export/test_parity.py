@@ -17,7 +17,7 @@ import pytest
 from export.errors import ModelError
 from export.model import SourceModel
 from export.odd_rows import ODD_TEXTS
-from export.parity import TOLERANCE, Comparison, Row, prove, rows_to_try
+from export.parity import TOLERANCE, Comparison, Row, golden_rows, prove, rows_to_try
 from handler.bundle import Parity
 from handler.predictor import Predictor
 from tests.bundles import INTENT, write_bundle
@@ -210,3 +210,14 @@ def test_rows_without_the_models_column_are_refused(bundles: Path) -> None:
     manifest = Predictor(bundles / "intent").manifest
     with pytest.raises(ModelError, match=r"the columns \['words'\]; the model reads \['text'\]"):
         rows_to_try(twin(bundles / "intent"), manifest, pd.DataFrame({"words": ["hi"]}))
+
+
+@pytest.mark.parametrize("own", [0, 2])
+def test_the_rows_nearest_to_failing_are_kept(own: int, bundles: Path) -> None:
+    rows = [Row(f"row {index}", {"text": "fly " * (index + 1)}, odd=False) for index in range(5)]
+    rows += [Row("empty", {"text": ""}, odd=True), Row("long", {"text": "x" * 1000}, odd=True)]
+    _, comparisons = prove(twin(bundles / "intent", shift("intent_probability", 2e-5)), bundles / "intent", rows)
+    kept = golden_rows(comparisons, own)
+    nearest = [comparison.row.name for comparison in comparisons if not comparison.row.odd][:own]
+    assert [row.row for row in kept] == [*nearest, "empty"]
+    assert all(list(row.labels) == ["intent_predictions"] for row in kept)

@@ -56,7 +56,7 @@ def lambda_handler(*places: Path, **environ: str) -> Callable[[Any, Any], Any]:
 
 def environment(*places: Path, **environ: str) -> dict[str, str]:
     """Return the handler's variables, open unless `environ` says otherwise."""
-    return {"NLU_BUNDLES": os.pathsep.join(map(str, places)), "NLU_OPEN": "1", "NLU_TOKEN_DIGESTS": "", **environ}
+    return {"NLU_BUNDLES": ",".join(map(str, places)), "NLU_OPEN": "1", "NLU_TOKEN_DIGESTS": "", **environ}
 
 
 def invoke(handler: Callable[[Any, Any], Any], event: Mapping[str, Any]) -> Answer:

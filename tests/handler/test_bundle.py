@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handler.bundle import MANIFEST, SCHEMA_VERSION, describe_file, parse_manifest, read_bundle
+from handler.bundle import MANIFEST, SCHEMA_VERSION, UNSEALED, describe_file, parse_manifest, read_bundle
 from handler.errors import BundleError
 from tests.bundles import INTENT, TAGGER, edit_manifest, write_bundle, write_subword_bundle
 
@@ -80,13 +80,15 @@ def test_a_file_that_is_not_what_was_exported(bundle: Path, spoil: Callable[[Pat
 )
 def test_another_schema(bundle: Path, version: int, advice: str) -> None:
     (bundle / MANIFEST).write_bytes(msgspec.json.encode({"schema_version": version, "what": "ever"}))
-    with pytest.raises(BundleError, match=f"has schema {version}, this handler reads schema 1: {advice}"):
+    with pytest.raises(
+        BundleError, match=f"has schema {version}, this handler reads schema {SCHEMA_VERSION}: {advice}"
+    ):
         read_bundle(bundle)
 
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b"[]", b"{}", b'{"schema_version": 1}', b'{"schema_version": "1"}', b"\xff", b"[" * 100_000],
+    [b"", b"{", b"[]", b"{}", b'{"schema_version": 2}', b'{"schema_version": "1"}', b"\xff", b"[" * 100_000],
     ids=["empty", "cut", "list", "object", "version only", "version as text", "no UTF-8", "deep"],
 )
 def test_a_manifest_that_is_none(bundle: Path, content: bytes) -> None:
@@ -150,6 +152,22 @@ def test_a_manifest_that_contradicts_itself(
     (bundle / MANIFEST).write_bytes(msgspec.json.encode(content))
     with pytest.raises(BundleError, match=message):
         read_bundle(bundle)
+
+
+@pytest.mark.parametrize("edit", [(b'"greeting"', b'"farewell"'), (b"\n", b" \n")], ids=["a label", "a blank"])
+def test_a_manifest_that_was_edited(bundle: Path, edit: tuple[bytes, bytes]) -> None:
+    path = bundle / MANIFEST
+    assert edit[0] in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(*edit))
+    with pytest.raises(BundleError, match=r"manifest\.json was altered after it was written\. Copy the bundle again"):
+        read_bundle(bundle)
+
+
+def test_a_golden_row_may_hold_what_the_seal_is_made_of(bundle: Path) -> None:
+    golden = [{"row": "row 0", "values": {"text": UNSEALED}, "labels": {}}]
+    edit_manifest(bundle, golden=golden)
+    manifest = read_bundle(bundle)
+    assert parse_manifest(manifest.to_json(), "memory").golden == manifest.golden
 
 
 def parses_or_refuses(content: bytes) -> None:

@@ -31,7 +31,7 @@ class SlowService(Service):
 @pytest.fixture
 def port(bundles: Path) -> Iterator[int]:
     """Serve slowly on a free port."""
-    settings = Settings(bundles=(bundles,), open=True)
+    settings = Settings(bundles=(), open=True)
     app = create_app(SlowService(load_predictors([bundles]), settings), settings)
     port = free_port()
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, ws="none"))

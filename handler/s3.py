@@ -1,0 +1,72 @@
+"""Fetch bundles from Amazon S3: the one module of the handler that imports boto3, and only for places in S3."""
+
+from pathlib import Path
+from typing import Any
+
+from handler.errors import BundleError
+
+ATTEMPTS = 4
+CHUNK_BYTES = 1 << 20
+ADVICE = {
+    "AccessDenied": "Let the function's role read it (s3:GetObject and s3:ListBucket: the template's BundleBucket).",
+    "NoSuchBucket": "Look at the bucket's name in NLU_BUNDLES.",
+}
+
+
+class S3Source:
+    """The objects under a prefix of a bucket."""
+
+    def __init__(self, bucket: str, prefix: str) -> None:
+        """Make a client. Raises BundleError if boto3 is missing."""
+        try:
+            import boto3
+            from botocore.config import Config
+            from botocore.exceptions import BotoCoreError, ClientError
+        except ModuleNotFoundError:
+            raise BundleError(
+                f"s3://{bucket} needs boto3, which is not installed: `pip install 'ludwig-serverless[fetch]'`, or "
+                "build the image with FETCH=1."
+            ) from None
+        self._bucket, self._prefix = bucket, f"{prefix}/" if prefix else ""
+        self._client_error, self._errors = ClientError, (ClientError, BotoCoreError, OSError)
+        try:
+            self._client: Any = boto3.client("s3", config=Config(retries={"mode": "standard"}, connect_timeout=5))
+        except self._errors as error:
+            raise self._explained(error, "") from None
+
+    def names(self) -> list[str]:
+        """Return the keys under the prefix, relative to it."""
+        try:
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix)
+            return [found["Key"].removeprefix(self._prefix) for page in pages for found in page.get("Contents", ())]
+        except self._errors as error:
+            raise self._explained(error, "") from None
+
+    def fetch(self, name: str, target: Path) -> None:
+        """Write an object to `target`, going on after the bytes that are there, also when the connection breaks."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                self._append(name, target)
+            except self._errors as error:
+                refused = isinstance(error, self._client_error)
+                if refused or attempt == ATTEMPTS:
+                    raise self._explained(error, name) from None
+            else:
+                return
+
+    def _append(self, name: str, target: Path) -> None:
+        start = target.stat().st_size if target.exists() else 0
+        key = self._prefix + name
+        size = self._client.head_object(Bucket=self._bucket, Key=key)["ContentLength"]
+        if start >= size:  # nothing is left to ask for; the hash tells whether it is the file
+            target.touch()
+            return
+        body = self._client.get_object(Bucket=self._bucket, Key=key, Range=f"bytes={start}-")["Body"]
+        with target.open("ab") as file:
+            for chunk in body.iter_chunks(CHUNK_BYTES):
+                file.write(chunk)
+
+    def _explained(self, error: Exception, name: str) -> BundleError:
+        code = error.response["Error"]["Code"] if isinstance(error, self._client_error) else type(error).__name__
+        advice = ADVICE.get(code, "Look at the bucket, its region, and the role or keys that this runs with.")
+        return BundleError(f"s3://{self._bucket}/{self._prefix}{name} cannot be read ({code}). {advice}")

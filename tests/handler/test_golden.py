@@ -1,0 +1,50 @@
+"""The rows that a bundle is asked again before it takes traffic."""
+
+from pathlib import Path
+
+import pytest
+
+from handler.__main__ import main
+from handler.golden import replay
+from handler.predictor import load_predictors
+from tests.bundles import INTENT, TAGGER, edit_manifest, write_bundle
+
+
+def golden(text: str, labels: dict[str, object]) -> dict[str, object]:
+    return {"row": "row 7", "values": {"text": text}, "labels": labels}
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    folder = write_bundle(tmp_path / "nlu", INTENT, TAGGER, name="nlu")
+    edit_manifest(
+        folder,
+        golden=[
+            golden("fly to Paris", {"intent_predictions": "book_flight"}),
+            golden("a hotel", {"intent_predictions": "book_hotel"}),
+        ],
+    )
+    return folder
+
+
+def test_equal_labels(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert replay(load_predictors([bundle])) == {"checked": 2, "changed": []}
+    assert main(["check", str(bundle)]) == 0
+    assert "nlu: 2 rows answered as when they were exported." in capsys.readouterr().out
+
+
+def test_a_label_that_changed_is_named_and_the_words_are_not(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    edit_manifest(bundle, golden=[golden("fly to Paris", {"intent_predictions": "greeting", "gone": True})])
+    assert replay(load_predictors([bundle]))["changed"] == [
+        {"model": "nlu", "row": "row 7", "column": column, "expected": expected, "found": found}
+        for column, expected, found in [("intent_predictions", "greeting", "book_flight"), ("gone", True, None)]
+    ]
+    assert main(["check", str(bundle)]) == 1
+    out, err = capsys.readouterr()
+    assert "nlu: row 7: intent_predictions was 'greeting', is 'book_flight'" in out
+    assert "error: 2 labels changed, in 1 rows: do not deploy this." in err
+    assert "Paris" not in out + err
+
+
+def test_a_bundle_without_golden_rows(tmp_path: Path) -> None:
+    assert replay(load_predictors([write_bundle(tmp_path / "a", INTENT)])) == {"checked": 0, "changed": []}

@@ -1,0 +1,274 @@
+"""Bundles from S3 (moto's server, over HTTP) and from the Hub (a stand-in of its API, over HTTP)."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import msgspec
+import pytest
+
+from handler import places
+from handler.bundle import MANIFEST, describe_file, read_bundle
+from handler.errors import BundleError
+from handler.places import local_folders
+from handler.predictor import load_predictors
+from tests.bundles import INTENT, LANGUAGE, edit_manifest, write_bundle
+from tests.handler.hub import Hub, running_hub
+from tests.processes import free_port, tool
+
+ROOT = Path(__file__).parents[2]
+BUCKET = "models"
+
+
+@pytest.fixture(scope="module")
+def s3_address() -> Iterator[str]:
+    port = free_port()
+    process = subprocess.Popen(
+        [tool("cloud", "moto_server"), "-H", "127.0.0.1", "-p", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    address = f"http://127.0.0.1:{port}"
+    for _ in range(300):
+        try:
+            urllib.request.urlopen(f"{address}/moto-api/", timeout=1).close()
+            break
+        except OSError:
+            time.sleep(0.1)
+    yield address
+    process.terminate()
+    process.wait(20)
+
+
+@pytest.fixture
+def s3(s3_address: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Give a client of an empty S3 with one bucket, which is also the one that the handler talks to."""
+    for name, value in {
+        "AWS_ENDPOINT_URL": s3_address,
+        "AWS_ACCESS_KEY_ID": "x",
+        "AWS_SECRET_ACCESS_KEY": "x",
+        "AWS_DEFAULT_REGION": "eu-west-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    request = urllib.request.Request(f"{s3_address}/moto-api/reset", method="POST")
+    urllib.request.urlopen(request, timeout=10).close()
+    client = boto3.client("s3")
+    client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    return client
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """Give an empty hub, which is also the one that the handler talks to."""
+    import huggingface_hub.constants
+    import huggingface_hub.file_download
+    import huggingface_hub.hf_api
+
+    with running_hub() as running:
+        for module in (huggingface_hub.constants, huggingface_hub.hf_api):
+            monkeypatch.setattr(module, "ENDPOINT", running.address, raising=False)
+        template = running.address + "/{repo_id}/resolve/{revision}/{filename}"
+        for module in (huggingface_hub.constants, huggingface_hub.file_download):
+            monkeypatch.setattr(module, "HUGGINGFACE_CO_URL_TEMPLATE", template, raising=False)
+        monkeypatch.setenv("HF_HUB_DISABLE_TELEMETRY", "1")
+        yield running
+
+
+def upload(client: Any, folder: Path, prefix: str) -> None:
+    for path in folder.iterdir():
+        client.upload_file(str(path), BUCKET, f"{prefix}/{path.name}")
+
+
+def contents(folder: Path, prefix: str = "") -> dict[str, bytes]:
+    return {f"{prefix}{path.name}": path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture
+def intent(tmp_path: Path) -> Path:
+    return write_bundle(tmp_path / "intent", INTENT)
+
+
+@pytest.fixture
+def language(tmp_path: Path) -> Path:
+    return write_bundle(tmp_path / "language", LANGUAGE)
+
+
+def fetched(cache: Path, *names: str) -> list[str]:
+    return sorted(load_predictors(local_folders(names, cache)))
+
+
+def test_several_places_at_once(s3: Any, hub: Hub, intent: Path, language: Path, tmp_path: Path) -> None:
+    upload(s3, intent, "prod/v1/intent")
+    hub.files["me/nlu"] = {"README.md": b"# hi", **contents(language)}
+    slots = write_bundle(tmp_path / "own" / "slots", INTENT, name="slots")
+    names = (f"s3://{BUCKET}/prod/v1", "hf://me/nlu@main", str(slots))
+    assert fetched(tmp_path / "cache", *names) == ["intent", "language", "slots"]
+
+
+def test_a_place_may_be_a_bundle_itself(s3: Any, intent: Path, tmp_path: Path) -> None:
+    upload(s3, intent, "intent")
+    upload(s3, intent, "intent-of-another-name-that-begins-alike")
+    assert fetched(tmp_path / "cache", f"s3://{BUCKET}/intent/") == ["intent"]
+
+
+def test_what_is_whole_is_not_fetched_again(s3: Any, intent: Path, tmp_path: Path) -> None:
+    upload(s3, intent, "intent")
+    cache = tmp_path / "cache"
+    fetched(cache, f"s3://{BUCKET}/intent")
+    before = {path: path.stat().st_mtime_ns for path in cache.rglob("*.onnx")}
+    fetched(cache, f"s3://{BUCKET}/intent")
+    assert {path: path.stat().st_mtime_ns for path in cache.rglob("*.onnx")} == before
+
+
+def test_a_new_version_takes_the_old_ones_place(s3: Any, intent: Path, language: Path, tmp_path: Path) -> None:
+    upload(s3, intent, "all/intent")
+    upload(s3, language, "all/language")
+    assert fetched(tmp_path / "cache", f"s3://{BUCKET}/all") == ["intent", "language"]
+    for path in language.iterdir():
+        s3.delete_object(Bucket=BUCKET, Key=f"all/language/{path.name}")
+    upload(s3, write_bundle(tmp_path / "new", INTENT, name="greeter"), "all/intent")
+    assert fetched(tmp_path / "cache", f"s3://{BUCKET}/all") == ["greeter"]
+
+
+def begun(cache: Path, bundle: Path, content: Callable[[bytes], bytes]) -> Path:
+    """Leave the beginning of a graph where a broken start leaves it."""
+    (whole,) = cache.rglob("model.onnx")
+    partial = whole.with_name("model.onnx.part")
+    whole.unlink()
+    partial.write_bytes(content((bundle / "model.onnx").read_bytes()))
+    return partial
+
+
+@pytest.mark.parametrize(
+    "content",
+    [lambda graph: graph[:100], lambda graph: graph, lambda _: b"stale", lambda graph: graph + b"more"],
+    ids=["a beginning", "all", "something else", "too much"],
+)
+def test_a_fetch_that_broke_off_goes_on(
+    s3: Any, intent: Path, tmp_path: Path, content: Callable[[bytes], bytes]
+) -> None:
+    upload(s3, intent, "intent")
+    cache = tmp_path / "cache"
+    fetched(cache, f"s3://{BUCKET}/intent")
+    partial = begun(cache, intent, content)
+    assert fetched(cache, f"s3://{BUCKET}/intent") == ["intent"]
+    assert not partial.exists()
+
+
+def test_only_the_rest_is_asked_for(s3: Any, intent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from handler.s3 import S3Source
+
+    upload(s3, intent, "intent")
+    source = S3Source(BUCKET, "intent")
+    asked: list[str] = []
+    get = source._client.get_object
+    monkeypatch.setattr(source._client, "get_object", lambda **call: asked.append(call["Range"]) or get(**call))
+    target = tmp_path / "part"
+    target.write_bytes((intent / "model.onnx").read_bytes()[:100])
+    source.fetch("model.onnx", target)
+    assert asked == ["bytes=100-"]
+    assert target.read_bytes() == (intent / "model.onnx").read_bytes()
+
+
+def test_a_download_from_the_hub_that_breaks_off(hub: Hub, intent: Path, tmp_path: Path) -> None:
+    """The library writes pieces of 10 MB, and goes on after the last whole one."""
+    (intent / "LICENSE").write_bytes(b"free " * 5_000_000)
+    licence = msgspec.to_builtins(describe_file(intent / "LICENSE"))
+    edit_manifest(intent, files={**msgspec.to_builtins(read_bundle(intent).files), "LICENSE": licence})
+    hub.files["me/intent"] = contents(intent)
+    hub.cut = 15_000_000
+    assert fetched(tmp_path / "cache", "hf://me/intent") == ["intent"]
+    assert hub.cut is None
+    assert max(hub.starts) >= 10_000_000
+
+
+def altered(files: dict[str, bytes]) -> dict[str, bytes]:
+    graph = files["model.onnx"]
+    return {**files, "model.onnx": graph[:-1] + bytes([graph[-1] ^ 1])}
+
+
+def without_graph(files: dict[str, bytes]) -> dict[str, bytes]:
+    return {name: content for name, content in files.items() if name != "model.onnx"}
+
+
+def relabelled(files: dict[str, bytes]) -> dict[str, bytes]:
+    return {**files, MANIFEST: files[MANIFEST].replace(b"greeting", b"farewell")}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (altered, "model.onnx of bundle 'intent' was altered: .* Publish the bundle again, whole"),
+        (without_graph, r"lacks \['model.onnx'\], which .*manifest.json names"),
+        (relabelled, "manifest.json was altered after it was written"),
+        (lambda _: {"README.md": b"#"}, r"No bundle in .* Found 1 files \(README.md ...\)"),
+        (lambda _: {MANIFEST: b"{}"}, "is not a manifest"),
+    ],
+    ids=["altered", "missing", "relabelled", "no bundle", "no manifest"],
+)
+@pytest.mark.parametrize("kind", ["s3", "hub"])
+def test_a_place_that_does_not_hold_what_it_should(
+    kind: str,
+    spoil: Callable[[dict[str, bytes]], dict[str, bytes]],
+    message: str,
+    s3: Any,
+    hub: Hub,
+    intent: Path,
+    tmp_path: Path,
+) -> None:
+    files = spoil(contents(intent))
+    hub.files["me/intent"] = files
+    for name, content in files.items():
+        s3.put_object(Bucket=BUCKET, Key=f"p/{name}", Body=content)
+    with pytest.raises(BundleError, match=message):
+        fetched(tmp_path / "cache", {"s3": f"s3://{BUCKET}/p", "hub": "hf://me/intent"}[kind])
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("s3://nobody/x", r"s3://nobody/x/ cannot be read \(NoSuchBucket\)\. Look at the bucket's name"),
+        ("s3://models/nothing", "No bundle in s3://models/nothing: .* Found 0 files"),
+        ("hf://me/nothing", r"hf://me/nothing cannot be read \(RepositoryNotFoundError\)"),
+        ("hf://me/here@v9", r"hf://me/here@v9 cannot be read \(RevisionNotFoundError\)"),
+        ("ftp://x/y", "ftp://x/y is no place of bundles: give a folder, s3://"),
+        ("hf://justme", "hf://justme is no place of bundles"),
+        ("s3://", "s3:// is no place of bundles"),
+    ],
+)
+def test_a_place_that_is_none(place: str, message: str, s3: Any, hub: Hub, tmp_path: Path) -> None:
+    hub.files["me/here"] = {}
+    with pytest.raises(BundleError, match=message):
+        fetched(tmp_path / "cache", place)
+
+
+def test_a_bundle_that_is_too_big_for_the_disk(
+    s3: Any, intent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload(s3, intent, "intent")
+    usage = shutil.disk_usage(tmp_path)._replace(free=10)
+    monkeypatch.setattr(places.shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(BundleError, match=r"needs .* MB, and .* has 0\.0 MB free\. Give the function more ephemeral"):
+        fetched(tmp_path / "cache", f"s3://{BUCKET}/intent")
+
+
+@pytest.mark.parametrize(("place", "library"), [("s3://models/x", "boto3"), ("hf://me/x", "huggingface_hub")])
+def test_a_library_that_is_missing(place: str, library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(BundleError, match=rf"needs {library}, .*pip install 'ludwig-serverless\[fetch\]'.*FETCH=1"):
+        fetched(tmp_path, place)
+
+
+def test_a_start_without_its_bundle_fails_with_a_sentence(s3: Any) -> None:
+    environ = {**os.environ, "NLU_BUNDLES": f"s3://{BUCKET}/nothing", "NLU_OPEN": "1"}
+    command = [sys.executable, "-c", "import handler.entrypoint"]
+    started = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert started.returncode == 1
+    assert f"BundleError: No bundle in s3://{BUCKET}/nothing" in started.stderr
