@@ -93,6 +93,8 @@ def export_model(
 
 def check_target(bundle: Path) -> None:
     """Raise ExportError if a bundle must not be written there."""
+    if bundle.resolve() in (Path.cwd(), *Path.cwd().parents):
+        raise ExportError(f"{bundle} holds the folder that you are in: give a new folder, such as bundles/intent.")
     if bundle.exists() and not is_bundle(bundle) and (not bundle.is_dir() or any(bundle.iterdir())):
         raise ExportError(f"{bundle} exists and is no bundle: give a new folder, or an old bundle to replace.")
 

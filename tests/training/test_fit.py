@@ -117,6 +117,12 @@ def test_slots_are_measured_as_whole_slots_on_the_test_rows(tmp_path: Path) -> N
     assert all(0 <= metrics[name] <= 1 for name in metrics if name.startswith("slot_"))
 
 
+def test_the_folder_one_stands_in_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(TrainingError, match="holds the folder that you are in: give another one"):
+        fit(tiny_config(), tiny(), Path())
+
+
 def test_only_a_run_is_replaced_and_only_when_asked(tmp_path: Path) -> None:
     run = tmp_path / "run"
     fit(tiny_config(), tiny(), run)
