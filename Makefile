@@ -4,18 +4,21 @@ TORCH ?= default
 SERVE ?= 1
 BUNDLES ?= examples/bundles
 PORT ?= 8000
+FETCH ?= 0
+EVENT ?= examples/events/hexabot-base64.json
 EXAMPLES ?= 100
 TARGET ?= manifest
 SECONDS ?= 60
 DEMO_BUNDLES = build/demo/bundles
 
 environment = $(shell python3 scripts/environment.py $(1))
+sam = $(dir $(call checked,$(call environment,cloud)))sam
 full = $(call environment,full --torch $(TORCH))
 # An environment that could not be made has said why on stderr already.
 checked = $(if $(1),$(1),$(error The environment could not be set up: see the message above))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test fuzz atheris lint format bundles support requirements clean
+.PHONY: help demo serve test fuzz atheris lint format bundles image invoke api bench support requirements clean
 
 help: ## Show these commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -52,6 +55,19 @@ bundles: ## Make the bundles that the repository ships, anew
 	@rm -rf build/demo examples/bundles examples/answers
 	@set -e; python=$(call checked,$(full)); $$python -m scripts.demo --bundles examples/bundles; \
 	$$python -m scripts.record_answers build/demo/runs examples/bundles examples/answers
+
+image: ## Build the Lambda's image, and say what it adds to the base (BUNDLES=folder BASE_IMAGE=name FETCH=1)
+	@$(call checked,$(call environment,serve)) -m scripts.image --bundles $(BUNDLES) --fetch $(FETCH) \
+	  $(if $(BASE_IMAGE),--base-image $(BASE_IMAGE))
+
+invoke: ## Answer one event in the Lambda's container, by SAM (EVENT=examples/events/json.json)
+	@$(call checked,$(call environment,serve)) -m scripts.local_sam --bundles $(BUNDLES) $(sam) invoke $(EVENT)
+
+api: ## Serve the HTTP API on 127.0.0.1 from the Lambda's container, by SAM (PORT=8000 BUNDLES=folder)
+	@exec $(call checked,$(call environment,serve)) -m scripts.local_sam --bundles $(BUNDLES) $(sam) api --port $(PORT)
+
+bench: ## Measure a warm answer beside the graphs that it runs (BUNDLES=folder)
+	@$(call checked,$(full)) -m benchmarks.warm $(BUNDLES)
 
 support: ## Write docs/support.md anew: what can be exported, with the differences seen
 	@$(call checked,$(full)) -m scripts.support

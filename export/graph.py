@@ -1,7 +1,8 @@
 """The network as a graph: preprocessed arrays in, Ludwig's own predictions and probabilities out."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from handler.inputs import InputFeature
 from handler.outputs import OutputFeature, SequenceOutput
 
 if TYPE_CHECKING:
+    from ludwig.encoders.text_encoders import TfIdfEncoder
     from ludwig.models.ecd import ECD
 
 EXAMPLE_ROWS = 2
@@ -71,7 +73,45 @@ def _cumprod(tensor: torch.Tensor, dim: int) -> torch.Tensor:
     return torch.stack(list(accumulate(tensor.unbind(dim), torch.mul)), dim)
 
 
-DECIDED = {torch.squeeze: _squeeze, torch.Tensor.squeeze: _squeeze, torch.cumprod: _cumprod}
+def _searchsorted(edges: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+    return (values.unsqueeze(-1) > edges).sum(-1)
+
+
+DECIDED = {
+    torch.squeeze: _squeeze,
+    torch.Tensor.squeeze: _squeeze,
+    torch.cumprod: _cumprod,
+    torch.searchsorted: _searchsorted,
+}
+
+
+class TermFrequencies:
+    """Ludwig's `tf_idf` for all rows at once: Ludwig's own counts row by row, which a graph would do for two rows."""
+
+    def __init__(self, encoder: "TfIdfEncoder") -> None:
+        self.encoder = encoder
+
+    def __call__(self, ids: torch.Tensor, mask: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
+        """Return the encoder's answer. ids: (batch, sequence)."""
+        ids = ids.long()
+        nothing = torch.zeros(ids.shape[0], self.encoder.vocab_size)
+        counts = nothing.scatter_add(1, ids, torch.ones_like(ids, dtype=nothing.dtype))
+        return {"encoder_output": counts / counts.sum(dim=1, keepdim=True) * self.encoder.idf}
+
+
+@contextmanager
+def _batched_encoders(network: torch.nn.Module) -> Iterator[None]:
+    """Replace for the while what Ludwig computes row by row."""
+    from ludwig.encoders.text_encoders import TfIdfEncoder
+
+    encoders = [module for module in network.modules() if isinstance(module, TfIdfEncoder)]
+    for encoder in encoders:
+        encoder.forward = TermFrequencies(encoder)
+    try:
+        yield
+    finally:
+        for encoder in encoders:
+            del encoder.forward
 
 
 WRITERS: dict[GraphFormat, Callable[[torch.nn.Module, Example, Names, Path], Path]] = {
@@ -98,7 +138,7 @@ def write_graph(
         for feature in inputs
     )
     try:
-        with warnings.catch_warnings(), torch.no_grad(), DecidedOperators():
+        with warnings.catch_warnings(), torch.no_grad(), _batched_encoders(network), DecidedOperators():
             warnings.simplefilter("ignore")
             answers = network(*example)
             path = WRITERS[graph_format](network, example, names, folder)

@@ -1,14 +1,17 @@
 """A model folder that Ludwig wrote, loaded."""
 
 import hashlib
+import importlib.util
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from export.errors import ModelError
 from export.legacy import check_tokenizers, legacy_tokenizers
 from export.ludwig_library import import_ludwig
+from export.mending import keep_labels_in_range, readable_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,6 +21,11 @@ WEIGHTS = "model_weights.safetensors"
 PICKLED_WEIGHTS = "model_weights"
 NEEDED = ("model_hyperparameters.json", "training_set_metadata.json")
 TRAINING_RECORD = "training.json"
+NETWORKS = "ecd"
+"""Ludwig's name of models with an encoder, a combiner and a decoder: all others are of another kind altogether."""
+ADAPTERS_LIBRARY = "peft"
+MOST_CHARACTERS = 600
+"""Of what Ludwig says when it cannot load a model, which can be a line for each of the network's tensors."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,8 @@ class SourceModel:
     ludwig_version: str
     weights_sha256: str
     training: dict[str, Any] | None
+    architectures: Mapping[str, str] = field(default_factory=dict)
+    """Hugging Face's name of the network in an input's encoder, by feature, where there is one."""
 
     def predict(self, rows: "pd.DataFrame") -> list[dict[str, Any]]:
         """Return Ludwig's own answers, a record a row."""
@@ -62,6 +72,7 @@ def find_model_folder(path: Path, *, allow_pickle: bool = False) -> Path:
     """
     for folder in (path, path / "model"):
         if all((folder / name).is_file() for name in NEEDED):
+            _check_type(folder)
             _check_weights(folder, allow_pickle=allow_pickle)
             return folder
     found = ", ".join(sorted(entry.name for entry in path.iterdir())[:8]) if path.is_dir() else "no such folder"
@@ -80,16 +91,17 @@ def load_model(path: Path, *, allow_pickle: bool = False) -> SourceModel:
     folder = find_model_folder(path, allow_pickle=allow_pickle)
     stored = _stored_config(folder)
     check_tokenizers(stored)
+    _check_adapters(stored)
     api = import_ludwig(cpu_only=True)
     import ludwig
 
     try:
-        with legacy_tokenizers(stored):
-            ludwig_model = api.LudwigModel.load(str(folder), backend="local")
+        with legacy_tokenizers(stored), readable_folder(folder, stored) as readable:
+            ludwig_model = api.LudwigModel.load(str(readable), backend="local")
     except Exception as error:
-        raise ModelError(
-            f"Ludwig {ludwig.__version__} cannot load {folder}: {type(error).__name__}: {error}"
-        ) from error
+        reason = f"{type(error).__name__}: {error}"[:MOST_CHARACTERS]
+        raise ModelError(f"Ludwig {ludwig.__version__} cannot load {folder}: {reason}") from error
+    keep_labels_in_range(ludwig_model)
     with _weights(folder).open("rb") as weights:
         digest = hashlib.file_digest(weights, "sha256").hexdigest()
     return SourceModel(
@@ -100,7 +112,40 @@ def load_model(path: Path, *, allow_pickle: bool = False) -> SourceModel:
         ludwig_version=str(stored.get("ludwig_version", "unknown")),
         weights_sha256=digest,
         training=_training_record(folder),
+        architectures=_architectures(ludwig_model),
     )
+
+
+def _check_type(folder: Path) -> None:
+    kind = _stored_config(folder).get("model_type", NETWORKS)
+    if kind != NETWORKS:
+        raise ModelError(
+            f"{folder} holds a model of the type {kind!r}, and export takes those of the type {NETWORKS!r} only: it "
+            f"writes down one pass through a network. Train with `model_type: {NETWORKS}`; for text that a large "
+            "language model should understand, with the encoder `auto_transformer` or `llm`."
+        )
+
+
+def _check_adapters(config: Mapping[str, Any]) -> None:
+    if importlib.util.find_spec(ADAPTERS_LIBRARY) is not None:
+        return
+    for feature in config.get("input_features", ()):
+        if adapter := (feature.get("encoder") or {}).get("adapter"):
+            raise ModelError(
+                f"The encoder of {feature['name']!r} has an adapter ({adapter['type']}), and without "
+                f"{ADAPTERS_LIBRARY!r} Ludwig cannot load it: `pip install {ADAPTERS_LIBRARY}` beside Ludwig, and "
+                "export again. The bundle will not need it."
+            )
+
+
+def _architectures(ludwig_model: "LudwigModel") -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, feature in ludwig_model.model.input_features.items():
+        for module in feature.modules():
+            architecture = getattr(getattr(module, "config", None), "model_type", None)
+            if isinstance(architecture, str):
+                found.setdefault(name, architecture)
+    return found
 
 
 def _check_weights(folder: Path, *, allow_pickle: bool) -> None:

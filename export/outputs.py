@@ -3,12 +3,13 @@
 Adding an output type is adding a function here and naming it in `DESCRIBERS`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from export.errors import UnsupportedError
-from export.inputs import START, STOP, SUBWORDS, UNKNOWN, normalization
+from export.features import Config, describer
+from export.inputs import normalization
 from export.model import SourceModel
+from export.text import START, STOP, SUBWORDS, UNKNOWN
 from handler.inputs import InputFeature
 from handler.outputs import (
     BinaryOutput,
@@ -21,8 +22,6 @@ from handler.outputs import (
 )
 from handler.text import TextInput
 
-Config = Mapping[str, Any]
-
 SPECIAL_LABELS = (START, STOP, "<PAD>", UNKNOWN)
 
 
@@ -30,13 +29,7 @@ def describe_outputs(model: SourceModel, inputs: Sequence[InputFeature]) -> list
     """Describe every output feature. Raises UnsupportedError for one that cannot be reproduced without Ludwig."""
     features = []
     for config in model.config["output_features"]:
-        describe = DESCRIBERS.get(config["type"])
-        if describe is None:
-            raise UnsupportedError(
-                config["name"],
-                f"outputs of type {config['type']!r} are not supported",
-                f"Supported are {', '.join(DESCRIBERS)}.",
-            )
+        describe = describer(DESCRIBERS, config, "outputs")
         features.append(describe(config, model.metadata[config["name"]], inputs))
     return features
 

@@ -1,8 +1,12 @@
 """Run a bundle's graph: with onnxruntime, or with torch where the bundle asks for it."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
+
+# Its official builds report to their maker otherwise; it is read when onnxruntime is imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import numpy as np
 import onnxruntime

@@ -9,7 +9,8 @@ from export.errors import UnsupportedError
 from export.inputs import describe_inputs
 from export.outputs import describe_outputs
 from tests.export.test_refusals import REFUSALS
-from tests.zoo.models import CHOICES, TRANSFORMERS, Config, transformer_choice
+from tests.zoo.models import CHOICES, Config
+from tests.zoo.pretrained import TRANSFORMERS, transformer_choice
 from tests.zoo.proof import FORMATS, train_and_prove
 
 PAGE = Path("docs/support.md")
@@ -31,12 +32,26 @@ TITLES = {
     "combiner": "Combiners",
     "output": "Outputs",
 }
-NOTES = """## Limits of Ludwig 0.17.10 itself
+NOTES = """Models of other types than `model_type: ecd` are refused as well: large language models (`llm`) and, of
+Ludwig 0.10, gradient-boosted trees (`gbm`).
 
-- `roberta` and `xlmroberta` by name: Ludwig loads a saved model only if the pretrained one has the published sizes. Use
-  `auto_transformer`, which takes any.
-- Adapters (LoRA) need `peft`, which Ludwig does not install; without it Ludwig cannot train them.
+## Adapters
+
+Encoders that were trained with an adapter (LoRA, IA3 ...) are exported with the adapter in the graph. Ludwig trains and
+loads them with `peft`, which it does not install; where it is missing, export asks for `pip install peft`. A bundle
+never needs it. Tried with peft 0.21.2: LoRA, DoRA, IA3 and AdaLoRA on BERT, LoRA on the encoder `llm`.
+
+## Limits of Ludwig 0.17.10 itself
+
+- `roberta`, `xlmroberta`, `deberta` and `longformer` by name: Ludwig loads a saved model only if the pretrained one has
+  the sizes that are its defaults. Use `auto_transformer`, which takes any.
+- `auto_transformer` cannot train T5; the encoder `t5` can.
+- `mamba2` and `tf_idf`: Ludwig cannot load what it saved, because its schema refuses its own values. Export mends the
+  configuration before it loads the model, whose answers are then those that it gave when it was trained.
+- An ordinal output (CORN) whose levels are all passed: Ludwig fails, as it looks for a label beyond the last one. The
+  bundle answers the last one.
 - A vector input with the encoder `passthrough` trains, but Ludwig cannot load what it saved.
+- The combiner `tabpfn_v2` needs `tabpfn`, which Ludwig does not install. It is not tried here.
 """
 
 

@@ -77,7 +77,7 @@ def fit(config: Config, dataset: "pd.DataFrame", folder: Path, *, seed: int = 42
 def check_output(folder: Path, *, overwrite: bool) -> None:
     """Raise TrainingError if a run's folder is taken; only a run is ever replaced."""
     if folder.resolve() in (Path.cwd(), *Path.cwd().parents):
-        raise TrainingError(f"{folder} holds the folder that you are in: give another one, such as --output runs/intent.")
+        raise TrainingError(f"{folder} holds the folder that you are in: give another one, as --output runs/intent.")
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     if not (folder / TRAINING_RECORD).is_file():

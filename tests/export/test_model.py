@@ -1,5 +1,6 @@
 """Model folders: found, and refused where they cannot be loaded safely. Loading itself is in test_export.py."""
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -57,6 +58,24 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "model.zip").write_text("")
     with pytest.raises(ModelError, match=r"model\.zip is not a Ludwig model"):
         find_model_folder(tmp_path / "model.zip")
+
+
+@pytest.mark.parametrize("kind", ["llm", "gbm"])
+def test_a_model_of_another_type_is_refused(kind: str, tmp_path: Path) -> None:
+    folder = write(tmp_path / "other", DESCRIPTION)
+    (folder / "model_weights").mkdir()
+    (folder / DESCRIPTION[0]).write_text(json.dumps({"model_type": kind}))
+    with pytest.raises(ModelError, match=f"of the type '{kind}', .* Train with `model_type: ecd`"):
+        find_model_folder(folder)
+
+
+def test_an_adapter_needs_its_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write(tmp_path / "adapted", SAFE)
+    encoder = {"type": "auto_transformer", "adapter": {"type": "lora"}}
+    (folder / DESCRIPTION[0]).write_text(json.dumps({"input_features": [{"name": "text", "encoder": encoder}]}))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ModelError, match=r"'text' has an adapter \(lora\), .* `pip install peft`"):
+        load_model(folder)
 
 
 def test_pickled_weights_are_never_opened(tmp_path: Path) -> None:

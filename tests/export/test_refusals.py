@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from export.encoders import REFUSED
 from export.errors import ExportError, UnsupportedError
-from export.inputs import SPLITTING, TRAINABLE, describe_inputs
+from export.inputs import describe_inputs
 from export.model import SourceModel
 from export.outputs import describe_outputs
 from export.pack import check_target, export_model
+from export.text import SPLITTING, TRAINABLE
 
 OLD_MANIFEST = '{"schema_version": 0}'
 SYMBOLS = ["<EOS>", "<SOS>", "<PAD>", "<UNK>"]
@@ -36,7 +38,10 @@ def text_metadata(**preprocessing: Any) -> dict[str, Any]:
 
 
 def model(
-    text: dict[str, Any] | None = None, output: dict[str, Any] | None = None, **preprocessing: Any
+    text: dict[str, Any] | None = None,
+    output: dict[str, Any] | None = None,
+    architecture: str | None = None,
+    **preprocessing: Any,
 ) -> SourceModel:
     """Return a model of which nothing but the description is there."""
     source = {"name": "text", "column": "text", "type": "text", **(text or {})}
@@ -50,12 +55,20 @@ def model(
         ludwig_version="0.17.10",
         weights_sha256="0" * 64,
         training=None,
+        architectures={"text": architecture} if architecture else {},
     )
 
 
 REFUSALS: dict[str, tuple[Callable[[], SourceModel], str, str, str]] = {
     "input type": (lambda: model({"type": "image"}), "text", "inputs of type 'image'", "Supported are text, sequence"),
     "audio": (lambda: model({"type": "audio"}), "text", "inputs of type 'audio'", "Supported are text, sequence"),
+    "time series": (
+        lambda: model({"type": "timeseries"}),
+        "text",
+        "inputs of type 'timeseries'",
+        "Supported are text, sequence",
+    ),
+    "places on a map": (lambda: model({"type": "h3"}), "text", "inputs of type 'h3'", "Supported are text, sequence"),
     "output type": (
         lambda: model(output={"type": "image"}),
         "intent",
@@ -67,6 +80,24 @@ REFUSALS: dict[str, tuple[Callable[[], SourceModel], str, str, str]] = {
         "intent",
         "its decoder 'generator' writes a new sequence word by word",
         "Train with `decoder: {type: tagger}` and an encoder with `reduce_output: null`",
+    ),
+    "transformer that generates": (
+        lambda: model(output={"type": "text", "decoder": {"type": "transformer_generator"}}),
+        "intent",
+        "its decoder 'transformer_generator' writes a new sequence word by word",
+        "Train with `decoder: {type: tagger}` and an encoder with `reduce_output: null`",
+    ),
+    "time series to come": (
+        lambda: model(output={"type": "timeseries", "decoder": {"type": "projector"}}),
+        "intent",
+        "outputs of type 'timeseries' are not supported",
+        "Supported are category",
+    ),
+    "anomaly": (
+        lambda: model(output={"type": "anomaly", "decoder": {"type": "anomaly"}}),
+        "intent",
+        "outputs of type 'anomaly' are not supported",
+        "Supported are category",
     ),
     "spacy": (
         lambda: model(tokenizer="english_tokenize"),
@@ -85,6 +116,29 @@ REFUSALS: dict[str, tuple[Callable[[], SourceModel], str, str, str]] = {
         "text",
         "it is wrapped into a prompt template",
         "Train without `prompt`",
+    ),
+    "longformer": (
+        lambda: model({"encoder": {"type": "longformer"}}),
+        "text",
+        f"its encoder 'longformer' {REFUSED['longformer'][0]}",
+        "Train with another architecture, such as `distilbert`",
+    ),
+    **{
+        f"auto_transformer, {architecture}": (
+            lambda architecture=architecture: model(
+                {"encoder": {"type": "auto_transformer"}}, architecture=architecture
+            ),
+            "text",
+            f"its encoder {architecture!r} {REFUSED[architecture][0]}",
+            "Train with another architecture, such as `distilbert`",
+        )
+        for architecture in ("longformer", "fnet", "yoso", "bloom")
+    },
+    "jamba": (
+        lambda: model({"encoder": {"type": "jamba"}}),
+        "text",
+        "its encoder 'jamba' reads the padding instead of the words",
+        "Train with the encoder `mamba2` or `transformer`",
     ),
 }
 
@@ -116,6 +170,13 @@ def test_the_manifest_of_another_program_is_not_replaced(tmp_path: Path) -> None
     (tmp_path / "manifest.json").write_text('{"name": "a web app"}')
     with pytest.raises(ExportError, match="exists and is no bundle"):
         check_target(tmp_path)
+
+
+@pytest.mark.parametrize("place", [".", ".."])
+def test_the_folder_one_stands_in_is_not_replaced(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ExportError, match=r"holds the folder that you are in: give a new folder"):
+        check_target(Path(place))
 
 
 @pytest.mark.parametrize("tokenizer", sorted(SPLITTING))

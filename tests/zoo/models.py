@@ -1,65 +1,15 @@
 """Tiny models of every choice that export supports, and of the pairs that matter: one configuration each.
 
 `CHOICES` is by group and name, such as `encoder` and `stacked_cnn`: docs/support.md is made from it. Transformers need
-files on disk, and come from `transformer_choices`.
+files on disk, and come from `pretrained.py`.
 """
 
-import random
 from pathlib import Path
 from typing import Any
-
-import pandas as pd
-
-from tests.zoo.transformers import ARCHITECTURES, write_transformer
 
 Config = dict[str, Any]
 
 VOCABULARY = Path(__file__).parent / "vocabulary.txt"
-ROWS = 96
-WORDS = (
-    *("book", "a", "flight", "to", "Rome", "cancel", "my", "hotel", "in", "New", "York", "please", "thanks"),
-    *("réserver", "un", "vol", "مرحبا", "كيف", "الحال", "hello"),
-)
-TAGS = {"Rome": "B-city", "New": "B-city", "York": "I-city"}
-TOPICS = {"flight", "hotel", "hello"}
-LABELS = ("book", "cancel", 'say "hi"', "a, b", "two words", "nan", "🎉", "é")
-COLORS = ("red", "green", "blue", "dark red")
-
-
-def dataset() -> pd.DataFrame:
-    """Return rows with a column of every type; what is to be learnt follows from the text."""
-    generator = random.Random(7)
-    rows = []
-    for number in range(ROWS):
-        words = [generator.choice(WORDS) for _ in range(generator.randint(2, 9))]
-        label = LABELS[number % len(LABELS)]
-        rows.append(
-            {
-                "text": " ".join(words),
-                "second_text": " ".join(reversed(words)),
-                "commas": ", ".join(words),
-                "under_scores": "_".join(words),
-                "number": round(generator.uniform(0.5, 90.0), 3),
-                "binary": "yes" if number % 3 else "no",
-                "color": COLORS[number % len(COLORS)],
-                "tags": " ".join(sorted(set(words[:4]))),
-                "vector": " ".join(f"{generator.uniform(-1, 1):.3f}" for _ in range(4)),
-                "date": f"20{10 + number % 15}-{1 + number % 12:02d}-{1 + number % 28:02d} {number % 24:02d}:15:30",
-                "intent": label,
-                "slots": " ".join(
-                    "B-city" if word in {"Rome", "New"} else "I-city" if word == "York" else "O" for word in words
-                ),
-                "score": round(len(words) * 10 + generator.random(), 3),
-                "urgent": "true" if "cancel" in words else "false",
-                "topics": " ".join(
-                    sorted({word for word in words if word in {"flight", "hotel", "hello"}}) or ["none"]
-                ),
-                "place": " ".join(f"{generator.random():.3f}" for _ in range(3)),
-                "grade": str(number % 4),
-                "shares": "0.2 0.5 0.3" if number % 2 else "0.6 0.1 0.3",
-            }
-        )
-    return pd.DataFrame(rows)
 
 
 def text(encoder: Config | None = None, *, kind: str = "text", name: str = "text", **preprocessing: Any) -> Config:
@@ -103,6 +53,7 @@ def rnn(**options: Any) -> Config:
 CNN_END: Config = {"fc_layers": [{"output_size": 8}]}
 CNN: Config = {"embedding_size": 8, "num_filters": 8, **CNN_END}
 CONVOLUTION: Config = {"filter_size": 3, "pool_size": None}
+STATE_SPACE: Config = {"embedding_size": 8, "d_model": 8, "n_layers": 1, "output_size": 8}
 ATTENTION: Config = {"hidden_size": 8, "num_heads": 2, "transformer_output_size": 8}
 SEQUENCE: Config = {"type": "rnn", "embedding_size": 8, "state_size": 8, "reduce_output": None}
 TABULAR = [
@@ -136,6 +87,7 @@ PREPROCESSING = {
 
 ENCODERS = {
     "embed": text({"type": "embed", "embedding_size": 8}),
+    "embed, sparse": text({"type": "embed", "representation": "sparse"}),
     "embed, max": text({"type": "embed", "embedding_size": 8, "reduce_output": "max"}),
     "parallel_cnn": text({"type": "parallel_cnn", **CNN}),
     "parallel_cnn, left padding": text({"type": "parallel_cnn", **CNN}, padding="left"),
@@ -170,6 +122,9 @@ ENCODERS = {
             "fc_layers": [{"output_size": 8}],
         }
     ),
+    "mamba": text({"type": "mamba", **STATE_SPACE, "d_state": 4}),
+    "mamba2": text({"type": "mamba2", **STATE_SPACE, "num_heads": 2}),
+    "tf_idf": text({"type": "tf_idf"}),
 }
 
 DATE_FORMAT = {"datetime_format": "%Y-%m-%d %H:%M:%S"}
@@ -185,10 +140,22 @@ INPUTS = {
         "preprocessing": {"outlier_strategy": "fill_with_mean", "outlier_threshold": 1.0},
     },
     "number, dense": {"name": "number", "type": "number", "encoder": {"type": "dense", "output_size": 8}},
+    "number, ple": {"name": "number", "type": "number", "encoder": {"type": "ple", "num_bins": 4, "output_size": 8}},
+    "number, periodic": {
+        "name": "number",
+        "type": "number",
+        "encoder": {"type": "periodic", "num_frequencies": 4, "output_size": 8},
+    },
+    "number, bins": {"name": "number", "type": "number", "encoder": {"type": "bins", "num_bins": 4, "output_size": 8}},
     "binary": {"name": "binary", "type": "binary"},
+    "binary, dense": {"name": "binary", "type": "binary", "encoder": {"type": "dense", "output_size": 8}},
     "category, dense": {"name": "color", "type": "category"},
     "category, sparse": {"name": "color", "type": "category", "encoder": {"type": "sparse"}},
     "category, onehot": {"name": "color", "type": "category", "encoder": {"type": "onehot"}},
+    **{
+        f"category, {encoder}": {"name": "color", "type": "category", "encoder": {"type": encoder}}
+        for encoder in ("hash", "target", "passthrough")
+    },
     "category, most_common": {"name": "color", "type": "category", "preprocessing": {"most_common": 2}},
     "category, fill with the mode": {
         "name": "color",
@@ -198,7 +165,7 @@ INPUTS = {
     "set": {"name": "tags", "type": "set"},
     "set, comma": {"name": "commas", "type": "set", "preprocessing": {"tokenizer": "comma"}},
     "bag": {"name": "tags", "type": "bag"},
-    "vector": {"name": "vector", "type": "vector"},
+    "vector, dense": {"name": "vector", "type": "vector"},
     "date, embed": {
         "name": "date",
         "type": "date",
@@ -241,12 +208,29 @@ COMBINERS = {
         text(name="second_text"),
         combiner={"type": "comparator", "entity_1": ["text"], "entity_2": ["second_text"], "output_size": 8},
     ),
+    **{
+        name: model(text(), *TABULAR, combiner={"type": name, "output_size": 8, **sizes})
+        for name, sizes in {
+            "project_aggregate": {"projection_size": 8},
+            "ft_transformer": {"hidden_size": 8, "num_heads": 2, "transformer_output_size": 8},
+            "cross_attention": {"hidden_size": 8, "num_heads": 2},
+            "perceiver": {"num_latents": 4, "latent_dim": 8, "num_heads": 2},
+            "gated_fusion": {"hidden_size": 8},
+            "hypernetwork": {"hidden_size": 8, "hyper_hidden_size": 8},
+        }.items()
+    },
 }
 
 OUTPUTS = {
     "category": model(text()),
+    "category, mlp_classifier": model(text(), outputs=[category(decoder={"type": "mlp_classifier"})]),
     "category, calibration": model(text(), outputs=[category(calibration=True)]),
     "category, CORN": model(text(), outputs=[{"name": "grade", "type": "category", "loss": {"type": "corn"}}]),
+    "category, CORN, beyond all levels": model(
+        text(),
+        {"name": "vector", "type": "vector"},
+        outputs=[{"name": "grade", "type": "category", "loss": {"type": "corn"}}, {"name": "topics", "type": "set"}],
+    ),
     "category distribution": model(
         text(),
         outputs=[{"name": "shares", "type": "category_distribution", "preprocessing": {"vocab": ["a", "b", "c"]}}],
@@ -254,6 +238,9 @@ OUTPUTS = {
     "binary": model(text(), outputs=[{"name": "urgent", "type": "binary"}]),
     "binary, words": model(text(), outputs=[{"name": "binary", "type": "binary"}]),
     "binary, threshold": model(text(), outputs=[{"name": "binary", "type": "binary", "threshold": 0.7}]),
+    "binary, mlp_classifier": model(
+        text(), outputs=[{"name": "binary", "type": "binary", "decoder": {"type": "mlp_classifier"}}]
+    ),
     "binary, calibration": model(text(), outputs=[{"name": "binary", "type": "binary", "calibration": True}]),
     "number": model(text(), outputs=[{"name": "score", "type": "number"}]),
     **{
@@ -266,6 +253,9 @@ OUTPUTS = {
     "set": model(text(), outputs=[{"name": "topics", "type": "set"}]),
     "vector": model(text(), outputs=[{"name": "place", "type": "vector"}]),
     "sequence, tagger": model(text(SEQUENCE), outputs=[tagger()]),
+    "sequence, tagger after mamba": model(
+        text({"type": "mamba", **STATE_SPACE, "reduce_output": None}), outputs=[tagger()]
+    ),
     "sequence, tagger with attention": model(
         text(SEQUENCE), outputs=[tagger(use_attention=True, attention_embedding_size=8, attention_num_heads=2)]
     ),
@@ -285,25 +275,3 @@ CHOICES: dict[str, dict[str, Config]] = {
     "combiner": COMBINERS,
     "output": OUTPUTS,
 }
-
-TRANSFORMERS = (
-    *(f"auto_transformer, {architecture}" for architecture in ARCHITECTURES),
-    *("bert", "distilbert", "electra", "albert"),
-    *("auto_transformer, frozen", "auto_transformer, tagger on sub-words"),
-    *("tokenizer bert", "tokenizer gpt2bpe", "tokenizer sentencepiece", "tokenizer clip"),
-)
-
-
-def transformer_choice(name: str, folder: Path) -> Config:
-    """Return the configuration of one of `TRANSFORMERS`, and write the pretrained model that it starts from."""
-    kind, _, rest = name.partition(", ")
-    architecture = rest if rest in ARCHITECTURES else kind if kind in ARCHITECTURES else "bert"
-    pretrained = str(write_transformer(architecture, list(dataset()["text"]), folder))
-    if kind.startswith("tokenizer "):
-        return model(text(tokenizer=kind.split(" ")[1], pretrained_model_name_or_path=pretrained))
-    encoder = {"type": kind, "pretrained_model_name_or_path": pretrained, "trainable": rest != "frozen"}
-    if rest == "tagger on sub-words":
-        slots = {**tagger(), "preprocessing": {"tokenizer": "space", "sequence_length": 24}}
-        source = text({**encoder, "reduce_output": None}, tokenizer="hf_tokenizer", sequence_length=24)
-        return model(source, outputs=[slots])
-    return model(text(encoder, tokenizer="hf_tokenizer"))

@@ -7,7 +7,8 @@ from export.ludwig_library import import_ludwig
 from export.model import load_model
 from export.pack import export_model
 from handler.bundle import GraphFormat, Parity
-from tests.zoo.models import Config, dataset
+from tests.zoo.dataset import dataset
+from tests.zoo.models import Config
 
 FORMATS: tuple[GraphFormat, ...] = get_args(GraphFormat)
 PROVEN_ROWS = 40

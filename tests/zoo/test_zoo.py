@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.zoo.models import CHOICES, TRANSFORMERS, Config, transformer_choice
+from tests.zoo.models import CHOICES, Config
+from tests.zoo.pretrained import TRANSFORMERS, transformer_choice
 from tests.zoo.proof import FORMATS, train_and_prove
 
 SUPPORT = Path(__file__).resolve().parents[2] / "docs" / "support.md"

@@ -12,6 +12,8 @@ SIZES = {
     "max_position_embeddings": 64,
 }
 DISTILBERT_SIZES = {"dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 32, "max_position_embeddings": 64}
+GPT_SIZES = {"n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 64}
+SPECIAL_IDS = {"pad_token_id": 0, "cls_token_id": 2, "sep_token_id": 3, "bos_token_id": 2, "eos_token_id": 3}
 SPECIAL = {
     "unk_token": "[UNK]",
     "cls_token": "[CLS]",
@@ -26,19 +28,36 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
     "xlm-roberta": {**SIZES, "pad_token_id": 0},
     "electra": {**SIZES, "embedding_size": 16},
     "albert": {**SIZES, "embedding_size": 16},
+    "mpnet": SIZES,
+    "deberta-v2": {**SIZES, "relative_attention": True, "pos_att_type": ["p2c", "c2p"], "position_buckets": 8},
+    "modernbert": {**SIZES, "global_attn_every_n_layers": 1, **SPECIAL_IDS},
+    "camembert": {**SIZES, "pad_token_id": 0},
+    "ernie": SIZES,
+    "roformer": SIZES,
+    "convbert": {**SIZES, "embedding_size": 16},
+    "xlm": {"emb_dim": 16, "n_layers": 2, "n_heads": 2, "max_position_embeddings": 64, "pad_index": 0},
+    "xlnet": {"d_model": 16, "n_layer": 2, "n_head": 2, "d_inner": 32},
+    "gpt2": GPT_SIZES,
+    "openai-gpt": GPT_SIZES,
+    "llama": {**SIZES, "num_key_value_heads": 2},
+    "qwen3": {**SIZES, "num_key_value_heads": 2, "head_dim": 8},
+    "t5": {"d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 2, "num_heads": 2},
 }
 
 
-def write_transformer(architecture: str, texts: list[str], folder: Path) -> Path:
-    """Write a transformer and its tokenizer, as the hub would hold them."""
-    from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
+def write_transformer(architecture: str, texts: list[str], folder: Path, *, generates: bool = False) -> Path:
+    """Write a transformer and its tokenizer, as the hub would hold them.
 
-    make: Callable[[list[str]], Any] = _word_pieces if architecture not in {"roberta", "xlm-roberta"} else _byte_pairs
+    generates: with the layer on top that predicts the next word.
+    """
+    from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, PreTrainedTokenizerFast
+
+    make: Callable[[list[str]], Any] = _byte_pairs if architecture in {"roberta", "xlm-roberta"} else _word_pieces
     tokenizer = make(texts)
     config = AutoConfig.for_model(
         architecture, vocab_size=tokenizer.get_vocab_size(), attn_implementation="eager", **ARCHITECTURES[architecture]
     )
-    AutoModel.from_config(config).save_pretrained(folder)
+    (AutoModelForCausalLM if generates else AutoModel).from_config(config).save_pretrained(folder)
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=64, **SPECIAL).save_pretrained(folder)
     return folder
 

@@ -1,0 +1,113 @@
+"""The check before traffic, with boto3 over HTTP against a stand-in of Lambda and CodeDeploy."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.pre_traffic import GOLDEN_CHECK, HEALTH_REQUEST, lambda_handler
+from tests.deploy.cloud import Cloud, running_cloud
+from tests.handler.deployment import LambdaContext
+from tests.handler.deployment import lambda_handler as import_handler
+from tests.processes import free_port
+
+VERSION = "arn:aws:lambda:eu-west-1:123456789012:function:nlu:7"
+HOOK_EVENT = {"DeploymentId": "d-1234", "LifecycleEventHookExecutionId": "eyJlbmNyeXB0"}
+HEALTHY = {"statusCode": 200, "body": "{}"}
+CHANGED = {"model": "intent", "row": "row 3", "column": "intent_predictions", "expected": "greet", "found": "deny"}
+
+Version = Callable[[Any], tuple[Any, str]]
+
+
+def version(golden: Any, health: Any = HEALTHY, error: str = "") -> Version:
+    """Return a version that answers the golden check and the health check as told."""
+    return lambda event: (golden, error) if event == GOLDEN_CHECK else (health, "")
+
+
+@pytest.fixture(autouse=True)
+def _account(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "NEW_VERSION": VERSION,
+        "AWS_DEFAULT_REGION": "eu-west-1",
+        "AWS_ACCESS_KEY_ID": "nobody",
+        "AWS_SECRET_ACCESS_KEY": "nothing",
+        "NO_PROXY": "127.0.0.1",
+    }.items():
+        monkeypatch.setenv(name, value)
+
+
+def run_check(monkeypatch: pytest.MonkeyPatch, answer: Version) -> Cloud:
+    with running_cloud(answer) as cloud:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", cloud.url)
+        lambda_handler(HOOK_EVENT, LambdaContext())
+    return cloud
+
+
+def test_a_version_that_answers_as_ludwig_did_takes_traffic(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cloud = run_check(monkeypatch, version({"checked": 40, "changed": []}))
+    assert cloud.statuses == [
+        {"deploymentId": "d-1234", "lifecycleEventHookExecutionId": "eyJlbmNyeXB0", "status": "Succeeded"}
+    ]
+    assert {name for name, _ in cloud.invoked} == {VERSION}
+    line = json.loads(capsys.readouterr().out)
+    assert (line["level"], line["status"], line["checked"]) == ("INFO", "Succeeded", 40)
+
+
+def test_bundles_without_golden_rows_pass_with_a_warning(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cloud = run_check(monkeypatch, version({"checked": 0, "changed": []}))
+    assert cloud.statuses[0]["status"] == "Succeeded"
+    line = json.loads(capsys.readouterr().out)
+    assert line["level"] == "WARNING"
+    assert "Export the bundles again" in line["reason"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (version({"checked": 40, "changed": [CHANGED]}), "1 labels are not those that Ludwig gave, first intent row 3"),
+        (version({"errorType": "Sandbox.Timedout"}, error="Unhandled"), "golden check (Unhandled: Sandbox.Timedout)"),
+        (version({"checked": 40, "changed": []}, health={"statusCode": 503}), "GET / answered 503, not 200"),
+        (version({"statusCode": 500}), "knows no golden check"),
+        (version(["no", "object"]), "no JSON object"),
+    ],
+    ids=["changed label", "function error", "unhealthy", "other handler", "other answer"],
+)
+def test_a_version_that_answers_otherwise_is_stopped(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answer: Version, reason: str
+) -> None:
+    cloud = run_check(monkeypatch, answer)
+    assert [report["status"] for report in cloud.statuses] == ["Failed"]
+    line = json.loads(capsys.readouterr().out)
+    assert (line["level"], line["version"]) == ("ERROR", VERSION)
+    assert reason in line["reason"]
+
+
+def test_the_log_quotes_no_message_of_the_function(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failure = {"errorType": "ValueError", "errorMessage": "cannot read 'my name is Ada'"}
+    run_check(monkeypatch, version(failure, error="Unhandled"))
+    assert "Ada" not in capsys.readouterr().out
+
+
+def test_a_version_that_cannot_be_reached_is_stopped(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", f"http://127.0.0.1:{free_port()}")
+    cloud = run_check(monkeypatch, version({}))
+    assert [report["status"] for report in cloud.statuses] == ["Failed"]
+    assert "EndpointConnectionError" in json.loads(capsys.readouterr().out)["reason"]
+
+
+def test_the_real_handler_answers_what_the_check_asks(monkeypatch: pytest.MonkeyPatch, bundles: Path) -> None:
+    handler = import_handler(bundles)
+    golden, health = (handler(event, LambdaContext()) for event in (GOLDEN_CHECK, HEALTH_REQUEST))
+    cloud = run_check(monkeypatch, version(golden, health))
+    assert [report["status"] for report in cloud.statuses] == ["Succeeded"]
+    assert len(cloud.invoked) == 2

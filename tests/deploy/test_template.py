@@ -1,0 +1,226 @@
+"""The template and its configuration: by AWS's and others' tools, and by what an operator relies on."""
+
+import re
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.processes import tool
+
+ROOT = Path(__file__).parents[2]
+PARAMETER = re.compile(r"\$\{([A-Za-z]+)\}")
+CREDENTIALS = {"AWS_DEFAULT_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
+NOT_PUBLISHED = {
+    *("AlarmEmail", "LogRetentionDays", "LatencyAlarmMilliseconds", "RequestsPerSecond", "RequestBurst"),
+    *("DeploymentType", "ProvisionedConcurrency", "ReservedConcurrency", "BundleBucket", "BundlePrefix"),
+    *("BakedBundles", "Fetch"),
+}
+"""Parameters that a published version does not freeze, or that change its image and so publish one anyway."""
+
+
+class Loader(yaml.SafeLoader):
+    """YAML with CloudFormation's short forms: `!Ref x` is {"Ref": "x"}."""
+
+
+def _short_form(loader: Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+    if isinstance(node, yaml.ScalarNode):
+        value: Any = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        raise TypeError(f"!{suffix} of a mapping")
+    return {suffix if suffix in {"Ref", "Condition"} else f"Fn::{suffix}": value}
+
+
+Loader.add_multi_constructor("!", _short_form)
+
+
+@pytest.fixture(scope="module")
+def template() -> Any:
+    return yaml.load((ROOT / "template.yaml").read_text(encoding="utf-8"), Loader)
+
+
+@pytest.fixture(scope="module")
+def function(template: Any) -> Any:
+    return template["Resources"]["Function"]["Properties"]
+
+
+def run_tool(environment: str, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [tool(environment, name), *arguments],
+        cwd=ROOT, env={"PATH": "/usr/bin:/bin", "HOME": str(Path.home()), "SAM_CLI_TELEMETRY": "0", **CREDENTIALS},
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+
+
+def values(node: Any, key: str) -> Iterator[Any]:
+    """Yield every value that stands under a key, however deep."""
+    if isinstance(node, dict):
+        for name, inner in node.items():
+            if name == key:
+                yield inner
+            yield from values(inner, key)
+    elif isinstance(node, list):
+        for inner in node:
+            yield from values(inner, key)
+
+
+def referred(node: Any) -> set[str]:
+    """Return every name that a part of the template refers to."""
+    subs = [sub if isinstance(sub, str) else sub[0] for sub in values(node, "Fn::Sub")]
+    return {*values(node, "Ref"), *(name for sub in subs for name in PARAMETER.findall(sub))}
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    ("environment", "command"),
+    [
+        ("cloud", ["sam", "validate", "--lint"]),
+        ("cloud", ["cfn-lint", "template.yaml"]),
+        ("checkov", ["checkov", "--file", "template.yaml"]),
+        ("checkov", ["checkov", "--file", "Dockerfile.lambda", "--framework", "dockerfile"]),
+    ],
+    ids=["sam", "cfn-lint", "checkov template", "checkov Dockerfile"],
+)
+def test_the_tools_find_nothing(environment: str, command: list[str]) -> None:
+    done = run_tool(environment, *command)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_skip_of_checkov_has_a_reason() -> None:
+    skips = [line for line in (ROOT / ".checkov.yaml").read_text().splitlines() if line.startswith("  - CKV")]
+    assert skips
+    assert all("# " in line for line in skips)
+
+
+def test_every_parameter_is_described_grouped_and_used(template: Any) -> None:
+    interface = template["Metadata"]["AWS::CloudFormation::Interface"]
+    grouped = [name for group in interface["ParameterGroups"] for name in group["Parameters"]]
+    assert sorted(grouped) == sorted(template["Parameters"])
+    for name, parameter in template["Parameters"].items():
+        assert parameter["Description"].strip(), name
+    used = referred({part: template[part] for part in ("Conditions", "Resources", "Outputs")})
+    assert set(template["Parameters"]) <= used
+
+
+def test_only_the_digests_must_be_given(template: Any) -> None:
+    assert [name for name, parameter in template["Parameters"].items() if "Default" not in parameter] == [
+        "TokenDigests"
+    ]
+    defaults = {name: parameter.get("Default") for name, parameter in template["Parameters"].items()}
+    assert (defaults["MemorySize"], defaults["Timeout"]) == (1769, 29)
+    assert (defaults["SnapStart"], defaults["ProvisionedConcurrency"]) == ("None", 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "accepted", "refused"),
+    [
+        ("TokenDigests", ["a" * 64, f"{'a' * 64},{'0' * 64}"], ["", "secret", "A" * 64, "a" * 63, f"{'a' * 64},"]),
+        ("CorsOrigins", ["", "*", "https://a.org,http://localhost:3000"], ["a.org", "https://a.org/", "https://a b"]),
+        ("BundleBucket", ["", "my-models"], ["s3://my-models", "models/nlu"]),
+        ("BundlePrefix", ["", "nlu", "nlu/v3"], ["/nlu", "nlu/", "*"]),
+        ("DefaultLanguage", ["en", "pt-BR"], ["", "english language"]),
+        ("AlarmEmail", ["", "ops@example.org"], ["ops"]),
+    ],
+)
+def test_wrong_values_are_refused_before_anything_is_made(
+    template: Any, name: str, accepted: list[str], refused: list[str]
+) -> None:
+    pattern = re.compile(template["Parameters"][name]["AllowedPattern"])
+    assert all(pattern.fullmatch(value) for value in accepted)
+    assert not any(pattern.fullmatch(value) for value in refused)
+    assert template["Parameters"][name]["ConstraintDescription"]
+
+
+def test_secrets_are_not_echoed(template: Any) -> None:
+    hidden = {name for name, parameter in template["Parameters"].items() if parameter.get("NoEcho")}
+    assert hidden == {"TokenDigests", "HubToken"}
+    assert not hidden & referred(template["Outputs"])
+    assert not hidden & referred([*values(template["Resources"], "Metadata"), *values(template, "VersionDescription")])
+
+
+def test_snapstart_and_provisioned_concurrency_are_refused_together(template: Any) -> None:
+    (assertion,) = template["Rules"]["OneKindOfWarmStart"]["Assertions"]
+    assert assertion["Assert"] == {
+        "Fn::Or": [
+            {"Fn::Equals": [{"Ref": "SnapStart"}, "None"]},
+            {"Fn::Equals": [{"Ref": "ProvisionedConcurrency"}, "0"]},
+        ]
+    }
+
+
+def test_the_access_log_quotes_nothing_of_the_query(template: Any) -> None:
+    form = template["Resources"]["Api"]["Properties"]["AccessLogSettings"]["Format"]
+    variables = set(re.findall(r"\$context\.([\w.]+)", form))
+    assert {"routeKey", "status", "requestId", "responseLatency", "integrationErrorMessage"} <= variables
+    assert not [name for name in variables if re.search("query|path|url|authorizer|resource", name, re.IGNORECASE)]
+    assert "$input" not in form
+    assert "\n" not in form.strip()
+
+
+def test_every_parameter_that_a_version_freezes_publishes_a_new_one(template: Any, function: Any) -> None:
+    fingerprint = template["Resources"]["Fingerprint"]["Properties"]
+    frozen = {name: value for name, value in fingerprint.items() if not name.startswith("Service")}
+    assert frozen == {name: {"Ref": name} for name in frozen}
+    assert set(frozen) == set(template["Parameters"]) - NOT_PUBLISHED
+    # A digest that changes while the function does not would ask Lambda for a version that it has already.
+    assert set(frozen) <= referred(function) | {"HubToken"}
+    assert function["VersionDescription"] == {"Fn::Sub": "configuration ${Fingerprint.Digest}"}
+
+
+def test_the_image_is_built_with_arguments_that_its_file_knows(template: Any) -> None:
+    given = template["Resources"]["Function"]["Metadata"]["DockerBuildArgs"]
+    known = re.findall(r"^ARG (\w+)", (ROOT / "Dockerfile.lambda").read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(given) <= set(known)
+
+
+def test_a_deployment_is_checked_and_watched(template: Any, function: Any) -> None:
+    preference = function["DeploymentPreference"]
+    assert preference["Hooks"] == {"PreTraffic": {"Ref": "PreTrafficCheck"}}
+    for alarm in preference["Alarms"]:
+        dimensions = template["Resources"][alarm["Ref"]]["Properties"]["Dimensions"]
+        assert {"Name": "ExecutedVersion", "Value": {"Fn::GetAtt": "Function.Version.Version"}} in dimensions
+    hook = template["Resources"]["PreTrafficCheck"]["Properties"]
+    assert hook["FunctionName"]["Fn::Sub"].startswith("CodeDeployHook_")
+    assert hook["DeploymentPreference"] == {"Enabled": False}
+
+
+def test_roles_allow_single_things(template: Any) -> None:
+    for policy in values(template["Resources"], "PolicyDocument"):
+        for statement in policy["Statement"]:
+            actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+            assert not [action for action in actions if "*" in action]
+            assert statement["Resource"] != "*"
+    assert not list(values(template["Resources"], "ManagedPolicyArns"))
+
+
+def test_logs_are_kept_as_long_as_asked(template: Any) -> None:
+    kinds = {name: resource["Type"] for name, resource in template["Resources"].items()}
+    groups = [
+        template["Resources"][name]["Properties"] for name, kind in kinds.items() if kind == "AWS::Logs::LogGroup"
+    ]
+    assert all(group["RetentionInDays"] == {"Ref": "LogRetentionDays"} for group in groups)
+    functions = [name for name, kind in kinds.items() if kind == "AWS::Serverless::Function"]
+    assert len(groups) == len(functions) + 1
+    assert all("LoggingConfig" in template["Resources"][name]["Properties"] for name in functions)
+
+
+def test_the_endpoint_ends_without_a_slash(template: Any) -> None:
+    assert template["Outputs"]["Endpoint"]["Value"]["Fn::Sub"].endswith("${AWS::URLSuffix}")
+
+
+def test_the_configuration_names_parameters_of_the_template(template: Any) -> None:
+    config = tomllib.loads((ROOT / "samconfig.toml").read_text(encoding="utf-8"))
+    for environment in ("default", "dev", "prod"):
+        deploy = config[environment]["deploy"]["parameters"]
+        assert deploy["resolve_image_repos"]
+        for override in deploy.get("parameter_overrides", []):
+            name, _, value = override.partition("=")
+            parameter = template["Parameters"][name]
+            assert value in map(str, parameter.get("AllowedValues", [value]))
+            assert name != "TokenDigests"

@@ -1,0 +1,227 @@
+"""The Lambda's image, built and started as AWS would: read-only but for /tmp, not as root, in 512 MB."""
+
+import json
+import shutil
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+
+import pytest
+
+from handler.auth import new_token
+from scripts.ask_emulator import invoke
+from scripts.containers import Engine
+from scripts.image import added_to_base, build_image, main
+from tests.hexabot_client import axios_query, decode, http_api_event, multipart, understand
+from tests.integration.base_image import ensure_base_image
+from tests.integration.containers import engine_or_skip
+from tests.processes import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+BUNDLES = ROOT / "examples" / "bundles"
+IMAGE = "ludwig-serverless:test"
+TOKEN, DIGEST = new_token()
+TEXT = "book me a flight to New York next friday morning"
+START_SECONDS = 60
+LARGEST_BYTES = 110_000_000
+LIMITS = ("--read-only", "--tmpfs", "/tmp", "--user", "65534:65534", "-m", "512m")
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="session")
+def engine() -> Engine:
+    return engine_or_skip()
+
+
+@pytest.fixture(scope="session")
+def image(engine: Engine) -> str:
+    build_image(engine, IMAGE, BUNDLES, ensure_base_image(engine))
+    return IMAGE
+
+
+@pytest.fixture(scope="module")
+def url(engine: Engine, image: str) -> Iterator[str]:
+    with running(engine, image, "-e", f"NLU_TOKEN_DIGESTS={DIGEST}") as address:
+        yield address
+
+
+@contextmanager
+def running(engine: Engine, image: str, *options: str) -> Iterator[str]:
+    """Run the image under its emulator, within Lambda's limits, and give the address to invoke it at."""
+    port = free_port()
+    publish = ("-p", f"127.0.0.1:{port}:8080")
+    name = engine.run("run", "-d", *LIMITS, *publish, *options, image).stdout.strip()
+    try:
+        wait_for(f"http://127.0.0.1:{port}/")
+        yield f"http://127.0.0.1:{port}/2015-03-31/functions/function/invocations"
+    finally:
+        logs = engine.run("logs", name)
+        print(logs.stdout, logs.stderr)
+        engine.run("rm", "-f", name)
+
+
+def wait_for(url: str) -> None:
+    """Wait until the emulator answers, which it does with 404 here."""
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            urllib.request.urlopen(url, timeout=START_SECONDS).close()
+        except HTTPError:
+            return
+        except (URLError, HTTPException, OSError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+def ask(url: str, text: str = TEXT, query: str = "", **headers: str) -> dict[str, Any]:
+    """Send Hexabot's own request, and return the function's answer."""
+    content_type, body = multipart({"text": text})
+    sent = {"content-type": content_type, **headers}
+    return invoke(url, http_api_event("POST", "/predict", body, query=query, headers=sent))
+
+
+def python(engine: Engine, image: str, code: str) -> Any:
+    """Run Python inside the image, and return the JSON that it prints."""
+    return json.loads(engine.run("run", "--rm", *LIMITS, "--entrypoint", "python3", image, "-c", code).stdout)
+
+
+@pytest.mark.parametrize(
+    ("query", "headers"),
+    [
+        (axios_query(TOKEN), {}),
+        ("", {"authorization": f"Bearer {TOKEN}"}),
+        ("", {"x-api-key": TOKEN}),
+    ],
+    ids=["query", "bearer", "api-key"],
+)
+def test_hexabots_request_is_answered_wherever_its_token_stands(url: str, query: str, headers: dict[str, str]) -> None:
+    response = ask(url, query=query, **headers)
+    assert response["statusCode"] == 200
+    understanding = understand(TEXT, decode(response["body"].encode()))
+    assert {name: trait.value for name, trait in understanding.traits.items()} == {
+        "language": "en",
+        "intent": "book_flight",
+    }
+    assert [(slot.entity, slot.value) for slot in understanding.slots] == [
+        ("destination", "New York"),
+        ("date", "next friday morning"),
+    ]
+
+
+def test_a_wrong_token_is_refused(url: str) -> None:
+    assert ask(url, query="token=wrong")["statusCode"] == 401
+
+
+def test_an_overlong_text_is_refused(url: str) -> None:
+    assert ask(url, "a" * 10_001, query=axios_query(TOKEN))["statusCode"] == 413
+
+
+def altered_bundles(folder: Path, damage: str) -> Path:
+    """Copy the shipped bundles, and damage the intent's in one way."""
+    copy = folder / "bundles"
+    shutil.copytree(BUNDLES, copy)
+    graph, manifest = copy / "intent" / "model.onnx", copy / "intent" / "manifest.json"
+    if damage == "truncated":
+        graph.write_bytes(graph.read_bytes()[:-1000])
+    elif damage == "relabelled":
+        content = manifest.read_text(encoding="utf-8")
+        assert "book_flight" in content
+        manifest.write_text(content.replace("book_flight", "book_train"), encoding="utf-8")
+    else:
+        shutil.rmtree(copy)
+        copy.mkdir()
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("damage", "found", "advice"),
+    [
+        ("empty", "BundleError: No bundle in /bundles", "python -m export"),
+        ("truncated", "/bundles/intent/model.onnx was altered", "Copy the bundle again, whole."),
+        ("relabelled", "/bundles/intent/manifest.json was altered", "Copy the bundle again, whole"),
+    ],
+)
+def test_bundles_that_are_not_whole_fail_the_start(
+    engine: Engine, image: str, tmp_path: Path, capfd: pytest.CaptureFixture[str], damage: str, found: str, advice: str
+) -> None:
+    mounted = ("-v", f"{altered_bundles(tmp_path, damage)}:/bundles:ro", "-e", "NLU_BUNDLES=/bundles")
+    said = start_that_fails(engine, image, capfd, *mounted, "-e", f"NLU_TOKEN_DIGESTS={DIGEST}")
+    assert found in said
+    assert advice in said
+
+
+def test_a_deployment_without_tokens_fails_the_start(
+    engine: Engine, image: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    said = start_that_fails(engine, image, capfd)
+    assert "SettingsError: No token is configured" in said
+    assert "Set NLU_TOKEN_DIGESTS" in said
+
+
+def start_that_fails(engine: Engine, image: str, capfd: pytest.CaptureFixture[str], *options: str) -> str:
+    """Start the image, see that it refuses to answer, and return what its log says."""
+    with pytest.raises(HTTPError, match="502"), running(engine, image, *options) as url:
+        ask(url, query=axios_query(TOKEN))
+    return capfd.readouterr().out
+
+
+def test_the_handler_adds_little_to_the_base(engine: Engine, image: str) -> None:
+    added, _ = added_to_base(engine, image)
+    assert added <= LARGEST_BYTES
+
+
+def test_the_image_holds_what_it_needs_and_nothing_more(engine: Engine, image: str) -> None:
+    code = """
+import importlib.util, json, os, pathlib, shutil
+files = [path for path in pathlib.Path("/var/task").rglob("*") if path.is_file()]
+compiled = {path for path in files if path.suffix == ".pyc"}
+print(json.dumps({
+    "user": os.getuid(),
+    "compilers": [name for name in ("cc", "gcc", "g++", "clang", "rustc", "uv") if shutil.which(name)],
+    "packages": [name for name in ("torch", "boto3", "huggingface_hub") if os.path.exists(f"/var/task/{name}")],
+    "caches": [name for name in ("/root/.cache", "/build", "/packages") if os.path.exists(name)],
+    "uncompiled": [path for path in map(str, files)
+                   if path.endswith(".py") and pathlib.Path(importlib.util.cache_from_source(path)) not in compiled],
+    "unreadable": [str(path) for path in files if not os.access(path, os.R_OK)],
+}))
+"""
+    empty: list[str] = []
+    assert python(engine, image, code) == {
+        "user": 65534,
+        **dict.fromkeys(("compilers", "packages", "caches", "uncompiled", "unreadable"), empty),
+    }
+
+
+def test_the_image_itself_names_a_user_without_rights(engine: Engine, image: str) -> None:
+    configured = engine.run("image", "inspect", "--format", "{{.Config.User}}", image).stdout.strip()
+    assert configured == "993:990"
+
+
+def test_an_image_that_fetches_has_what_it_fetches_with(engine: Engine, image: str) -> None:
+    build_image(engine, f"{IMAGE}-fetch", BUNDLES, fetch="1")
+    code = """
+import boto3, json, huggingface_hub
+client = boto3.client("s3", region_name="eu-west-1", aws_access_key_id="x", aws_secret_access_key="x")
+print(json.dumps([client.meta.service_model.service_name, bool(huggingface_hub.HfApi().endpoint)]))
+"""
+    assert python(engine, f"{IMAGE}-fetch", code) == ["s3", True]
+
+
+def test_make_image_says_what_is_missing(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--base-image", "localhost/none:1"]) == 1
+    assert "BASE_IMAGE=" in capfd.readouterr().err
+    ensure_base_image(engine)
+    assert main(["--bundles", str(tmp_path)]) == 1
+    assert "No bundle in" in capfd.readouterr().err
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert main([]) == 1
+    assert "Install Docker, or Podman" in capfd.readouterr().err
