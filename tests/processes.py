@@ -3,9 +3,14 @@
 import socket
 import subprocess
 import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+START_SECONDS = 30
 ROOT = Path(__file__).parents[1]
 
 
@@ -23,3 +28,32 @@ def tool(environment: str, name: str) -> str:
     command = [sys.executable, str(ROOT / "scripts" / "environment.py"), environment]
     interpreter = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
     return str(Path(interpreter).with_name(name))
+
+
+@contextmanager
+def running_aws() -> Iterator[str]:
+    """Run moto's stand-in of AWS on a free port of this machine, and give its address."""
+    address = f"http://127.0.0.1:{free_port()}"
+    host, port = address.removeprefix("http://").split(":")
+    command = [tool("cloud", "moto_server"), "-H", host, "-p", port]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                urllib.request.urlopen(f"{address}/moto-api/", timeout=START_SECONDS).close()
+                break
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(START_SECONDS)
+
+
+def aws_environ(address: str) -> dict[str, str]:
+    """Return the variables that send AWS's clients to a stand-in."""
+    keys = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
+    return {**keys, "AWS_ENDPOINT_URL": address, "AWS_DEFAULT_REGION": "eu-west-1"}

@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,7 +20,7 @@ from handler.places import local_folders
 from handler.predictor import load_predictors
 from tests.bundles import INTENT, LANGUAGE, edit_manifest, write_bundle
 from tests.handler.hub import Hub, running_hub
-from tests.processes import free_port, tool
+from tests.processes import aws_environ, running_aws
 
 ROOT = Path(__file__).parents[2]
 BUCKET = "models"
@@ -29,33 +28,14 @@ BUCKET = "models"
 
 @pytest.fixture(scope="module")
 def s3_address() -> Iterator[str]:
-    port = free_port()
-    process = subprocess.Popen(
-        [tool("cloud", "moto_server"), "-H", "127.0.0.1", "-p", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    address = f"http://127.0.0.1:{port}"
-    for _ in range(300):
-        try:
-            urllib.request.urlopen(f"{address}/moto-api/", timeout=1).close()
-            break
-        except OSError:
-            time.sleep(0.1)
-    yield address
-    process.terminate()
-    process.wait(20)
+    with running_aws() as address:
+        yield address
 
 
 @pytest.fixture
 def s3(s3_address: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Give a client of an empty S3 with one bucket, which is also the one that the handler talks to."""
-    for name, value in {
-        "AWS_ENDPOINT_URL": s3_address,
-        "AWS_ACCESS_KEY_ID": "x",
-        "AWS_SECRET_ACCESS_KEY": "x",
-        "AWS_DEFAULT_REGION": "eu-west-1",
-    }.items():
+    for name, value in aws_environ(s3_address).items():
         monkeypatch.setenv(name, value)
     request = urllib.request.Request(f"{s3_address}/moto-api/reset", method="POST")
     urllib.request.urlopen(request, timeout=10).close()

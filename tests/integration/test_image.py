@@ -11,16 +11,18 @@ from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
 
+import boto3
 import pytest
 
 from handler.auth import new_token
 from scripts.ask_emulator import invoke
 from scripts.containers import Engine
 from scripts.image import added_to_base, build_image, main
+from tests.bundles import INTENT, write_bundle, write_subword_bundle
 from tests.hexabot_client import axios_query, decode, http_api_event, multipart, understand
 from tests.integration.base_image import ensure_base_image
 from tests.integration.containers import engine_or_skip
-from tests.processes import free_port
+from tests.processes import aws_environ, free_port, running_aws
 
 ROOT = Path(__file__).resolve().parents[2]
 BUNDLES = ROOT / "examples" / "bundles"
@@ -204,14 +206,28 @@ def test_the_image_itself_names_a_user_without_rights(engine: Engine, image: str
     assert configured == "993:990"
 
 
-def test_an_image_that_fetches_has_what_it_fetches_with(engine: Engine, image: str) -> None:
+def test_an_image_that_fetches(engine: Engine, image: str, tmp_path: Path) -> None:
+    """It has both clients, and answers with bundles of every kind of tokenizer from S3."""
     build_image(engine, f"{IMAGE}-fetch", BUNDLES, fetch="1")
+    folders = [write_bundle(tmp_path / "intent", INTENT), write_subword_bundle(tmp_path / "slots")]
     code = """
-import boto3, json, huggingface_hub
-client = boto3.client("s3", region_name="eu-west-1", aws_access_key_id="x", aws_secret_access_key="x")
-print(json.dumps([client.meta.service_model.service_name, bool(huggingface_hub.HfApi().endpoint)]))
+import json, huggingface_hub
+from handler.entrypoint import service
+answer = service.predict({"text": "fly to paris"}).answer
+print(json.dumps([answer["intent"]["predictions"]["intent_predictions"], answer["slots"]["status"]]))
 """
-    assert python(engine, f"{IMAGE}-fetch", code) == ["s3", True]
+    with running_aws() as address:
+        variables = {**aws_environ(address), "NLU_BUNDLES": "s3://models/v1", "NLU_OPEN": "1"}
+        client = boto3.client(
+            "s3", endpoint_url=address, aws_access_key_id="x", aws_secret_access_key="x", region_name="us-east-1"
+        )
+        client.create_bucket(Bucket="models")
+        for path in (path for folder in folders for path in folder.iterdir()):
+            client.upload_file(str(path), "models", f"v1/{path.parent.name}/{path.name}")
+        given = [option for name, value in variables.items() for option in ("-e", f"{name}={value}")]
+        asked = ("--entrypoint", "python3", f"{IMAGE}-fetch", "-c", code)
+        answered = engine.run("run", "--rm", *LIMITS, "--network", "host", *given, *asked)
+    assert json.loads(answered.stdout.splitlines()[-1]) == ["book_flight", "success"]
 
 
 def test_make_image_says_what_is_missing(
