@@ -11,7 +11,6 @@ from export.encoders import check_encoder
 from export.errors import UnsupportedError
 from export.features import FILLING, Config, describer, filling
 from export.model import SourceModel
-from export.text import SPLITTING as SPLITTING
 from export.text import UNKNOWN, describe_text, splitting_tokenizer
 from handler.inputs import (
     BagInput,

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from export.console import progress
-from export.errors import ModelError
+from export.errors import ModelError, ParityError
 from export.model import SourceModel
 from export.odd_rows import values_to_try
 from export.rows import with_text_column
 from handler.bundle import GoldenRow, Manifest, Parity, WorstCase
+from handler.errors import ServingError
 from handler.predictor import Predictor
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def prove(model: SourceModel, folder: Path, rows: Sequence[Row]) -> tuple[Parity
     found: list[dict[str, Any]] = []
     while len(found) < len(rows):
         size = 1 if rows[len(found)].odd else BATCH_ROWS
-        found += predictor.predict([row.values for row in rows[len(found) : len(found) + size]])
+        found += _answers(predictor, rows[len(found) : len(found) + size])
         progress(f"{predictor.manifest.name}: compared with Ludwig, rows", len(found), len(rows))
     found_ids = predictor.encode([row.values for row in rows])
     comparisons = []
@@ -96,6 +97,18 @@ def prove(model: SourceModel, folder: Path, rows: Sequence[Row]) -> tuple[Parity
         comparisons.append(_compare(row, ids_equal, expected[index], found[index]))
     comparisons.sort(key=lambda comparison: comparison.badness, reverse=True)
     return _certificate(comparisons), comparisons
+
+
+def _answers(predictor: Predictor, rows: Sequence[Row]) -> list[dict[str, Any]]:
+    try:
+        return predictor.predict([row.values for row in rows])
+    except ServingError:
+        raise
+    except Exception as error:  # onnxruntime and torch raise kinds of their own
+        raise ParityError(
+            f"{predictor.manifest.name} fails where its model answers, on {rows[0].name}: {type(error).__name__}: "
+            f"{str(error)[:300]}. No bundle was written; train with another encoder (docs/support.md lists them)."
+        ) from None
 
 
 def golden_rows(comparisons: Sequence[Comparison], own_rows: int) -> list[GoldenRow]:

@@ -38,8 +38,8 @@ Ludwig 0.10, gradient-boosted trees (`gbm`).
 ## Adapters
 
 Encoders that were trained with an adapter (LoRA, IA3 ...) are exported with the adapter in the graph. Ludwig trains and
-loads them with `peft`, which it does not install; where it is missing, export asks for `pip install peft`. A bundle
-never needs it. Tried with peft 0.21.2: LoRA, DoRA, IA3 and AdaLoRA on BERT, LoRA on the encoder `llm`.
+loads them with `peft`, which it does not install, and the extra `export` does. A bundle never needs it. Tried with peft
+0.21.2: LoRA, DoRA, IA3 and AdaLoRA on BERT, LoRA on the encoder `llm`.
 
 ## Limits of Ludwig 0.17.10 itself
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from export.inputs import SPLITTING
+from export.text import SPLITTING
 from handler.tokenizers import Span, lowered_origins
 from training.config import Config
 from training.errors import ConfigError, DatasetError

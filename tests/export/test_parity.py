@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from export.errors import ModelError
+from export.errors import ModelError, ParityError
 from export.model import SourceModel
 from export.odd_rows import ODD_TEXTS
 from export.parity import TOLERANCE, Comparison, Row, golden_rows, prove, rows_to_try
 from handler.bundle import Parity
 from handler.predictor import Predictor
-from tests.bundles import INTENT, write_bundle
+from tests.bundles import CRASH, INTENT, write_bundle
 
 ROWS = [Row(f"row {number}", {"text": text}, odd=number == 0) for number, text in enumerate(["hello", "fly", "hotel"])]
 Change = Callable[[list[dict[str, Any]]], None]
@@ -221,3 +221,10 @@ def test_the_rows_nearest_to_failing_are_kept(own: int, bundles: Path) -> None:
     nearest = [comparison.row.name for comparison in comparisons if not comparison.row.odd][:own]
     assert [row.row for row in kept] == [*nearest, "empty"]
     assert all(list(row.labels) == ["intent_predictions"] for row in kept)
+
+
+def test_a_graph_that_breaks_is_an_error_of_its_own(tmp_path: Path, bundles: Path) -> None:
+    breaking = write_bundle(tmp_path / "intent", INTENT, breaking=True)
+    rows = [Row("crashing", {"text": CRASH}, odd=True)]
+    with pytest.raises(ParityError, match=r"intent fails where its model answers, on crashing: .* No bundle was"):
+        prove(twin(bundles / "intent"), breaking, rows)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.inputs import SPLITTING
+from export.text import SPLITTING
 from training.config import Config, minilm_folder
 from training.errors import ConfigError, DatasetError
 from training.slots import spread_tags

@@ -1,13 +1,12 @@
 """Models of the zoo that start from a pretrained transformer, or take their tokenizer from one."""
 
-import importlib.util
 from pathlib import Path
 
 from tests.zoo.dataset import dataset
 from tests.zoo.models import Config, category, model, tagger, text
 from tests.zoo.transformers import ARCHITECTURES, write_transformer
 
-ADAPTERS = ("lora", "ia3") if importlib.util.find_spec("peft") else ()
+ADAPTERS = ("lora", "ia3")
 NAMED = {
     **{
         name: name
