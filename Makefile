@@ -18,7 +18,7 @@ full = $(call environment,full --torch $(TORCH))
 checked = $(if $(1),$(1),$(error The environment could not be set up: see the message above))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test fuzz atheris lint format bundles image invoke api bench support requirements clean
+.PHONY: help demo serve token test fuzz atheris lint format bundles image invoke api bench support requirements clean
 
 help: ## Show these commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -34,6 +34,9 @@ demo: ## Train, export, prove and serve the demo's models (SERVE=0: ask the Lamb
 
 serve: ## Serve bundles on this machine, without Ludwig or torch (BUNDLES=folder PORT=8000)
 	@exec $(call checked,$(call environment,serve)) -m handler serve $(BUNDLES) --open --port $(PORT)
+
+token: ## Make a token for Hexabot, and the digest of it that the service is given
+	@$(call checked,$(call environment,serve)) -m handler token
 
 test: lint ## Run every test, the long ones too
 	@$(call checked,$(full)) -m pytest $(ARGS)
