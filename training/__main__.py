@@ -1,4 +1,4 @@
-"""Training on a command line: `python -m training fit`."""
+"""Training on a command line: `python -m training import` and `python -m training fit`."""
 
 import argparse
 import json
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from export.console import say
 from export.errors import ExportError
-from training.errors import TrainingError
+from training.errors import DatasetError, TrainingError
 
 EXAMPLES = """
 examples:
@@ -18,6 +18,28 @@ examples:
 
 A dataset has the columns that the configuration names: text (or utterance) and intent, language or slots. `slots` holds
 one BIO tag for each word, with spaces between. A column `split`, if there is one, says 0 train, 1 validation, 2 test.
+"""
+
+IMPORT_EXAMPLES = """
+files, told by their ending, and within JSON by their content:
+  .json           Hexabot's export (NLU > samples > export), whichever helper is active; Rasa's JSON
+  .csv .tsv       Hexabot's CSV, or any other; separated by commas, semicolons or tabs, whichever the header shows
+  .yml .yaml      Rasa's NLU data: intents with [Paris](city), synonyms, lookup tables
+  .jsonl .parquet one row for each text
+
+The dataset has the columns text, intent, slots, language, any other traits, and split (0 train, 1 validation, 2 test).
+slots holds one BIO tag for each word. A slot is placed by its offsets where the file has them; otherwise its value, a
+synonym or a value of its lookup table is looked for in the text. Where a value is not found, the row keeps its intent
+and has no slots. Of several files, the synonyms of each serve all.
+
+examples:
+  python -m training import nlpsample.json --output data.csv
+  python -m training import nlu.yml more.csv --language en --output data.csv --report report.json
+  python -m training import samples.csv --column text=question --column intent=label --output data.jsonl
+  python -m training import samples.csv --slot city --trait mood --split 0.7,0.15,0.15 --output data.parquet
+
+Read the report on stderr: it names each row that was dropped or mended. Then train:
+  python -m training fit --config intent-lstm --dataset data.csv --output runs/intent
 """
 
 
@@ -52,10 +74,81 @@ def _fit(options: argparse.Namespace) -> None:
     say(f"Saved to {fitted.folder}. Next: python -m export {fitted.folder} bundles/{fitted.folder.name}")
 
 
+def _import(options: argparse.Namespace) -> None:
+    from training.importing import Choices, import_files
+
+    for path in filter(None, (options.output, options.report)):
+        if path.exists() and not options.overwrite:
+            raise DatasetError(f"{path} exists: give another name, or --overwrite.")
+        if any(path.resolve() == file.resolve() for file in options.files):
+            raise DatasetError(f"{path} is read and would be written: give another name.")
+    choices = Choices(
+        language=options.language,
+        split=None if options.no_split else options.split,
+        seed=options.seed,
+        keep_none=options.keep_none,
+        drop_duplicates=options.drop_duplicates,
+        slots=frozenset(options.slot),
+        traits=frozenset(options.trait),
+        columns={found: name for name, found in options.column},
+    )
+    report = import_files(options.files, options.output, choices)
+    report.tell()
+    say(f"Saved to {options.output}.")
+    if options.report:
+        report.write(options.report)
+    for kind in report.trainable():
+        config = {"intent": "intent-lstm", "language": "language-cnn", "slots": "slots-lstm"}[kind]
+        say(f"Next: python -m training fit --config {config} --dataset {options.output} --output runs/{kind}")
+
+
+def _column(given: str) -> tuple[str, str]:
+    name, equals, found = given.partition("=")
+    if not (name and equals and found):
+        raise argparse.ArgumentTypeError(f"expected NAME=COLUMN, as in text=question, found {given!r}")
+    return name, found
+
+
+def _add_import(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "import",
+        help="make a dataset from Hexabot's or Rasa's training data, or from tables",
+        description="Make one dataset from Hexabot's or Rasa's training data, or from tables, and report on every row.",
+        epilog=IMPORT_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="training data, one or several files")
+    parser.add_argument("--output", required=True, type=Path, help="the dataset: .csv, .jsonl or .parquet")
+    parser.add_argument("--report", type=Path, help="write the whole report as JSON, with every row that it speaks of")
+    parser.add_argument("--language", default="", metavar="CODE", help="the language of rows that say none, as in en")
+    parser.add_argument(
+        "--split",
+        default="",
+        metavar="TRAIN,VALID,TEST",
+        help="fractions of the rows (0.8,0.1,0.1, unless the files bring a split of their own)",
+    )
+    parser.add_argument("--no-split", action="store_true", help="write no column split; training then splits at random")
+    parser.add_argument("--seed", type=int, default=42, help="of the split (%(default)s)")
+    parser.add_argument(
+        "--column", action="append", default=[], type=_column, metavar="NAME=COLUMN", help="read COLUMN as NAME"
+    )
+    parser.add_argument(
+        "--slot", action="append", default=[], metavar="NAME", help="a column that holds values of slots"
+    )
+    parser.add_argument(
+        "--trait", action="append", default=[], metavar="NAME", help="a column or entity that is a trait"
+    )
+    parser.add_argument("--keep-none", action="store_true", help="keep the intent 'none' as a class of its own")
+    parser.add_argument("--drop-duplicates", action="store_true", help="keep the first of rows that are the same")
+    parser.add_argument("--overwrite", action="store_true", help="replace the dataset and the report if they exist")
+    parser.set_defaults(run=_import)
+
+
 def _parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(prog="python -m training", description="Train language models with Ludwig.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_import(commands)
     fit = commands.add_parser("fit", help="train a model", epilog=EXAMPLES, formatter_class=raw)
     fit.add_argument(
         "--config",

@@ -15,4 +15,4 @@ class ConfigError(TrainingError):
 
 
 class DatasetError(TrainingError):
-    """Raise when a dataset lacks columns, rows or classes, or its rows contradict themselves."""
+    """Raise when a dataset is unreadable, lacks columns, rows or classes, or its rows contradict themselves."""

@@ -1,0 +1,207 @@
+"""Slots from offsets, from values, and from the tags of others."""
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handler.alignment import align
+from training.examples import Entity, Vocabulary
+from training.hexabot import BLANKS, are_shifted, slots_written_by_helper
+from training.spans import (
+    BY_LOOKUP,
+    MENDED,
+    NOT_FOUND,
+    OTHER_UNITS,
+    OTHER_VALUE,
+    OVERLAP,
+    PART_OF_WORD,
+    SEVERAL,
+    SHARED_WORD,
+    WORD,
+    Span,
+    occurrences,
+    place_entities,
+    read_tags,
+    spans_of,
+    tags_of,
+)
+
+WORDS = st.text(st.characters(exclude_categories=["Z", "C"]) | st.sampled_from("ab_,'-İß🙂"), min_size=1, max_size=8)
+SPACES = st.sampled_from([" ", " ", "  ", "\t", "\u00a0", " \n "])
+NAMES = st.sampled_from(["city", "date", "a-b", "O"])
+
+
+@st.composite
+def tagged(draw: st.DrawFn, spaces: st.SearchStrategy[str] = SPACES) -> tuple[str, list[Span]]:
+    """Draw a text, and slots that begin and end with its words."""
+    text = draw(st.sampled_from(["", " "])) + "".join(
+        word + draw(spaces) for word in draw(st.lists(WORDS, min_size=1, max_size=8))
+    )
+    words = [match.span() for match in WORD.finditer(text)]
+    spans, position = [], 0
+    while position < len(words):
+        if draw(st.booleans()):
+            last = draw(st.integers(position, min(position + 2, len(words) - 1)))
+            spans.append(Span(words[position][0], words[last][1], draw(NAMES)))
+            position = last
+        position += 1
+    return text, spans
+
+
+def units(text: str, unit: str) -> int:
+    return len(text.encode({"utf-16": "utf-16-le", "utf-8": "utf-8"}[unit])) // {"utf-16": 2, "utf-8": 1}[unit]
+
+
+def ignore(finding: str, found: str) -> None:
+    pass
+
+
+def placed(text: str, *entities: Entity, vocabulary: Vocabulary | None = None) -> tuple[list[str], list[str]]:
+    """Return what of the text the entities are, and what was found to say."""
+    notes: list[str] = []
+    spans = place_entities(text, entities, vocabulary or Vocabulary(), "characters", lambda note, _: notes.append(note))
+    tags_of(text, spans, lambda note, _: notes.append(note))
+    return [text[span.start : span.end] for span in spans], notes
+
+
+@given(tagged())
+def test_offsets_become_tags_and_come_back(drawn: tuple[str, list[Span]]) -> None:
+    text, spans = drawn
+    entities = [Entity(name, text[start:end], start, end) for start, end, name in spans]
+    notes: list[str] = []
+    found = place_entities(text, entities, Vocabulary(), "characters", lambda note, _: notes.append(note))
+    tags = tags_of(text, found, lambda note, _: notes.append(note))
+    assert notes == []
+    assert len(tags) == len(text.split())
+    assert spans_of(text, tags) == spans
+    assert read_tags(text, " ".join(tags)) == tags
+
+
+@given(tagged(), st.sampled_from(["utf-16", "utf-8"]))
+def test_offsets_in_other_units_mean_the_same(drawn: tuple[str, list[Span]], unit: str) -> None:
+    text, spans = drawn
+    entities = [
+        Entity(name, text[start:end], units(text[:start], unit), units(text[:end], unit)) for start, end, name in spans
+    ]
+    found = place_entities(text, entities, Vocabulary(), unit, ignore)
+    if unit == "utf-16":
+        assert found == spans
+    else:
+        assert [span.name for span in found] == [span.name for span in spans]
+
+
+@given(tagged(spaces=st.sampled_from([" ", "  ", "   "])))
+def test_tags_are_those_that_hexabot_counts(drawn: tuple[str, list[Span]]) -> None:
+    text, spans = drawn
+    tags = tags_of(text, spans, ignore)
+    words = [(match.span(), position) for position, match in enumerate(WORD.finditer(text))]
+    answer, _ = align(text, [(position, span) for span, position in words], tags, [0.9] * len(tags), [])
+    assert [tag for tag, word in zip(answer[1:-1], text.split(" "), strict=True) if word] == tags
+
+
+def helper_tags(text: str, spans: Sequence[Span]) -> str:
+    """Return what Hexabot's helper writes: each run of white space is counted as one character."""
+    offsets = [(units(text[: span.start], "utf-16"), units(text[: span.end], "utf-16"), span.name) for span in spans]
+    tags, position, current = [], 0, None
+    for word in BLANKS.split(text):
+        end = position + units(word, "utf-16")
+        entity = next((each for each in offsets if each[0] < end and each[1] > position), None)
+        tags.append(f"{'I' if entity[2] == current else 'B'}-{entity[2]}" if entity else "O")
+        current, position = entity[2] if entity else None, end + 1
+    return " ".join(tags)
+
+
+@given(tagged(spaces=st.sampled_from([" ", " ", "  ", "    "])))
+def test_what_the_helper_wrote_is_told_right_or_not_at_all(drawn: tuple[str, list[Span]]) -> None:
+    text, spans = drawn
+    names = iter("abcdefghijklmnop")
+    spans = [span._replace(name=next(names)) for span in spans]
+    spans = [span for i, span in enumerate(spans) if i % 2 == 0]  # neighbours cannot be told from one another
+    found = slots_written_by_helper(text, helper_tags(text, spans))
+    if found is not None:
+        assert helper_tags(text, found) == helper_tags(text, spans)
+    if not are_shifted(text):
+        assert found == spans
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "found"),
+    [
+        ("Paris, please", "paris", ["Paris"]),
+        ("Parisian paris Paris", "Paris", ["Paris"]),
+        ("to New  York", "new york", ["New  York"]),
+        ("l'hôtel", "hôtel", ["hôtel"]),
+        ("去北京吧", "北京", ["北京"]),
+        ("नमस्ते की", "क", []),
+        ("costs $5 now", "$5", ["$5"]),
+        ("a.b", "a?b", []),
+        ("anything", "", []),
+        ("anything", "  ", []),
+    ],
+)
+def test_values_are_found_as_words(text: str, value: str, found: list[str]) -> None:
+    assert [text[start:end] for start, end in occurrences(text, value, Vocabulary())] == found
+
+
+@pytest.mark.parametrize(
+    ("text", "entities", "found", "notes"),
+    [
+        ("🙂 to Rome", [("city", "Rome", 6, 10)], ["Rome"], [OTHER_UNITS]),
+        ("été à Rome", [("city", "Rome", 9, 13)], ["Rome"], [OTHER_UNITS]),
+        ("to Rome now", [("city", "Rome", 3, 6)], ["Rome"], [MENDED]),
+        ("Rome to Rome", [("city", "Rome", 9, 13)], ["Rome"], [MENDED]),
+        ("to Rome ", [("city", "Rome", 2, 8)], ["Rome"], []),
+        ("to NYC now", [("city", "New York", 3, 6)], ["NYC"], [OTHER_VALUE]),
+        ("to NYC now", [("city", "New York", 4, 6)], [], [NOT_FOUND]),
+        ("to NYC now", [("city", "New York", 6, 3)], [], [NOT_FOUND]),
+        ("to Rome now", [("city", "", 3, 7)], ["Rome"], []),
+        ("to Rome?", [("city", "Rome", 3, 7)], ["Rome"], []),
+        ("l'hôtel", [("place", "hôtel", 2, 7)], ["hôtel"], [PART_OF_WORD]),
+        ("Rome-Oslo", [("a", "Rome", 0, 4), ("b", "Oslo", 5, 9)], ["Rome", "Oslo"], [PART_OF_WORD, SHARED_WORD]),
+        ("New York", [("a", "York", 4, 8), ("b", "New York", 0, 8)], ["New York"], [OVERLAP]),
+        ("Rome Rome", [("a", "Rome", None, None), ("b", "Rome", None, None)], ["Rome", "Rome"], [SEVERAL]),
+        ("Rome", [("a", "Rome", None, None), ("a", "Rome", 0, 4)], ["Rome"], []),
+        ("Rome", [("a", "Rome", None, None), ("b", "Rome", 0, 4)], ["Rome"], [OVERLAP]),
+        ("York New York", [("a", "York", None, None), ("b", "New York", None, None)], ["York", "New York"], []),
+    ],
+)
+def test_offsets_and_values_are_mended_and_told(
+    text: str, entities: list[tuple[str, str, int | None, int | None]], found: list[str], notes: list[str]
+) -> None:
+    assert placed(text, *(Entity(*entity) for entity in entities)) == (found, notes)
+
+
+def test_synonyms_stand_for_each_other() -> None:
+    vocabulary = Vocabulary()
+    vocabulary.add_synonyms("New York", ["NYC", "the big apple"])
+    assert placed("to the Big Apple", Entity("city", "New York"), vocabulary=vocabulary) == (["the Big Apple"], [])
+    assert placed("to NYC now", Entity("city", "new york", 3, 6), vocabulary=vocabulary) == (["NYC"], [])
+    assert placed("to New York", Entity("city", "NYC"), vocabulary=vocabulary) == (["New York"], [])
+
+
+def test_a_lookup_table_helps_where_it_leaves_no_choice() -> None:
+    vocabulary = Vocabulary()
+    vocabulary.add_lookup("city", ["Rome", "Oslo"])
+    assert placed("to Rome", Entity("city", "the capital"), vocabulary=vocabulary) == (["Rome"], [BY_LOOKUP])
+    assert placed("Oslo to Rome", Entity("city", "the capital"), vocabulary=vocabulary) == ([], [NOT_FOUND])
+
+
+@pytest.mark.parametrize(
+    ("text", "tags", "read"),
+    [
+        ("to New York", "O B-c I-c", ["O", "B-c", "I-c"]),
+        ("to New York", "<SOS> O B-c I-c <EOS>", ["O", "B-c", "I-c"]),
+        ("to  New York", "O O B-c I-c", ["O", "B-c", "I-c"]),
+        ("to New York", "O I-c I-c", ["O", "B-c", "I-c"]),
+        ("to New York", "O B-c I-d", ["O", "B-c", "B-d"]),
+        ("to New York", "U-a B-c L-c", ["B-a", "B-c", "I-c"]),
+        ("to New York", "S-a B-c E-c", ["B-a", "B-c", "I-c"]),
+        ("to New York", "O O", None),
+        ("to New York", "O city city", None),
+        ("to New York", "O B- O", None),
+    ],
+)
+def test_tags_of_others_are_read(text: str, tags: str, read: list[str] | None) -> None:
+    assert read_tags(text, tags) == read

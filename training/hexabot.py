@@ -1,0 +1,91 @@
+"""Hexabot's exports of its training data, and the slots that its Ludwig helper wrote into one of them.
+
+The helper splits a text at runs of white space, but counts one character for each run; so its tags are of other words
+once a run is longer, and the last ones may be lost. It also writes two neighbours of one kind as one slot, which nobody
+can see afterwards: exports with offsets are better. Source: `formatSlots` of hexabot-helper-ludwig.
+"""
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+
+from training.spans import Span, read_tags
+
+BLANKS = re.compile("[\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]+")
+"""What `\\s` is to JavaScript."""
+
+
+def slots_written_by_helper(text: str, tags: str) -> list[Span] | None:
+    """Return the spans that the helper's tags were made from; None if they cannot be told.
+
+    Where white space shifted the tags, a span is told by being the only one that the helper writes in this way.
+    """
+    given, words = tags.split(), BLANKS.split(text)
+    assumed = _assumed_places(words)
+    real = _real_places(text, words)
+    if len(given) != len(words) or read_tags(" ".join("w" * len(words)), tags) is None:
+        return None
+    end = assumed[-1][1]
+    if any(stop > start >= end for start, stop in real):  # whatever was there, the helper could not write it
+        return None
+    spans = []
+    for first, last, name in _chunks(given):
+        ranges = _ranges_seen_as(first, last, real, assumed)
+        if len(ranges) != 1:
+            return None
+        spans.append((*ranges[0], name))
+    if any(after[0] <= before[1] for before, after in pairwise(spans)):
+        return None
+    places = [match.span() for match in re.finditer(f"[^{BLANKS.pattern[1:-2]}]+", text)]
+    shift = 1 if words[0] == "" else 0
+    return [Span(places[first - shift][0], places[last - shift][1], name) for first, last, name in spans]
+
+
+def are_shifted(text: str) -> bool:
+    """Tell whether the helper's tags of a text are of other words than it says."""
+    words = BLANKS.split(text)
+    return _assumed_places(words) != _real_places(text, words)
+
+
+def _assumed_places(words: Sequence[str]) -> list[tuple[int, int]]:
+    """Return where the helper believes the words to be, in UTF-16 units."""
+    starts = accumulate((_units(word) + 1 for word in words), initial=0)
+    return [(start, start + _units(word)) for start, word in zip(starts, words, strict=False)]
+
+
+def _real_places(text: str, words: Sequence[str]) -> list[tuple[int, int]]:
+    """Return where the words are, in UTF-16 units."""
+    places: list[tuple[int, int]] = []
+    position = 0
+    for word in words:
+        position = text.index(word, position) if word else (len(text) if places else 0)
+        places.append((_units(text[:position]), _units(text[:position]) + _units(word)))
+        position += len(word)
+    return places
+
+
+def _chunks(tags: Sequence[str]) -> list[tuple[int, int, str]]:
+    """Return the first and last word of each slot, and its name."""
+    chunks: list[tuple[int, int, str]] = []
+    for position, tag in enumerate(tags):
+        if tag.startswith("B-"):
+            chunks.append((position, position, tag[2:]))
+        elif tag.startswith("I-") and chunks:
+            chunks[-1] = (chunks[-1][0], position, chunks[-1][2])
+    return chunks
+
+
+def _ranges_seen_as(
+    first: int, last: int, real: Sequence[tuple[int, int]], assumed: Sequence[tuple[int, int]]
+) -> list[tuple[int, int]]:
+    """Return the ranges of words that the helper writes as the tags from first to last."""
+    starts, ends = [start for start, _ in assumed], [end for _, end in assumed]
+    heads = [i for i, (start, end) in enumerate(real) if end > start and bisect_right(ends, start) == first]
+    tails = [i for i, (start, end) in enumerate(real) if end > start and bisect_left(starts, end) - 1 == last]
+    return [(head, tail) for head in heads for tail in tails if head <= tail]
+
+
+def _units(text: str) -> int:
+    """Return the length that JavaScript gives a text."""
+    return len(text) + sum(character > "\uffff" for character in text)

@@ -1,0 +1,126 @@
+"""Rows spread over train, validation and test: each intent in each part, and what is nearly the same in one part."""
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+from training.dataset import TEST, TRAIN, VALIDATION
+from training.errors import DatasetError
+from training.examples import Example
+
+PARTS = (TRAIN, VALIDATION, TEST)
+NAMES = {
+    "train": TRAIN,
+    "training": TRAIN,
+    "valid": VALIDATION,
+    "validation": VALIDATION,
+    "dev": VALIDATION,
+    "test": TEST,
+}
+Group = list[int]
+
+
+def read_fractions(given: str) -> tuple[float, ...]:
+    """Return the parts' fractions, from "0.8,0.1,0.1". Raises DatasetError if they are not three that make one."""
+    try:
+        fractions = tuple(float(part) for part in given.split(","))
+    except ValueError:
+        fractions = ()
+    if len(fractions) != len(PARTS) or not abs(sum(fractions) - 1) < 1e-6 or min(fractions) < 0 or not fractions[TRAIN]:
+        raise DatasetError(f"--split is {given!r}; expected train, validation and test that make 1, as in 0.8,0.1,0.1.")
+    return fractions
+
+
+def own_splits(examples: Sequence[Example]) -> list[int] | None:
+    """Return the splits that the rows bring along; None unless all of them do, with some to train and to validate."""
+    numbers = {str(part): part for part in PARTS} | NAMES
+    splits = [numbers.get(example.split.casefold()) for example in examples]
+    known = [split for split in splits if split is not None]
+    return known if len(known) == len(splits) and {TRAIN, VALIDATION} <= set(known) else None
+
+
+def spread(examples: Sequence[Example], fractions: Sequence[float], seed: int) -> list[int] | None:
+    """Return the split of each row: by intent, or else by language, with duplicates and templates kept together.
+
+    Returns None if the rows are so alike that nothing could be validated on.
+    """
+    strata: dict[str, list[Group]] = defaultdict(list)
+    for group in groups(examples):
+        strata[_stratum(examples, group)].append(group)
+    generator = random.Random(seed)
+    splits, totals = [TRAIN] * len(examples), [0.0] * len(PARTS)
+    for label in sorted(strata):
+        for group, part in _dealt(strata[label], fractions, totals, generator):
+            for position in group:
+                splits[position] = part
+    return splits if _with_validation(splits, list(strata.values()), fractions) else None
+
+
+def groups(examples: Sequence[Example]) -> list[Group]:
+    """Return positions of rows that belong together: the same text, or the same text but for the values of slots."""
+    group_of: dict[str, Group] = {}
+    for position, example in enumerate(examples):
+        keys = ("text " + text_key(example.text), "template " + template(example))
+        found = [group_of[key] for key in keys if key in group_of]
+        group = max(found, key=len, default=[])
+        for other in found:
+            if other is not group:
+                group += other
+                group_of.update((key, group) for member in other for key in _keys(examples[member]))
+        group.append(position)
+        group_of.update((key, group) for key in keys)
+    return list({id(group): group for group in group_of.values()}.values())
+
+
+def text_key(text: str) -> str:
+    """Return what two texts share that differ in case and white space only."""
+    return " ".join(text.casefold().split())
+
+
+def template(example: Example) -> str:
+    """Return a text whose slots' values are replaced by the slots' names."""
+    if "-" not in example.tags:
+        return text_key(example.text)
+    pairs = zip(example.text.casefold().split(), example.tags.split(), strict=False)
+    return " ".join(word if tag == "O" else f"{{{tag[2:]}}}" for word, tag in pairs if not tag.startswith("I-"))
+
+
+def _keys(example: Example) -> tuple[str, str]:
+    return "text " + text_key(example.text), "template " + template(example)
+
+
+def _stratum(examples: Sequence[Example], group: Group) -> str:
+    labels = Counter(examples[position].intent or examples[position].language for position in group)
+    return labels.most_common(1)[0][0]
+
+
+def _dealt(
+    stratum: list[Group], fractions: Sequence[float], totals: list[float], generator: random.Random
+) -> list[tuple[Group, int]]:
+    """Return a part for each group: always the one that lacks most rows, largest groups first.
+
+    totals: rows that the parts lack over all strata, which decides between parts that lack the same here.
+    """
+    generator.shuffle(stratum)
+    stratum.sort(key=len, reverse=True)
+    size = sum(map(len, stratum))
+    lacking = [fraction * size for fraction in fractions]
+    totals[:] = [total + lack for total, lack in zip(totals, lacking, strict=True)]
+    dealt = []
+    for group in stratum:
+        part = max((p for p in PARTS if fractions[p]), key=lambda p: (round(lacking[p], 6), totals[p]))
+        lacking[part] -= len(group)
+        totals[part] -= len(group)
+        dealt.append((group, part))
+    return dealt
+
+
+def _with_validation(splits: list[int], strata: Sequence[list[Group]], fractions: Sequence[float]) -> bool:
+    """Move the smallest groups out of training if a part has no row. Returns whether there are rows to validate on."""
+    for part in (VALIDATION, TEST):
+        if fractions[part] and part not in splits:
+            candidates = [group for stratum in strata for group in stratum if splits[group[0]] == TRAIN]
+            if len(candidates) > 1:
+                for position in min(candidates, key=len):
+                    splits[position] = part
+    return VALIDATION in splits
