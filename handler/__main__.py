@@ -11,7 +11,7 @@ import msgspec
 from handler.auth import new_token
 from handler.errors import BundleError, DeploymentError, RequestError, SettingsError
 from handler.golden import replay
-from handler.hexabot import TEXT, load_service
+from handler.hexabot import TEXT, Service, load_service
 from handler.logs import configure
 from handler.settings import Settings
 
@@ -87,18 +87,14 @@ def _serve(options: argparse.Namespace) -> None:
 
 
 def _ask(options: argparse.Namespace) -> None:
-    settings = Settings.from_env(_environ([options.bundles], True))
-    configure(settings.log_level, sys.stderr)
-    service = load_service(settings)
+    service = _local_service([options.bundles])
     for text in options.texts:
         answer = service.predict({TEXT: text}).answer
         print(msgspec.json.encode(answer).decode() if options.json else answer_table(text, answer))
 
 
 def _check(options: argparse.Namespace) -> None:
-    settings = Settings.from_env(_environ(options.bundles, True))
-    configure(settings.log_level, sys.stderr)
-    service = load_service(settings)
+    service = _local_service(options.bundles)
     result = replay(service.predictors)
     for change in result["changed"]:
         print("{model}: {row}: {column} was {expected!r}, is {found!r}".format_map(change))
@@ -113,6 +109,13 @@ def _token(options: argparse.Namespace) -> None:
     print(
         "Paste the token into Hexabot; put the digest into NLU_TOKEN_DIGESTS, commas between several.", file=sys.stderr
     )
+
+
+def _local_service(bundles: Sequence[str]) -> Service:
+    """Load bundles for whoever sits at the terminal: no token, and logs beside the answers."""
+    settings = Settings.from_env(_environ(bundles, True))
+    configure(settings.log_level, sys.stderr)
+    return load_service(settings)
 
 
 def _environ(bundles: Sequence[str], is_open: bool) -> dict[str, str]:

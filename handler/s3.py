@@ -57,11 +57,11 @@ class S3Source:
     def _append(self, name: str, target: Path) -> None:
         start = target.stat().st_size if target.exists() else 0
         key = self._prefix + name
-        size = self._client.head_object(Bucket=self._bucket, Key=key)["ContentLength"]
-        if start >= size:  # nothing is left to ask for; the hash tells whether it is the file
-            target.touch()
+        # Where nothing is left to ask for, S3 refuses the range; the hash tells whether what is here is the file.
+        if start and start >= self._client.head_object(Bucket=self._bucket, Key=key)["ContentLength"]:
             return
-        body = self._client.get_object(Bucket=self._bucket, Key=key, Range=f"bytes={start}-")["Body"]
+        rest = {"Range": f"bytes={start}-"} if start else {}
+        body = self._client.get_object(Bucket=self._bucket, Key=key, **rest)["Body"]
         with target.open("ab") as file:
             for chunk in body.iter_chunks(CHUNK_BYTES):
                 file.write(chunk)

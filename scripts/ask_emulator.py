@@ -52,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
 @contextmanager
 def running_lambda(emulator: Path, environ: dict[str, str]) -> Iterator[str]:
     """Run the handler under the emulator on two free ports of this machine, and give the address to invoke it at."""
-    invoke_port, runtime_port = _free_port(), _free_port()
+    invoke_port, runtime_port = free_port(), free_port()
     command = [
         str(emulator),
         *("--runtime-interface-emulator-address", f"127.0.0.1:{invoke_port}"),
@@ -103,7 +103,8 @@ def hexabot_event(text: str, token: str) -> dict[str, Any]:
     }
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of this machine that nobody listens on."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]

@@ -1,6 +1,5 @@
 """What tests that start programs need: a free port, and the programs of the other environments."""
 
-import socket
 import subprocess
 import sys
 import time
@@ -10,16 +9,10 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+from scripts.ask_emulator import free_port
+
 START_SECONDS = 30
 ROOT = Path(__file__).parents[1]
-
-
-def free_port() -> int:
-    """Return a port of this machine that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @cache

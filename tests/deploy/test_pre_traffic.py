@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from deploy.pre_traffic import GOLDEN_CHECK, HEALTH_REQUEST, lambda_handler
+from scripts.ask_emulator import free_port
 from tests.deploy.cloud import Cloud, running_cloud
 from tests.handler.deployment import LambdaContext
 from tests.handler.deployment import lambda_handler as import_handler
-from tests.processes import free_port
 
 VERSION = "arn:aws:lambda:eu-west-1:123456789012:function:nlu:7"
 HOOK_EVENT = {"DeploymentId": "d-1234", "LifecycleEventHookExecutionId": "eyJlbmNyeXB0"}

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from scripts.ask_emulator import free_port
 from tests.hexabot_client import decode, http_api_event, multipart
 
 ROOT = Path(__file__).parents[2]
@@ -110,13 +111,6 @@ def served(places: Sequence[Path], *options: str, **environ: str) -> Iterator[in
         finally:
             process.terminate()
             process.wait(timeout=START_SECONDS)
-
-
-def free_port() -> int:
-    """Return a port of 127.0.0.1 on which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 def wait_for_port(port: int, is_alive: Callable[[], bool]) -> None:

@@ -12,7 +12,8 @@ from handler.api import create_app
 from handler.hexabot import Fields, Outcome, Service
 from handler.predictor import load_predictors
 from handler.settings import Settings
-from tests.handler.deployment import START_SECONDS, free_port, wait_for_port
+from scripts.ask_emulator import free_port
+from tests.handler.deployment import START_SECONDS, wait_for_port
 
 
 class SlowService(Service):

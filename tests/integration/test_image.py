@@ -15,14 +15,14 @@ import boto3
 import pytest
 
 from handler.auth import new_token
-from scripts.ask_emulator import invoke
+from scripts.ask_emulator import free_port, invoke
 from scripts.containers import Engine
 from scripts.image import added_to_base, build_image, main
 from tests.bundles import INTENT, write_bundle, write_subword_bundle
 from tests.hexabot_client import axios_query, decode, http_api_event, multipart, understand
 from tests.integration.base_image import ensure_base_image
 from tests.integration.containers import engine_or_skip
-from tests.processes import aws_environ, free_port, running_aws
+from tests.processes import aws_environ, running_aws
 
 ROOT = Path(__file__).resolve().parents[2]
 BUNDLES = ROOT / "examples" / "bundles"
@@ -181,14 +181,14 @@ def test_the_handler_adds_little_to_the_base(engine: Engine, image: str) -> None
 
 def test_the_image_holds_what_it_needs_and_nothing_more(engine: Engine, image: str) -> None:
     code = """
-import importlib.util, json, os, pathlib, shutil
+import importlib.util, json, os, pathlib, pwd, shutil
 files = [path for path in pathlib.Path("/var/task").rglob("*") if path.is_file()]
 compiled = {path for path in files if path.suffix == ".pyc"}
 print(json.dumps({
     "user": os.getuid(),
     "compilers": [name for name in ("cc", "gcc", "g++", "clang", "rustc", "uv") if shutil.which(name)],
     "packages": [name for name in ("torch", "boto3", "huggingface_hub") if os.path.exists(f"/var/task/{name}")],
-    "caches": [name for name in ("/root/.cache", "/build", "/packages") if os.path.exists(name)],
+    "caches": [name for name in (f"{pwd.getpwuid(0).pw_dir}/.cache", "/build", "/packages") if os.path.exists(name)],
     "uncompiled": [path for path in map(str, files)
                    if path.endswith(".py") and pathlib.Path(importlib.util.cache_from_source(path)) not in compiled],
     "unreadable": [str(path) for path in files if not os.access(path, os.R_OK)],

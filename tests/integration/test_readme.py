@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from scripts.ask_emulator import free_port
+
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"^ *```bash\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 NOT_RUN = {"make test": "it is what runs this test"}
@@ -120,10 +122,3 @@ def answers(port: int) -> bool:
 def environment() -> dict[str, str]:
     """Return a new user's environment: no virtual environment of this test's in it."""
     return {name: value for name, value in os.environ.items() if name not in {"VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL"}}
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-    return port

@@ -14,10 +14,11 @@ import pytest
 import yaml
 
 from scripts import local_sam
+from scripts.ask_emulator import free_port
 from tests.hexabot_client import axios_query, decode, multipart, understand
 from tests.integration.base_image import ensure_base_image
 from tests.integration.containers import engine, engine_or_skip
-from tests.processes import free_port, tool
+from tests.processes import tool
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = "book me a flight to New York next friday morning"
