@@ -15,7 +15,7 @@ from handler.hexabot import TEXT, Service, load_service
 from handler.logs import configure
 from handler.settings import Settings
 
-COMMANDS = ("serve", "ask", "check", "token")
+COMMANDS = ("serve", "ask", "check", "doctor", "token")
 BUNDLES_HELP = "bundles or folders of bundles: a path, s3://bucket/prefix or hf://owner/name@revision"
 
 
@@ -62,6 +62,12 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("bundles", nargs="+", metavar="BUNDLES", help=BUNDLES_HELP)
     check.set_defaults(run=_check)
 
+    doctor = commands.add_parser(
+        "doctor", help="show where the time of a start goes, import by import, bundle by bundle"
+    )
+    doctor.add_argument("bundles", nargs="+", metavar="BUNDLES", help=BUNDLES_HELP)
+    doctor.set_defaults(run=_doctor)
+
     token = commands.add_parser("token", help="make a token for Hexabot, and its digest for the service")
     token.set_defaults(run=_token)
     return parser
@@ -75,6 +81,7 @@ def _serve(options: argparse.Namespace) -> None:
             "Serving outside Lambda needs uvicorn: `pip install 'ludwig-serverless[serve]'`, or `make serve`."
         ) from None
     from handler.api import create_app
+    from handler.routes import Routes
 
     settings = Settings.from_env(_environ(options.bundles, options.open))
     configure(settings.log_level)
@@ -83,7 +90,8 @@ def _serve(options: argparse.Namespace) -> None:
     query = "" if settings.open else "?token=$TOKEN"
     print(f"{len(service.predictors)} models at {address}: {', '.join(service.predictors)}. Stop with Ctrl-C. Try:\n")
     print(f"  curl -F 'text=good morning!' '{address}/predict{query}'\n", flush=True)
-    uvicorn.run(create_app(service, settings), host=options.host, port=options.port, log_config=None, access_log=False)
+    app = create_app(Routes(service, settings), settings.cors_origins)
+    uvicorn.run(app, host=options.host, port=options.port, log_config=None, access_log=False)
 
 
 def _ask(options: argparse.Namespace) -> None:
@@ -101,6 +109,12 @@ def _check(options: argparse.Namespace) -> None:
     if result["changed"]:
         raise BundleError(f"{len(result['changed'])} labels changed, in {result['checked']} rows: do not deploy this.")
     print(f"{', '.join(service.predictors)}: {result['checked']} rows answered as when they were exported.")
+
+
+def _doctor(options: argparse.Namespace) -> None:
+    from handler.doctor import examine
+
+    print(examine(_environ(options.bundles, True)))
 
 
 def _token(options: argparse.Namespace) -> None:

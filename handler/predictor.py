@@ -68,27 +68,27 @@ class Predictor:
             raise RequestError(f"The field {column!r} is missing, which model {self.manifest.name!r} reads.") from None
 
 
+def bundle_folders(place: Path) -> list[Path]:
+    """Return the bundles in a place, which is one or a folder of them. Raises BundleError if there is none."""
+    folders = [place] if (place / MANIFEST).exists() else sorted(path.parent for path in place.glob(f"*/{MANIFEST}"))
+    if not folders:
+        raise BundleError(
+            f"No bundle in {place}: neither it nor a folder in it holds {MANIFEST}. "
+            "Make one with `python -m export MODEL_DIR BUNDLE_DIR`."
+        )
+    return folders
+
+
 def load_predictors(places: Iterable[Path], threads: int = 1) -> dict[str, Predictor]:
-    """Load every bundle in some folders, by name; a place is a bundle or a folder of bundles.
+    """Load every bundle in some places, by name.
 
     Raises BundleError if a place holds none, one cannot be served, or two have the same name.
     """
     predictors: dict[str, Predictor] = {}
-    for place in places:
-        folders = (
-            [place] if (place / MANIFEST).exists() else sorted(path.parent for path in place.glob(f"*/{MANIFEST}"))
-        )
-        if not folders:
-            raise BundleError(
-                f"No bundle in {place}: neither it nor a folder in it holds {MANIFEST}. "
-                "Make one with `python -m export MODEL_DIR BUNDLE_DIR`."
-            )
-        for folder in folders:
-            predictor = Predictor(folder, threads)
-            name = predictor.manifest.name
-            if name in predictors:
-                raise BundleError(
-                    f"Two bundles are named {name!r}, one of them {folder}. Export one with another --name."
-                )
-            predictors[name] = predictor
+    for folder in (folder for place in places for folder in bundle_folders(place)):
+        predictor = Predictor(folder, threads)
+        name = predictor.manifest.name
+        if name in predictors:
+            raise BundleError(f"Two bundles are named {name!r}, one of them {folder}. Export one with another --name.")
+        predictors[name] = predictor
     return predictors

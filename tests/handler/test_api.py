@@ -10,6 +10,7 @@ from mangum import Mangum
 
 from handler.api import create_app
 from handler.hexabot import Fields, Outcome, Service
+from handler.routes import Routes
 from handler.settings import Settings
 from tests.handler.deployment import Answer, LambdaContext, Send, deploy, invoke, lambda_handler, predict
 from tests.hexabot_client import http_api_event, multipart, rest_api_event, understand
@@ -127,7 +128,7 @@ class BrokenService(Service):
 
 def test_an_unexpected_error_is_a_json_500(capsys: pytest.CaptureFixture[str]) -> None:
     settings = Settings(bundles=(), open=True)
-    handler = Mangum(create_app(BrokenService({}, settings), settings), lifespan="off")
+    handler = Mangum(create_app(Routes(BrokenService({}, settings), settings)), lifespan="off")
 
     def send(method: str, path: str, body: bytes = b"", **event: Any) -> Answer:
         return invoke(handler, http_api_event(method, path, body, **event))

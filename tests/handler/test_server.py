@@ -11,6 +11,7 @@ import uvicorn
 from handler.api import create_app
 from handler.hexabot import Fields, Outcome, Service
 from handler.predictor import load_predictors
+from handler.routes import Routes
 from handler.settings import Settings
 from scripts.ask_emulator import free_port
 from tests.handler.deployment import START_SECONDS, wait_for_port
@@ -33,7 +34,7 @@ class SlowService(Service):
 def port(bundles: Path) -> Iterator[int]:
     """Serve slowly on a free port."""
     settings = Settings(bundles=(), open=True)
-    app = create_app(SlowService(load_predictors([bundles]), settings), settings)
+    app = create_app(Routes(SlowService(load_predictors([bundles]), settings), settings))
     port = free_port()
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, ws="none"))
     thread = threading.Thread(target=server.run)

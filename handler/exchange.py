@@ -1,0 +1,26 @@
+"""A request and its answer, whoever carries them: API Gateway's events, or FastAPI."""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+
+class Request(NamedTuple):
+    """One request.
+
+    id: what the log knows it by. query: decoded pairs. headers: by lower-case name. body: as sent, base64 taken off.
+    """
+
+    id: str
+    method: str
+    path: str
+    query: Iterable[tuple[str, str]]
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+
+class Answer(NamedTuple):
+    """One answer. headers: by lower-case name."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes

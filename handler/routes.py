@@ -1,0 +1,127 @@
+"""The routes, once, whoever carries them: tokens, limits, errors as JSON, one log line a request."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from handler.auth import authorize
+from handler.body import parse_body
+from handler.errors import (
+    PayloadTooLargeError,
+    RequestError,
+    UnauthorizedError,
+    UnsupportedContentError,
+)
+from handler.exchange import Answer, Request
+from handler.hexabot import Outcome, Service
+from handler.logs import log, log_failure, request_id
+from handler.settings import Settings
+
+STATUS: dict[type[RequestError], int] = {
+    UnauthorizedError: 401,
+    PayloadTooLargeError: 413,
+    UnsupportedContentError: 415,
+    RequestError: 400,
+}
+EXISTING = "there are GET /, POST /predict and POST /batch_predict."
+
+
+class Routes:
+    """Answer every request, the wrong ones too. table: what answers, by path and then by method."""
+
+    def __init__(self, service: Service, settings: Settings) -> None:
+        self._service = service
+        self._settings = settings
+        self.table: dict[str, dict[str, Callable[[Request], Outcome]]] = {
+            "/": {"GET": self._health},
+            "/predict": {"POST": lambda request: service.predict(self._fields(request))},
+            "/batch_predict": {"POST": lambda request: service.batch_predict(self._fields(request))},
+        }
+
+    @property
+    def max_body_bytes(self) -> int:
+        """What a body may hold: whoever carries requests need not read on behind it."""
+        return self._settings.max_body_bytes
+
+    def answer(self, request: Request) -> Answer:
+        """Answer a request, and log one line of it: never its query, its headers or its body."""
+        token = request_id.set(request.id)
+        started = time.perf_counter()
+        outcome = Outcome()
+        status, headers = 200, {"content-type": "application/json", "x-request-id": request.id}
+        try:
+            found = self._route(request, headers)
+            if callable(found):
+                outcome = found(request)
+                body = msgspec.json.encode(outcome.answer)
+            else:
+                status, message = found
+                body = _error(message, request)
+        except RequestError as error:
+            status, body = _status(error), _error(str(error), request)
+            if status == 401:
+                headers["www-authenticate"] = "Bearer"
+        except Exception as error:
+            log_failure("request failed", error)
+            status = 500
+            body = _error("Something went wrong here; the service's log says where, under this id.", request)
+        self._log(request, status, started, outcome)
+        request_id.reset(token)
+        return Answer(status, headers, body)
+
+    def _route(self, request: Request, headers: dict[str, str]) -> Callable[[Request], Outcome] | tuple[int, str]:
+        """Return what answers a request, or the status and message of what nothing answers."""
+        methods = self.table.get(request.path)
+        if methods is None:
+            return 404, f"Not Found: {EXISTING}"
+        if request.method not in methods:
+            headers["allow"] = ", ".join(methods)
+            return 405, f"Method Not Allowed: {EXISTING}"
+        return methods[request.method]
+
+    def _health(self, request: Request) -> Outcome:
+        return Outcome({"message": "Ludwig server is up", "models": list(self._service.predictors)})
+
+    def _fields(self, request: Request) -> dict[str, Any]:
+        """Read the fields of a request that may be answered. Raises RequestError for one that may not."""
+        if not self._settings.open:
+            authorize(_presented_tokens(request), self._settings.token_digests)
+        limit = self.max_body_bytes
+        if len(request.body) > limit or (declared_bytes(request) or 0) > limit:
+            raise PayloadTooLargeError(f"The body is over {limit} bytes: send shorter texts or smaller batches.")
+        return parse_body(request.headers.get("content-type", ""), request.body)
+
+    def _log(self, request: Request, status: int, started: float, outcome: Outcome) -> None:
+        timings = {"models": outcome.milliseconds, "failed": outcome.failed} if outcome.milliseconds else {}
+        log(
+            "request",
+            method=request.method,
+            path=request.path if status != 404 else None,
+            status=status,
+            bytes=declared_bytes(request),
+            milliseconds=round((time.perf_counter() - started) * 1000, 3),
+            **timings,
+        )
+
+
+def declared_bytes(request: Request) -> int | None:
+    """Return the size that a request declares; of an absurdly long number the first digits say enough."""
+    declared = request.headers.get("content-length", "")
+    return int(declared[:18]) if declared.isascii() and declared.isdigit() else None
+
+
+def _presented_tokens(request: Request) -> list[str]:
+    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+    bearer = credentials.strip() if scheme.lower() == "bearer" else ""
+    queried = [value for name, value in request.query if name == "token"]
+    return [*queried, bearer, request.headers.get("x-api-key", "")]
+
+
+def _status(error: RequestError) -> int:
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+def _error(message: str, request: Request) -> bytes:
+    return msgspec.json.encode({"error": message, "request_id": request.id})

@@ -1,0 +1,111 @@
+"""Events of API Gateway: answered directly as FastAPI and Mangum answer them."""
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mangum import Mangum
+
+from handler.api import create_app
+from handler.auth import digest
+from handler.gateway import event_answer, read_event
+from handler.hexabot import Service
+from handler.predictor import load_predictors
+from handler.routes import Routes
+from handler.settings import Settings
+from tests.handler.deployment import LambdaContext, environment, run_python
+from tests.hexabot_client import http_api_event, multipart, rest_api_event
+
+TOKEN = "a token"
+IMPORTS_OF_THE_FIRST_ANSWER = {"handler", "msgspec", "numpy", "onnxruntime", "python_multipart", "typing_extensions"}
+MOST_MODULES = 320
+"""What a first answer may import in all. It is a budget: raise it only for what every answer needs."""
+
+texts = st.text(st.characters(codec="utf-8"), max_size=30)
+bodies = st.one_of(
+    texts.map(lambda text: multipart({"text": text})),
+    texts.map(lambda text: ("application/json", json.dumps({"text": text}).encode())),
+    st.tuples(st.sampled_from(["application/json", "text/plain", "multipart/form-data"]), st.binary(max_size=40)),
+)
+requests = st.fixed_dictionaries(
+    {
+        "method": st.sampled_from(["GET", "POST", "PUT"]),
+        "path": st.sampled_from(["/", "/predict", "/batch_predict", "/nothing", "/predict/", "/pre%64ict"]),
+        "body": bodies,
+        "query": st.sampled_from(["", "token=a+token", "token=a%20token", "token=&token=a+token", "token=wrong"]),
+        "headers": st.sampled_from([{}, {"X-Api-Key": TOKEN}, {"Authorization": f"Bearer {TOKEN}"}]),
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def routes(bundles: Path) -> Routes:
+    settings = Settings(bundles=(), token_digests=(digest(TOKEN),), max_body_bytes=200)
+    return Routes(Service(load_predictors([bundles]), settings), settings)
+
+
+@given(request=requests, make=st.sampled_from([http_api_event, rest_api_event]))
+def test_both_carriers_answer_alike(
+    routes: Routes, request: dict[str, Any], make: Callable[..., dict[str, Any]]
+) -> None:
+    content_type, body = request["body"]
+    event = make(
+        request["method"],
+        request["path"],
+        body,
+        query=request["query"] if make is http_api_event else dict(parse_qsl(request["query"])),
+        headers={"content-type": content_type, **request["headers"]},
+    )
+    read = read_event(event, LambdaContext())
+    assert read is not None
+    directly = event_answer(event, routes.answer(read))
+    framework = Mangum(create_app(routes), lifespan="off")(event, LambdaContext())
+    assert directly == framework
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        {"check": "golden"},
+        {"requestContext": {"elb": {}}, "httpMethod": "GET", "path": "/"},
+        {**http_api_event("POST", "/predict"), "body": "abc", "isBase64Encoded": True},
+    ],
+    ids=["empty", "golden check", "load balancer", "broken base64"],
+)
+def test_other_events_are_left_to_the_framework(event: Mapping[str, Any]) -> None:
+    assert read_event(event, None) is None
+
+
+def test_a_stage_is_taken_off_the_path(routes: Routes) -> None:
+    event = http_api_event("GET", "/", stage="prod")
+    assert event["requestContext"]["http"]["path"] == "/prod/"
+    read = read_event(event, None)
+    assert read is not None
+    assert routes.answer(read).status == 200
+
+
+FIRST_ANSWER = """
+import json, sys
+from handler.entrypoint import lambda_handler
+assert lambda_handler(json.loads(sys.argv[1]), None)["statusCode"] == 200
+print(json.dumps(sorted(sys.modules)))
+"""
+
+
+def test_the_first_answer_imports_no_more_than_it_needs(bundles: Path) -> None:
+    content_type, body = multipart({"text": "fly to Paris"})
+    event = http_api_event("POST", "/predict", body, headers={"content-type": content_type})
+    finished = run_python("-c", FIRST_ANSWER, json.dumps(event), **environment(bundles))
+    assert finished.returncode == 0, finished.stderr
+    modules = json.loads(finished.stdout.splitlines()[-1])
+    installed = {name.partition(".")[0] for name in modules} - sys.stdlib_module_names - {"__main__"}
+    assert {name for name in installed if not name.startswith("_")} == IMPORTS_OF_THE_FIRST_ANSWER
+    assert "asyncio" not in modules
+    assert len(modules) <= MOST_MODULES, f"{len(modules)} modules: see `python -m handler doctor`"
