@@ -1,7 +1,6 @@
 """The routes as a FastAPI application: for servers, for browsers of other origins, and for rarer events of Lambda."""
 
 from typing import Any
-from uuid import uuid4
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
@@ -10,7 +9,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response as HttpResponse
 
 from handler import __version__
-from handler.exchange import Request
+from handler.exchange import Request, new_id
 from handler.gateway import without_stage
 from handler.routes import Routes
 
@@ -55,7 +54,7 @@ async def _read(request: HttpRequest, max_body_bytes: int) -> Request:
         if len(body) > max_body_bytes:
             break
     return Request(
-        id=getattr(scope.get("aws.context"), "aws_request_id", None) or uuid4().hex,
+        id=getattr(scope.get("aws.context"), "aws_request_id", None) or new_id(),
         method=scope["method"],
         path=without_stage(scope["path"], scope.get("aws.event", {}).get("requestContext", {})),
         query=request.query_params.multi_items(),

@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-import secrets
 from collections.abc import Iterable, Sequence
 
 from handler.errors import UnauthorizedError
@@ -10,6 +9,8 @@ from handler.errors import UnauthorizedError
 
 def new_token() -> tuple[str, str]:
     """Return a random token of 256 bits, safe in a URL, and its digest."""
+    import secrets
+
     token = secrets.token_urlsafe(32)
     return token, digest(token)
 

@@ -1,5 +1,6 @@
 """A request and its answer, whoever carries them: API Gateway's events, or FastAPI."""
 
+import os
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -24,3 +25,8 @@ class Answer(NamedTuple):
     status: int
     headers: dict[str, str]
     body: bytes
+
+
+def new_id() -> str:
+    """Return an id for a request that came with none."""
+    return os.urandom(16).hex()

@@ -9,9 +9,8 @@ import binascii
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote
-from uuid import uuid4
 
-from handler.exchange import Answer, Request
+from handler.exchange import Answer, Request, new_id
 
 
 def read_event(event: Mapping[str, Any], context: Any) -> Request | None:
@@ -31,7 +30,7 @@ def read_event(event: Mapping[str, Any], context: Any) -> Request | None:
     body = _body(event)
     if body is None:
         return None
-    identity = getattr(context, "aws_request_id", None) or uuid4().hex
+    identity = getattr(context, "aws_request_id", None) or new_id()
     return Request(identity, method, without_stage(unquote(path or "/"), requested), query, headers, body)
 
 
