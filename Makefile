@@ -69,8 +69,8 @@ invoke: ## Answer one event in the Lambda's container, by SAM (EVENT=examples/ev
 api: ## Serve the HTTP API on 127.0.0.1 from the Lambda's container, by SAM (PORT=8000 BUNDLES=folder)
 	@exec $(call checked,$(call environment,serve)) -m scripts.local_sam --bundles $(BUNDLES) $(sam) api --port $(PORT)
 
-bench: ## Measure a warm answer beside the graphs that it runs (BUNDLES=folder)
-	@$(call checked,$(full)) -m benchmarks.warm $(BUNDLES)
+bench: ## Measure, and write docs/performance.md: about 20 minutes, or one part (PART=cold, see PART=--help)
+	@$(call checked,$(full)) -m benchmarks $(PART)
 
 support: ## Write docs/support.md anew: what can be exported, with the differences seen
 	@$(call checked,$(full)) -m scripts.support

@@ -1,60 +1,190 @@
-"""Measure a warm answer: Hexabot's request through `lambda_handler`, beside the bare graphs that it runs.
+"""Measure a warm answer: what it costs beyond the graphs that it runs, beside the floor and FastAPI as it comes.
 
-The one process answers both, interleaved, so that their ratio holds on a noisy machine too.
+In process, `onnxruntime.InferenceSession.run` is timed inside each answer, so that answer minus graphs is what the code
+around them takes: the event, the token, the body, the tokens, the columns, the JSON, and the log's line, which is
+written as in production. Then the same three under the emulator, over HTTP. Variants are interleaved.
 """
 
-import argparse
+import asyncio
 import os
+import subprocess
+import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, redirect_stdout
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import onnxruntime
 
-from handler.auth import new_token
-from scripts.ask_emulator import TEXTS, hexabot_event
+from benchmarks.report import ROOT, parser, publish, ratios, record, say, table
+from benchmarks.sandbox import DIGEST, HANDLERS, TOKEN
+from scripts.ask_emulator import TEXTS, hexabot_event, invoke, running_lambda
 
-PERCENTILES = (0, 50, 99, 100)
+PART = "warm"
+NAMES = {"handler": "this package", "floor": "the floor", "stock": "FastAPI as it comes"}
+WARM_UP = 50
+EVENTS = [hexabot_event(text, TOKEN) for text in TEXTS]
+Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
+
+
+@dataclass
+class Taken:
+    """What answers took, in milliseconds. overhead: the answer without its graphs."""
+
+    answer: list[float] = field(default_factory=list)
+    overhead: list[float] = field(default_factory=list)
+    emulator: list[float] = field(default_factory=list)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and print a table in milliseconds. Returns the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("bundles", nargs="?", default="examples/bundles", help="a folder of bundles (%(default)s)")
-    parser.add_argument("--runs", type=int, default=500, help="answers to measure (%(default)s)")
-    options = parser.parse_args(arguments)
-    token, digest = new_token()
-    os.environ |= {"NLU_BUNDLES": options.bundles, "NLU_TOKEN_DIGESTS": digest, "NLU_LOG_LEVEL": "WARNING"}
-    from handler.entrypoint import lambda_handler, service
-
-    events = [hexabot_event(text, token) for text in TEXTS]
-    inputs = [{name: model.encode([{"text": text}]) for name, model in service.predictors.items()} for text in TEXTS]
-
-    def answer(index: int) -> None:
-        if lambda_handler(events[index % len(TEXTS)], None)["statusCode"] != 200:
-            raise SystemExit("error: the handler refused the request")
-
-    def run_graphs(index: int) -> None:
-        for name, model in service.predictors.items():
-            model._graph.run(inputs[index % len(TEXTS)][name])
-
-    answers, graphs = [], []
-    for index in range(-20, options.runs):  # the first 20 warm up
-        took = milliseconds(answer, index), milliseconds(run_graphs, index)
-        if index >= 0:
-            answers.append(took[0])
-            graphs.append(took[1])
-    print(f"{'milliseconds':<24}{'min':>8}{'median':>8}{'p99':>8}{'max':>8}")
-    for name, measured in (("answer", answers), ("its graphs alone", graphs)):
-        print(f"{name:<24}" + "".join(f"{value:8.2f}" for value in np.percentile(measured, PERCENTILES)))
-    print(f"answer / graphs, medians: {np.median(answers) / np.median(graphs):.2f}")
+    """Measure, and write the section. Returns the exit status."""
+    made = parser(
+        PART, __doc__, runs=(2000, "answers of each kind in process"), requests=(300, "requests to each emulator")
+    )
+    made.add_argument("bundles", nargs="?", default="examples/bundles", help="a folder of bundles (%(default)s)")
+    options = made.parse_args(arguments)
+    taken = {name: Taken() for name in HANDLERS}
+    os.environ |= {"NLU_BUNDLES": str(Path(options.bundles).resolve()), "NLU_TOKEN_DIGESTS": DIGEST}
+    say("Answers in process ...")
+    logged, answered = in_process(taken, options.runs)
+    say("Answers under the emulator ...")
+    under_emulator(taken, options.requests)
+    publish(options, PART, tables(taken, logged))
+    record(
+        options,
+        PART,
+        {
+            "warm_answer_milliseconds": float(np.median(taken["handler"].emulator)),
+            "log_bytes_per_message": logged,
+            "answer_bytes_per_message": answered,
+        },
+    )
     return 0
 
 
-def milliseconds(run: Callable[[int], None], index: int) -> float:
-    """Return how long a call takes."""
+def in_process(taken: dict[str, Taken], runs: int) -> tuple[float, float]:
+    """Ask every variant in turn. Returns the bytes that the handler logs, and those that it answers, for a message."""
+    asyncio.set_event_loop(asyncio.new_event_loop())  # as Lambda's runtime does for Mangum
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as log, redirect_stdout(log), timed_graphs() as graphs:
+        handlers: dict[str, Handler] = {
+            name: import_module(place.rpartition(".")[0]).lambda_handler for name, place in HANDLERS.items()
+        }
+        for index in range(-WARM_UP, runs):
+            for name, handler in handlers.items():
+                answer, alone, calls = one_answer(handler, index, graphs)
+                if not calls:
+                    raise SystemExit(f"error: {name} answered without a graph that could be timed")
+                if index >= 0:
+                    taken[name].answer.append(answer)
+                    taken[name].overhead.append(answer - alone)
+        log.seek(0)
+        lines = [line for line in log if '"message":"request"' in line]
+        bodies = [handlers["handler"](event, None)["body"] for event in EVENTS]
+    return mean_bytes(lines), mean_bytes(bodies)
+
+
+def mean_bytes(texts: Sequence[str]) -> float:
+    """Return the mean length of some texts as they travel."""
+    return float(np.mean([len(text.encode()) for text in texts]))
+
+
+def one_answer(handler: Handler, index: int, graphs: list[float]) -> tuple[float, float, int]:
+    """Return the milliseconds of an answer, those of its graphs, and their number."""
+    graphs.clear()
     started = time.perf_counter()
-    run(index)
-    return (time.perf_counter() - started) * 1000
+    answer = handler(EVENTS[index % len(EVENTS)], None)
+    took = time.perf_counter() - started
+    if answer["statusCode"] != 200:
+        raise SystemExit(f"error: the handler answered {answer}")
+    return took * 1000, sum(graphs) * 1000, len(graphs)
+
+
+@contextmanager
+def timed_graphs() -> Iterator[list[float]]:
+    """Keep the seconds of each run of a graph, in a list that the caller empties."""
+    run, taken = onnxruntime.InferenceSession.run, []
+
+    def timed(*arguments: Any, **options: Any) -> Any:
+        started = time.perf_counter()
+        try:
+            return run(*arguments, **options)
+        finally:
+            taken.append(time.perf_counter() - started)
+
+    onnxruntime.InferenceSession.run = timed
+    try:
+        yield taken
+    finally:
+        onnxruntime.InferenceSession.run = run
+
+
+def under_emulator(taken: dict[str, Taken], requests: int) -> None:
+    """Ask every variant in turn over HTTP, as AWS's own emulator passes it on."""
+    command = [sys.executable, "scripts/environment.py", "emulator"]
+    found = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    with ExitStack() as stack:
+        urls = {
+            name: stack.enter_context(running_lambda(Path(found), {}, handler)) for name, handler in HANDLERS.items()
+        }
+        for index in range(-10, requests):
+            for name, url in urls.items():
+                started = time.perf_counter()
+                answer = invoke(url, EVENTS[index % len(EVENTS)])
+                took = (time.perf_counter() - started) * 1000
+                if answer["statusCode"] != 200:
+                    raise SystemExit(f"error: {name} answered {answer}")
+                if index >= 0:
+                    taken[name].emulator.append(took)
+
+
+def tables(taken: dict[str, Taken], logged: float) -> list[str]:
+    """Return the section."""
+    rows = []
+    for name, took in taken.items():
+        graphs = np.subtract(took.answer, took.overhead).tolist()
+        kinds = (
+            ("answer in process", took.answer),
+            ("its graphs alone", graphs),
+            ("answer without its graphs", took.overhead),
+            ("request over HTTP, through the emulator", took.emulator),
+        )
+        rows += [[f"{NAMES[name]}: {kind}", *percentiles(values), str(len(values))] for kind, values in kinds]
+    pairs = (("handler", "floor"), ("stock", "floor"), ("stock", "handler"))
+    compared = [
+        [f"{NAMES[variant]} / {NAMES[other]}: {kind}", *ratios(part_medians(first), part_medians(second))]
+        for variant, other in pairs
+        for kind, first, second in (
+            ("answer", taken[variant].answer, taken[other].answer),
+            ("answer without its graphs", taken[variant].overhead, taken[other].overhead),
+            ("over HTTP", taken[variant].emulator, taken[other].emulator),
+        )
+    ]
+    return [
+        "Milliseconds for one utterance and three models:",
+        "",
+        *table(["", "minimum", "p50", "p99", "maximum", "answers"], rows),
+        "",
+        "Ratios of the medians of ten parts of the run:",
+        "",
+        *table(["", "minimum", "median", "maximum"], compared),
+        "",
+        f"This package logs {logged:.0f} bytes a message; the floor logs nothing.",
+    ]
+
+
+def percentiles(values: Sequence[float]) -> list[str]:
+    """Return minimum, median, 99th percentile and maximum as cells."""
+    return [f"{value:.3f}" for value in np.percentile(values, (0, 50, 99, 100))]
+
+
+def part_medians(values: Sequence[float], parts: int = 10) -> list[float]:
+    """Return the median of each of so many parts of a run, or of each value where there are fewer."""
+    return [float(np.median(part)) for part in np.array_split(values, min(parts, len(values)))]
 
 
 if __name__ == "__main__":

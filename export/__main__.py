@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from export.console import say
 from export.errors import ExportError
+from handler.bundle import GOLDEN_ROWS
 from handler.errors import ServingError
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--golden",
         type=int,
-        default=8,
+        default=GOLDEN_ROWS,
         help="how many of them the bundle keeps, with their labels, to be asked again before a deployment takes "
         "traffic; 0 keeps nobody's words (%(default)s)",
     )

@@ -17,8 +17,10 @@ from export.inputs import describe_inputs
 from export.model import SourceModel
 from export.outputs import describe_outputs
 from export.parity import Comparison, golden_rows, prove, rows_to_try
+from export.thresholds import with_thresholds
 from handler import __version__
 from handler.bundle import (
+    GOLDEN_ROWS,
     MANIFEST,
     SCHEMA_VERSION,
     GraphFormat,
@@ -34,7 +36,6 @@ from handler.outputs import OutputFeature
 if TYPE_CHECKING:
     import pandas as pd
 
-GOLDEN_ROWS = 8
 UNPROVEN = Parity(
     passed=False, rows=0, odd_rows=0, ids_equal=0, labels_equal=0, max_abs_diff=0.0, tolerance=0.0, worst=[]
 )
@@ -60,7 +61,7 @@ def export_model(
     check_target(bundle)
     with _temporary_folder(bundle) as folder:
         inputs = describe_inputs(model, folder)
-        outputs = describe_outputs(model, inputs)
+        outputs = with_thresholds(describe_outputs(model, inputs), model.folder)
         name = name or default_name(outputs)
         say(f"{name}: writing the graph ...")
         graph = write_graph(model, inputs, outputs, folder, graph_format)

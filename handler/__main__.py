@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from handler import cost
 from handler.auth import new_token
 from handler.errors import BundleError, DeploymentError, RequestError, SettingsError
 from handler.golden import replay
@@ -15,7 +16,7 @@ from handler.hexabot import TEXT, Service, load_service
 from handler.logs import configure
 from handler.settings import Settings
 
-COMMANDS = ("serve", "ask", "check", "doctor", "token")
+COMMANDS = ("serve", "ask", "check", "doctor", "cost", "token")
 BUNDLES_HELP = "bundles or folders of bundles: a path, s3://bucket/prefix or hf://owner/name@revision"
 
 
@@ -67,6 +68,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     doctor.add_argument("bundles", nargs="+", metavar="BUNDLES", help=BUNDLES_HELP)
     doctor.set_defaults(run=_doctor)
+
+    cost.add(commands)
 
     token = commands.add_parser("token", help="make a token for Hexabot, and its digest for the service")
     token.set_defaults(run=_token)

@@ -17,6 +17,8 @@ from handler.outputs import OutputFeature
 SCHEMA_VERSION = 2
 MANIFEST = "manifest.json"
 UNSEALED = "0" * 64
+GOLDEN_ROWS = 8
+"""Of the rows that a bundle is proven on, how many it keeps unless its maker says otherwise."""
 
 
 class BundleFile(msgspec.Struct, frozen=True):

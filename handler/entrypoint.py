@@ -15,7 +15,7 @@ GOLDEN_CHECK = {"check": "golden"}
 """The event that the pre-traffic hook sends. API Gateway cannot: its events always hold a request."""
 
 settings = Settings.from_env(os.environ)
-configure(settings.log_level)
+configure(settings.log_level, version=settings.version)
 service = load_service(settings)
 routes = Routes(service, settings)
 

@@ -14,12 +14,13 @@ import msgspec
 from handler.alignment import align, all_outside
 from handler.errors import PayloadTooLargeError, RequestError
 from handler.logs import log_failure
-from handler.outputs import Columns, SequenceOutput, merged
+from handler.outputs import CategoryOutput, Columns, SequenceOutput, merged
 from handler.places import local_folders
 from handler.predictor import Predictor, load_predictors
 from handler.settings import Settings
 
 TEXT, LANGUAGE = "text", "language"
+BELOW_THRESHOLD = "The model is not sure enough: its answer is below the threshold."
 Fields = Mapping[str, Any]
 """A request's values, by name."""
 
@@ -102,14 +103,19 @@ class Service:
         """Answer one row: under the model's name and, since Hexabot looks there, under each output's name too."""
         row = self._row(predictor, fields)
         outputs = self._aligned(predictor, row, predictor.predict_outputs([row])[0])
-        answer = {predictor.manifest.name: _success(merged(outputs))}
-        return answer | {name: _success(columns) for name, columns in outputs.items() if name not in self.predictors}
+        unknown = _unknown(predictor, outputs)
+        answer = {predictor.manifest.name: _answered(outputs, unknown)}
+        return answer | {
+            name: _answered({name: columns}, unknown)
+            for name, columns in outputs.items()
+            if name not in self.predictors
+        }
 
     def _answer_table(self, predictor: Predictor, rows: list[dict[str, Any]], index: list[int | str]) -> dict[str, Any]:
         """Answer many rows, as pandas' "split" orientation has them."""
         complete = [self._row(predictor, row) for row in rows]
         answers = [
-            merged(self._aligned(predictor, row, outputs))
+            merged(self._aligned(predictor, row, outputs)) | _marks(predictor, outputs)
             for row, outputs in zip(complete, predictor.predict_outputs(complete), strict=True)
         ]
         columns = list(answers[0]) if answers else []
@@ -212,6 +218,39 @@ class Service:
 
 def _success(predictions: dict[str, Any]) -> dict[str, Any]:
     return {"predictions": predictions, "status": "success"}
+
+
+def _answered(outputs: Mapping[str, Columns], unknown: set[str]) -> dict[str, Any]:
+    """Return an answer without the outputs that are unknown, which stand apart; one without any other is failed.
+
+    Hexabot takes any label for an intent, however improbable; a failed intent it does without.
+    """
+    known = {name: columns for name, columns in outputs.items() if name not in unknown}
+    if len(known) == len(outputs):
+        return _success(merged(known))
+    answer = _success(merged(known)) if known else {"error": BELOW_THRESHOLD, "status": "failed"}
+    return {**answer, "below_threshold": merged({name: outputs[name] for name in outputs if name in unknown})}
+
+
+def _unknown(predictor: Predictor, outputs: Mapping[str, Columns]) -> set[str]:
+    """Return the outputs whose answers are less sure than they must be. A language is answered whatever it is."""
+    if predictor.manifest.name == LANGUAGE:
+        return set()
+    found = {output.name for output in _with_thresholds(predictor) if output.is_unknown(outputs[output.name])}
+    return found - {LANGUAGE}
+
+
+def _marks(predictor: Predictor, outputs: Mapping[str, Columns]) -> Columns:
+    """Return a column for each output with thresholds, which tells whether its answer is below them."""
+    return {
+        f"{output.name}_below_threshold": output.is_unknown(outputs[output.name])
+        for output in _with_thresholds(predictor)
+    }
+
+
+def _with_thresholds(predictor: Predictor) -> list[CategoryOutput]:
+    outputs = [output for output in predictor.manifest.outputs if isinstance(output, CategoryOutput)]
+    return [output for output in outputs if output.thresholds is not None]
 
 
 def load_service(settings: Settings) -> Service:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, override
 
@@ -18,7 +19,7 @@ import numpy as np
 
 from handler.errors import RequestError
 from handler.numbers import AnyNormalization
-from handler.text import TextInput, checked_text
+from handler.text import TextInput, checked_text, filled
 from handler.tokenizers import SplittingTokenizer
 
 TRUE_WORDS = frozenset({"yes", "y", "true", "t", "1", "1.0"})
@@ -63,11 +64,8 @@ class PlainInput(msgspec.Struct, frozen=True, kw_only=True):
 
     def _given(self, value: Any) -> Any:
         """Return a value, or what stands for a missing one."""
-        if value is None or (isinstance(value, float) and math.isnan(value)):
-            value = self.fill_value
-            if value is None:
-                raise RequestError(f"{self.column!r} is missing, and the model was trained without a fill value.")
-        return value
+        is_nan = isinstance(value, float) and math.isnan(value)
+        return filled(None if is_nan else value, self.fill_value, self.column)
 
     def _text(self, value: Any) -> str:
         """Return a value as the text that pandas makes of it."""
@@ -128,34 +126,41 @@ class BinaryInput(PlainInput, frozen=True, kw_only=True, tag="binary"):
         raise RequestError(f"{self.column!r} is {word[:40]!r}; expected one of {known}.")
 
 
-class CategoryInput(PlainInput, frozen=True, kw_only=True, tag="category"):
+class LabelledInput(PlainInput, frozen=True, kw_only=True, dict=True):
+    """An input whose values are looked up among labels."""
+
+    labels: list[str]
+
+    @cached_property
+    def ids(self) -> dict[str, int]:
+        """The id of each label: its place among them."""
+        return {label: index for index, label in enumerate(self.labels)}
+
+
+class CategoryInput(LabelledInput, frozen=True, kw_only=True, tag="category"):
     """One of a fixed set of labels, without the white space around it: int32, (batch,).
 
     other_id: the id of labels that training did not know: that of the unknown symbol, or of the most frequent label.
     """
 
-    labels: list[str]
     other_id: int
 
     @override
     def encode(self, values: Sequence[Any]) -> np.ndarray:
-        ids = {label: index for index, label in enumerate(self.labels)}
-        return np.array([ids.get(self._text(value).strip(), self.other_id) for value in values], dtype=np.int32)
+        return np.array([self.ids.get(self._text(value).strip(), self.other_id) for value in values], dtype=np.int32)
 
 
-class TokensInput(PlainInput, frozen=True, kw_only=True):
+class TokensInput(LabelledInput, frozen=True, kw_only=True):
     """Tokens of a text, whatever their order, as one number for each label. unknown_id: of a token without label."""
 
-    labels: list[str]
     unknown_id: int
     tokenizer: SplittingTokenizer
 
     def counts(self, values: Sequence[Any]) -> np.ndarray:
         """Count the tokens of each row. Returns float32, (batch, labels)."""
-        ids = {label: index for index, label in enumerate(self.labels)}
         counts = np.zeros((len(values), len(self.labels)), dtype=np.float32)
         for row, value in enumerate(values):
-            found = Counter(ids.get(token, self.unknown_id) for token in self.tokenizer.split(self._text(value)))
+            found = Counter(self.ids.get(token, self.unknown_id) for token in self.tokenizer.split(self._text(value)))
             counts[row, list(found)] = list(found.values())
         return counts
 

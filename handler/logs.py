@@ -16,7 +16,11 @@ request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 
 class JsonFormatter(logging.Formatter):
-    """Write a record as JSON: time, level, message, the request's id, and the record's `fields`."""
+    """Write a record as JSON: time, level, message, the request's id, the version if any, and the record's `fields`."""
+
+    def __init__(self, version: str) -> None:
+        super().__init__()
+        self._version = {"version": version} if version else {}
 
     def format(self, record: logging.LogRecord) -> str:
         """Return one line of JSON."""
@@ -25,15 +29,16 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname,
             "message": record.getMessage(),
             "request_id": request_id.get(),
+            **self._version,
             **getattr(record, "fields", {}),
         }
         return msgspec.json.encode(line).decode()
 
 
-def configure(level: str, stream: TextIO | None = None) -> None:
-    """Send this package's logs to a stream, stdout where none is given."""
+def configure(level: str, stream: TextIO | None = None, *, version: str = "") -> None:
+    """Send this package's logs to a stream, stdout where none is given. version: named in each line."""
     handler = logging.StreamHandler(stream or sys.stdout)
-    handler.setFormatter(JsonFormatter())
+    handler.setFormatter(JsonFormatter(version))
     LOGGER.handlers = [handler]
     LOGGER.setLevel(level)
     LOGGER.propagate = False

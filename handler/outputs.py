@@ -5,7 +5,7 @@ naming it in `OutputFeature`, and describing it in `export/outputs.py`.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -19,20 +19,39 @@ SMALLEST_PROBABILITY = 1e-10
 """Below it Ludwig takes no logarithm. Source: `compute_sequence_probability` in `ludwig.features.feature_utils`."""
 
 
-class CategoryOutput(msgspec.Struct, frozen=True, kw_only=True, tag="category"):
+Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+
+class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
+    """Confidences below which an answer counts as unknown. by_label: for some labels, in place of the default."""
+
+    default: Probability
+    by_label: dict[str, Probability] = {}
+
+
+class CategoryOutput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="category"):
     """One label a row.
 
-    labels: in index order, so that probability i is that of label i.
+    labels: in index order, so that probability i is that of label i. thresholds: None takes every answer for good.
     Source: `CategoryOutputFeature.postprocess_predictions`; softmax or calibration are taken in the graph.
     """
 
     name: str
     labels: list[str]
+    thresholds: Thresholds | None = None
 
     @property
     def tensors(self) -> list[str]:
         """The graph's outputs that this feature reads."""
         return [f"{self.name}::predictions", f"{self.name}::probabilities"]
+
+    def is_unknown(self, columns: Columns) -> bool:
+        """Tell whether an answer is less sure than it must be."""
+        if self.thresholds is None:
+            return False
+        label = columns[f"{self.name}_predictions"]
+        limit = self.thresholds.by_label.get(label, self.thresholds.default)
+        return bool(columns[f"{self.name}_probability"] < limit)
 
     def rows(self, arrays: Mapping[str, np.ndarray]) -> Iterator[Columns]:
         """Read predictions, (batch,), and probabilities, (batch, labels), as Ludwig's columns."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
-from handler.bundle import MANIFEST, Manifest, describe_file, parse_manifest
+from handler.bundle import MANIFEST, BundleFile, Manifest, describe_file, parse_manifest
 from handler.errors import BundleError
 from handler.logs import log
 
@@ -34,11 +34,12 @@ class Source(Protocol):
 def local_folders(places: Iterable[str], cache: Path) -> Iterator[Path]:
     """Give the folder of each place, fetching those that are remote. Raises BundleError if one cannot be had whole."""
     for place in places:
-        source = _source(place)
+        source = remote_source(place)
         yield Path(place) if source is None else _fetch_all(place, source, cache)
 
 
-def _source(place: str) -> Source | None:
+def remote_source(place: str) -> Source | None:
+    """Return what reads a remote place, or None for a folder. Raises BundleError if it is neither."""
     if "://" not in place:
         return None
     if found := S3.fullmatch(place):
@@ -84,7 +85,7 @@ def _fetch_bundle(place: str, source: Source, inner: str, names: set[str], root:
         raise BundleError(f"{place} lacks {missing}, which {where} names. Publish the bundle again, whole.")
     _check_room(place, folder, wanted, manifest)
     for name in wanted:
-        _fetch_file(source, f"{prefix}{name}", folder, name, manifest)
+        fetch_file(source, f"{prefix}{name}", folder / name, manifest.files[name], f"bundle {manifest.name!r}")
     partial.replace(folder / MANIFEST)
     log(
         "bundle fetched",
@@ -95,9 +96,12 @@ def _fetch_bundle(place: str, source: Source, inner: str, names: set[str], root:
     )
 
 
-def _fetch_file(source: Source, remote: str, folder: Path, name: str, manifest: Manifest) -> None:
-    """Fetch one file and move it into place once it is what the manifest says. A beginning may be stale: try twice."""
-    partial, expected = _partial(folder / name), manifest.files[name]
+def fetch_file(source: Source, remote: str, target: Path, expected: BundleFile, owner: str) -> None:
+    """Fetch one file and move it into place once it is what it must be. A beginning may be stale: try twice.
+
+    owner: what the file is a part of, for the BundleError that is raised if it is something else.
+    """
+    partial = _partial(target)
     resumed = partial.exists()
     source.fetch(remote, partial)
     found = describe_file(partial)
@@ -108,10 +112,10 @@ def _fetch_file(source: Source, remote: str, folder: Path, name: str, manifest: 
     if found != expected:
         partial.unlink()
         raise BundleError(
-            f"{remote} of bundle {manifest.name!r} was altered: {found.bytes} bytes, SHA-256 {found.sha256[:12]}..., "
-            f"the manifest says {expected.bytes} bytes, {expected.sha256[:12]}.... Publish the bundle again, whole."
+            f"{remote} of {owner} was altered: {found.bytes} bytes, SHA-256 {found.sha256[:12]}..., "
+            f"expected {expected.bytes} bytes, {expected.sha256[:12]}.... Publish the bundle again, whole."
         )
-    partial.replace(folder / name)
+    partial.replace(target)
 
 
 def _check_room(place: str, folder: Path, wanted: list[str], manifest: Manifest) -> None:

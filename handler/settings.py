@@ -22,6 +22,7 @@ class Settings:
     default_language: answered where no language model is loaded or it failed.
     threads: how many a single call of a model may use.
     cors_origins: origins whose pages may call the service; none by default.
+    version: Lambda's number of the function's version, where it runs there; logs tell it.
     """
 
     bundles: tuple[str, ...]
@@ -35,6 +36,7 @@ class Settings:
     threads: int = 1
     cors_origins: tuple[str, ...] = ()
     log_level: str = "INFO"
+    version: str = ""
 
     def __post_init__(self) -> None:
         for digest in self.token_digests:
@@ -51,7 +53,7 @@ class Settings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
-        """Read settings from NLU_* variables. Raises SettingsError, naming the variable that is wrong."""
+        """Read settings from NLU_* variables and Lambda's. Raises SettingsError, naming the variable that is wrong."""
         level = environ.get("NLU_LOG_LEVEL", "INFO").upper()
         if level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
             raise SettingsError(f"NLU_LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR, found {level!r}.")
@@ -73,6 +75,7 @@ class Settings:
             threads=_number(environ, "NLU_THREADS", cls.threads),
             cors_origins=_items(environ.get("NLU_CORS_ORIGINS", "")),
             log_level=level,
+            version=environ.get("AWS_LAMBDA_FUNCTION_VERSION", ""),
         )
 
 

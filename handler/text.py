@@ -98,13 +98,7 @@ class TextEncoder:
         return text.lower() if self.feature.lowercase else text
 
     def _text(self, value: Any) -> str:
-        if value is None:
-            value = self.feature.fill_value
-            if value is None:
-                raise RequestError(
-                    f"{self.feature.column!r} is missing, and the model was trained without a fill value."
-                )
-        return checked_text(value, self.feature.column)
+        return checked_text(filled(value, self.feature.fill_value, self.feature.column), self.feature.column)
 
 
 class VocabularyEncoder(TextEncoder):
@@ -148,6 +142,14 @@ class SubwordEncoder(TextEncoder):
         special = encoding.special_tokens_mask
         spans = [(index, span) for index, span in enumerate(encoding.offsets) if not special[index]]
         return len(encoding.ids), spans
+
+
+def filled(value: Any, fill_value: Any, column: str) -> Any:
+    """Return a value, or what stands for a missing one. Raises RequestError where nothing does."""
+    value = fill_value if value is None else value
+    if value is None:
+        raise RequestError(f"{column!r} is missing, and the model was trained without a fill value.")
+    return value
 
 
 def checked_text(value: Any, column: str) -> str:

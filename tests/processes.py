@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 from scripts.ask_emulator import free_port
 
 START_SECONDS = 30
@@ -50,3 +52,11 @@ def aws_environ(address: str) -> dict[str, str]:
     """Return the variables that send AWS's clients to a stand-in."""
     keys = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
     return {**keys, "AWS_ENDPOINT_URL": address, "AWS_DEFAULT_REGION": "eu-west-1"}
+
+
+def use_empty_aws(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Empty a stand-in, and send the clients of this process to it."""
+    for name, value in aws_environ(address).items():
+        monkeypatch.setenv(name, value)
+    request = urllib.request.Request(f"{address}/moto-api/reset", method="POST")
+    urllib.request.urlopen(request, timeout=START_SECONDS).close()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO_DATASET = ROOT / "examples" / "demo" / "dataset.csv"
-KINDS = ("intent-bert", "intent-lstm", "language-cnn", "slots-bert", "slots-lstm")
+KINDS = ("intent-bert", "intent-embed", "intent-lstm", "language-cnn", "slots-bert", "slots-lstm")
 EPOCHS = {"intent-bert": 1, "slots-bert": 1}
 ROWS = {"intent-bert": 100, "slots-bert": 100}
 PROVING_ROWS = 40

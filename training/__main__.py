@@ -5,16 +5,32 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from export.console import say
 from export.errors import ExportError
+from training import cluster
 from training.errors import DatasetError, TrainingError
+from training.evaluation import command as evaluation
+from training.launch import command as launch
+from training.publishing import command as publishing
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from training.config import Config
+    from training.evaluation.thresholds import Wish
 
 EXAMPLES = """
 examples:
   python -m training fit --config intent-lstm --dataset data.csv --output runs/intent
   python -m training fit --config my-config.yaml --dataset data.parquet --output runs/intent
   python -m training fit --config intent-bert --pretrained minilm --dataset data.jsonl --output runs/intent
+  python -m training fit --config intent-lstm --dataset data.csv --output runs/intent \
+      --calibrate --confidence-threshold 0.95
+
+A training that breaks off, by Ctrl-C, SIGTERM or worse, keeps its last whole epoch beside the output; the same command
+goes on from there. A finished run has a report: evaluation/report.html in its folder.
 
 A dataset has the columns that the configuration names: text (or utterance) and intent, language or slots. `slots` holds
 one BIO tag for each word, with spaces between. A column `split`, if there is one, says 0 train, 1 validation, 2 test.
@@ -57,21 +73,65 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _fit(options: argparse.Namespace) -> None:
-    from training.config import read_config, with_pretrained
+    from training.config import read_config, with_calibration, with_pretrained
     from training.dataset import TEST, TRAIN, VALIDATION, read_dataset
     from training.fit import check_output, fit
 
-    check_output(options.output, overwrite=options.overwrite)
+    if not options.hyperopt:
+        check_output(options.output, overwrite=options.overwrite)
     config = read_config(options.config)
     if options.pretrained:
         config = with_pretrained(config, options.pretrained)
     if options.epochs:
         config["trainer"] = {**config.get("trainer", {}), "epochs": options.epochs}
+    if options.calibrate:
+        config = with_calibration(config)
     files = {TRAIN: options.dataset, VALIDATION: options.validation, TEST: options.test}
     dataset = read_dataset({split: path for split, path in files.items() if path})
-    fitted = fit(config, dataset, options.output, seed=options.seed, overwrite=options.overwrite)
+    if options.hyperopt:
+        _search(config, dataset, options)
+        return
+    cluster.check_config(config)
+    run = cluster.fit_on(options) if options.backend == "ray" else fit
+    fitted = run(
+        config,
+        dataset,
+        options.output,
+        seed=options.seed,
+        overwrite=options.overwrite,
+        thresholds=_wish(options),
+    )
     print(json.dumps(fitted.metrics, indent=1))
+    say(f"Report: {fitted.folder / 'evaluation' / 'report.html'}")
     say(f"Saved to {fitted.folder}. Next: python -m export {fitted.folder} bundles/{fitted.folder.name}")
+
+
+def _search(config: "Config", dataset: "pd.DataFrame", options: argparse.Namespace) -> None:
+    from training.search import search
+
+    best = search(config, dataset, options.output, seed=options.seed, overwrite=options.overwrite)
+    say(f"Saved to {best}. Next: python -m training fit --config {best} --dataset {options.dataset} --output RUN")
+
+
+def _wish(options: argparse.Namespace) -> "Wish | None":
+    """Return what thresholds are asked for, if they are."""
+    from training.evaluation.thresholds import Wish
+
+    if options.confidence_threshold is None and options.out_of_scope is None:
+        if options.per_intent:
+            raise DatasetError("--per-intent needs --confidence-threshold or --out-of-scope, to fit thresholds by.")
+        return None
+    return Wish(options.confidence_threshold, options.out_of_scope, options.per_intent)
+
+
+def _accuracy(given: str) -> float:
+    try:
+        accuracy = float(given)
+    except ValueError:
+        accuracy = 0.0
+    if not 0 < accuracy <= 1:
+        raise argparse.ArgumentTypeError(f"expected how often answers shall be right, as in 0.95, found {given!r}")
+    return accuracy
 
 
 def _import(options: argparse.Namespace) -> None:
@@ -154,8 +214,8 @@ def _parser() -> argparse.ArgumentParser:
         "--config",
         required=True,
         type=Path,
-        help="a Ludwig configuration, or the name of one that comes along: intent-bert, intent-lstm, language-cnn, "
-        "slots-bert, slots-lstm",
+        help="a Ludwig configuration, or the name of one that comes along: intent-bert, intent-embed, intent-lstm, "
+        "language-cnn, slots-bert, slots-lstm",
     )
     fit.add_argument("--dataset", required=True, type=Path, help="rows to train on: CSV, TSV, JSON, JSONL or Parquet")
     fit.add_argument("--validation", type=Path, help="rows to choose the best epoch by, where they have their own file")
@@ -165,7 +225,36 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("--epochs", type=int, help="train so many epochs, whatever the configuration says")
     fit.add_argument("--seed", type=int, default=42, help="of everything random (%(default)s)")
     fit.add_argument("--overwrite", action="store_true", help="replace the output folder if it exists")
+    fit.add_argument(
+        "--calibrate",
+        action="store_true",
+        help="scale the probabilities of labels so that they mean what they say (Ludwig's temperature scaling)",
+    )
+    fit.add_argument(
+        "--confidence-threshold",
+        type=_accuracy,
+        metavar="ACCURACY",
+        help="fit the confidence below which an answer counts as unknown, so that the other answers are right this "
+        "often, as in 0.95",
+    )
+    fit.add_argument(
+        "--out-of-scope",
+        metavar="LABEL",
+        help="rows with this label are what the bot cannot answer: they are not trained on, but thresholds are fitted "
+        "to refuse them",
+    )
+    fit.add_argument(
+        "--hyperopt",
+        action="store_true",
+        help="search with the configuration's section `hyperopt`, on Ray; writes best.yaml, to train with, in place of "
+        "a run",
+    )
+    fit.add_argument("--per-intent", action="store_true", help="fit a threshold for each label that has enough rows")
+    cluster.add_options(fit)
     fit.set_defaults(run=_fit)
+    evaluation.add(commands)
+    publishing.add(commands)
+    launch.add(commands)
     return parser
 
 

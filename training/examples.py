@@ -12,12 +12,17 @@ KNOWN_COLUMNS = (TEXT, "utterance", INTENT, SLOTS, LANGUAGE, "split")
 
 @dataclass(slots=True)
 class Entity:
-    """A value in a text. start and end: in units that the file chose, end exclusive; None where the file gives none."""
+    """A value in a text.
+
+    start and end: in units that the file chose, end exclusive; None where the file gives none. qualifier: Rasa's role
+    and group, for which a dataset has no place.
+    """
 
     name: str
     value: str
     start: int | None = None
     end: int | None = None
+    qualifier: str = ""
 
     def __post_init__(self) -> None:
         """Make the name a tag's: a space in it would end the tag."""
@@ -156,7 +161,12 @@ def _take_entities(example: Example, value: object) -> None:
             start, end = _offset(found.get("start")), _offset(found.get("end"))
             if start is not None and end is None and given:
                 end = start + len(given)
-            example.entities.append(Entity(name, given, start, end))
+            example.entities.append(Entity(name, given, start, end, qualifier_of(found)))
+
+
+def qualifier_of(entity: Mapping[str, Any]) -> str:
+    """Return the role and the group that Rasa gives an entity, for a person to read."""
+    return ", ".join(f"{key} {cell(entity[key])}" for key in ("role", "group") if cell(entity.get(key)))
 
 
 def _offset(value: object) -> int | None:

@@ -1,29 +1,34 @@
-"""Train a model with Ludwig: progress while it runs, metrics at its end, and a record of what was done."""
+"""Train a model with Ludwig: progress while it runs, an evaluation at its end, and a record of what was done.
+
+A training that breaks off is gone on with by the same command, from its last whole epoch (see training/workspace.py).
+"""
 
 import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from export.console import say
 from export.ludwig_library import import_ludwig
 from export.model import TRAINING_RECORD
-from training.config import SPLIT, Config
-from training.dataset import TEST, dataset_sha256, prepare
-from training.errors import TrainingError
+from export.thresholds import THRESHOLDS
+from training.config import Config, with_fixed_split
+from training.dataset import dataset_sha256, out_of_scope, prepare, tell_weaknesses, with_split
+from training.errors import ConfigError, TrainingError
+from training.evaluation.thresholds import Wish
+from training.evaluation.trained import Training, evaluate_training, keep_temperatures, summaries, thresholds_of
+from training.progress import interruptible, watch
 from training.slots import spread_tags
+from training.workspace import MODEL, Workspace
 
 if TYPE_CHECKING:
     import pandas as pd
-    from ludwig.api import LudwigModel
 
-MODEL = "model"
-MAIN_METRIC = {"category": "accuracy", "sequence": "token_accuracy"}
+LANGUAGE, SEARCH = "language", "hyperopt"
 
 
 @dataclass(frozen=True)
@@ -34,43 +39,44 @@ class Fitted:
     metrics: dict[str, dict[str, float]]
 
 
-def fit(config: Config, dataset: "pd.DataFrame", folder: Path, *, seed: int = 42, overwrite: bool = False) -> Fitted:
-    """Train a model into a run's folder: `model/` as Ludwig saves it, and `training.json`, the record of the run.
+def fit(
+    config: Config,
+    dataset: "pd.DataFrame",
+    folder: Path,
+    *,
+    seed: int = 42,
+    overwrite: bool = False,
+    thresholds: Wish | None = None,
+) -> Fitted:
+    """Train a model into a run's folder.
 
-    Raises TrainingError if the folder is taken, ConfigError or DatasetError if configuration and rows do not fit.
+    The run is `model/` as Ludwig saves it, `evaluation/` with the report, `training.json`, the record of the run, and
+    `thresholds.json` if thresholds are wished for. Raises TrainingError if the folder is taken, ConfigError or
+    DatasetError if configuration and rows do not fit. An interrupted training of the same is gone on with.
     """
     check_output(folder, overwrite=overwrite)
+    config = {section: value for section, value in config.items() if section != SEARCH}
+    dataset, outside = out_of_scope(config, dataset, thresholds.out_of_scope if thresholds else None, seed)
     config, dataset = prepare(config, dataset)
+    names = _outputs_with_thresholds(config) if thresholds else []
+    tell_weaknesses(config, dataset)
     api = import_ludwig(cpu_only=False)
-    started = time.monotonic()
-    workspace = folder.absolute().with_name(f".{folder.name}-training")
-    shutil.rmtree(workspace, ignore_errors=True)
-    try:
-        with _failures_explained():
-            model = api.LudwigModel(config, backend=config.get("backend", "local"), callbacks=[_progress(config)])
-        rows = spread_tags(model.config_obj.to_dict(), dataset)
-        names = ", ".join(feature["name"] for feature in config["output_features"])
-        say(f"Training {names} on {len(rows)} rows ...")
-        with _failures_explained():
-            results = model.train(
-                dataset=rows,
-                output_directory=str(workspace),
-                random_seed=seed,
-                skip_save_processed_input=True,
-                skip_save_log=True,
-            )
-            metrics = _test_metrics(model, config, rows, results)
-        record = {
-            "config": _without_paths(config),
-            "dataset_sha256": dataset_sha256(dataset),
-            "rows": len(dataset),
-            "seconds": round(time.monotonic() - started, 1),
-            "seed": seed,
-            "metrics": metrics,
-        }
-        _save(Path(results.output_directory), folder, record)
-    finally:
-        shutil.rmtree(workspace, ignore_errors=True)
+    record = {
+        "config": _without_paths(config),
+        "dataset_sha256": dataset_sha256(dataset),
+        "rows": len(dataset),
+        "seed": seed,
+    }
+    workspace = Workspace.of_run(folder)
+    with interruptible(), workspace.held(), _kept_if_worthwhile(workspace):
+        training = _train(api, config, dataset, outside, workspace, record, overwrite=overwrite)
+        fitted = thresholds_of(training, names, thresholds) if thresholds else {}
+        evaluation = evaluate_training(training, workspace.ludwig, folder.name, fitted)
+        if fitted:
+            _write_json(workspace.ludwig / THRESHOLDS, evaluation["thresholds"])
+        metrics = summaries(evaluation)
+        record |= {"seconds": training.seconds, "metrics": metrics}
+        _finish(workspace, folder, record)
     return Fitted(folder, metrics)
 
 
@@ -86,81 +92,83 @@ def check_output(folder: Path, *, overwrite: bool) -> None:
         raise TrainingError(f"{folder} exists: give another folder with --output, or --overwrite to replace it.")
 
 
+def _train(
+    api: Any,
+    config: Config,
+    dataset: "pd.DataFrame",
+    outside: "pd.DataFrame",
+    workspace: Workspace,
+    record: Mapping[str, Any],
+    *,
+    overwrite: bool,
+) -> Training:
+    """Train in the workspace, from its checkpoint if it has one."""
+    started = time.monotonic()
+    with _failures_explained():
+        full = api.LudwigModel(config, backend=config.get("backend", "local")).config_obj.to_dict()
+        dataset = with_split(full, dataset, record["seed"])
+        rows = spread_tags(full, dataset)
+    checkpoint = workspace.begin(record, overwrite=overwrite)
+    before = checkpoint.seconds if checkpoint else 0.0  # read now: later checkpoints take this one's place
+    names = ", ".join(feature["name"] for feature in config["output_features"])
+    say(f"Training {names} on {len(rows)} rows ...")
+    if checkpoint:
+        say(f"Resuming from epoch {checkpoint.epoch}; to train from the beginning, delete {workspace.folder}.")
+    with _failures_explained():
+        model = api.LudwigModel(
+            with_fixed_split(config),
+            backend=config.get("backend", "local"),
+            callbacks=[watch(config, workspace, checkpoint)],
+        )
+        model.train(
+            dataset=rows,
+            model_resume_path=str(workspace.ludwig),
+            random_seed=record["seed"],
+            skip_save_processed_input=True,
+            skip_save_log=True,
+        )
+        keep_temperatures(model, workspace.ludwig / MODEL)
+    seconds = before + time.monotonic() - started
+    return Training(model, model.config_obj.to_dict(), dataset, outside, round(seconds, 1))
+
+
+@contextmanager
+def _kept_if_worthwhile(workspace: Workspace) -> Iterator[None]:
+    """Say how to go on with a training that breaks off; leave nothing of one in which no epoch was finished."""
+    before = workspace.checkpoint()
+    try:
+        yield
+    except BaseException as error:
+        checkpoint, interrupted = workspace.checkpoint(), isinstance(error, KeyboardInterrupt)
+        if checkpoint is None:
+            workspace.remove()
+            if interrupted:
+                say("Interrupted before the first epoch was finished: nothing is kept.")
+        elif interrupted or checkpoint != before:
+            why = "Interrupted after" if interrupted else "Broken off after"
+            say(f"{why} epoch {checkpoint.epoch}, which is kept: the same command goes on from there.")
+        raise
+
+
 @contextmanager
 def _failures_explained() -> Iterator[None]:
     try:
         yield
+    except TrainingError:
+        raise
     except Exception as error:  # Ludwig, and the libraries under it, raise all kinds
         raise TrainingError(f"Ludwig cannot train this: {type(error).__name__}: {error}") from error
 
 
-def _progress(config: Config) -> Any:
-    """Return a Ludwig callback that prints a line for each evaluation."""
-    from ludwig.callbacks import Callback
-
-    epochs = config.get("trainer", {}).get("epochs", "?")
-    started = time.monotonic()
-
-    class Progress(Callback):  # type: ignore[misc]
-        def on_eval_end(self, trainer: Any, progress_tracker: Any, save_path: str, **kwargs: Any) -> None:
-            parts = [f"epoch {progress_tracker.epoch}/{epochs}"]
-            for feature in config["output_features"]:
-                name, metric = feature["name"], MAIN_METRIC.get(feature["type"], "loss")
-                training = progress_tracker.train_metrics[name]
-                validation = progress_tracker.validation_metrics[name]
-                parts.append(f"{name}: loss {training['loss'][-1].value:.3f}")
-                if validation.get(metric):
-                    parts.append(f"validation {metric} {validation[metric][-1].value:.3f}")
-            say(f"  {', '.join(parts)}  ({time.monotonic() - started:.0f} s)")
-
-    return Progress()
-
-
-def _test_metrics(
-    model: "LudwigModel", config: Config, rows: "pd.DataFrame", results: Any
-) -> dict[str, dict[str, float]]:
-    """Return the metrics on rows that were not trained on: the test split, or the best of validation without one."""
-    if SPLIT in rows and (rows[SPLIT] == TEST).any():
-        test = rows[rows[SPLIT] == TEST].drop(columns=SPLIT).reset_index(drop=True)
-        found, _, _ = model.evaluate(dataset=test, skip_save_eval_stats=True, skip_save_predictions=True)
-        metrics = {feature["name"]: _numbers(found[feature["name"]]) for feature in config["output_features"]}
-        for feature in config["output_features"]:
-            if feature["type"] == "sequence":
-                metrics[feature["name"]] |= _span_metrics(model, feature, test)
-        return metrics
-    statistics = results.train_stats.test or results.train_stats.validation
-    return {
-        feature["name"]: _numbers(
-            {metric: values[-1] for metric, values in statistics.get(feature["name"], {}).items() if values}
+def _outputs_with_thresholds(config: Config) -> list[str]:
+    """Return the outputs that get thresholds: labels, but not the language, without which Hexabot loses everything."""
+    names = [f["name"] for f in config["output_features"] if f["type"] == "category" and f["name"] != LANGUAGE]
+    if not names:
+        raise ConfigError(
+            "A threshold is asked for, but the configuration has no output that can have one: it must be a category, "
+            f"and not {LANGUAGE!r}, since Hexabot loses a whole answer that has no language."
         )
-        for feature in config["output_features"]
-    }
-
-
-def _span_metrics(model: "LudwigModel", feature: Mapping[str, Any], test: "pd.DataFrame") -> dict[str, float]:
-    """Return precision, recall and F1 of whole slots: accuracy of tokens counts padding, and flatters."""
-    from seqeval.metrics import f1_score, precision_score, recall_score
-
-    expected = [tags.split() for tags in test[feature.get("column", feature["name"])]]
-    predictions, _ = model.predict(dataset=test, skip_save_predictions=True)
-    answers = predictions[f"{feature['name']}_predictions"]
-    found = [_word_tags(tags, len(row)) for tags, row in zip(answers, expected, strict=True)]
-    return {
-        "slot_precision": float(precision_score(expected, found, zero_division=0)),
-        "slot_recall": float(recall_score(expected, found, zero_division=0)),
-        "slot_f1": float(f1_score(expected, found, zero_division=0)),
-    }
-
-
-def _word_tags(tags: Sequence[str], count: int) -> list[str]:
-    """Return the tags of a row's tokens, without `<SOS>`; special symbols, and tokens cut off, are outside."""
-    answered = [tag if tag.startswith(("B-", "I-")) else "O" for tag in tags[1 : 1 + count]]
-    return answered + ["O"] * (count - len(answered))
-
-
-def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
-    numbers = {name: float(value) for name, value in metrics.items() if isinstance(value, (int, float))}
-    return {name: value for name, value in numbers.items() if isfinite(value)}
+    return names
 
 
 def _without_paths(config: Config) -> Config:
@@ -174,12 +182,18 @@ def _without_paths(config: Config) -> Config:
     return dict(record)
 
 
-def _save(ludwig_folder: Path, folder: Path, record: Mapping[str, Any]) -> None:
-    """Move the finished run into place, so that a broken-off one never looks finished."""
-    shutil.rmtree(ludwig_folder / MODEL / "training_checkpoints", ignore_errors=True)
-    (ludwig_folder / TRAINING_RECORD).write_text(
-        json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
-    shutil.rmtree(folder, ignore_errors=True)
+def _finish(workspace: Workspace, folder: Path, record: Mapping[str, Any]) -> None:
+    """Move the finished run into place in one step, so that a broken-off one never looks finished."""
+    shutil.rmtree(workspace.ludwig / MODEL / "training_checkpoints", ignore_errors=True)
+    _write_json(workspace.ludwig / TRAINING_RECORD, record)
+    old = workspace.folder / "replaced"
     folder.parent.mkdir(parents=True, exist_ok=True)
-    shutil.move(ludwig_folder, folder)
+    if folder.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        folder.rename(old)
+    workspace.ludwig.rename(folder)
+    workspace.remove()
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

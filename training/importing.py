@@ -28,6 +28,7 @@ NO_UNICODE = "text that is not Unicode: half of a character"
 NO_LABEL = "no label: neither intent, language, slots nor a trait"
 DUPLICATE = "the same text and labels as an earlier row"
 NONE_INTENT = "intent 'none', which Hexabot passes over; the row has no intent now (--keep-none keeps it as a class)"
+QUALIFIED = "role or group of an entity, which a dataset has no place for; name the entity by it, as [Paris](origin)"
 SHIFTED = "Hexabot's tags are of other words, since white space is doubled; export with offsets"
 NO_CODE = "language that is no code, as en or pt-BR are; Hexabot will not know it"
 LANGUAGE_CODE = re.compile("[a-z]{2,3}([-_][A-Za-z0-9]+)*")
@@ -182,6 +183,8 @@ def _labelled(sources: Sequence[Source], vocabulary: Vocabulary, choices: Choice
     examples = []
     for source in sources:
         for example in source.examples:
+            if qualified := [f"{each.name} ({each.qualifier})" for each in example.entities or () if each.qualifier]:
+                report.note(QUALIFIED, example, ", ".join(qualified))
             _tag(example, source, vocabulary, report)
             if example.intent == "none" and not choices.keep_none:
                 report.note(NONE_INTENT, example, example.text)

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from training.errors import DatasetError
-from training.examples import Entity, Example, Source, cell, example_of
+from training.examples import Entity, Example, Source, cell, example_of, qualifier_of
 
 MARKED = re.compile(
     r"\[(?P<text>[^\]\[]+)\](?:\((?P<name>[^:()]+)(?::(?P<value>[^()]+))?\)|(?P<json>\{[^{}]*\})|\[(?P<jsons>\{[^\]]*\})\])"
@@ -74,22 +74,22 @@ def read_marked(text: str) -> tuple[str, list[Entity]]:
     for match in MARKED.finditer(text):
         plain += text[position : match.start()]
         start, plain, position = len(plain), plain + match["text"], match.end()
-        entities += [Entity(name, value, start, len(plain)) for name, value in _named(match)]
+        entities += [Entity(name, value, start, len(plain), qualifier) for name, value, qualifier in _named(match)]
     plain += text[position:]
     if residue := RESIDUE.search(plain):
         raise ValueError(plain[max(0, residue.start() - 20) : residue.end() + 20])
     return plain, entities
 
 
-def _named(match: re.Match[str]) -> Iterator[tuple[str, str]]:
-    """Yield the names and values that a mark gives to its text."""
+def _named(match: re.Match[str]) -> Iterator[tuple[str, str, str]]:
+    """Yield the names, values and qualifiers that a mark gives to its text."""
     if match["name"]:
-        yield match["name"].strip(), (match["value"] or match["text"]).strip()
+        yield match["name"].strip(), (match["value"] or match["text"]).strip(), ""
         return
     for found in json.loads(f"[{match['json'] or match['jsons']}]"):
         if not isinstance(found.get("entity"), str):
             raise ValueError(f"no entity in {match[0]}")
-        yield found["entity"], cell(found.get("value")) or match["text"]
+        yield found["entity"], cell(found.get("value")) or match["text"], qualifier_of(found)
 
 
 def _take_item(source: Source, kind: str, name: str, lines: list[tuple[int, str]]) -> None:

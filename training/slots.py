@@ -24,14 +24,7 @@ def spread_tags(config: Config, dataset: "pd.DataFrame") -> "pd.DataFrame":
     config: with Ludwig's defaults filled in, since the tokenizer may be one of them.
     Raises DatasetError, naming rows, if a row has not one tag for each word.
     """
-    pairs = [
-        (text, slots)
-        for slots in config["output_features"]
-        if slots.get("decoder", {}).get("type") == "tagger"
-        for text in config["input_features"]
-        if text["type"] in {"text", "sequence"}
-    ]
-    for text, slots in pairs[:1]:
+    for text, slots in _tagged(config):
         text_column, slots_column = text.get("column", text["name"]), slots.get("column", slots["name"])
         spans = _token_spans(text)
         rows = list(zip(dataset[text_column], dataset[slots_column], strict=True))
@@ -39,6 +32,48 @@ def spread_tags(config: Config, dataset: "pd.DataFrame") -> "pd.DataFrame":
         spread = [" ".join(_spread(words, tags.split(), spans(words))) for words, tags in rows]
         dataset = dataset.assign(**{slots_column: spread})
     return dataset
+
+
+def word_positions(config: Config, output: str) -> Callable[[str], list[int | None]] | None:
+    """Return what tells where in a tagger's answer the words of a text stand: the undoing of `spread_tags`.
+
+    A word's tag is that of its first token; None stands for a word without any. Returns None for an output that tags
+    no text.
+    """
+    for text, slots in _tagged(config):
+        if slots["name"] == output:
+            spans = _token_spans(text)
+            return lambda words: _first_tokens(words, spans(words))
+    return None
+
+
+def _tagged(config: Config) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Return the text input and the output of slots, if the configuration has both."""
+    pairs = [
+        (text, slots)
+        for slots in config["output_features"]
+        if slots.get("decoder", {}).get("type") == "tagger"
+        for text in config["input_features"]
+        if text["type"] in {"text", "sequence"}
+    ]
+    return pairs[:1]
+
+
+def _first_tokens(text: str, token_spans: Iterable[Span]) -> list[int | None]:
+    """Return the position of each word's first token, counted behind the start symbol."""
+    words = [match.span() for match in WORD.finditer(text)]
+    positions: dict[int, int] = {}
+    for position, span in enumerate(token_spans, start=1):
+        word = _word_at(words, span)
+        if word is not None:
+            positions.setdefault(word, position)
+    return [positions.get(word) for word in range(len(words))]
+
+
+def _word_at(words: Sequence[Span], token: Span) -> int | None:
+    """Return the word that a token begins in."""
+    start, end = token
+    return next((i for i, (first, last) in enumerate(words) if first < max(end, start + 1) and last > start), None)
 
 
 def _check_counts(rows: Sequence[tuple[Any, Any]], column: str) -> None:
@@ -64,8 +99,8 @@ def _spread(text: str, tags: Sequence[str], token_spans: Iterable[Span]) -> list
     words = [match.span() for match in WORD.finditer(text)]
     spread: list[str] = []
     previous = -1
-    for start, end in token_spans:
-        word = next((i for i, (first, last) in enumerate(words) if first < max(end, start + 1) and last > start), None)
+    for span in token_spans:
+        word = _word_at(words, span)
         if word is None:
             spread.append("O")
         elif word == previous and tags[word].startswith("B-"):

@@ -84,8 +84,9 @@ def referred(node: Any) -> set[str]:
         ("cloud", ["cfn-lint", "template.yaml"]),
         ("checkov", ["checkov", "--file", "template.yaml"]),
         ("checkov", ["checkov", "--file", "Dockerfile.lambda", "--framework", "dockerfile"]),
+        ("checkov", ["checkov", "--file", "training/Dockerfile", "--framework", "dockerfile"]),
     ],
-    ids=["sam", "cfn-lint", "checkov template", "checkov Dockerfile"],
+    ids=["sam", "cfn-lint", "checkov template", "checkov Lambda's image", "checkov training's image"],
 )
 def test_the_tools_find_nothing(environment: str, command: list[str]) -> None:
     done = run_tool(environment, *command)
@@ -184,10 +185,23 @@ def test_a_deployment_is_checked_and_watched(template: Any, function: Any) -> No
     assert preference["Hooks"] == {"PreTraffic": {"Ref": "PreTrafficCheck"}}
     for alarm in preference["Alarms"]:
         dimensions = template["Resources"][alarm["Ref"]]["Properties"]["Dimensions"]
-        assert {"Name": "ExecutedVersion", "Value": {"Fn::GetAtt": "Function.Version.Version"}} in dimensions
+        assert {"Fn::GetAtt": "Function.Version.Version"} in [dimension["Value"] for dimension in dimensions]
     hook = template["Resources"]["PreTrafficCheck"]["Properties"]
     assert hook["FunctionName"]["Fn::Sub"].startswith("CodeDeployHook_")
     assert hook["DeploymentPreference"] == {"Enabled": False}
+
+
+def test_the_alarm_on_failed_requests_counts_what_the_handler_logs(template: Any) -> None:
+    counted = template["Resources"]["FailedRequestsFilter"]["Properties"]
+    (metric,) = counted["MetricTransformations"]
+    alarm = template["Resources"]["NewVersionFailures"]["Properties"]
+    assert [alarm["Namespace"], alarm["MetricName"]] == [metric["MetricNamespace"], metric["MetricName"]]
+    assert [each["Name"] for each in alarm["Dimensions"]] == [each["Key"] for each in metric["Dimensions"]]
+    # tests/handler/test_logs.py looks for this line.
+    assert (counted["FilterPattern"], metric["Dimensions"][0]["Value"]) == (
+        '{ $.message = "request failed" }',
+        "$.version",
+    )
 
 
 def test_roles_allow_single_things(template: Any) -> None:

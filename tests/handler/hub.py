@@ -1,27 +1,74 @@
-"""A stand-in of the Hugging Face Hub: the parts of its HTTP API that fetching a model repository needs."""
+"""A stand-in of the Hugging Face Hub: the parts of its HTTP API that fetching and publishing a model need.
 
+Large files are uploaded by Git LFS's protocol, in parts, as the Hub also takes them; not by Xet's.
+"""
+
+import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
 
 COMMIT = "a" * 40
+PART_BYTES = 100_000
+LARGE = (".onnx", ".safetensors")
+REPO = r"([^/]+/[^/]+)"
 
 
 @dataclass
 class Hub:
-    """What the hub holds. files: by repository and path. cut: bytes after which the next download that is longer breaks
-    off. starts: the first byte of each download asked for."""
+    """What the hub holds.
+
+    files: by repository and path, as the branch `main` has them. commits, tags: by repository.
+    cut: bytes after which the next download that is longer breaks off. starts: the first byte of each download.
+    tokens: who may do what: "write", or "read". broken: words in the paths that it answers with a failure of its own.
+    stuck: how many parts of uploads it takes before it takes no more; then `is_stuck` is set.
+    storage: uploaded content by SHA-256. uploads: the SHA-256 of each, as often as it was sent.
+    """
 
     files: dict[str, dict[str, bytes]] = field(default_factory=dict)
     revisions: set[str] = field(default_factory=lambda: {"main", COMMIT})
+    commits: dict[str, dict[str, dict[str, bytes]]] = field(default_factory=dict)
+    tags: dict[str, dict[str, str]] = field(default_factory=dict)
+    private: set[str] = field(default_factory=set)
     cut: int | None = None
     address: str = ""
     starts: list[int] = field(default_factory=list)
+    tokens: dict[str, str] = field(default_factory=lambda: {"hf_write": "write", "hf_read": "read"})
+    storage: dict[str, bytes] = field(default_factory=dict)
+    uploads: list[str] = field(default_factory=list)
+    parts: dict[tuple[str, int], bytes] = field(default_factory=dict)
+    stuck: int | None = None
+    is_stuck: Event = field(default_factory=Event)
+    broken: set[str] = field(default_factory=set)
+
+    def head(self, repo: str) -> str:
+        """Return the commit of `main`."""
+        return next(reversed(self.commits.get(repo, {})), COMMIT)
+
+    def at(self, repo: str, revision: str) -> dict[str, bytes] | None:
+        """Return the files at a branch, a tag or a commit."""
+        commit = self.tags.get(repo, {}).get(revision, revision)
+        if commit in self.commits.get(repo, {}):
+            return self.commits[repo][commit]
+        return self.files.get(repo) if revision in self.revisions else None
+
+    def commit(self, repo: str, changes: Mapping[str, bytes | None]) -> str:
+        """Change files of `main`, those of None are gone. Returns the commit."""
+        changed = {**self.files[repo], **changes}
+        self.files[repo] = {path: content for path, content in changed.items() if content is not None}
+        name = hashlib.sha1(f"{self.head(repo)}{sorted(changes)}".encode()).hexdigest()
+        self.commits.setdefault(repo, {})[name] = self.files[repo]
+        return name
 
 
 class HubHandler(BaseHTTPRequestHandler):
@@ -33,30 +80,178 @@ class HubHandler(BaseHTTPRequestHandler):
         self._file(body=False)
 
     def do_GET(self) -> None:
-        if found := re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/revision/([^/?]+))?(?:\?.*)?", self.path):
+        if found := re.fullmatch(rf"/api/models/{REPO}(?:/revision/([^/?]+))?(?:\?.*)?", self.path):
             self._info(found[1], found[2] or "main")
+        elif found := re.fullmatch(rf"/api/models/{REPO}/refs", self.path):
+            self._refs(found[1])
         else:
             self._file(body=True)
 
-    def _info(self, repo: str, revision: str) -> None:
+    def do_POST(self) -> None:
+        content = self.rfile.read(int(self.headers["content-length"]))
+        if self.path == "/api/validate-yaml":
+            self._validate(json.loads(content)["content"])
+        elif self.path.startswith("/complete/"):
+            self._complete(json.loads(content))
+        elif self._may_write():
+            self._write(content)
+
+    def do_DELETE(self) -> None:
+        found = re.fullmatch(rf"/api/models/{REPO}/tag/(.+)", self.path)
+        if found and self._may_write():
+            del self.hub.tags[found[1]][unquote(found[2])]
+            self._answer({})
+
+    def do_PUT(self) -> None:
+        """Take a part of a large file. The address is secret and needs no token, as that of a cloud's storage."""
+        _, _, digest, number = self.path.split("/")
+        if self.hub.stuck is not None and len(self.hub.parts) >= self.hub.stuck:
+            self.hub.is_stuck.set()
+            self.rfile.read()
+            self.close_connection = True
+            return
+        self.hub.parts[digest, int(number)] = self.rfile.read(int(self.headers["content-length"]))
+        self._send(200, {"etag": f'"{number}"'}, b"")
+
+    def _write(self, content: bytes) -> None:
+        if self.path == "/api/repos/create":
+            self._create(json.loads(content))
+        elif found := re.fullmatch(rf"/api/models/{REPO}/preupload/main", self.path):
+            self._preupload(found[1], json.loads(content)["files"])
+        elif re.fullmatch(rf"/{REPO}\.git/info/lfs/objects/batch", self.path):
+            self._batch(json.loads(content)["objects"])
+        elif found := re.fullmatch(rf"/api/models/{REPO}/commit/main", self.path):
+            self._commit(found[1], [json.loads(line) for line in content.splitlines()])
+        elif found := re.fullmatch(rf"/api/models/{REPO}/tag/([^/]+)", self.path):
+            self._tag(found[1], found[2], json.loads(content)["tag"])
+        else:
+            self._refuse("EntryNotFound")
+
+    def _may_write(self) -> bool:
+        """Tell whether the request's token may write, after refusing it if not."""
+        right = self.hub.tokens.get((self.headers.get("authorization") or "").removeprefix("Bearer "))
+        if right == "write" and not self.hub.broken & set(self.path.split("/")):
+            return True
+        status, message = {None: (401, "Invalid username or password."), "read": (403, "No write access.")}.get(
+            right, (500, "Internal Error")
+        )
+        self._send(status, {"x-error-message": message}, b"{}")
+        return False
+
+    def _create(self, asked: dict[str, Any]) -> None:
+        repo = f"{asked['organization']}/{asked['name']}"
+        if repo in self.hub.files:
+            self._answer({"error": "You already created this model repo", "url": f"{self.hub.address}/{repo}"}, 409)
+            return
+        self.hub.files[repo] = {}
+        if asked.get("visibility") == "private":
+            self.hub.private.add(repo)
+        self.hub.commit(repo, {".gitattributes": b"*.onnx filter=lfs\n"})
+        self._answer({"url": f"{self.hub.address}/{repo}"})
+
+    def _validate(self, card: str) -> None:
+        licence = re.search(r"^license: (.*)$", card, re.MULTILINE)
+        unknown = licence and licence[1] not in {"cc-by-4.0", "apache-2.0", "mit", "other"}
+        errors = [{"message": f'"license" must be one of [apache-2.0, ...], found {licence[1]}'}] if unknown else []
+        self._answer({"errors": errors, "warnings": []}, 400 if errors else 200)
+
+    def _preupload(self, repo: str, files: list[dict[str, Any]]) -> None:
+        here = self.hub.files[repo]
+        self._answer(
+            {
+                "files": [
+                    {
+                        "path": file["path"],
+                        "uploadMode": "lfs" if file["path"].endswith(LARGE) else "regular",
+                        "shouldIgnore": False,
+                        "oid": _oid(file["path"], here[file["path"]]) if file["path"] in here else None,
+                    }
+                    for file in files
+                ]
+            }
+        )
+
+    def _batch(self, objects: list[dict[str, Any]]) -> None:
+        """Say what to send, and where: nothing of what is in the storage."""
+        answers: list[dict[str, Any]] = []
+        for found in objects:
+            answer = {"oid": found["oid"], "size": found["size"]}
+            if found["oid"] not in self.hub.storage:
+                count = -(-found["size"] // PART_BYTES)
+                parts = {
+                    str(number): f"{self.hub.address}/part/{found['oid']}/{number}" for number in range(1, count + 1)
+                }
+                href = f"{self.hub.address}/complete/{found['oid']}"
+                header = {"chunk_size": str(PART_BYTES), **parts}
+                answer["actions"] = {"upload": {"href": href, "header": header}}
+            answers.append(answer)
+        self._answer({"transfer": "multipart", "objects": answers})
+
+    def _complete(self, asked: dict[str, Any]) -> None:
+        digest = asked["oid"]
+        content = b"".join(self.hub.parts[digest, part["partNumber"]] for part in asked["parts"])
+        assert hashlib.sha256(content).hexdigest() == digest
+        self.hub.storage[digest] = content
+        self.hub.uploads.append(digest)
+        self._answer({})
+
+    def _commit(self, repo: str, lines: list[dict[str, Any]]) -> None:
+        header = lines[0]["value"]
+        if header.get("parentCommit", self.hub.head(repo)) != self.hub.head(repo):
+            self._answer({"error": "The branch has moved"}, 412)
+            return
+        changes: dict[str, bytes | None] = {}
+        for line in lines[1:]:
+            value = line["value"]
+            content = {
+                "file": lambda value: base64.b64decode(value["content"]),
+                "lfsFile": lambda value: self.hub.storage[value["oid"]],
+                "deletedFile": lambda _: None,
+            }[line["key"]]
+            changes[value["path"]] = content(value)
+        commit = self.hub.commit(repo, changes)
+        self._answer({"commitUrl": f"{self.hub.address}/{repo}/commit/{commit}", "commitOid": commit})
+
+    def _tag(self, repo: str, commit: str, tag: str) -> None:
+        tags = self.hub.tags.setdefault(repo, {})
+        status = 409 if tag in tags else 200
+        tags.setdefault(tag, commit)
+        self._answer({}, status)
+
+    def _refs(self, repo: str) -> None:
         if repo not in self.hub.files:
             self._refuse("RepoNotFound")
-        elif revision not in self.hub.revisions:
+            return
+        tags = [
+            {"name": name, "ref": f"refs/tags/{name}", "targetCommit": commit}
+            for name, commit in self.hub.tags.get(repo, {}).items()
+        ]
+        main = {"name": "main", "ref": "refs/heads/main", "targetCommit": self.hub.head(repo)}
+        self._answer({"branches": [main], "converts": [], "tags": tags})
+
+    def _info(self, repo: str, revision: str) -> None:
+        files = self.hub.at(repo, revision)
+        if repo not in self.hub.files:
+            self._refuse("RepoNotFound")
+        elif files is None:
             self._refuse("RevisionNotFound")
         else:
-            siblings = [{"rfilename": name} for name in self.hub.files[repo]]
-            content = json.dumps({"id": repo, "modelId": repo, "sha": COMMIT, "siblings": siblings}).encode()
-            self._send(200, {"content-type": "application/json"}, content)
+            siblings = [{"rfilename": name} for name in files]
+            commit = self.hub.tags.get(repo, {}).get(revision) or (
+                revision if revision in self.hub.commits.get(repo, {}) else self.hub.head(repo)
+            )
+            private = repo in self.hub.private
+            self._answer({"id": repo, "modelId": repo, "sha": commit, "siblings": siblings, "private": private})
 
     def _file(self, *, body: bool) -> None:
-        found = re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", self.path)
-        content = self.hub.files.get(found[1], {}).get(found[3]) if found else None
-        if content is None:
+        found = re.fullmatch(rf"/{REPO}/resolve/([^/]+)/(.+)", self.path)
+        content = (self.hub.at(found[1], found[2]) or {}).get(unquote(found[3])) if found else None
+        if found is None or content is None:
             self._refuse("EntryNotFound")
             return
         headers = {
             "etag": f'"{hashlib.sha256(content).hexdigest()}"',
-            "x-repo-commit": COMMIT,
+            "x-repo-commit": self.hub.tags.get(found[1], {}).get(found[2]) or self.hub.head(found[1]),
             "accept-ranges": "bytes",
         }
         start = int((self.headers.get("range") or "bytes=0-").removeprefix("bytes=").split("-")[0])
@@ -68,6 +263,9 @@ class HubHandler(BaseHTTPRequestHandler):
 
     def _refuse(self, code: str) -> None:
         self._send(404, {"x-error-code": code, "x-error-message": code}, b"")
+
+    def _answer(self, answer: Mapping[str, Any], status: int = 200) -> None:
+        self._send(status, {"content-type": "application/json"}, json.dumps(answer).encode())
 
     def _send(self, status: int, headers: dict[str, str], content: bytes, *, body: bool = True) -> None:
         self.send_response(status)
@@ -85,6 +283,13 @@ class HubHandler(BaseHTTPRequestHandler):
         pass
 
 
+def _oid(path: str, content: bytes) -> str:
+    """Return Git's name of a file's content, or LFS's of a large one."""
+    if path.endswith(LARGE):
+        return hashlib.sha256(content).hexdigest()
+    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+
+
 @contextmanager
 def running_hub() -> Iterator[Hub]:
     """Serve a hub on a free port of this machine."""
@@ -97,3 +302,20 @@ def running_hub() -> Iterator[Hub]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+def send_library_to(hub: Hub, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let huggingface_hub, which reads its settings once, talk to a hub, without Xet, and keep files in a cache."""
+    import huggingface_hub.constants
+    import huggingface_hub.file_download
+    import huggingface_hub.hf_api
+
+    for module in (huggingface_hub.constants, huggingface_hub.hf_api):
+        monkeypatch.setattr(module, "ENDPOINT", hub.address, raising=False)
+    template = hub.address + "/{repo_id}/resolve/{revision}/{filename}"
+    for module in (huggingface_hub.constants, huggingface_hub.file_download):
+        monkeypatch.setattr(module, "HUGGINGFACE_CO_URL_TEMPLATE", template, raising=False)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(cache))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_TOKEN_PATH", str(cache / "token"))
+    monkeypatch.setenv("HF_HUB_DISABLE_TELEMETRY", "1")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from handler.auth import digest
+from handler.hexabot import Service
 from handler.logs import LOGGER, configure, log, log_failure, request_id
 from tests.bundles import CRASH, INTENT, LANGUAGE, TAGGER, write_bundle
 from tests.handler.deployment import LambdaContext, deploy, predict
@@ -48,6 +49,18 @@ def test_a_request_is_one_line(bundles: Path, capsys: pytest.CaptureFixture[str]
         "status": 200,
         "failed": [],
     }
+
+
+def test_a_request_that_fails_is_told_with_the_functions_version(
+    bundles: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    send = deploy(bundles, AWS_LAMBDA_FUNCTION_VERSION="7")
+    monkeypatch.delattr(Service, "predict")
+    assert predict(send, {"text": UTTERANCE}).status == 500
+    failure, request = lines(capsys.readouterr().out)
+    # The filter FailedRequests of template.yaml counts these lines, by version.
+    assert (failure["message"], failure["version"]) == ("request failed", "7")
+    assert (request["status"], request["version"]) == (500, "7")
 
 
 def test_a_model_that_fails_is_named_with_its_traceback(breaking: Path, capsys: pytest.CaptureFixture[str]) -> None:

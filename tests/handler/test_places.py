@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,8 @@ from handler.errors import BundleError
 from handler.places import local_folders
 from handler.predictor import load_predictors
 from tests.bundles import INTENT, LANGUAGE, edit_manifest, write_bundle
-from tests.handler.hub import Hub, running_hub
-from tests.processes import aws_environ, running_aws
+from tests.handler.hub import Hub, running_hub, send_library_to
+from tests.processes import running_aws, use_empty_aws
 
 ROOT = Path(__file__).parents[2]
 BUCKET = "models"
@@ -35,29 +34,17 @@ def s3_address() -> Iterator[str]:
 @pytest.fixture
 def s3(s3_address: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Give a client of an empty S3 with one bucket, which is also the one that the handler talks to."""
-    for name, value in aws_environ(s3_address).items():
-        monkeypatch.setenv(name, value)
-    request = urllib.request.Request(f"{s3_address}/moto-api/reset", method="POST")
-    urllib.request.urlopen(request, timeout=10).close()
+    use_empty_aws(s3_address, monkeypatch)
     client = boto3.client("s3")
     client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     return client
 
 
 @pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """Give an empty hub, which is also the one that the handler talks to."""
-    import huggingface_hub.constants
-    import huggingface_hub.file_download
-    import huggingface_hub.hf_api
-
     with running_hub() as running:
-        for module in (huggingface_hub.constants, huggingface_hub.hf_api):
-            monkeypatch.setattr(module, "ENDPOINT", running.address, raising=False)
-        template = running.address + "/{repo_id}/resolve/{revision}/{filename}"
-        for module in (huggingface_hub.constants, huggingface_hub.file_download):
-            monkeypatch.setattr(module, "HUGGINGFACE_CO_URL_TEMPLATE", template, raising=False)
-        monkeypatch.setenv("HF_HUB_DISABLE_TELEMETRY", "1")
+        send_library_to(running, tmp_path / "hub-cache", monkeypatch)
         yield running
 
 

@@ -43,6 +43,7 @@ def test_the_package_brings_the_five_kinds() -> None:
     ("kind", "input_type", "encoder", "output", "output_type"),
     [
         ("intent-bert", "text", "bert", "intent", "category"),
+        ("intent-embed", "text", "embed", "intent", "category"),
         ("intent-lstm", "sequence", "rnn", "intent", "category"),
         ("language-cnn", "text", "parallel_cnn", "language", "category"),
         ("slots-bert", "text", "auto_transformer", "slots", "sequence"),
@@ -50,7 +51,7 @@ def test_the_package_brings_the_five_kinds() -> None:
     ],
     ids=KINDS,
 )
-def test_the_five_kinds_read_and_answer(
+def test_each_kind_reads_and_answers(
     kind: str, input_type: str, encoder: str, output: str, output_type: str
 ) -> None:
     config = read_config(Path(kind))

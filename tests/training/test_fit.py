@@ -1,6 +1,10 @@
 """Training itself, with Ludwig."""
 
 import json
+import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,12 +12,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.trained import DEMO_DATASET, EPOCHS, KINDS, ROWS, Run, demo_rows
+from tests.trained import DEMO_DATASET, EPOCHS, KINDS, ROOT, ROWS, Run, demo_rows
 from training.__main__ import main
 from training.config import MINILM, minilm_folder, read_config, with_pretrained
 from training.dataset import dataset_sha256, prepare
-from training.errors import DatasetError, TrainingError
+from training.errors import BusyError, ConfigError, DatasetError, TrainingError
+from training.evaluation.thresholds import Wish
 from training.fit import fit
+from training.workspace import Workspace
 
 pytestmark = [pytest.mark.ludwig, pytest.mark.filterwarnings("ignore")]
 
@@ -47,7 +53,7 @@ def names(folder: Path) -> list[str]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_trains(kind: str, trained: Callable[[str], Run]) -> None:
     run = trained(kind)
-    assert {"model", "training.json"} <= set(names(run.fitted.folder))
+    assert {"evaluation", "model", "training.json"} <= set(names(run.fitted.folder))
     assert "model_weights.safetensors" in names(run.fitted.folder / "model")
     assert "training_checkpoints" not in names(run.fitted.folder / "model")
     (metrics,) = run.fitted.metrics.values()
@@ -171,17 +177,17 @@ def test_a_bad_configuration_is_one_line_on_the_command_line(
 
 
 @pytest.mark.parametrize("error", [RuntimeError("out of memory"), KeyboardInterrupt()], ids=["error", "interrupt"])
-def test_a_training_that_breaks_off_leaves_the_old_run(
+def test_a_training_that_breaks_off_at_once_leaves_the_old_run(
     error: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What Ludwig wrote up to then is thrown away."""
+    """What Ludwig wrote up to then is thrown away: no epoch was finished."""
     import ludwig.api
 
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "training.json").write_text("old")
 
-    def break_off(model: Any, output_directory: str, **options: Any) -> None:
-        Path(output_directory, "half-written").mkdir(parents=True)
+    def break_off(model: Any, model_resume_path: str, **options: Any) -> None:
+        Path(model_resume_path, "half-written").mkdir(parents=True)
         raise error
 
     monkeypatch.setattr(ludwig.api.LudwigModel, "train", break_off)
@@ -189,6 +195,198 @@ def test_a_training_that_breaks_off_leaves_the_old_run(
         fit(tiny_config(), tiny(), tmp_path / "run", overwrite=True)
     assert names(tmp_path) == ["run"]
     assert (tmp_path / "run" / "training.json").read_text() == "old"
+
+
+LONG = "trainer: {epochs: 12, batch_size: 8, early_stop: -1}"
+"""Long enough to be interrupted, and over in seconds."""
+
+
+def start(folder: Path, output: Path, *options: str) -> subprocess.Popen[str]:
+    """Start a long training in a process of its own."""
+    (folder / "config.yaml").write_text(
+        TINY_CONFIG.replace("parallel_cnn", "embed").replace("trainer: {epochs: 5, batch_size: 64}", LONG)
+    )
+    tiny().to_csv(folder / "data.csv", index=False)
+    command = [sys.executable, "-m", "training", *arguments(folder, output), *options]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def arguments(folder: Path, output: Path) -> list[str]:
+    given = ["--config", folder / "config.yaml", "--dataset", folder / "data.csv", "--output", output]
+    return ["fit", *map(str, given)]
+
+
+def wait_for(process: subprocess.Popen[str], text: str) -> None:
+    """Read what a process says until it says this."""
+    assert process.stderr is not None
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if text in line:
+            return
+    pytest.fail(f"the process ended without saying {text!r}: {said}")
+
+
+def epochs_told(said: str) -> list[int]:
+    return [int(line.split()[1].split("/")[0]) for line in said.splitlines() if line.startswith("  epoch ")]
+
+
+def test_a_training_that_is_killed_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also in another place, to which its workspace was copied."""
+    first, second = tmp_path / "here" / "run", tmp_path / "there" / "run"
+    with start(tmp_path, first) as process:
+        wait_for(process, "  epoch 2/12")
+        process.send_signal(signal.SIGKILL)
+    assert names(first.parent) == [".run-training"]
+    shutil.copytree(first.parent, second.parent)
+
+    assert main(arguments(tmp_path, second)) == 0
+    said = capsys.readouterr().err
+    (resumed,) = [line for line in said.splitlines() if line.startswith("Resuming from epoch ")]
+    epoch = int(resumed.split()[3].rstrip(";"))
+    assert 2 <= epoch < 12
+    assert epochs_told(said) == list(range(epoch + 1, 13))
+    assert names(second.parent) == ["run"]
+    assert {"evaluation", "model", "training.json"} <= set(names(second))
+    metrics = json.loads((second / "evaluation" / "metrics.json").read_text())
+    assert len(metrics["learning"]["outputs"]["intent"]["validation"]["loss"]) == 12
+
+
+def test_sigterm_says_how_to_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = tmp_path / "runs" / "run"
+    with start(tmp_path, run) as process:
+        wait_for(process, "  epoch 1/12")
+        process.send_signal(signal.SIGTERM)
+        out, said = process.communicate(timeout=120)
+    assert (process.returncode, out) == (130, "")
+    assert "which is kept: the same command goes on from there." in said
+    assert "Traceback" not in said
+
+    assert main([*arguments(tmp_path, run), "--seed", "8", "--epochs", "3"]) == 1
+    error = capsys.readouterr().err
+    assert "holds a training that was interrupted after epoch" in error
+    assert "config.trainer.epochs was 12, is 3; seed was 42, is 8. Give what it had" in error
+    assert "the same command goes on" not in error
+
+    assert main([*arguments(tmp_path, run), "--seed", "8", "--epochs", "3", "--overwrite"]) == 0
+    said = capsys.readouterr().err
+    assert "Throwing away an interrupted training of something else: " in said
+    assert epochs_told(said) == [1, 2, 3]
+    assert names(run.parent) == ["run"]
+
+
+def interrupt_at(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Press Ctrl-C when a training says this."""
+
+    def say(line: str) -> None:
+        if text in line:
+            monkeypatch.undo()
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("training.progress.say", say)
+
+
+def test_a_training_that_went_on_ends_as_one_that_never_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The schedule of the learning rate goes on too, which Ludwig would begin anew."""
+    schedule = {"warmup_evaluations": 3, "decay": "linear"}
+    trainer = {"epochs": 6, "batch_size": 8, "learning_rate": 0.003, "validation_field": "intent"}
+    trainer |= {"validation_metric": "loss", "learning_rate_scheduler": schedule}  # the last epoch is the best
+    config = tiny_config(trainer=trainer)
+    whole = fit(config, tiny(), tmp_path / "whole").metrics["intent"]
+    interrupt_at("epoch 2/6", monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        fit(config, tiny(), tmp_path / "run")
+    resumed = fit(config, tiny(), tmp_path / "run").metrics["intent"]
+    assert resumed == pytest.approx(whole, abs=1e-5)
+
+
+def test_a_checkpoint_that_is_not_whole_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupt_at("epoch 1/3", monkeypatch)
+    config = tiny_config(trainer={"epochs": 3, "batch_size": 64})
+    with pytest.raises(KeyboardInterrupt):
+        fit(config, tiny(), tmp_path / "run")
+    workspace = Workspace.of_run(tmp_path / "run")
+    checkpoint = workspace.checkpoint()
+    assert checkpoint is not None
+    newer = workspace.folder / "checkpoint-999"
+    shutil.copytree(checkpoint.folder, newer)
+    (newer / "training_progress.json").write_text("{")
+    assert workspace.checkpoint() == checkpoint
+    (checkpoint.folder / "whole.json").unlink()
+    assert workspace.checkpoint() is None
+
+
+def test_two_trainings_do_not_share_a_folder(tmp_path: Path) -> None:
+    with Workspace.of_run(tmp_path / "run").held(), pytest.raises(BusyError, match="Another training writes to"):
+        fit(tiny_config(), tiny(), tmp_path / "run")
+
+
+def test_what_is_wrong_with_the_rows_is_told_before_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = pd.DataFrame({"text": [f"word {number}" for number in range(16)], "intent": ["a"] * 9 + ["b"] * 7})
+    fit(tiny_config(), rows, tmp_path / "run")
+    said = capsys.readouterr().err
+    for told in (
+        "Only 16 rows: a model needs hundreds, and its figures will be rough.",
+        "2 of 2 values of 'intent' have fewer than 10 rows, and will hardly be learnt: a (9), b (7).",
+        "Only 3 rows validate: the best epoch is chosen nearly by chance.",
+    ):
+        assert told in said
+    assert said.index("will hardly be learnt") < said.index("Loading Ludwig") if "Loading Ludwig" in said else True
+
+
+def test_a_split_without_test_rows_is_measured_on_validation(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = tiny().assign(split=[0] * 40 + [1] * 20)
+    fit(tiny_config(), rows, tmp_path / "run")
+    assert "No row is of the test split (2)" in capsys.readouterr().err
+    metrics = json.loads((tmp_path / "run" / "evaluation" / "metrics.json").read_text())
+    assert (metrics["rows"], metrics["source"][:20]) == (20, "the validation split")
+
+
+def test_thresholds_are_fitted_where_they_are_asked_for(tmp_path: Path) -> None:
+    strange = pd.DataFrame({"text": ["hello bye"] * 8, "intent": ["oos"] * 8, "split": [0, 1, 1, 1, 2, 2, 2, 2]})
+    rows = pd.concat([tiny(), strange], ignore_index=True)
+    config = tiny_config(trainer={"epochs": 8, "batch_size": 8, "learning_rate": 0.01})
+    run = tmp_path / "run"
+    fit(config, rows, run, thresholds=Wish(out_of_scope="oos"))
+    thresholds = json.loads((run / "thresholds.json").read_text())["intent"]
+    assert 0 < thresholds["default"] <= 1
+    assert thresholds["measured"]["validation"]["out_of_scope"] == 4
+    assert thresholds["measured"]["test"] == {
+        "rows": 14,
+        "answered": 10,
+        "coverage": 1.0,
+        "accuracy": 1.0,
+        "out_of_scope": 4,
+        "refused": 4,
+    }
+    metadata = json.loads((run / "model" / "training_set_metadata.json").read_text())
+    assert set(metadata["intent"]["idx2str"]) == {"greet", "leave"}
+    assert "oos" not in (run / "evaluation" / "predictions.jsonl").read_text()
+    assert json.loads((run / "training.json").read_text())["rows"] == 60
+
+
+def test_outputs_of_other_types_have_ludwigs_metrics(tmp_path: Path) -> None:
+    outputs = [{"name": "polite", "type": "binary"}, {"name": "words", "type": "number"}]
+    rows = tiny().assign(polite=["yes", "no"] * 30, words=["2", "2.5"] * 30)
+    metrics = fit(tiny_config(output_features=outputs), rows, tmp_path / "run").metrics
+    assert (set(metrics), metrics["words"]["loss"] > 0) == ({"polite", "words"}, True)
+    evaluation = json.loads((tmp_path / "run" / "evaluation" / "metrics.json").read_text())
+    assert (evaluation["outputs"], evaluation["ludwig"]) == ({}, metrics)
+    assert "nothing to draw" in (tmp_path / "run" / "evaluation" / "report.html").read_text()
+    answers = (tmp_path / "run" / "evaluation" / "predictions.jsonl").read_text().splitlines()
+    assert {"polite", "polite_predictions", "words_predictions"} <= json.loads(answers[0]).keys()
+
+
+def test_a_language_gets_no_threshold(tmp_path: Path) -> None:
+    config = tiny_config(output_features=[{"name": "language", "type": "category"}])
+    with pytest.raises(ConfigError, match="Hexabot loses a whole answer that has no language"):
+        fit(config, tiny().rename(columns={"intent": "language"}), tmp_path / "run", thresholds=Wish(0.9))
 
 
 def test_tags_that_fit_no_words_are_refused(tmp_path: Path) -> None:

@@ -1,0 +1,147 @@
+"""Measure cold starts in containers, beside the floor and beside FastAPI as it comes.
+
+Each run starts a fresh container with a Lambda's memory and processor and sends Hexabot's request. The emulator starts
+the runtime at the first request, so the time of that request is the cold start that a user waits for. Variants are
+interleaved, the first round is dropped, and all variants must answer the same bytes.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from benchmarks.report import parser, publish, ratios, record, say, spread, table
+from benchmarks.sandbox import FULL_CORE_MEGABYTES, HANDLERS, KilledError, build_images, cores, minilm_bundle, sandbox
+from scripts.ask_emulator import TEXTS
+from scripts.containers import Engine, NoEngineError, find_engine
+
+PART = "cold"
+TRIO, MINILM = "three small models", "one transformer (MiniLM)"
+SIZES = (FULL_CORE_MEGABYTES, 512, 3008)
+NAMES = {"handler": "this package", "floor": "the floor", "stock": "FastAPI as it comes"}
+TEXT = TEXTS[1]
+
+
+class Times(NamedTuple):
+    """What one start took, in milliseconds.
+
+    answer: from the first request to its answer. init: of it the runtime's initialisation, as the emulator reports it.
+    start: from the container's start to the first answer.
+    """
+
+    answer: float
+    init: float
+    start: float
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is started, and what it took, round by round."""
+
+    models: str
+    megabytes: int
+    variant: str
+    bundles: Path | None = None
+    taken: list[Times] = field(default_factory=list)
+
+    @property
+    def answers(self) -> list[float]:
+        """The first answers."""
+        return [times.answer for times in self.taken]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, and write the section. Returns the exit status."""
+    options = parser(PART, __doc__, runs=(10, "containers of each kind, beside one that is dropped")).parse_args(
+        arguments
+    )
+    try:
+        engine = find_engine()
+    except NoEngineError as error:
+        say(f"error: {error}")
+        return 1
+    build_images(engine)
+    found = cases(minilm_bundle())
+    for run in range(-1, options.runs):
+        say(f"Cold starts, round {run + 1} of {options.runs} ...")
+        try:
+            taken = [measure(engine, case) for case in found]
+        except KilledError as error:
+            say(f"this round is dropped: {error}")
+            continue
+        check_bodies(found, [body for _, body in taken])
+        if run >= 0:
+            for case, (times, _) in zip(found, taken, strict=True):
+                case.taken.append(times)
+    if len(found[0].taken) * 2 < options.runs:
+        say("error: more than half of the rounds were dropped")
+        return 1
+    publish(options, PART, tables(found))
+    ours = next(case for case in found if case.variant == "handler")
+    record(options, PART, {"cold_start_milliseconds": float(np.median(ours.answers))})
+    return 0
+
+
+def cases(transformer: Path) -> list[Case]:
+    """Return everything that a round starts."""
+    small = [Case(TRIO, size, variant) for size in SIZES for variant in HANDLERS]
+    return small + [Case(MINILM, FULL_CORE_MEGABYTES, variant, transformer) for variant in HANDLERS]
+
+
+def measure(engine: Engine, case: Case) -> tuple[Times, str]:
+    """Start a fresh container and ask it once. Returns the times and the answer's body. Raises KilledError."""
+    with sandbox(engine, case.variant, case.megabytes, case.bundles) as started:
+        asked = time.perf_counter()
+        body = started.ask(TEXT)["body"]
+        answered = time.perf_counter()
+        init = started.init_milliseconds()
+    return Times((answered - asked) * 1000, init, (answered - started.started) * 1000), body
+
+
+def check_bodies(found: Sequence[Case], bodies: Sequence[str]) -> None:
+    """Raise SystemExit if two variants answered different bytes with the same models: they did not do the same."""
+    first: dict[str, str] = {}
+    for case, body in zip(found, bodies, strict=True):
+        if first.setdefault(case.models, body) != body:
+            raise SystemExit(f"error: with {case.models}, {NAMES[case.variant]} answered other bytes")
+
+
+def tables(found: Sequence[Case]) -> list[str]:
+    """Return the section: what each took, and the ratios."""
+    took = [
+        [
+            f"{case.models}, {case.megabytes} MB, {cores(case.megabytes):.2f} cores: {NAMES[case.variant]}",
+            *map(spread, zip(*case.taken, strict=True)),
+        ]
+        for case in found
+    ]
+    return [
+        f"Milliseconds, median (minimum to maximum) of {len(found[0].taken)} containers each:",
+        "",
+        *table(["", "first answer", "of it INIT", "container's start to first answer"], took),
+        "",
+        "Ratios of the first answers, round by round; every variant answered the same bytes:",
+        "",
+        *table(["", "minimum", "median", "maximum"], ratio_rows(found)),
+    ]
+
+
+def ratio_rows(found: Sequence[Case]) -> list[list[str]]:
+    """Return a row for each pair of variants that were measured with the same models and memory."""
+    rows = []
+    for first in (case for case in found if case.variant == "handler"):
+        same = {
+            case.variant: case for case in found if (case.models, case.megabytes) == (first.models, first.megabytes)
+        }
+        where = f"{first.models}, {first.megabytes} MB"
+        for variant, other in (("handler", "floor"), ("stock", "floor"), ("stock", "handler")):
+            pair = ratios(same[variant].answers, same[other].answers)
+            rows.append([f"{where}: {NAMES[variant]} / {NAMES[other]}", *pair])
+    return rows
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,184 @@
+"""The Lambda's image and its rivals, run in containers as AWS would run them: so much memory, so much processor."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+
+from benchmarks.report import ROOT, say
+from handler.auth import new_token
+from scripts.ask_emulator import free_port, hexabot_event
+from scripts.containers import Engine
+from scripts.image import added_to_base, build_image, stage_bundles
+from tests.integration.base_image import ensure_base_image
+
+IMAGE = "ludwig-serverless:bench"
+RIVALS_IMAGE = "ludwig-serverless:bench-rivals"
+CONTEXT = ROOT / "build" / "bench" / "image"
+HANDLERS = {
+    "handler": "handler.entrypoint.lambda_handler",
+    "floor": "benchmarks.floor.lambda_handler",
+    "stock": "benchmarks.stock.lambda_handler",
+}
+"""What runs: this package; the least that answers the same; FastAPI as it comes."""
+FULL_CORE_MEGABYTES = 1769
+"""Lambda gives processor in proportion to memory, and one core at this size."""
+START_SECONDS, ANSWER_SECONDS, LOG_SECONDS = 30, 60, 10
+INIT_REPORT = re.compile(r"INIT REPORT\(durationMs: ([\d.]+)")
+RIVALS = """\
+FROM {image}
+USER root
+RUN python3 -c "import fastapi, mangum, python_multipart" 2> /dev/null \\
+ || python3 -m pip install --quiet --no-cache-dir --target /var/task {packages}
+COPY benchmarks /var/task/benchmarks
+RUN python3 -m compileall -q --invalidation-mode unchecked-hash /var/task ; chmod -R a+rX /var/task
+USER 993:990
+"""
+PINNED = re.compile(r"^((?:fastapi|mangum|python-multipart)==[\w.]+)", re.MULTILINE)
+TOKEN, DIGEST = new_token()
+
+
+class KilledError(Exception):
+    """Raise when a container ended before it answered."""
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A started container. started: when the engine was asked, in `time.perf_counter` seconds."""
+
+    engine: Engine
+    name: str
+    port: int
+    started: float
+
+    def ask(self, text: str) -> dict[str, Any]:
+        """Send Hexabot's request. Raises KilledError if the container is gone or its handler failed."""
+        url = f"http://127.0.0.1:{self.port}/2015-03-31/functions/function/invocations"
+        request = urllib.request.Request(url, json.dumps(hexabot_event(text, TOKEN)).encode())
+        try:
+            with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as response:
+                answer: dict[str, Any] = json.load(response)
+        except (OSError, HTTPException, ValueError) as error:
+            raise KilledError(f"{type(error).__name__}: {error}") from None
+        if answer.get("statusCode") != 200:
+            raise KilledError(str(answer)[:200])
+        return answer
+
+    def init_milliseconds(self) -> float:
+        """Return what the emulator reports of the initialisation. Raises KilledError where the log never has it."""
+        deadline = time.perf_counter() + LOG_SECONDS
+        while True:
+            logs = self.engine.run("logs", self.name)
+            found = INIT_REPORT.search(logs.stderr + logs.stdout)
+            if found is not None:
+                return float(found[1])
+            if time.perf_counter() > deadline:
+                raise KilledError(f"the emulator reported no initialisation: {logs.stderr[-500:]}")
+            time.sleep(0.1)  # the engine writes the log a moment later
+
+    def peak_megabytes(self) -> float:
+        """Return the peak of the runtime process's resident memory."""
+        code = (
+            "import pathlib\n"
+            "for path in pathlib.Path('/proc').glob('[0-9]*/status'):\n"
+            "    if b'awslambdaric' in path.with_name('cmdline').read_bytes():\n"
+            "        print(next(line.split()[1] for line in path.open() if line.startswith('VmHWM')))\n"
+        )
+        done = self.engine.run("exec", self.name, "python3", "-I", "-c", code)
+        return max(map(int, done.stdout.split())) * 1024 / 1e6
+
+    def was_killed(self) -> bool:
+        """Tell whether the kernel killed a process of the container for want of memory."""
+        found = self.engine.run("inspect", "--format", "{{.State.OOMKilled}}", self.name, check=False)
+        logs = self.engine.run("logs", self.name, check=False)
+        return "true" in found.stdout.lower() or "signal: killed" in logs.stderr + logs.stdout
+
+
+def build_images(engine: Engine, bundles: Path = ROOT / "examples" / "bundles") -> None:
+    """Build the Lambda's image as it is deployed, and on top of it the rivals, compiled as it is."""
+    say("Building the images ...")
+    base = ensure_base_image(engine)
+    stage_bundles(bundles)
+    build_image(engine, IMAGE, ROOT / "build" / "image" / "bundles", base)
+    shutil.rmtree(CONTEXT, ignore_errors=True)
+    (CONTEXT / "benchmarks").mkdir(parents=True)
+    for name in ("__init__", "floor", "stock"):
+        shutil.copy(ROOT / "benchmarks" / f"{name}.py", CONTEXT / "benchmarks")
+    pinned = PINNED.findall((ROOT / "requirements" / "full.txt").read_text(encoding="utf-8"))
+    (CONTEXT / "Dockerfile").write_text(RIVALS.format(image=IMAGE, packages=" ".join(pinned)), encoding="utf-8")
+    engine.run("build", "-t", RIVALS_IMAGE, str(CONTEXT))
+
+
+def image_megabytes(engine: Engine) -> float:
+    """Return what the handler's image adds to its base."""
+    return added_to_base(engine, IMAGE)[0] / 1e6
+
+
+@contextmanager
+def sandbox(engine: Engine, variant: str, megabytes: int, bundles: Path | None = None) -> Iterator[Sandbox]:
+    """Start a fresh container with Lambda's limits, its emulator listening; the runtime starts at the first request."""
+    port = free_port()
+    image = IMAGE if variant == "handler" else RIVALS_IMAGE
+    place = "/var/task/bundles" if bundles is None else "/models"
+    mounted = () if bundles is None else ("-v", f"{bundles.resolve()}:{place}:ro")
+    limits = ("--read-only", "--tmpfs", "/tmp", "-m", f"{megabytes}m", "--cpus", f"{cores(megabytes):.3f}")
+    settings = {"NLU_BUNDLES": place, "NLU_TOKEN_DIGESTS": DIGEST}
+    given = [option for name, value in settings.items() for option in ("-e", f"{name}={value}")]
+    published = ("-p", f"127.0.0.1:{port}:8080")
+    name = engine.run("create", *limits, *mounted, *published, *given, image, HANDLERS[variant]).stdout.strip()
+    try:
+        started = time.perf_counter()
+        engine.run("start", name)
+        wait_for_emulator(port)
+        yield Sandbox(engine, name, port, started)
+    finally:
+        engine.run("rm", "-f", "-t", "0", name, check=False)
+
+
+def cores(megabytes: int) -> float:
+    """Return the processor that Lambda gives to a size of memory, at most what this project asks of a laptop."""
+    return min(megabytes / FULL_CORE_MEGABYTES, 2.0)
+
+
+def wait_for_emulator(port: int) -> None:
+    """Wait until the emulator answers; it says 404 here, and starts no runtime for it."""
+    deadline = time.perf_counter() + START_SECONDS
+    while True:
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=ANSWER_SECONDS).close()
+        except HTTPError:
+            return
+        except (URLError, HTTPException, OSError):
+            if time.perf_counter() > deadline:
+                raise
+            time.sleep(0.01)
+
+
+def minilm_bundle() -> Path:
+    """Return a folder with one bundle of a transformer, trained and exported the first time: about five minutes."""
+    run, bundles = ROOT / "build" / "bench" / "runs" / "intent", ROOT / "build" / "bench" / "bundles" / "minilm"
+    dataset = ("--dataset", "examples/demo/dataset.csv")
+    if not (run / "training.json").exists():
+        say("Training a transformer for one epoch, once ...")
+        chosen = ("--config", "intent-bert", "--pretrained", "minilm", "--epochs", "1", "--overwrite")
+        _python("-m", "training", "fit", *chosen, *dataset, "--output", str(run))
+    if not (bundles / "intent" / "manifest.json").exists():
+        say("Exporting it ...")
+        _python("-m", "export", str(run), str(bundles / "intent"), *dataset, "--max-rows", "50")
+    return bundles
+
+
+def _python(*arguments: str) -> None:
+    done = subprocess.run([sys.executable, *arguments], cwd=ROOT, stdout=sys.stderr)
+    if done.returncode:
+        raise SystemExit(f"error: python {' '.join(arguments[:3])} ended with status {done.returncode}")

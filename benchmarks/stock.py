@@ -1,0 +1,37 @@
+"""FastAPI as it comes: the same models behind a plain application, its own form parser, and Mangum.
+
+What most people would write on a first day, and so the other side of the scale: `benchmarks.floor` is what cannot be
+gone below. The models, their loading and their answers are the handler's own.
+"""
+
+import os
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI, HTTPException, Request, Response
+from mangum import Mangum
+
+from handler.auth import authorize
+from handler.errors import UnauthorizedError
+from handler.hexabot import load_service
+from handler.settings import Settings
+
+settings = Settings.from_env(os.environ)
+service = load_service(settings)
+app = FastAPI(title="ludwig-serverless, as FastAPI comes")
+
+
+@app.post("/predict")
+async def predict(request: Request, token: str = "") -> Response:
+    """Answer Hexabot."""
+    if not settings.open:
+        try:
+            authorize([token], settings.token_digests)
+        except UnauthorizedError as error:
+            raise HTTPException(401, str(error)) from None
+    async with request.form() as form:
+        fields: dict[str, Any] = dict(form)
+    return Response(msgspec.json.encode(service.predict(fields).answer), media_type="application/json")
+
+
+lambda_handler = Mangum(app, lifespan="off")

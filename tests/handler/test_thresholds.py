@@ -1,0 +1,118 @@
+"""Answers below a bundle's thresholds: Hexabot must not take them for good, and others must find them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handler.bundle import MANIFEST, parse_manifest, read_bundle
+from handler.errors import BundleError
+from tests.bundles import INTENTS, SURE, Head, edit_manifest, write_bundle, write_standard_bundles
+from tests.handler.deployment import Send, deploy, predict
+from tests.hexabot_client import understand
+
+UNSURE = Head(name="intent", kind="category", words=INTENTS, logits={"fly": SURE, "hotel": 2.0, "hello": SURE})
+"""Of "hotel" it is sure to 0.71; of the other words to 0.99."""
+
+
+def with_thresholds(bundle: Path, default: float, **by_label: float) -> Path:
+    """Give the only output of a bundle thresholds, as export does."""
+    outputs = json.loads((bundle / MANIFEST).read_bytes())["outputs"]
+    outputs[0]["thresholds"] = {"default": default, "by_label": by_label}
+    edit_manifest(bundle, outputs=outputs)
+    return bundle
+
+
+@pytest.fixture
+def send(tmp_path: Path) -> Send:
+    """Deploy the three models, the intent with a threshold."""
+    bundles = write_standard_bundles(tmp_path)
+    for path in (bundles / "intent").iterdir():
+        path.unlink()
+    (bundles / "intent").rmdir()
+    with_thresholds(write_bundle(bundles / "intent", UNSURE), 0.8)
+    return deploy(bundles)
+
+
+def ask(send: Send, text: str) -> dict[str, Any]:
+    answer = predict(send, {"text": text})
+    assert answer.status == 200
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def test_hexabot_sees_no_intent_below_the_threshold(send: Send) -> None:
+    assert understand("fly", ask(send, "fly")).traits["intent"].value == "book_flight"
+    understood = understand("hotel in Paris", ask(send, "hotel in Paris"))
+    assert set(understood.traits) == {"language"}
+    assert [slot.value for slot in understood.slots] == ["Paris"]
+
+
+def test_the_answer_itself_stands_apart(send: Send) -> None:
+    intent = ask(send, "hotel")["intent"]
+    assert (intent["status"], intent["error"]) == (
+        "failed",
+        "The model is not sure enough: its answer is below the threshold.",
+    )
+    assert intent["below_threshold"]["intent_predictions"] == "book_hotel"
+    assert intent["below_threshold"]["intent_probability"] == pytest.approx(0.71, abs=0.01)
+    assert "predictions" not in intent
+
+
+@pytest.mark.parametrize(
+    ("default", "by_label", "answered"),
+    [
+        (0.8, {"book_hotel": 0.5}, True),
+        (0.5, {"book_hotel": 0.8}, False),
+        (0.0, {}, True),
+        (1.0, {"greeting": 0}, False),
+    ],
+    ids=["lower", "higher", "none", "other"],
+)
+def test_a_label_may_have_its_own(default: float, by_label: dict[str, float], answered: bool, tmp_path: Path) -> None:
+    send = deploy(with_thresholds(write_bundle(tmp_path / "intent", UNSURE), default, **by_label))
+    assert (ask(send, "hotel")["intent"]["status"] == "success") is answered
+
+
+def test_the_other_outputs_of_a_model_are_answered(tmp_path: Path) -> None:
+    tagger = Head(name="slots", kind="sequence", words={"Paris": "B-city"})
+    send = deploy(with_thresholds(write_bundle(tmp_path / "joint", UNSURE, tagger, name="joint"), 0.8))
+    answer = ask(send, "hotel Paris")
+    assert set(answer["joint"]["predictions"]) == {"slots_predictions", "slots_probabilities", "slots_probability"}
+    assert answer["joint"]["status"] == answer["slots"]["status"] == "success"
+    assert answer["joint"]["below_threshold"] == answer["intent"]["below_threshold"]
+    assert answer["intent"]["status"] == "failed"
+    assert set(ask(send, "fly Paris")["joint"]) == {"predictions", "status"}
+
+
+def test_a_language_is_answered_however_unsure(tmp_path: Path) -> None:
+    head = Head(name="language", kind="category", words={"fly": "en", "voler": "fr"}, logits={"fly": 0.1, "voler": 0.1})
+    send = deploy(with_thresholds(write_bundle(tmp_path / "language", head), 0.99))
+    assert understand("fly", ask(send, "fly")).traits["language"].value == "en"
+
+
+def test_a_batch_has_a_column_that_tells(send: Send) -> None:
+    table = {"columns": ["text"], "data": [["fly"], ["hotel"]]}
+    answer = predict(send, {"dataset": json.dumps(table)}, "/batch_predict").json()
+    found = answer["intent"]["predictions"]
+    rows = [dict(zip(found["columns"], row, strict=True)) for row in found["data"]]
+    assert [(row["intent_predictions"], row["intent_below_threshold"]) for row in rows] == [
+        ("book_flight", False),
+        ("book_hotel", True),
+    ]
+    assert "language_below_threshold" not in answer["language"]["predictions"]["columns"]
+
+
+def test_a_manifest_without_thresholds_is_written_as_before(tmp_path: Path) -> None:
+    bundle = write_bundle(tmp_path / "intent", UNSURE)
+    content = (bundle / MANIFEST).read_bytes()
+    assert b"thresholds" not in content
+    assert read_bundle(bundle).to_json() == content
+
+
+@pytest.mark.parametrize("default", [-0.1, 1.1])
+def test_a_threshold_that_is_no_probability_is_refused(default: float, tmp_path: Path) -> None:
+    bundle = with_thresholds(write_bundle(tmp_path / "intent", UNSURE), default)
+    with pytest.raises(BundleError, match="is not a manifest"):
+        parse_manifest((bundle / MANIFEST).read_bytes(), "manifest.json")

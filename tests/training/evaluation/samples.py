@@ -1,0 +1,66 @@
+"""Evaluations made without a model: answers that a test can count on its fingers."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from training.evaluation.evaluate import Source, evaluate
+
+LABELS = {
+    "input_features": [{"name": "text", "type": "text"}],
+    "output_features": [{"name": "intent", "type": "category"}],
+}
+TAGS = {
+    "input_features": [{"name": "text", "type": "text", "preprocessing": {"tokenizer": "space", "lowercase": False}}],
+    "output_features": [{"name": "slots", "type": "sequence", "decoder": {"type": "tagger"}}],
+}
+LEARNING = {
+    "best_epoch": 2,
+    "outputs": {
+        "intent": {
+            "training": {"loss": [2.0, 1.0, 0.5], "accuracy": [0.1, 0.5, 0.9]},
+            "validation": {"loss": [2.1, 1.2, 1.3], "accuracy": [0.1, 0.6, 0.5]},
+        }
+    },
+}
+
+
+def evaluate_labels(
+    folder: Path,
+    rows: Sequence[tuple[str, str, str, float]],
+    *,
+    learning: Mapping[str, Any] | None = LEARNING,
+    known: Sequence[str] | None = None,
+    thresholds: Mapping[str, Any] | None = None,
+    outside: Sequence[tuple[str, str, str, float]] = (),
+) -> dict[str, Any]:
+    """Evaluate answers. rows: text, what is right, what is answered, how surely."""
+    answers = {text: (answer, confidence) for text, _, answer, confidence in [*rows, *outside]}
+
+    def predict(asked: pd.DataFrame) -> list[dict[str, Any]]:
+        found = [answers[text] for text in asked["text"]]
+        return [
+            {"intent_predictions": label, "intent_probability": sure, "intent_probabilities": [sure, 1 - sure]}
+            for label, sure in found
+        ]
+
+    source = Source("the test split", "intent", learning=learning, known={"intent": list(known)} if known else {})
+    table = pd.DataFrame([(text, right) for text, right, _, _ in rows], columns=["text", "intent"])
+    strangers = pd.DataFrame([(text, right) for text, right, _, _ in outside], columns=["text", "intent"])
+    return evaluate(predict, LABELS, table, folder, source, thresholds=thresholds, outside=strangers)
+
+
+def evaluate_slots(
+    folder: Path, rows: Sequence[tuple[str, str, str]], padding: Sequence[str] = ("<EOS>", "<PAD>", "B-noise")
+) -> dict[str, Any]:
+    """Evaluate tags of words. rows: text, right tags, answered tags; padding: what the model says behind them."""
+    answers = {text: answered.split() for text, _, answered in rows}
+
+    def predict(asked: pd.DataFrame) -> list[dict[str, Any]]:
+        padded = [["<SOS>", *answers[text], *padding] for text in asked["text"]]
+        return [{"slots_predictions": tags, "slots_probabilities": [0.75] * len(tags)} for tags in padded]
+
+    table = pd.DataFrame([(text, right) for text, right, _ in rows], columns=["text", "slots"])
+    return evaluate(predict, TAGS, table, folder, Source("the test split", "slots"))

@@ -1,0 +1,95 @@
+"""Thresholds, fitted to answers whose best threshold is plain to see."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.training.evaluation.samples import evaluate_labels
+from training.evaluation.thresholds import Answered, Wish, fit_thresholds, measure
+
+Rows = list[tuple[str, str, float]]
+
+
+def answered(rows: Rows, outside: Rows = ()) -> Answered:  # type: ignore[assignment]
+    """Read rows of: what is right, what is answered, how surely."""
+
+    def records(given: Rows) -> list[dict[str, Any]]:
+        return [
+            {"intent": right, "intent_predictions": label, "intent_probability": sure} for right, label, sure in given
+        ]
+
+    return Answered.read("intent", records(rows), records(list(outside)))
+
+
+GOOD_ABOVE_HALF: Rows = [("a", "a", 0.9), ("b", "b", 0.8), ("a", "a", 0.6), ("b", "a", 0.4), ("a", "b", 0.3)]
+
+
+def test_the_smallest_threshold_that_is_right_often_enough() -> None:
+    assert fit_thresholds(answered(GOOD_ABOVE_HALF), Wish(1.0))["default"] == 0.5
+    assert fit_thresholds(answered(GOOD_ABOVE_HALF), Wish(0.75))["default"] == pytest.approx(0.35)
+    assert fit_thresholds(answered(GOOD_ABOVE_HALF), Wish(0.6))["default"] == 0.0
+
+
+def test_an_accuracy_out_of_reach_is_said_to_be() -> None:
+    rows: Rows = [("a", "b", 0.9), ("a", "a", 0.8), ("b", "b", 0.7), ("a", "b", 0.2)]
+    found = fit_thresholds(answered(rows), Wish(0.99))
+    assert found["fitted"]["reached"] is False
+    assert found["default"] == pytest.approx(0.45)  # two of three are right: no other is better
+
+
+def test_rows_out_of_scope_are_told_apart() -> None:
+    inside: Rows = [("a", "a", 0.9), ("b", "b", 0.8), ("a", "a", 0.7)]
+    outside: Rows = [("oos", "a", 0.6), ("oos", "b", 0.3)]
+    found = fit_thresholds(answered(inside, outside), Wish(out_of_scope="oos"))
+    assert found["default"] == pytest.approx(0.65)
+    measured = measure(answered(inside, outside), found)
+    assert measured == {
+        "rows": 5,
+        "answered": 3,
+        "coverage": 1.0,
+        "accuracy": 1.0,
+        "out_of_scope": 2,
+        "refused": 2,
+    }
+
+
+def test_answers_to_rows_out_of_scope_are_wrong() -> None:
+    inside: Rows = [("a", "a", 0.9), ("b", "b", 0.5)]
+    found = fit_thresholds(answered(inside, [("oos", "a", 0.7)]), Wish(1.0, "oos"))
+    assert found["default"] == 0.8
+
+
+def test_a_label_has_its_own_threshold_where_it_has_rows_enough() -> None:
+    rows: Rows = [("a", "a", 0.5 + place / 100) for place in range(10)]
+    rows += [("b", "b", 0.9)] * 8 + [("x", "b", 0.8)] * 4 + [("c", "c", 0.95)] * 3 + [("x", "c", 0.4)]
+    found = fit_thresholds(answered(rows), Wish(0.9, per_label=True))
+    assert found["default"] == pytest.approx(0.85)  # that of b, too; c has too few rows to tell
+    assert found["by_label"] == {"a": 0.5}  # always right, as far as was seen
+    assert fit_thresholds(answered(rows), Wish(0.9))["by_label"] == {}
+
+
+@given(
+    rows=st.lists(
+        st.tuples(st.sampled_from("ab"), st.sampled_from("ab"), st.integers(0, 100).map(lambda part: part / 100)),
+        min_size=1,
+    ),
+    accuracy=st.sampled_from([0.5, 0.8, 0.95, 1.0]),
+)
+def test_what_is_reached_holds(rows: Rows, accuracy: float) -> None:
+    found = fit_thresholds(answered(rows), Wish(accuracy))
+    measured = measure(answered(rows), found)
+    assert measured["answered"] > 0
+    assert not found["fitted"]["reached"] or measured["accuracy"] >= accuracy
+
+
+def test_a_report_measures_thresholds_on_its_own_rows(tmp_path: Path) -> None:
+    rows = [("one", "a", "a", 0.9), ("two", "b", "a", 0.4)]
+    thresholds = {"intent": {**fit_thresholds(answered([("a", "a", 0.8), ("b", "a", 0.6)]), Wish(1.0)), "measured": {}}}
+    metrics = evaluate_labels(tmp_path, rows, thresholds=thresholds, outside=[("huh", "oos", "a", 0.5)])
+    test = metrics["thresholds"]["intent"]["measured"]["test"]
+    assert (test["coverage"], test["accuracy"], test["out_of_scope"], test["refused"]) == (0.5, 1.0, 1, 1)
+    refused = {point["threshold"]: point["refused"] for point in metrics["outputs"]["intent"]["coverage"]}
+    assert (refused[0.5], refused[0.52]) == (0.0, 1.0)

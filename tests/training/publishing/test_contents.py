@@ -1,0 +1,164 @@
+"""What is published and what is refused: on the command line, without anything sent."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from huggingface_hub import ModelCard
+
+from tests.bundles import TAGGER, edit_manifest, write_bundle
+from tests.training.publishing.conftest import Made, write_proven_bundle
+from tests.training.publishing.test_hub import ROOT
+from training.__main__ import main
+from training.errors import PublishError
+from training.publishing.contents import read_listing
+
+TO = ("--to", "hf://me/travel")
+
+
+def test_a_dry_run_prints_the_card_and_sends_nothing(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [*made.arguments, *TO, "--version", "v3", "--language", "en", "--language", "fr"]
+    assert main(["publish", *arguments, "--dry-run"]) == 0
+    out, err = capsys.readouterr()
+    card = ModelCard(out)
+    assert card.data.to_dict() == {
+        "language": ["en", "fr"],
+        "library_name": "ludwig",
+        "license": "cc-by-4.0",
+        "pipeline_tag": "text-classification",
+        "tags": ["ludwig", "ludwig-serverless", "hexabot", "nlu", "onnx"],
+        "model-index": card.data.to_dict()["model-index"],
+    }
+    assert card.data.model_name == "travel"
+    assert {result.metric_type: result.metric_value for result in card.data.eval_results or ()} == {
+        "accuracy": 0.91,
+        "loss": 0.25,
+    }
+    for part in (
+        "python -m handler serve hf://me/travel@v3",
+        "It answers `intent`, one of 3: `book_flight`, `book_hotel`, `greeting`.",
+        "120 rows, of the SHA-256 `dddd",
+        "| intent | accuracy | 0.9100 |",
+        "| the same labels | 1 |",
+        "The bundle holds 1 of the rows",
+    ):
+        assert part in card.text
+    assert "bundle/model.onnx" in err
+    assert "Nothing was sent. Without --dry-run this becomes hf://me/travel@v3." in err
+
+
+def test_a_bundle_alone_and_a_run_alone(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["publish", "--bundle", str(made.bundle), *TO, "--dry-run"]) == 0
+    out, err = capsys.readouterr()
+    assert "model/" not in err
+    assert "| intent | accuracy | 0.9100 |" in out
+    assert "No licence is given" in err
+    assert main(["publish", "--run", str(made.run), *TO, "--dry-run"]) == 0
+    out, err = capsys.readouterr()
+    assert "bundle/" not in err
+    assert "python -m export model bundles/travel" in out
+    assert "Parity" not in out
+
+
+def unproven(made: Made) -> None:
+    parity = {"passed": False, "rows": 9, "odd_rows": 0, "ids_equal": 9, "labels_equal": 7, "max_abs_diff": 0.5}
+    edit_manifest(made.bundle, parity={**parity, "tolerance": 1e-4, "worst": []})
+
+
+def of_another_model(made: Made) -> None:
+    (made.run / "model" / "model_weights.safetensors").write_bytes(b"retrained")
+
+
+def altered(made: Made) -> None:
+    (made.bundle / "model.onnx").write_bytes(b"altered")
+
+
+def pickled(made: Made) -> None:
+    (made.run / "model" / "model_weights.safetensors").rename(made.run / "model" / "model_weights")
+
+
+def no_run(made: Made) -> None:
+    (made.run / "model" / "training_set_metadata.json").unlink()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (unproven, "does not answer as its model does (it was exported with --force): of 9 rows, 2 have other labels"),
+        (of_another_model, "was exported from another model than "),
+        (altered, "model.onnx was altered"),
+        (pickled, "are pickled, and a pickle can run code wherever it is read. Turn them into"),
+        (no_run, "is not a Ludwig model: expected"),
+    ],
+)
+def test_what_is_refused(
+    spoil: Callable[[Made], None], message: str, made: Made, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spoil(made)
+    assert main(["publish", *made.arguments, *TO, "--dry-run"]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_nothing_to_publish(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["publish", *TO]) == 1
+    assert "There is nothing to publish: give --run runs/intent, --bundle" in capsys.readouterr().err
+
+
+def test_a_report_that_is_not_there(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
+    (made.run / "evaluation" / "report.html").unlink()
+    assert main(["publish", *made.arguments, *TO, "--dry-run", "--with-report"]) == 1
+    assert "report.html is not there: leave out --with-report, or evaluate the run first." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("version", ["latest", "main", "../v1", "v/1", "", "v1.lock", "v..1", "-v"])
+def test_a_version_that_is_no_name(version: str, made: Made, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["publish", *made.arguments, *TO, f"--version={version}"])
+    assert "expected letters, digits, dots and dashes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("path", ["../x", "/etc/x", "a/../../x", "a\\x", "", "a//x", "./x", "c:x", "x\0"])
+def test_a_listing_that_leads_out_of_its_folder(path: str) -> None:
+    content = json.dumps({"version": "v1", "files": {path: {"sha256": "0" * 64, "bytes": 1}}}).encode()
+    with pytest.raises(PublishError, match="which is not inside its folder: do not use it"):
+        read_listing(content, "there")
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"\xff", b'{"version": "v1", "files": {"a": 1}}'])
+def test_a_listing_that_is_none(content: bytes) -> None:
+    with pytest.raises(PublishError, match="there is not what `python -m training publish` writes"):
+        read_listing(content, "there")
+
+
+def test_a_folder_that_is_not_ones_own_is_not_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    assert main(["fetch", "hf://me/travel@v1", "--output", str(tmp_path), "--overwrite"]) == 1
+    assert f"{tmp_path} exists and was not fetched" in capsys.readouterr().err
+    assert main(["fetch", "hf://me/travel@v1", "--output", ".", "--overwrite"]) == 1
+    assert "holds the folder that you are in" in capsys.readouterr().err
+
+
+def test_a_tagger_is_described_as_one(made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bundle = write_bundle(tmp_path / "slots", TAGGER)
+    assert main(["publish", "--bundle", str(bundle), *TO, "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    assert ModelCard(out).data.pipeline_tag == "token-classification"
+    assert "It answers `slots`, one of 4: `O`, `B-city`, `I-city`, `B-date`." in out
+
+
+def test_a_bundle_of_an_old_licence_keeps_it(made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    provenance = {"ludwig_version": "0.17.10", "model_sha256": "0" * 64, "exported_at": "x", "exporter_version": "x"}
+    bundle = write_proven_bundle(tmp_path / "licensed", made.run, provenance={**provenance, "license": "CC-BY-4.0"})
+    assert main(["publish", "--bundle", str(bundle), *TO, "--dry-run"]) == 0
+    assert ModelCard(capsys.readouterr().out).data.license == "cc-by-4.0"
+
+
+def test_the_commands_are_light() -> None:
+    """Nothing heavy is imported before it is needed."""
+    heavy = "{'torch', 'ludwig', 'pandas', 'boto3', 'huggingface_hub', 'jinja2'}"
+    code = f"import sys, training.__main__ as m; m._parser(); print(sorted({heavy} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert found.stdout == "[]\n"

@@ -1,0 +1,193 @@
+"""Train on a Ray cluster: one `fit`, as it is, on whichever worker has room, and the run brought back.
+
+Several at once, on several workers, are several commands. One training is not spread over workers: what Ludwig 0.17.10
+calls its Ray backend trains a copy in each worker, on a part of the rows, averages nothing, and keeps one of them
+(`scripts/ludwig_on_ray.py` shows it; `init_dist_strategy("local")` in `ludwig/backend/ray.py` is why).
+"""
+
+import argparse
+import copy
+import io
+import json
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from export.console import say
+from training.errors import ClusterError, ConfigError, TrainingError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from training.config import Config
+    from training.fit import Fitted
+
+BACKENDS = ("local", "ray")
+PACKAGES = ("training", "export", "handler")
+RETRIES = 3
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say where to train."""
+    parser.add_argument(
+        "--backend", choices=BACKENDS, default="local", help="ray: on a worker of a Ray cluster (%(default)s)"
+    )
+    parser.add_argument(
+        "--address", default="auto", metavar="HOST:PORT", help="of the cluster's head (default: RAY_ADDRESS, or here)"
+    )
+    parser.add_argument(
+        "--cpus", type=int, default=1, help="with --backend ray: what the worker must have (%(default)s)"
+    )
+    parser.add_argument(
+        "--gpus", type=int, default=0, help="with --backend ray: what the worker must have (%(default)s)"
+    )
+
+
+def fit_on(options: argparse.Namespace) -> "Callable[..., Fitted]":
+    """Return what trains where the options say."""
+    return partial(fit_on_cluster, address=options.address, cpus=options.cpus, gpus=options.gpus)
+
+
+def check_config(config: "Config") -> None:
+    """Raise ConfigError if a configuration asks for Ludwig's own Ray backend."""
+    backend = config.get("backend")
+    if "ray" in (backend, backend.get("type") if isinstance(backend, dict) else None):
+        raise ConfigError(
+            "The configuration asks for `backend: ray`, with which Ludwig trains a copy of the model in each worker on "
+            "a part of the rows, and keeps one of them. Take it out, and give --backend ray: the whole model then "
+            "trains on one worker of the cluster."
+        )
+
+
+def fit_on_cluster(
+    config: "Config",
+    dataset: "pd.DataFrame",
+    folder: Path,
+    *,
+    address: str = "auto",
+    cpus: int = 1,
+    gpus: int = 0,
+    **options: Any,
+) -> "Fitted":
+    """Train as `training.fit.fit` does, on a worker of a Ray cluster.
+
+    address: of the cluster's head. cpus, gpus: what the worker must have. options: those of `fit`.
+    A worker that is lost, such as a spot machine, costs the training on it: Ray starts it again elsewhere.
+    Raises ClusterError if the cluster or the worker is lost, and TrainingError as `fit` does.
+    """
+    from training.fit import Fitted, check_output
+
+    check_output(folder, overwrite=options.get("overwrite", False))
+    ray = _connected(address)
+    try:
+        say(f"Waiting for a worker with {cpus} CPUs and {gpus} GPUs, of {_described(ray)} ...")
+        task = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=RETRIES)(_fit_here)
+        reference = task.remote(_portable(config), dataset, folder.name, options)
+        archive, error = _result(ray, reference)
+        if error:
+            raise TrainingError(error)
+        _unpack(archive, folder)
+    finally:
+        ray.shutdown()
+    return Fitted(folder, json.loads((folder / "training.json").read_text(encoding="utf-8"))["metrics"])
+
+
+def _connected(address: str) -> Any:
+    try:
+        ray: Any = import_module("ray")
+    except ModuleNotFoundError:
+        raise ClusterError(
+            "--backend ray needs Ray: `pip install 'ludwig-serverless[ray]'`, or the environment that "
+            "`python3 scripts/environment.py ray` makes."
+        ) from None
+    modules = [str(Path(__file__).parents[1] / package) for package in PACKAGES]
+    try:
+        ray.init(address=address, runtime_env={"py_modules": modules}, logging_level="ERROR")
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise ClusterError(
+            f"No Ray cluster is reached at {address!r} ({type(error).__name__}). Start one: `ray up "
+            "training/ray-cluster.yaml`, or `ray start --head` on this machine; then give its --address."
+        ) from None
+    return ray
+
+
+def _described(ray: Any) -> str:
+    has = ray.cluster_resources()
+    nodes = sum(node["Alive"] for node in ray.nodes())
+    return f"{nodes} machines with {has.get('CPU', 0):.0f} CPUs and {has.get('GPU', 0):.0f} GPUs"
+
+
+def _result(ray: Any, reference: Any) -> tuple[bytes, str]:
+    try:
+        found: tuple[bytes, str] = ray.get(reference)
+    except KeyboardInterrupt:
+        ray.cancel(reference)
+        raise
+    except ray.exceptions.RayError as error:
+        raise ClusterError(
+            f"The training on the cluster was lost ({type(error).__name__}): {str(error).strip().splitlines()[-1]}. "
+            "Look at the cluster with `ray status`, and run the command again."
+        ) from None
+    return found
+
+
+def _fit_here(
+    config: Mapping[str, Any], dataset: "pd.DataFrame", name: str, options: Mapping[str, Any]
+) -> tuple[bytes, str]:
+    """Train on a worker. Returns the run's folder as an archive, or what went wrong."""
+    from training.config import MINILM, with_pretrained
+    from training.fit import fit
+
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary, name)
+        try:
+            config = with_pretrained(dict(config), MINILM) if _starts_from(config, MINILM) else dict(config)
+            fit(config, dataset, folder, **options)
+        except TrainingError as error:
+            return b"", str(error)
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as archive:
+            archive.add(folder, arcname=".")
+        return packed.getvalue(), ""
+
+
+def _portable(config: "Config") -> "Config":
+    """Return a configuration that names MiniLM in place of its folder on this machine."""
+    from training.config import MINILM, minilm_folder
+
+    try:
+        here = str(minilm_folder())
+    except ConfigError:
+        return config
+    if not _starts_from(config, here):
+        return config
+    portable = copy.deepcopy(config)
+    for feature in portable["input_features"]:
+        if _pretrained(feature) == here:
+            feature["encoder"]["pretrained_model_name_or_path"] = MINILM
+    return portable
+
+
+def _starts_from(config: Mapping[str, Any], name: str) -> bool:
+    return any(_pretrained(feature) == name for feature in config["input_features"])
+
+
+def _pretrained(feature: Mapping[str, Any]) -> Any:
+    encoder = feature.get("encoder")
+    return encoder.get("pretrained_model_name_or_path") if isinstance(encoder, dict) else None
+
+
+def _unpack(packed: bytes, folder: Path) -> None:
+    """Put a run into its place, whole."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
+        run = Path(temporary, folder.name)
+        with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+            archive.extractall(run, filter="data")
+        shutil.rmtree(folder, ignore_errors=True)
+        run.rename(folder)

@@ -1,0 +1,1 @@
+"""What a trained model does well and badly: answers, metrics, thresholds, pictures and a report."""

@@ -1,0 +1,128 @@
+"""`python -m training predict`, `evaluate` and `report`, on a command line."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from export.console import say
+from training.errors import DatasetError, EvaluationError, TrainingError
+
+RAW = argparse.RawDescriptionHelpFormatter
+PREDICT = """
+Ask a trained model new rows, and write its answers beside them: a label and its probability, or a tag for each word.
+"""
+PREDICT_EXAMPLES = """
+examples:
+  python -m training predict runs/intent --dataset new.csv --output answers.csv
+  python -m training predict runs/slots --dataset new.jsonl --output answers.jsonl
+
+The rows need the column that the model reads, text (or utterance); others are kept.
+"""
+EVALUATE = """
+Measure a trained model on labelled rows, and write a folder like the one that `fit` wrote: the report, its pictures,
+the metrics and every answer.
+"""
+EVALUATE_EXAMPLES = """
+examples:
+  python -m training evaluate runs/intent --dataset last-week.csv --output evaluations/last-week
+
+The rows need the columns that the model reads and learnt: text, and intent, language or slots. A model with thresholds
+is measured with them.
+"""
+REPORT = """
+Draw the pictures and write the report of a finished run or evaluation again, from what it stored; no model is loaded.
+"""
+REPORT_EXAMPLES = """
+examples:
+  python -m training report runs/intent
+  python -m training report evaluations/last-week
+"""
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the three commands to the parser of `python -m training`."""
+    help_line = "ask a trained model new rows"
+    parser = commands.add_parser(
+        "predict", help=help_line, description=PREDICT, epilog=PREDICT_EXAMPLES, formatter_class=RAW
+    )
+    _add_model(parser)
+    parser.add_argument("--dataset", required=True, type=Path, help="the rows: CSV, TSV, JSON, JSONL or Parquet")
+    parser.add_argument("--output", required=True, type=Path, help="the answers: .csv or .jsonl")
+    parser.add_argument("--overwrite", action="store_true", help="replace the answers if they exist")
+    parser.set_defaults(run=_predict)
+
+    help_line = "measure a trained model on labelled rows"
+    parser = commands.add_parser(
+        "evaluate", help=help_line, description=EVALUATE, epilog=EVALUATE_EXAMPLES, formatter_class=RAW
+    )
+    _add_model(parser)
+    parser.add_argument("--dataset", required=True, type=Path, help="labelled rows: CSV, TSV, JSON, JSONL or Parquet")
+    parser.add_argument("--output", required=True, type=Path, help="a new folder, or an evaluation to replace")
+    parser.set_defaults(run=_evaluate)
+
+    help_line = "draw the pictures of a finished run again"
+    parser = commands.add_parser(
+        "report", help=help_line, description=REPORT, epilog=REPORT_EXAMPLES, formatter_class=RAW
+    )
+    parser.add_argument("run_folder", type=Path, metavar="RUN", help="a run, or a folder that `evaluate` wrote")
+    parser.set_defaults(run=_report)
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", type=Path, metavar="RUN", help="a run of `fit`, or a folder that Ludwig wrote")
+    parser.add_argument(
+        "--allow-pickle", action="store_true", help="read weights that an old Ludwig pickled, of models that you trust"
+    )
+
+
+def _predict(options: argparse.Namespace) -> None:
+    from export.model import find_model_folder
+    from export.rows import read_rows
+    from training.evaluation.loaded import ask
+
+    output: Path = options.output
+    if output.suffix.lower() not in (".csv", ".jsonl"):
+        raise DatasetError(f"{output} has the ending {output.suffix!r}; expected .csv or .jsonl.")
+    if output.exists() and not options.overwrite:
+        raise DatasetError(f"{output} exists: give another name, or --overwrite.")
+    find_model_folder(options.model, allow_pickle=options.allow_pickle)
+    rows = ask(options.model, read_rows(options.dataset), allow_pickle=options.allow_pickle)
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        if output.suffix.lower() == ".csv":
+            rows.to_csv(output, index=False)
+        else:
+            lines = [json.dumps(row, ensure_ascii=False) for row in rows.to_dict("records")]
+            output.write_text("\n".join(lines) + "\n", encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise TrainingError(f"{output} cannot be written: {error.strerror or error}.") from None
+    say(f"Saved {len(rows)} answers to {output}.")
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from export.model import find_model_folder
+    from export.rows import read_rows
+    from training.evaluation.evaluate import METRICS
+    from training.evaluation.loaded import evaluate_file
+    from training.evaluation.metrics import summary
+    from training.evaluation.report import REPORT as PAGE
+
+    output: Path = options.output
+    if output.exists() and not (output / METRICS).is_file() and (not output.is_dir() or any(output.iterdir())):
+        raise EvaluationError(f"{output} exists and is no evaluation: give another folder with --output.")
+    find_model_folder(options.model, allow_pickle=options.allow_pickle)
+    rows = read_rows(options.dataset)
+    metrics = evaluate_file(options.model, rows, output, options.dataset.name, allow_pickle=options.allow_pickle)
+    shown: dict[str, Any] = {name: summary(found) for name, found in metrics["outputs"].items()}
+    print(json.dumps(shown, indent=1))
+    say(f"Saved to {output}. Open {output / PAGE} in a browser.")
+
+
+def _report(options: argparse.Namespace) -> None:
+    from training.evaluation.evaluate import FOLDER, METRICS, draw
+
+    folder: Path = options.run_folder
+    if not (folder / METRICS).is_file() and (folder / FOLDER).is_dir():
+        folder = folder / FOLDER
+    say(f"Written: {draw(folder)}.")

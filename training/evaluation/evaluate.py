@@ -1,0 +1,142 @@
+"""An evaluation: a folder with the answers, the metrics, the pictures and the report."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from export.console import say
+from training.config import Config, columns
+from training.errors import EvaluationError
+from training.evaluation.answers import Predict, Records, answer_rows
+from training.evaluation.metrics import SCHEMA, Metrics, category_metrics, slot_metrics
+from training.evaluation.thresholds import Answered, measure, refused
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FOLDER, METRICS, PREDICTIONS = "evaluation", "metrics.json", "predictions.jsonl"
+MEASURED = {"category", "sequence"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where an evaluation comes from.
+
+    rows: in words. model: its name. temperatures: of categories that are calibrated. known: the labels of each
+    category. ludwig, learning: what the metrics hold under these names.
+    """
+
+    rows: str
+    model: str
+    temperatures: Mapping[str, float] = field(default_factory=dict)
+    known: Mapping[str, list[str]] = field(default_factory=dict)
+    ludwig: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    learning: Metrics | None = None
+
+
+def evaluate(
+    predict: Predict,
+    config: Config,
+    rows: "pd.DataFrame",
+    folder: Path,
+    source: Source,
+    *,
+    thresholds: Mapping[str, Any] | None = None,
+    outside: "pd.DataFrame | None" = None,
+) -> Metrics:
+    """Ask a model labelled rows, and write what comes of it into a folder, report included. Returns the metrics.
+
+    outside: rows out of scope, to measure thresholds on.
+    """
+    records = answer_rows(predict, config, rows, source.temperatures)
+    strangers = [] if outside is None or outside.empty else answer_rows(predict, config, outside)
+    metrics: Metrics = {
+        "schema": SCHEMA,
+        "source": source.rows,
+        "rows": len(records),
+        "model": source.model,
+        "inputs": columns(config, "input_features"),
+        "outputs": {
+            feature["name"]: _measured(feature, records, source)
+            for feature in config["output_features"]
+            if feature["type"] in MEASURED and {feature["name"], f"{feature['name']}_probability"} <= records[0].keys()
+        },
+        "ludwig": source.ludwig,
+        "learning": source.learning,
+        "thresholds": _with_test(thresholds or {}, records, strangers),
+    }
+    for name in metrics["thresholds"] if strangers else ():
+        for point in metrics["outputs"][name]["coverage"]:
+            point["refused"] = refused(strangers, name, point["threshold"])
+    _write(folder, metrics, records)
+    draw(folder)
+    return metrics
+
+
+def draw(folder: Path) -> Path:
+    """Draw the pictures of an evaluation, and write its report. Returns the report.
+
+    Raises EvaluationError if the folder holds no evaluation.
+    """
+    from training.evaluation.report import write_report
+
+    metrics, records = read_evaluation(folder)
+    return write_report(folder, metrics, records)
+
+
+def read_evaluation(folder: Path) -> tuple[Metrics, Records]:
+    """Return the metrics and the answers of an evaluation. Raises EvaluationError if they cannot be read."""
+    try:
+        metrics = json.loads((folder / METRICS).read_text(encoding="utf-8"))
+        lines = (folder / PREDICTIONS).read_text(encoding="utf-8").split("\n")
+        records = [json.loads(line) for line in lines if line]
+    except OSError as error:
+        raise EvaluationError(
+            f"{folder} holds no evaluation: {Path(error.filename).name} cannot be read ({error.strerror}). Give the "
+            "folder of a run, or one that `python -m training evaluate` wrote."
+        ) from None
+    except ValueError as error:
+        raise EvaluationError(f"The evaluation in {folder} is broken: {error}. Evaluate the model again.") from None
+    if not isinstance(metrics, dict) or metrics.get("schema") != SCHEMA:
+        raise EvaluationError(f"{folder / METRICS} is not of schema {SCHEMA}: evaluate the model again.")
+    return metrics, records
+
+
+def _measured(feature: Mapping[str, Any], records: Records, source: Source) -> Metrics:
+    name = feature["name"]
+    expected, predicted = ([record[column] for record in records] for column in (name, f"{name}_predictions"))
+    if feature["type"] == "sequence":
+        return slot_metrics([_joined(tags) for tags in expected], [_joined(tags) for tags in predicted])
+    metrics = category_metrics(
+        expected,
+        predicted,
+        [record[f"{name}_probability"] for record in records],
+        source.known.get(name),
+        source.temperatures.get(name),
+        [record[f"{name}_uncalibrated"] for record in records] if name in source.temperatures else None,
+    )
+    if metrics["unanswerable"]:
+        say(f"{metrics['unanswerable']} of {len(records)} rows have a label in {name!r} that the model never learnt.")
+    return metrics
+
+
+def _with_test(thresholds: Mapping[str, Any], records: Records, outside: Records) -> dict[str, Any]:
+    """Return thresholds with what they do to these rows."""
+    return {
+        name: found | {"measured": {**found["measured"], "test": measure(Answered.read(name, records, outside), found)}}
+        for name, found in thresholds.items()
+    }
+
+
+def _joined(tags: Any) -> str:
+    return tags if isinstance(tags, str) else " ".join(map(str, tags or ()))
+
+
+def _write(folder: Path, metrics: Metrics, records: Records) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    content = json.dumps(metrics, indent=1, ensure_ascii=False)
+    (folder / METRICS).write_text(content + "\n", encoding="utf-8", errors="backslashreplace")
+    lines = [json.dumps(record, ensure_ascii=False) for record in records]
+    (folder / PREDICTIONS).write_text("\n".join(lines) + "\n", encoding="utf-8", errors="backslashreplace")

@@ -1,0 +1,98 @@
+"""The report of an evaluation: one page of HTML that needs nothing else, for people who do not train models."""
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from training.evaluation import plots
+from training.evaluation.answers import OUTSIDE, Records
+from training.evaluation.metrics import Metrics
+
+REPORT, PLOTS = "report.html", "plots"
+TEMPLATE = Path(__file__).with_name("report.html.jinja")
+SHOWN_MISTAKES = 30
+SHOWN_CONFUSIONS = 12
+FEW_ROWS = 100
+MISCALIBRATED = 0.05
+
+
+def write_report(folder: Path, metrics: Metrics, records: Records) -> Path:
+    """Draw the pictures of an evaluation into its folder, and write the report. Returns the report."""
+    from jinja2 import Environment, StrictUndefined
+
+    pictures = folder / PLOTS
+    pictures.mkdir(parents=True, exist_ok=True)
+    for old in pictures.glob("*.png"):
+        old.unlink()
+    outputs = {
+        name: {
+            "metrics": found,
+            "pictures": dict(_draw(pictures, metrics, number, name)),
+            "mistakes": _mistakes(name, found["type"], metrics["inputs"][0], records),
+            "thresholds": metrics["thresholds"].get(name),
+            "numbered": not all(map(plots.can_write, found.get("labels") or found.get("entities"))),
+        }
+        for number, (name, found) in enumerate(metrics["outputs"].items(), start=1)
+    }
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
+    environment.filters["percent"] = lambda part: "–" if part is None else f"{part:.1%}"
+    environment.globals |= {
+        "few_rows": FEW_ROWS,
+        "miscalibrated": MISCALIBRATED,
+        "shown_confusions": SHOWN_CONFUSIONS,
+        "worst": plots.WORST,
+    }
+    page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(evaluation=metrics, outputs=outputs)
+    report = folder / REPORT
+    report.write_text(page, encoding="utf-8", errors="backslashreplace")
+    return report
+
+
+def _draw(folder: Path, metrics: Metrics, number: int, name: str) -> Iterator[tuple[str, str]]:
+    """Draw the pictures of one output. Yields each one's kind, and itself as a data URI."""
+    found, learning = metrics["outputs"][name], metrics["learning"]
+
+    def picture(kind: str, draw: Any, *arguments: Any) -> tuple[str, str]:
+        path = folder / f"{number}-{kind}.png"
+        draw(*arguments, path)
+        return kind, "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+
+    if learning and any(learning["outputs"][name].values()):
+        yield picture("learning", plots.draw_learning, learning, name)
+    if scores := found.get("labels") or found.get("entities"):
+        yield picture("labels", plots.draw_labels, scores)
+    if found["type"] == "category":
+        thresholds = metrics["thresholds"].get(name)
+        yield picture("confusion", plots.draw_confusion, found)
+        yield picture("reliability", plots.draw_reliability, found["calibration"])
+        threshold = thresholds["default"] if thresholds else None
+        yield picture("coverage", plots.draw_coverage, found["coverage"], threshold)
+
+
+def _mistakes(name: str, kind: str, text_column: str, records: Records) -> list[dict[str, Any]]:
+    """Return the mistakes that the model was surest of."""
+    wrong = [record for record in records if record[name] != record[f"{name}_predictions"]]
+    wrong.sort(key=lambda record: -record[f"{name}_probability"])
+    shown = []
+    for record in wrong[:SHOWN_MISTAKES]:
+        text, expected, answered = str(record[text_column]), record[name], record[f"{name}_predictions"]
+        if kind == "sequence":
+            expected, answered = _spans(text, expected), _spans(text, answered)
+        confidence = record[f"{name}_probability"]
+        shown.append({"text": text, "expected": expected, "answered": answered, "confidence": confidence})
+    return shown
+
+
+def _spans(text: str, tags: str) -> list[tuple[str, str]]:
+    """Return the slots of a text: the name and the words of each."""
+    spans: list[tuple[str, str]] = []
+    previous = OUTSIDE
+    for word, tag in zip(text.split(), tags.split(), strict=False):
+        kind = tag[2:]
+        if tag.startswith("I-") and previous[2:] == kind and spans:
+            spans[-1] = (kind, f"{spans[-1][1]} {word}")
+        elif tag != OUTSIDE:
+            spans.append((kind, word))
+        previous = tag
+    return spans

@@ -1,0 +1,171 @@
+"""The evaluation of a model that was just trained: its thresholds, its answers to rows that it never saw."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from export.console import say
+from training.config import SPLIT, Config
+from training.dataset import TEST, VALIDATION
+from training.evaluation.answers import Predict, answer_rows
+from training.evaluation.evaluate import FOLDER, Source, evaluate
+from training.evaluation.metrics import Metrics, summary
+from training.evaluation.thresholds import Answered, Wish, fit_thresholds, measure
+from training.progress import MAIN_METRIC
+from training.slots import spread_tags
+from training.workspace import MODEL, PROGRESS
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from ludwig.api import LudwigModel
+
+ROWS_OF = {
+    TEST: "the test split, which training never saw",
+    VALIDATION: "the validation split, as there is no test split; it chose the best epoch, so this flatters a little",
+}
+
+
+@dataclass(frozen=True)
+class Training:
+    """A trained model, and what it takes to evaluate it.
+
+    config: with Ludwig's defaults. rows: with a tag for each word, and a column `split`. outside: rows out of scope,
+    with a column `split` too.
+    """
+
+    model: "LudwigModel"
+    config: Config
+    rows: "pd.DataFrame"
+    outside: "pd.DataFrame"
+    seconds: float
+
+    def part(self, part: int) -> "pd.DataFrame":
+        """Return the rows of a split."""
+        return _part(self.rows, part)
+
+    def outside_part(self, part: int) -> "pd.DataFrame":
+        """Return the rows of a split that are out of scope."""
+        return _part(self.outside, part)
+
+
+def evaluate_training(training: Training, run: Path, name: str, thresholds: Mapping[str, Any]) -> Metrics:
+    """Evaluate a model on rows that it was not trained on, into the run's folder. Returns the metrics."""
+    part = TEST if (training.rows[SPLIT] == TEST).any() else VALIDATION
+    rows = training.part(part)
+    say(f"Evaluating on {len(rows)} rows ...")
+    found, _, _ = training.model.evaluate(
+        dataset=spread_tags(training.config, rows), skip_save_eval_stats=True, skip_save_predictions=True
+    )
+    source = Source(
+        rows=ROWS_OF[part],
+        model=name,
+        temperatures=temperatures(training.model),
+        known=known_labels(training.config, training.model.training_set_metadata),
+        ludwig={feature["name"]: _numbers(found[feature["name"]]) for feature in training.config["output_features"]},
+        learning=_learning(training.config, run),
+    )
+    outside = training.outside_part(TEST)
+    return evaluate(
+        predictions_of(training.model),
+        training.config,
+        rows,
+        run / FOLDER,
+        source,
+        thresholds=thresholds,
+        outside=outside,
+    )
+
+
+def summaries(metrics: Metrics) -> dict[str, dict[str, float]]:
+    """Return the few numbers that the record of a run holds, by output feature: Ludwig's own, and some of ours."""
+    ours = {name: summary(found) for name, found in metrics["outputs"].items()}
+    return {name: {**numbers, **ours.get(name, {})} for name, numbers in metrics["ludwig"].items()}
+
+
+def thresholds_of(training: Training, names: list[str], wish: Wish) -> dict[str, Any]:
+    """Fit the thresholds of outputs on rows of validation, and on those out of scope that are not kept for the test."""
+    predict, outside = predictions_of(training.model), training.outside_part(VALIDATION)
+    records = answer_rows(predict, training.config, training.part(VALIDATION))
+    strangers = [] if outside.empty else answer_rows(predict, training.config, outside)
+    fitted = {}
+    for name in names:
+        found = Answered.read(name, records, strangers)
+        fitted[name] = fit_thresholds(found, wish)
+        measured = measure(found, fitted[name])
+        fitted[name]["measured"] = {"validation": measured}
+        given, right = measured["coverage"] or 0, measured["accuracy"] or 0
+        say(
+            f"{name}: below a confidence of {fitted[name]['default']:.2f} an answer counts as unknown; of the "
+            f"validation rows, {given:.0%} get one, and {right:.1%} of the answers are right."
+        )
+        if not fitted[name]["fitted"]["reached"]:
+            say(f"{name}: no threshold makes {wish.accuracy:.0%} of the answers right; this one comes nearest.")
+    return fitted
+
+
+def predictions_of(model: "LudwigModel") -> Predict:
+    """Return what asks a model, and answers a record for each row."""
+
+    def predict(rows: "pd.DataFrame") -> list[dict[str, Any]]:
+        predictions, _ = model.predict(dataset=rows, skip_save_predictions=True)
+        if hasattr(predictions, "compute"):  # trained on Ray, it answers with Dask's tables
+            predictions = predictions.compute()
+        records: list[dict[str, Any]] = predictions.to_dict("records")
+        return records
+
+    return predict
+
+
+def known_labels(config: Config, metadata: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the labels of each category."""
+    names = [feature["name"] for feature in config["output_features"] if feature["type"] == "category"]
+    return {name: list(metadata[name]["idx2str"]) for name in names}
+
+
+def temperatures(model: "LudwigModel") -> dict[str, float]:
+    """Return the temperature of each category that is calibrated."""
+    types = {feature["name"]: feature["type"] for feature in model.config_obj.to_dict()["output_features"]}
+    return {name: float(module.temperature) for name, module in _calibrations(model) if types[name] == "category"}
+
+
+def keep_temperatures(model: "LudwigModel", folder: Path) -> None:
+    """Save temperatures that Ludwig forgets: on a GPU, its parameter turns into a plain tensor."""
+    import torch
+
+    forgotten = [module for _, module in _calibrations(model) if "temperature" not in module.state_dict()]
+    for module in forgotten:
+        module.temperature = torch.nn.Parameter(module.temperature.detach(), requires_grad=False)
+    if forgotten:
+        model.model.save(str(folder))
+
+
+def _calibrations(model: "LudwigModel") -> list[tuple[str, Any]]:
+    modules = ((name, feature.calibration_module) for name, feature in model.model.output_features.items())
+    return [(name, module) for name, module in modules if hasattr(module, "temperature")]
+
+
+def _learning(config: Config, run: Path) -> Metrics:
+    """Return the losses and main metrics by epoch, as Ludwig recorded them."""
+    statistics = json.loads((run / "training_statistics.json").read_text(encoding="utf-8"))
+    progress = json.loads((run / MODEL / PROGRESS).read_text(encoding="utf-8"))
+    learning: Metrics = {"best_epoch": int(progress["best_eval_metric_epoch"]), "outputs": {}}
+    for feature in config["output_features"]:
+        wanted = ["loss", MAIN_METRIC.get(feature["type"], "loss")]
+        learning["outputs"][feature["name"]] = {
+            part: {name: values for name, values in found.get(feature["name"], {}).items() if name in wanted and values}
+            for part in ("training", "validation")
+            if (found := statistics.get(part))
+        }
+    return learning
+
+
+def _part(rows: "pd.DataFrame", part: int) -> "pd.DataFrame":
+    return rows[rows[SPLIT] == part].drop(columns=SPLIT).reset_index(drop=True)
+
+
+def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+    numbers = {name: float(value) for name, value in metrics.items() if isinstance(value, (int, float))}
+    return {name: value for name, value in numbers.items() if isfinite(value)}

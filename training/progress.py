@@ -1,0 +1,116 @@
+"""What Ludwig calls while it trains: a line for each epoch, a checkpoint to go on from, an end that loses nothing."""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from export.console import say
+from training.config import Config
+from training.errors import TrainingError
+from training.workspace import SCHEDULE, Checkpoint, Workspace
+
+MAIN_METRIC = {"category": "accuracy", "sequence": "token_accuracy"}
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let SIGTERM, as a machine sends it before it goes away, interrupt as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    old = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    _interrupt_on_signals()
+    try:
+        yield
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+
+
+def _interrupt_on_signals() -> None:
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _interrupt)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def watch(config: Config, workspace: Workspace, checkpoint: Checkpoint | None) -> Any:
+    """Return a Ludwig callback that tells of progress and keeps checkpoints.
+
+    checkpoint: what the training goes on from.
+    """
+    from ludwig.callbacks import Callback
+
+    epochs = config.get("trainer", {}).get("epochs", "?")
+    before = checkpoint.seconds if checkpoint else 0.0
+    started = time.monotonic()
+
+    class Watch(Callback):  # type: ignore[misc]
+        resumed = checkpoint is None
+        evaluated = False
+
+        def on_trainer_train_setup(self, trainer: Any, save_path: str, is_coordinator: bool, **kwargs: Any) -> None:
+            """Take back Ctrl-C: Ludwig's own answer to it ends a training as if it were complete."""
+            _interrupt_on_signals()
+
+        def on_epoch_start(self, trainer: Any, progress_tracker: Any, save_path: str, **kwargs: Any) -> None:
+            if not self.resumed and checkpoint is not None:
+                _resume(trainer, progress_tracker, checkpoint)
+            self.resumed = True
+
+        def on_eval_end(self, trainer: Any, progress_tracker: Any, save_path: str, **kwargs: Any) -> None:
+            self.evaluated = True
+
+        def on_checkpoint(self, trainer: Any, progress_tracker: Any, **kwargs: Any) -> None:
+            """Keep what Ludwig saved; only then tell of the epoch, so that what was told of is safe."""
+            if trainer.is_coordinator():
+                seconds = before + time.monotonic() - started
+                workspace.keep(progress_tracker.steps, _schedule(trainer), seconds)
+                if self.evaluated:
+                    told = _told(config, progress_tracker)
+                    say(f"  epoch {progress_tracker.epoch}/{epochs}, {told}  ({seconds:.0f} s)")
+            self.evaluated = False
+
+    return Watch()
+
+
+def _told(config: Config, progress_tracker: Any) -> str:
+    """Return the latest losses and validation metrics, as a person reads them."""
+    parts = []
+    for feature in config["output_features"]:
+        name, metric = feature["name"], MAIN_METRIC.get(feature["type"], "loss")
+        training = progress_tracker.train_metrics[name]
+        validation = progress_tracker.validation_metrics[name]
+        parts.append(f"{name}: loss {training['loss'][-1][-1]:.3f}")
+        if validation.get(metric):
+            parts.append(f"validation {metric} {validation[metric][-1][-1]:.3f}")
+    return ", ".join(parts)
+
+
+def _schedule(trainer: Any) -> dict[str, Any]:
+    rates = [group["lr"] for group in trainer.optimizer.param_groups]
+    return {"scheduler": trainer.scheduler.state_dict(), "rates": rates}
+
+
+def _resume(trainer: Any, progress_tracker: Any, checkpoint: Checkpoint) -> None:
+    """Check that Ludwig goes on where it should, and give it back the schedule of the learning rate.
+
+    Where Ludwig cannot read a checkpoint, it begins anew and says nothing; and it always begins a schedule anew.
+    """
+    import torch
+
+    if progress_tracker.steps != checkpoint.steps:
+        raise TrainingError(
+            f"Ludwig cannot read {checkpoint.folder}: delete {checkpoint.folder.parent} to train from the beginning."
+        )
+    schedule = torch.load(checkpoint.folder / SCHEDULE, weights_only=True)
+    trainer.scheduler.load_state_dict(schedule["scheduler"])
+    for group, rate in zip(trainer.optimizer.param_groups, schedule["rates"], strict=True):
+        group["lr"] = rate

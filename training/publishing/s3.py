@@ -1,0 +1,173 @@
+"""Amazon S3 as a target: a folder for each version under a prefix, and `latest.json`, which names the last one.
+
+PREFIX/VERSION/files.json             written first: it claims the version for this content, for good
+PREFIX/VERSION/...                    each file once; what is there already is not sent again
+PREFIX/VERSION/bundle/manifest.json   written last: without it, the handler finds no bundle there
+PREFIX/latest.json                    moved when all of it is there
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from export.console import progress, say
+from handler.bundle import BundleFile
+from training.errors import PublishError
+from training.publishing.contents import BUNDLE_MANIFEST, LISTING, Content, read, read_listing
+
+LATEST = "latest.json"
+SHA256, BEGUN = "sha256", "begun"
+"""Metadata of objects."""
+MEGABYTE = 1_000_000
+TAKEN = {"PreconditionFailed", "ConditionalRequestConflict"}
+REMEDIES = {
+    "AccessDenied": "The role or keys that this runs with need s3:PutObject, s3:GetObject and s3:ListBucket there.",
+    "Forbidden": "The role or keys that this runs with need s3:PutObject, s3:GetObject and s3:ListBucket there.",
+    "NoSuchBucket": "Look at the bucket's name, or make it: `aws s3 mb`.",
+    "NoCredentialsError": "Give keys or a profile, as to any program for AWS: AWS_PROFILE, or `aws configure`.",
+    "InvalidAccessKeyId": "The keys are not known to AWS.",
+    "ExpiredToken": "The session is over: log in again, and run the command again.",
+}
+
+
+class Latest(msgspec.Struct, frozen=True):
+    """`latest.json`."""
+
+    version: str
+
+
+class S3Target:
+    """A prefix of a bucket. Encryption at rest is the bucket's own: S3 encrypts everything, with its key or yours."""
+
+    def __init__(self, bucket: str, prefix: str) -> None:
+        """Make a client. Raises PublishError if boto3 is missing."""
+        try:
+            import boto3
+            from boto3.exceptions import Boto3Error
+            from botocore.config import Config
+            from botocore.exceptions import BotoCoreError, ClientError
+        except ModuleNotFoundError:
+            raise PublishError(
+                "Publishing to S3 needs boto3, which is not installed: `pip install 'ludwig-serverless[training]'`."
+            ) from None
+        self._bucket, self._prefix = bucket, f"{prefix}/" if prefix else ""
+        self._client_error, self._errors = ClientError, (ClientError, BotoCoreError, Boto3Error, OSError)
+        self.title = prefix.rpartition("/")[2] or bucket
+        with self._explained("reached"):
+            self._client: Any = boto3.client("s3", config=Config(retries={"mode": "standard"}, connect_timeout=5))
+
+    def address(self, version: str) -> str:
+        """Return the version's place."""
+        return f"s3://{self._bucket}/{self._prefix}{version}"
+
+    def versions(self) -> list[str]:
+        """Return the folders under the prefix."""
+        with self._explained("read"):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=self._prefix, Delimiter="/"
+            )
+            folders = [found["Prefix"] for page in pages for found in page.get("CommonPrefixes", ())]
+        return [folder.removeprefix(self._prefix).rstrip("/") for folder in folders]
+
+    def publish(self, version: str, files: Mapping[str, Content], *, replace: bool) -> bool:
+        """Publish files under the version. Returns False if exactly they are there already."""
+        if replace:
+            raise PublishError("--replace is for the Hub: a version in S3 never changes. Give another --version.")
+        base = f"{self._prefix}{version}/"
+        sealed = read(files[LISTING])
+        listed = read_listing(sealed, LISTING).files
+        with self._explained("written to"):
+            self._claim(base, version, sealed)
+            missing = [path for path in _manifest_last(listed) if not self._is_there(base + path, listed[path])]
+            for number, path in enumerate(missing, start=1):
+                self._upload(base + path, files[path], listed[path])
+                progress(f"Uploaded to {self.address(version)}, files", number, len(missing))
+            return self._move_latest(version) or bool(missing)
+
+    def _claim(self, base: str, version: str, sealed: bytes) -> None:
+        """Write the listing where there is none. Raises PublishError if the version is of other content."""
+        try:
+            self._client.put_object(
+                Bucket=self._bucket,
+                Key=base + LISTING,
+                Body=sealed,
+                IfNoneMatch="*",
+                ChecksumAlgorithm="SHA256",
+                Metadata={BEGUN: str(time.time_ns())},
+            )
+        except self._client_error as error:
+            if _code(error) not in TAKEN:
+                raise
+        else:
+            return
+        if self._read(base + LISTING) != sealed:
+            raise PublishError(
+                f"{self.address(version)} is there, or was begun, with other content, and a version never changes: "
+                "give another --version."
+            )
+
+    def _is_there(self, key: str, expected: BundleFile) -> bool:
+        try:
+            found = self._client.head_object(Bucket=self._bucket, Key=key)
+        except self._client_error as error:
+            if _code(error) in {"404", "NoSuchKey", "NotFound"}:
+                return False
+            raise
+        return (found["ContentLength"], found["Metadata"].get(SHA256)) == (expected.bytes, expected.sha256)
+
+    def _upload(self, key: str, content: Content, expected: BundleFile) -> None:
+        extra = {"ChecksumAlgorithm": "SHA256", "Metadata": {SHA256: expected.sha256}}
+        if isinstance(content, Path):
+            say(f"  {key.removeprefix(self._prefix)}, {expected.bytes / MEGABYTE:.1f} MB ...")
+            self._client.upload_file(str(content), self._bucket, key, ExtraArgs=extra)
+        else:
+            self._client.put_object(Bucket=self._bucket, Key=key, Body=content, **extra)
+
+    def _move_latest(self, version: str) -> bool:
+        """Let `latest.json` name this version, unless it names a later one. Returns whether it was written."""
+        written = self._read(self._prefix + LATEST)
+        named = msgspec.json.decode(written, type=Latest).version if written else None
+        if named and (named == version or self._begun(named) > self._begun(version)):
+            return False
+        latest = msgspec.json.encode(Latest(version)) + b"\n"
+        self._client.put_object(Bucket=self._bucket, Key=self._prefix + LATEST, Body=latest)
+        return True
+
+    def _begun(self, version: str) -> int:
+        """Return when a version was begun, in nanoseconds: S3's own times are whole seconds."""
+        key = f"{self._prefix}{version}/{LISTING}"
+        return int(self._client.head_object(Bucket=self._bucket, Key=key)["Metadata"].get(BEGUN, 0))
+
+    def _read(self, key: str) -> bytes | None:
+        try:
+            body: bytes = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        except self._client_error as error:
+            if _code(error) == "NoSuchKey":
+                return None
+            raise
+        return body
+
+    @contextmanager
+    def _explained(self, deed: str) -> Iterator[None]:
+        try:
+            yield
+        except self._errors as error:
+            code = _code(error)
+            found = next((known for known in REMEDIES if known in f"{code} {error}"), "")
+            remedy = REMEDIES.get(found, "Look at the network, the region and the keys, and run the command again.")
+            raise PublishError(
+                f"s3://{self._bucket}/{self._prefix} cannot be {deed} ({found or code}). {remedy}"
+            ) from None
+
+
+def _manifest_last(paths: Mapping[str, object]) -> list[str]:
+    return sorted(paths, key=lambda path: (path == BUNDLE_MANIFEST, path))
+
+
+def _code(error: Exception) -> str:
+    response: dict[str, Any] = getattr(error, "response", None) or {}
+    return str(response.get("Error", {}).get("Code") or type(error).__name__)

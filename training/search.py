@@ -1,0 +1,92 @@
+"""Search for better settings: the configuration's section `hyperopt`, handed to Ludwig, which searches with Ray Tune.
+
+The folder of a search holds `best.yaml`, a configuration to train with, and `trials.json`: parameters and score of each
+trial, the best first.
+"""
+
+import copy
+import json
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from export.console import say
+from export.ludwig_library import import_ludwig
+from training.config import Config, with_fixed_split
+from training.dataset import prepare, tell_weaknesses, with_split
+from training.errors import ConfigError, TrainingError
+from training.slots import spread_tags
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SECTION = "hyperopt"
+BEST, TRIALS = "best.yaml", "trials.json"
+PACKAGES = ("ray", "dask")
+
+
+def check_search(config: Config, folder: Path, *, overwrite: bool) -> None:
+    """Raise ConfigError or TrainingError if a search cannot begin."""
+    section = config.get(SECTION)
+    if not isinstance(section, dict) or not section.get("parameters"):
+        raise ConfigError(
+            f"--hyperopt is given, but the configuration has no section {SECTION!r} with parameters to try, as in "
+            "`hyperopt: {goal: maximize, metric: accuracy, output_feature: intent, parameters: {trainer.learning_rate: "
+            "{space: choice, categories: [0.01, 0.001]}}, executor: {num_samples: 2}}`."
+        )
+    if any(find_spec(name) is None for name in PACKAGES):
+        raise TrainingError("A search needs Ray: `pip install 'ludwig-serverless[ray]'`.")
+    if folder.exists() and any(folder.iterdir()) and not ((folder / TRIALS).is_file() and overwrite):
+        remedy = "--overwrite to replace it" if (folder / TRIALS).is_file() else "it is no search"
+        raise TrainingError(f"{folder} exists: give another folder with --output ({remedy}).")
+
+
+def search(config: Config, dataset: "pd.DataFrame", folder: Path, *, seed: int = 42, overwrite: bool = False) -> Path:
+    """Try the settings that the configuration names, and return the best configuration, written into the folder.
+
+    Raises TrainingError if no trial ends with a score.
+    """
+    check_search(config, folder, overwrite=overwrite)
+    config, dataset = prepare(config, dataset)
+    tell_weaknesses(config, dataset)
+    api = import_ludwig(cpu_only=False)
+    from ludwig.hyperopt.run import hyperopt
+
+    workspace = folder.absolute().with_name(f".{folder.name}-search")
+    shutil.rmtree(workspace, ignore_errors=True)
+    try:
+        plain = {name: section for name, section in config.items() if name != SECTION}
+        full = api.LudwigModel(plain, backend="local").config_obj.to_dict()
+        rows = spread_tags(full, with_split(full, dataset, seed))
+        found = hyperopt(
+            with_fixed_split(config),
+            dataset=rows,
+            output_directory=str(workspace),
+            backend="local",
+            random_seed=seed,
+            skip_save_log=True,
+        )
+    except Exception as error:  # Ludwig, Ray, and the libraries under them, raise all kinds
+        raise TrainingError(f"Ludwig cannot search this: {type(error).__name__}: {error}") from error
+    finally:
+        shutil.rmtree(workspace, ignore_errors=True)
+    trials = [{"score": float(trial.metric_score), "parameters": trial.parameters} for trial in found.ordered_trials]
+    return _write(folder, plain, [trial for trial in trials if trial["score"] == trial["score"]])
+
+
+def _write(folder: Path, config: Config, trials: list[dict[str, Any]]) -> Path:
+    """Write the best configuration and all trials. Returns the configuration's file."""
+    from ludwig.hyperopt.utils import substitute_parameters
+
+    if not trials:
+        raise TrainingError("No trial ended with a score: read what Ray said above.")
+    best = substitute_parameters(copy.deepcopy(config), trials[0]["parameters"])
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / TRIALS).write_text(json.dumps(trials, indent=1, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
+    path = folder / BEST
+    path.write_text(yaml.safe_dump(best, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    say(f"The best of {len(trials)} trials: {trials[0]['parameters']}, with a score of {trials[0]['score']:.4f}.")
+    return path
