@@ -1,0 +1,142 @@
+"""A line to AWS's stand-in, on which each request is a stage of the launch, at which something may happen."""
+
+import http.client
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from urllib.parse import parse_qs, urlsplit
+
+from tests.training.publishing.breaking import HOP_BY_HOP
+from training.launch.lookup import AMI_PARAMETER
+
+STORED_AMI = "/test/ami"
+"""What stands for AWS's public parameter, whose name moto keeps to itself."""
+
+
+class CutError(Exception):
+    """Raise to break the line off."""
+
+
+@dataclass
+class Refusal:
+    """An answer of AWS's own."""
+
+    status: int
+    content: bytes
+
+
+@dataclass
+class Line:
+    """before, after: called with the stage, before AWS is asked and before its answer is passed on; may raise CutError.
+
+    stages: what was asked for, in order. dead: every request is cut.
+    """
+
+    upstream: str
+    address: str = ""
+    before: Callable[[str], Refusal | None] = lambda stage: None
+    after: Callable[[str], None] = lambda stage: None
+    stages: list[str] = field(default_factory=list)
+    happened: list[str] = field(default_factory=list)
+    dead: bool = False
+
+    def hook(self, stage: str, act: Callable[[], object], *, answered: bool) -> None:
+        """Act at the first request of a stage: before AWS is asked, or when it has answered."""
+
+        def at(found: str) -> None:
+            if found.partition("?")[0] == stage and not self.happened:
+                self.happened.append(stage)
+                act()
+
+        if answered:
+            self.after = at
+        else:
+            self.before = at  # type: ignore[assignment]
+
+    def refuse(self, stage: str, code: str, status: int = 400, *, only: str = "") -> None:
+        """Refuse requests of a stage, as EC2 does. only: where this stands in the request."""
+        content = f"<Response><Errors><Error><Code>{code}</Code><Message>Said by the test.</Message></Error></Errors>"
+        refusal = Refusal(status, f"{content}<RequestID>1</RequestID></Response>".encode())
+        self.before = lambda found: refusal if found.partition("?")[0] == stage and only in found else None
+
+
+class LineHandler(BaseHTTPRequestHandler):
+    """Pass requests on."""
+
+    protocol_version = "HTTP/1.1"
+    line: Line
+
+    def do_any(self) -> None:
+        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        stage = self._stage(body)
+        self.line.stages.append(stage)
+        try:
+            if self.line.dead:
+                raise CutError
+            refusal = self.line.before(stage)
+            status, headers, content = (refusal.status, [], refusal.content) if refusal else self._ask(body)
+            self.line.after(stage)
+        except CutError:
+            self.close_connection = True
+            return
+        self.send_response(status)
+        for name, value in headers:
+            if name.lower() not in HOP_BY_HOP:
+                self.send_header(name, value)
+        length = next((value for name, value in headers if name.lower() == "content-length"), None)
+        self.send_header("content-length", length if self.command == "HEAD" and length else str(len(content)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content)
+
+    do_GET = do_POST = do_PUT = do_HEAD = do_DELETE = do_any  # noqa: N815
+
+    def _ask(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+        body = body.replace(AMI_PARAMETER.encode(), STORED_AMI.encode())
+        connection = http.client.HTTPConnection(urlsplit(self.line.upstream).netloc, timeout=30)
+        headers = {
+            name: value for name, value in self.headers.items() if name.lower() not in {"expect", "content-length"}
+        }
+        connection.request(self.command, self.path, body or None, {**headers, "content-length": str(len(body))})
+        answer = connection.getresponse()
+        content = answer.read()
+        connection.close()
+        return answer.status, answer.getheaders(), content
+
+    def _stage(self, body: bytes) -> str:
+        """Name a request: EC2's action, Systems Manager's operation, or S3's method and the job's object."""
+        if target := self.headers.get("x-amz-target"):
+            return target.partition(".")[2]
+        if self.command == "POST" and b"Action=" in body:
+            asked = parse_qs(body.decode())
+            market = asked.get("InstanceMarketOptions.MarketType", ["on-demand"])[0]
+            action = asked["Action"][0]
+            if action != "RunInstances":
+                return action
+            return "RunInstances, dry" if "DryRun" in asked else f"RunInstances?{market},{asked['SubnetId'][0]}"
+        return f"{self.command} {self._object()}"
+
+    def _object(self) -> str:
+        parts = urlsplit(self.path)
+        found = parts.path.partition("/jobs/")[2].partition("/")[2]
+        return found or ("list" if "prefix=" in parts.query else "bucket")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def line_to(upstream: str) -> Iterator[Line]:
+    """Give a line to a server, on a free port of this machine."""
+    line = Line(upstream)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (LineHandler,), {"line": line}))
+    server.daemon_threads = True
+    line.address = f"http://127.0.0.1:{server.server_port}"
+    Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    try:
+        yield line
+    finally:
+        server.shutdown()
+        server.server_close()

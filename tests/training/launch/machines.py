@@ -1,0 +1,183 @@
+"""Machines for moto's instances: what their user data does is really run here.
+
+Only what cannot be here is stood in for: `docker` starts the guest itself in place of its container, `python3 -m
+training fit` is a short script unless it shall be real, and `shutdown` ends the instance, as EC2 would.
+"""
+
+import base64
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import boto3
+
+from tests.processes import ROOT, aws_environ
+
+LOOK_SECONDS = 0.1
+PROGRAMS = Path(__file__).with_name("programs")
+
+
+@dataclass
+class Machines:
+    """The machines' owner: `folder` holds one folder for each, and what the programs in them are told (`told.json`)."""
+
+    folder: Path
+    upstream: str
+    real: bool = False
+    notice: bool = False
+    processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+    over: Event = field(default_factory=Event)
+
+    def __post_init__(self) -> None:
+        keys = aws_environ(self.upstream)
+        self.ec2: Any = boto3.client(
+            "ec2",
+            endpoint_url=self.upstream,
+            region_name=keys["AWS_DEFAULT_REGION"],
+            aws_access_key_id="x",
+            aws_secret_access_key="x",
+        )
+
+        self.before = {each["InstanceId"] for each in self._all()}
+
+    def tell(self, **told: Any) -> None:
+        """Say how the training shall go: its epochs, seconds an epoch, whether it, the pull or the export fails."""
+        (self.folder / "told.json").write_text(json.dumps(told))
+
+    def heard(self, name: str) -> list[str]:
+        """Return what programs of a name were called with, on all machines in turn."""
+        found = sorted(self.folder.glob(f"i-*/called/*-{name}"))
+        return [path.read_text().strip() for path in found]
+
+    def trained(self, epoch: int) -> bool:
+        """Tell whether a training on any machine is so far."""
+        return any(f"epoch {epoch}/" in path.read_text() for path in self.folder.glob("i-*/job/log.txt"))
+
+    def instances(self) -> list[dict[str, Any]]:
+        """Return what was started since these machines are there."""
+        new = (each for each in self._all() if each["InstanceId"] not in self.before)
+        return sorted(new, key=lambda each: each["LaunchTime"])
+
+    def _all(self) -> list[dict[str, Any]]:
+        pages = self.ec2.get_paginator("describe_instances").paginate()
+        return [each for page in pages for group in page["Reservations"] for each in group["Instances"]]
+
+    def alive(self) -> list[str]:
+        """Return what lives. It must be nothing when a launch is over."""
+        return [
+            each["InstanceId"]
+            for each in self.instances()
+            if each["State"]["Name"] not in {"shutting-down", "terminated"}
+        ]
+
+    def run(self, metadata: str) -> None:
+        """Boot what is started, and switch off what is ended, until all is over."""
+        while not self.over.wait(LOOK_SECONDS):
+            alive = set(self.alive())
+            for each in alive - set(self.processes):
+                self.processes[each] = self._boot(each, metadata)
+            for each, process in self.processes.items():
+                if process.poll() is not None and each in alive:
+                    self._end(each)
+                if process.poll() is None and each not in alive:
+                    _kill(process)
+
+    def _end(self, instance: str) -> None:
+        """Shut down an instance whose user data is done, provided that it asked for it, and that this terminates it."""
+        attribute = self.ec2.describe_instance_attribute(
+            InstanceId=instance, Attribute="instanceInitiatedShutdownBehavior"
+        )["InstanceInitiatedShutdownBehavior"]
+        if attribute["Value"] == "terminate" and any(call == "-h now" for call in self.heard("shutdown")):
+            self.ec2.terminate_instances(InstanceIds=[instance])
+
+    def _boot(self, instance: str, metadata: str) -> "subprocess.Popen[bytes]":
+        found = self.ec2.describe_instance_attribute(InstanceId=instance, Attribute="userData")
+        folder = self.folder / instance
+        (folder / "called").mkdir(parents=True)
+        script = folder / "user-data"
+        script.write_bytes(base64.b64decode(found["UserData"]["Value"]))
+        script.chmod(0o700)
+        environ = {
+            **aws_environ(self.upstream),
+            "PATH": f"{PROGRAMS}:/usr/bin:/bin",
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT": metadata,
+            "MACHINE": str(folder),
+            "INTERPRETER": sys.executable,
+            "REPOSITORY": str(ROOT),
+            "REAL": "1" if self.real else "",
+            "HOME": os.environ.get("HOME", "/"),
+        }
+        del environ["AWS_DEFAULT_REGION"]  # the user data must give it to the container
+        with (folder / "console").open("wb") as console:
+            return subprocess.Popen(
+                [str(script)], env=environ, cwd=folder, stdout=console, stderr=subprocess.STDOUT, start_new_session=True
+            )
+
+
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+@contextmanager
+def running_machines(folder: Path, upstream: str) -> Iterator[Machines]:
+    """Boot whatever is started in EC2's stand-in, and ask moto nothing when it is over."""
+    assert all(path.stat().st_mode & stat.S_IXUSR for path in PROGRAMS.iterdir())
+    machines = Machines(folder, upstream)
+    machines.tell()
+    with _metadata(machines) as address:
+        thread = Thread(target=machines.run, args=(address,))
+        thread.start()
+        try:
+            yield machines
+        finally:
+            machines.over.set()
+            thread.join()
+            for process in machines.processes.values():
+                _kill(process)
+
+
+@contextmanager
+def _metadata(machines: Machines) -> Iterator[str]:
+    """Answer as EC2's instance metadata does, version 2: with a token only."""
+
+    class Metadata(BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            self._answer(200, b"token")
+
+        def do_GET(self) -> None:
+            if self.headers.get("X-aws-ec2-metadata-token") != "token":
+                self._answer(401, b"")
+            elif self.path == "/latest/meta-data/spot/instance-action" and machines.notice:
+                self._answer(200, b'{"action": "terminate", "time": "2026-11-03T14:15:30Z"}')
+            else:
+                self._answer(404, b"")
+
+        def _answer(self, status: int, content: bytes) -> None:
+            self.send_response(status)
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Metadata)
+    server.daemon_threads = True
+    Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()

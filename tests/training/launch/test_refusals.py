@@ -1,0 +1,170 @@
+"""What is refused before it costs anything, and what AWS refuses, in sentences that say what to do."""
+
+from typing import Any
+
+import boto3
+import pytest
+
+from tests.training.launch.conftest import BUCKET, Launch
+from tests.training.launch.line import Refusal
+from training.__main__ import main
+
+
+def refused(launch: Launch, capsys: pytest.CaptureFixture[str], *more: str) -> str:
+    """Return what a launch that is refused says; nothing was made by it."""
+    assert launch.run(*more) == 1
+    assert launch.machines.instances() == []
+    assert not [stage for stage in launch.line.stages if stage.startswith("PUT inputs")]
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--instance-type", "m5.xlarge"], "m5.xlarge has no NVIDIA GPU: take g4dn.xlarge"),
+        (["--instance-type", "g99.huge"], "Look at --instance-type"),
+        (["--instance-type", "g5.48xlarge", "--on-demand"], "is not known, and a cap in money needs it"),
+        (["--max-hours", "0.2"], "at least 15 are needed"),
+        (["--max-dollars", "0.05", "--on-demand"], "3 minutes are left of --max-hours 2 and --max-dollars 0.05"),
+        (["--ami", "ami-0123456789abcdef0"], "Look at --ami: an image belongs to one region"),
+        (["--subnet", "subnet-0123456789abcdef0"], "Look at --subnet"),
+        (["--bucket", "nobodys-bucket"], "Look at the bucket's name, or make it"),
+        (["--region", "eu-central-1"], "lies in eu-west-1, and the instance would run in eu-central-1"),
+        (["--image", "two words"], "is no reference of an image"),
+        (["--config", "no-such"], "Give a YAML file, or one of intent-bert"),
+        (["--config", "slots-lstm"], "the configuration also reads ['slots']"),
+        (["--", "--epoch", "many"], "`training fit` would not take what stands after --"),
+        (["--", "--overwrite"], "none of --config, --dataset, --output"),
+        (["--", "--output", "elsewhere"], "none of --config, --dataset, --output"),
+    ],
+)
+def test_refused_before_anything_is_made(
+    more: list[str], said: str, launch: Launch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert said in refused(launch, capsys, *more)
+
+
+def test_an_output_that_exists(launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
+    launch.bundle.mkdir(parents=True)
+    assert "intent exists: give another place" in refused(launch, capsys)
+
+
+def test_nothing_is_set_up(launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["launch", "teardown"]) == 0
+    try:
+        assert "There is no security group ludwig-serverless-launch" in refused(launch, capsys)
+    finally:
+        assert main(["launch", "setup", "--bucket", BUCKET]) == 0
+    assert launch.run() == 0
+
+
+def test_no_keys(launch: Launch, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(launch.folder / "none"))
+    assert "Give keys or a profile" in refused(launch, capsys)
+
+
+def test_no_region(launch: Launch, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(launch.folder / "none"))
+    assert "Give --region, as in --region eu-west-1" in refused(launch, capsys)
+
+
+@pytest.mark.parametrize(
+    ("stage", "code", "said"),
+    [
+        ("RunInstances, dry", "UnauthorizedOperation", "`launch policy` prints what they need"),
+        ("DescribeInstanceTypes", "ExpiredToken", "The session is over: log in again"),
+        ("DescribeSecurityGroups", "AuthFailure", "The keys are not known to AWS"),
+        ("DescribeSpotPriceHistory", "UnauthorizedOperation", "`launch policy` prints what they need"),
+    ],
+)
+def test_aws_refuses(stage: str, code: str, said: str, launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
+    launch.line.refuse(stage, code, 403)
+    assert said in refused(launch, capsys)
+
+
+def test_a_group_that_lets_something_in(launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
+    ec2 = boto3.client("ec2")
+    found = ec2.describe_security_groups(Filters=[{"Name": "group-name", "Values": ["ludwig-serverless-launch"]}])
+    rule: dict[str, Any] = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+    group = found["SecurityGroups"][0]["GroupId"]
+    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[rule])
+    try:
+        assert "lets something in, and a training needs nothing" in refused(launch, capsys)
+    finally:
+        ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=[rule])
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("InsufficientInstanceCapacity", "Try --spot-or-on-demand, another instance type"),
+        ("MaxSpotInstanceCountExceeded", "All G and VT Spot Instance Requests"),
+    ],
+)
+def test_no_machine_is_to_be_had(code: str, said: str, launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
+    launch.line.refuse("RunInstances", code)
+    assert launch.run() == 1
+    assert said in capsys.readouterr().err
+    tried = {stage for stage in launch.line.stages if stage.startswith("RunInstances?")}
+    assert len(tried) == 3  # a subnet for each of the region's zones
+    assert launch.machines.instances() == []
+
+
+def test_another_zone_has_room(launch: Launch) -> None:
+    launch.line.refuse("RunInstances", "InsufficientInstanceCapacity", 500)
+    refuse, subnets = launch.line.before, set[str]()
+
+    def at(stage: str) -> Refusal | None:
+        subnets.update([stage] if stage.startswith("RunInstances?") else [])
+        return refuse(stage) if len(subnets) < 2 else None
+
+    launch.line.before = at
+    assert launch.run() == 0
+    assert len(subnets) == 2
+
+
+def test_on_demand_where_no_spot_instance_is_to_be_had(launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
+    launch.line.refuse("RunInstances", "InsufficientInstanceCapacity", only="spot")
+    assert launch.run("--spot-or-on-demand", *launch.caps(hours="100", dollars="2")) == 0
+    assert "Starting g5.xlarge, on-demand: at most $1.1" in capsys.readouterr().err
+    (instance,) = launch.machines.instances()
+    assert "InstanceLifecycle" not in instance
+    (timer,) = [call for call in launch.machines.heard("shutdown") if call != "-h now"]
+    assert timer == "-h +99"  # $2 at $1.123 an hour, and at the disk's and the address's price
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--max-hours", "0"],
+        ["--max-dollars", "nan"],
+        ["--bucket", "s3://my-bucket"],
+        ["--prefix", "a b"],
+    ],
+)
+def test_arguments_that_make_no_sense(arguments: list[str], launch: Launch) -> None:
+    with pytest.raises(SystemExit):
+        launch.run(*arguments)
+
+
+def test_an_address_that_is_no_job(launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
+    for given, said in (
+        (f"s3://{BUCKET}/some/folder", "is no job: give its address"),
+        (f"s3://{BUCKET}/ludwig-serverless/jobs/20260101-000000-abcdef", "holds no job"),
+    ):
+        assert main(["launch", "attach", given]) == 1
+        assert said in capsys.readouterr().err
+
+
+def test_setting_up_twice_is_setting_up_once(launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["launch", "setup", "--bucket", BUCKET]) == 0
+    assert capsys.readouterr().err.count("There is already") == 3
+    iam = boto3.client("iam")
+    rights = iam.get_role_policy(RoleName="ludwig-serverless-launch", PolicyName=f"jobs-in-{BUCKET}")["PolicyDocument"]
+    assert rights["Statement"][0]["Resource"] == f"arn:aws:s3:::{BUCKET}/ludwig-serverless/jobs/*"
+    roles = iam.get_instance_profile(InstanceProfileName="ludwig-serverless-launch")["InstanceProfile"]["Roles"]
+    assert [role["RoleName"] for role in roles] == ["ludwig-serverless-launch"]

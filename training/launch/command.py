@@ -1,0 +1,270 @@
+"""`python -m training launch`, on a command line."""
+
+import argparse
+import math
+import re
+from pathlib import Path
+
+DESCRIPTION = """
+Train on a rented GPU: one EC2 instance, which gets its dataset and configuration through S3, runs the training image,
+sends its progress, checkpoints, model, report and exported bundle back through S3, and ends itself.
+"""
+EXAMPLES = """
+once for an account and a region, with an administrator's keys:
+  python -m training launch setup --bucket my-bucket
+  python -m training launch policy user --bucket my-bucket > policy.json      (what whoever launches needs)
+
+then:
+  python -m training launch run --config intent-bert --dataset data.csv --output runs/intent --bucket my-bucket \\
+      --image 123456789012.dkr.ecr.eu-west-1.amazonaws.com/ludwig-training:latest \\
+      --instance-type g5.xlarge --max-hours 2 --max-dollars 2 --dry-run
+  python -m training launch list
+  python -m training launch stop --all
+
+Money: an instance is ended when its job ends, well or not; on Ctrl-C, SIGTERM, a closed terminal or an error of this
+command; by its own timer, set before anything else runs, when a cap in hours or in money is reached; and by itself when
+it has not heard from this command for --lost-minutes. `launch list` and `launch stop` find all there is by its tag.
+"""
+RUN_EXAMPLES = """
+examples:
+  python -m training launch run --config intent-bert --dataset data.csv --output runs/intent --bucket my-bucket \\
+      --image REGISTRY/ludwig-training:latest --max-hours 2 --max-dollars 2 --dry-run
+  python -m training launch run ... --spot-or-on-demand -- --epochs 20 --calibrate
+
+The image is that of training/Dockerfile, in a registry that the instance reaches: public, or ECR of the same account.
+What stands after -- goes to `training fit`. The bundle comes to bundles/NAME, NAME being that of the run's folder.
+"""
+BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+PREFIX = "ludwig-serverless"
+type Commands = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def add(commands: Commands) -> None:
+    """Add the command to the parser of `python -m training`, after `fit`, whose arguments it passes on."""
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = commands.add_parser(
+        "launch", help="train on a rented GPU, on AWS", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=raw
+    )
+    launch = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_run(launch, commands.choices["fit"])
+    _add_attach(launch)
+    _add_resume(launch)
+    _add_list_and_stop(launch)
+    _add_rights(launch)
+
+
+def _add_run(launch: Commands, fit: argparse.ArgumentParser) -> None:
+    parser = launch.add_parser(
+        "run",
+        help="launch a training, watch it, fetch what it made",
+        description="Launch a training, watch it, fetch what it made, and end the instance.",
+        epilog=RUN_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--config", required=True, type=Path, help="as for `training fit`: a file, or a name")
+    parser.add_argument("--dataset", required=True, type=Path, help="as for `training fit`")
+    _add_targets(parser, required=True)
+    _add_bucket(parser)
+    parser.add_argument("--image", required=True, metavar="REFERENCE", help="the training image, as docker pulls it")
+    _add_machine(parser, "g5.xlarge", "spot")
+    parser.add_argument("fit_arguments", nargs="*", metavar="-- FIT_ARGUMENT", help="more arguments of `training fit`")
+    parser.set_defaults(run=_run, fit=fit)
+
+
+def _add_attach(launch: Commands) -> None:
+    parser = launch.add_parser(
+        "attach",
+        help="watch a job again after a lost connection, or fetch what it made",
+        description="Watch a job that runs, and fetch what it made, or has made.",
+        epilog="example:\n  python -m training launch attach s3://my-bucket/nlu/jobs/ID --output runs/intent",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("job", metavar="ADDRESS", help="of the job in S3, which `launch run` and `launch list` print")
+    _add_targets(parser, required=False)
+    _add_region(parser)
+    parser.set_defaults(run=_attach)
+
+
+def _add_resume(launch: Commands) -> None:
+    parser = launch.add_parser(
+        "resume",
+        help="go on with a job that broke off, from its last checkpoint",
+        description="Go on with a job that broke off, on a new instance, from its last checkpoint, under new caps.",
+        epilog="example:\n  python -m training launch resume s3://my-bucket/ludwig-serverless/jobs/ID "
+        "--max-hours 1 --max-dollars 1",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("job", metavar="ADDRESS", help="of the job in S3, which `launch run` and `launch list` print")
+    _add_targets(parser, required=False)
+    parser.add_argument("--image", metavar="REFERENCE", help="another training image")
+    _add_machine(parser, None, None)
+    parser.set_defaults(run=_resume)
+
+
+def _add_list_and_stop(launch: Commands) -> None:
+    found = launch.add_parser(
+        "list", help="list every instance that lives", description="List every instance of any job, found by its tag."
+    )
+    _add_region(found, "look there only (default: in all regions of the account)")
+    found.set_defaults(run=_list)
+    stop = launch.add_parser(
+        "stop",
+        help="end the instances of jobs",
+        description="End instances, found by their tag, and confirm that it is so.",
+    )
+    which = stop.add_mutually_exclusive_group(required=True)
+    which.add_argument("job", nargs="?", metavar="JOB", help="a job's id or its address in S3")
+    which.add_argument("--all", action="store_true", help="of every job")
+    _add_region(stop, "look there only (default: in all regions of the account)")
+    stop.set_defaults(run=_stop)
+
+
+def _add_rights(launch: Commands) -> None:
+    policy = launch.add_parser(
+        "policy",
+        help="print a policy with the least rights",
+        description="Print the policy of whoever launches, or of the instance, with the least rights.",
+    )
+    policy.add_argument("whose", choices=["user", "instance"])
+    _add_bucket(policy)
+    policy.add_argument("--account", default="*", help="the account's number (default: any)")
+    _add_region(policy, "(default: any)")
+    policy.set_defaults(run=_policy)
+    setup = launch.add_parser(
+        "setup",
+        help="make the role, the instance profile and the security group, once",
+        description="Make the instances' role and profile, and a security group that lets nothing in. None of it costs "
+        "anything; made a second time, it only brings the bucket's policy up to date.",
+    )
+    _add_bucket(setup)
+    setup.add_argument("--vpc", help="where the security group belongs (default: the default VPC)")
+    _add_region(setup)
+    setup.set_defaults(run=_setup)
+    teardown = launch.add_parser("teardown", help="take away what setup made", description="Take away what setup made.")
+    _add_region(teardown)
+    teardown.set_defaults(run=_teardown)
+
+
+def _add_targets(parser: argparse.ArgumentParser, *, required: bool) -> None:
+    named = "" if required else " (default: runs/NAME, by the job's name)"
+    parser.add_argument("--output", required=required, type=Path, help=f"the folder of the run that is fetched{named}")
+    parser.add_argument("--bundle", type=Path, help="the folder of the bundle (default: bundles/NAME)")
+
+
+def _add_bucket(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--bucket", required=True, type=_bucket, help="where jobs lie, in the instances' region")
+    parser.add_argument("--prefix", default=PREFIX, type=_prefix, help="the folder in it (%(default)s)")
+
+
+def _add_region(parser: argparse.ArgumentParser, told: str = "(default: AWS's own settings)") -> None:
+    parser.add_argument("--region", help=told)
+
+
+def _add_machine(parser: argparse.ArgumentParser, instance_type: str | None, market: str | None) -> None:
+    default = f"({instance_type})" if instance_type else "(default: as it was launched)"
+    parser.add_argument("--instance-type", default=instance_type, help=f"one with an NVIDIA GPU {default}")
+    caps = parser.add_argument_group("caps, for all instances of this command together")
+    caps.add_argument("--max-hours", required=True, type=_positive, help="the machine is off by then")
+    caps.add_argument("--max-dollars", required=True, type=_positive, help="what it may cost, disk included")
+    caps.add_argument("--price-per-hour", type=_positive, metavar="DOLLARS", help="where the type's price is not known")
+    caps.add_argument("--max-attempts", type=int, default=3, help="spot instances one after another (%(default)s)")
+    markets = parser.add_mutually_exclusive_group()
+    for name, told in {
+        "spot": "a spot instance only, at about a third of the price; it may be taken back (the default)",
+        "on-demand": "an instance that stays",
+        "spot-or-on-demand": "an instance that stays, where no spot instance is to be had",
+    }.items():
+        markets.add_argument(f"--{name}", dest="market", action="store_const", const=name, default=market, help=told)
+    _add_region(parser)
+    parser.add_argument("--ami", help="another machine image: x86-64, cloud-init, Docker, NVIDIA's driver and toolkit")
+    parser.add_argument("--subnet", help="one that reaches the internet (default: the default ones in turn)")
+    parser.add_argument(
+        "--free-disk-gb", type=int, default=60, help="beyond the machine image's own files (%(default)s)"
+    )
+    parser.add_argument("--detach", action="store_true", help="do not watch: leave the end to the instance")
+    parser.add_argument(
+        "--lost-minutes",
+        type=_positive,
+        default=15.0,
+        help="without this command so long, the instance ends (%(default)g)",
+    )
+    parser.add_argument("--poll-seconds", type=_positive, default=10.0, help="how often to look (%(default)g)")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="make nothing: show all that would be made, and its cost"
+    )
+
+
+def _run(options: argparse.Namespace) -> None:
+    from training.launch.orders import run
+
+    run(options)
+
+
+def _attach(options: argparse.Namespace) -> None:
+    from training.launch.orders import attach
+
+    attach(options.job, options.output, options.bundle, options.region)
+
+
+def _resume(options: argparse.Namespace) -> None:
+    from training.launch.orders import resume
+
+    resume(options)
+
+
+def _list(options: argparse.Namespace) -> None:
+    from training.launch.fleet import show
+
+    show(options.region)
+
+
+def _stop(options: argparse.Namespace) -> None:
+    from training.launch.fleet import stop
+
+    stop(None if options.all else options.job.rstrip("/").rpartition("/")[2], options.region)
+
+
+def _policy(options: argparse.Namespace) -> None:
+    import json
+
+    from training.launch.rights import policy
+
+    places = {"bucket": options.bucket, "prefix": options.prefix, "region": options.region or "*"}
+    print(json.dumps(policy(options.whose, account=options.account, **places), indent=1))
+
+
+def _setup(options: argparse.Namespace) -> None:
+    from training.launch.aws import Aws
+    from training.launch.rights import setup
+
+    setup(Aws(options.region), options.bucket, options.prefix, options.vpc)
+
+
+def _teardown(options: argparse.Namespace) -> None:
+    from training.launch.aws import Aws
+    from training.launch.rights import teardown
+
+    teardown(Aws(options.region))
+
+
+def _positive(given: str) -> float:
+    try:
+        found = float(given)
+    except ValueError:
+        found = math.nan
+    if not 0 < found < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, found {given!r}")
+    return found
+
+
+def _bucket(given: str) -> str:
+    if not BUCKET.fullmatch(given):
+        raise argparse.ArgumentTypeError(f"expected a bucket's name, such as my-bucket, found {given!r}")
+    return given
+
+
+def _prefix(given: str) -> str:
+    found = given.strip("/")
+    if not re.fullmatch(r"[\w./-]*", found) or "//" in found:
+        raise argparse.ArgumentTypeError(f"expected a folder in the bucket, such as nlu/trainings, found {given!r}")
+    return found

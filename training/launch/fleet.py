@@ -1,0 +1,74 @@
+"""Every instance that there is, in any region: listed, and ended."""
+
+from collections.abc import Iterator
+
+from export.console import say
+from training.errors import LaunchError
+from training.launch.aws import Aws, explained
+from training.launch.instances import JOB as JOB_TAG
+from training.launch.instances import PLACE, UNTIL, Instance, Instances
+
+DEFAULT_REGION = "us-east-1"
+"""Where AWS is asked for its regions, if none is set."""
+
+
+def show(region: str | None) -> None:
+    """Print a line for each instance that lives. Raises LaunchError if a region could not be looked at."""
+    failures: list[str] = []
+    found = [each for instances in _all(region) for each in _found(instances, None, failures)]
+    for each in sorted(found, key=lambda one: one.launched):
+        print(
+            f"{each.id}  {each.state}  {each.region}  {each.kind}  {each.hours:.1f} h  at most ${each.dollars:.2f}  "
+            f"off by {each.tags.get(UNTIL, '?')}  {each.tags.get(PLACE, each.tags[JOB_TAG])}"
+        )
+    if not found:
+        say(f"No instance of ludwig-serverless lives in {region or 'any region'}.")
+    _complain(failures)
+
+
+def stop(job: str | None, region: str | None) -> None:
+    """End every instance of a job, or of all jobs. Raises LaunchError if that is not confirmed everywhere."""
+    failures: list[str] = []
+    ended = []
+    for instances in _all(region):
+        for each in sorted({one.tags[JOB_TAG] for one in _found(instances, job, failures)}):
+            try:
+                ended += instances.end(each)
+            except LaunchError as error:
+                failures.append(str(error))
+    for each in ended:
+        print(each)
+    say(f"Ended: {len(ended)}." if ended else f"Nothing to end: no instance of {job or 'any job'} lives.")
+    _complain(failures)
+
+
+def _all(region: str | None) -> Iterator[Instances]:
+    """Yield the instances of each region, or of the one given."""
+    if region:
+        yield Instances(Aws(region))
+        return
+    home = _home()
+    with explained("AWS's regions cannot be listed; give one with --region"):
+        known = home.client("ec2").describe_regions()["Regions"]
+    for each in known:
+        yield Instances(home.at(each["RegionName"]))
+
+
+def _home() -> Aws:
+    try:
+        return Aws(None)
+    except LaunchError:
+        return Aws(DEFAULT_REGION)
+
+
+def _found(instances: Instances, job: str | None, failures: list[str]) -> list[Instance]:
+    try:
+        return instances.find(job)
+    except LaunchError as error:
+        failures.append(str(error))
+        return []
+
+
+def _complain(failures: list[str]) -> None:
+    if failures:
+        raise LaunchError("Not everything is known: " + " ".join(failures))

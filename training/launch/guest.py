@@ -1,0 +1,243 @@
+"""What runs on the instance, in the training image: `python -m training.launch.guest s3://bucket/.../jobs/ID`.
+
+It fetches its inputs, trains, exports, sends the outputs; all the while it sends its log and the training's
+checkpoints, and looks whether the instance is about to be taken away, and whether somebody still watches. When it ends,
+the machine is switched off.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import IO
+
+import msgspec
+
+from export.console import say
+from export.model import TRAINING_RECORD
+from handler.bundle import BundleFile, describe_file
+from training.errors import LaunchError
+from training.launch import job as names
+from training.launch.aws import Aws
+from training.launch.checkpoints import send_checkpoints
+from training.launch.folder import Folder, files_in, inside
+from training.launch.job import Job, Listing, parse_place
+
+METADATA = "http://169.254.169.254"
+METADATA_SECONDS = 2
+PATIENCE_SECONDS = 45
+"""Given to a training that is told to stop; a spot instance lives for two minutes after its notice."""
+CHECKPOINT_POLLS = 6
+LAST_WORD_ATTEMPTS = 5
+
+
+class LeavingError(Exception):
+    """Raise when the job must end before it is done. state: what it is then, why: in words."""
+
+    def __init__(self, state: str, why: str) -> None:
+        super().__init__(why)
+        self.state = state
+
+
+class Guest:
+    """One job on this machine."""
+
+    def __init__(self, folder: Folder, here: Path) -> None:
+        self._folder, self._job = folder, folder.job()
+        self._here, self._run = here, here / "runs" / self._job.name
+        self._workspace = self._run.with_name(f".{self._job.name}-training")
+        self._log, self._sent_bytes = here / names.LOG, -1
+        self._watch = Watch(folder, self._job)
+        self._polls = 0
+
+    def work(self) -> None:
+        """Do the job, and leave its last word in S3."""
+        try:
+            state, message, code = self._work()
+        except LeavingError as error:
+            state, message, code = error.state, str(error), None
+        except LaunchError as error:
+            state, message, code = names.FAILED, str(error), None
+        self._send_checkpoints()
+        self._send_log()
+        say(f"{state}: {message}")
+        _insist(lambda: self._folder.put_status(state, message, code))
+
+    def _work(self) -> tuple[str, str, int | None]:
+        self._folder.download_all(names.INPUTS, self._here / names.INPUTS)
+        self._folder.download_all(names.WORKSPACE, self._workspace)
+        self._log.write_bytes(self._folder.get(names.LOG) or b"")
+        self._folder.put_status(names.TRAINING)
+        dataset = str(self._here / names.INPUTS / self._job.dataset)
+        config = str(self._here / names.INPUTS / names.CONFIG)
+        asked = ["--config", config, "--dataset", dataset, "--output", str(self._run), *self._job.fit_arguments]
+        if not self._is_trained():
+            if code := self._attend(["training", "fit", *asked]):
+                return names.FAILED, "The training failed: the end of the log says why.", code
+            self._send(names.RUN, self._run)
+        self._folder.put_status(names.EXPORTING)
+        bundle = self._here / "bundles" / self._job.name
+        code = self._attend(["export", str(self._run), str(bundle), "--dataset", dataset])
+        if code:
+            return names.FAILED, "The model is trained, and could not be exported: the end of the log says why.", code
+        self._send(names.BUNDLE, bundle)
+        return names.FINISHED, "", 0
+
+    def _is_trained(self) -> bool:
+        """Tell whether an instance before this one has finished the training, and fetch it."""
+        for name in self._listed():
+            if name.startswith(f"{names.RUN}/"):
+                self._folder.download(names.OUTPUTS + name, inside(self._run, name.removeprefix(f"{names.RUN}/")))
+        return (self._run / TRAINING_RECORD).is_file()
+
+    def _attend(self, module: list[str]) -> int:
+        """Run a module of the image to its end, and return its status. Raises LeavingError if it must be left."""
+        with self._log.open("ab") as log:
+            process = subprocess.Popen(["python3", "-m", *module], stdout=log, stderr=subprocess.STDOUT, cwd=self._here)
+            try:
+                while (code := _wait(process, self._job.poll_seconds)) is None:
+                    self._look(log)
+            except LeavingError as error:
+                _stop(process)
+                log.write(f"{error}\n".encode())
+                raise
+            finally:
+                if process.poll() is None:
+                    process.kill()
+        return code
+
+    def _look(self, log: IO[bytes]) -> None:
+        self._watch.look()
+        self._send_log()
+        self._polls += 1
+        if self._polls % CHECKPOINT_POLLS == 0:
+            self._send_checkpoints()
+
+    def _send_log(self) -> None:
+        size = self._log.stat().st_size if self._log.exists() else -1
+        if size != self._sent_bytes:
+            with _said():
+                self._folder.upload(self._log, names.LOG)
+                self._sent_bytes = size
+
+    def _send_checkpoints(self) -> None:
+        if self._workspace.is_dir():
+            with _said():
+                send_checkpoints(self._folder, self._workspace)
+
+    def _send(self, name: str, output: Path) -> None:
+        """Send a folder, and then the listing that makes it count."""
+        files = self._listed()
+        for path, file in files_in(output):
+            files[f"{name}/{path}"] = describe_file(file)
+            self._folder.upload(file, f"{names.OUTPUTS}{name}/{path}")
+        self._folder.put(names.LISTING, msgspec.json.encode(Listing(files)))
+
+    def _listed(self) -> dict[str, BundleFile]:
+        listing = self._folder.get(names.LISTING)
+        return msgspec.json.decode(listing, type=Listing).files if listing else {}
+
+
+class Watch:
+    """Looks out for what ends a job early."""
+
+    def __init__(self, folder: Folder, job: Job) -> None:
+        self._folder, self._job = folder, job
+        self._heartbeat: str | None = None
+        self._changed = time.monotonic()
+        self._metadata = os.environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT", METADATA).rstrip("/")
+
+    def look(self) -> None:
+        """Raise LeavingError if the instance is about to be taken away, or nobody watches any more."""
+        if self._is_noticed():
+            raise LeavingError(names.INTERRUPTED, "EC2 takes the spot instance back; the checkpoint is kept.")
+        if not self._job.detached and self._silence() > self._job.lost_minutes * 60:
+            raise LeavingError(
+                names.ABANDONED,
+                f"No launcher was heard of for {self._job.lost_minutes:g} minutes; the checkpoint is kept.",
+            )
+
+    def _silence(self) -> float:
+        """Return the seconds since the heartbeat changed."""
+        with _said():
+            found = self._folder.tag(names.HEARTBEAT)
+            if found != self._heartbeat:
+                self._heartbeat, self._changed = found, time.monotonic()
+        return time.monotonic() - self._changed
+
+    def _is_noticed(self) -> bool:
+        """Tell whether EC2 has announced that it takes a spot instance back. Source: EC2's instance metadata, v2."""
+        try:
+            token = _ask(f"{self._metadata}/latest/api/token", "PUT", {"X-aws-ec2-metadata-token-ttl-seconds": "60"})
+            action = f"{self._metadata}/latest/meta-data/spot/instance-action"
+            return bool(_ask(action, "GET", {"X-aws-ec2-metadata-token": token}))
+        except OSError:  # 404 as long as nothing is announced
+            return False
+
+
+def _ask(url: str, method: str, headers: dict[str, str]) -> str:
+    request = urllib.request.Request(url, method=method, headers=headers)  # noqa: S310 - http, of this machine
+    with urllib.request.urlopen(request, timeout=METADATA_SECONDS) as answer:  # noqa: S310
+        return str(answer.read().decode())
+
+
+def _wait(process: "subprocess.Popen[bytes]", seconds: float) -> int | None:
+    try:
+        return process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    """Let a training end as Ctrl-C ends it, and wait for it."""
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(PATIENCE_SECONDS)
+
+
+@contextmanager
+def _said() -> Iterator[None]:
+    """Go on where S3 is not reached: what was not sent now is sent the next time."""
+    try:
+        yield
+    except LaunchError as error:
+        say(str(error))
+
+
+def _insist(send: Callable[[], object]) -> None:
+    """Send the last word, as often as it takes within reason."""
+    for attempt in range(LAST_WORD_ATTEMPTS):
+        try:
+            send()
+        except LaunchError as error:
+            say(str(error))
+            time.sleep(attempt)
+        else:
+            return
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_IGN)
+    raise LeavingError(names.STOPPED, "The instance was told to end: its timer ran out, or somebody ended it.")
+
+
+def main(arguments: list[str]) -> int:
+    """Do the job at an address. Returns the exit status."""
+    signal.signal(signal.SIGTERM, _leave)
+    try:
+        Guest(Folder(Aws(None), parse_place(arguments[0])), Path.cwd()).work()
+    except LaunchError as error:
+        say(f"error: {error}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,205 @@
+"""Commands to jobs: what is asked for, checked on this machine before anything is made on another."""
+
+import argparse
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
+from pathlib import Path
+
+import msgspec
+import yaml
+
+from export.console import say
+from training.config import read_config, with_pretrained
+from training.dataset import TRAIN, out_of_scope, prepare, read_dataset
+from training.errors import LaunchError
+from training.fit import check_output
+from training.launch.aws import Aws
+from training.launch.fetching import check_targets, fetch
+from training.launch.folder import Folder
+from training.launch.instances import Instances
+from training.launch.job import CONFIG, FINISHED, INPUTS, JOB, LISTING, Job, Place, new_place, parse_place
+from training.launch.launching import check_finished, follow, train, upload, way_on
+from training.launch.lookup import NAME as PROFILE
+from training.launch.money import Budget
+from training.launch.plan import Plan, Wish, make_plan
+from training.launch.signals import tell
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+IMAGE = re.compile(r"[A-Za-z0-9][\w.:/@-]*")
+OURS = ("config", "dataset", "output", "validation", "test", "overwrite")
+"""Arguments of `fit` that the launch itself gives, or that cannot travel."""
+
+
+def run(options: argparse.Namespace) -> None:
+    """Launch a training, watch it, and fetch what it made."""
+    name = options.output.resolve().name
+    if not NAME.fullmatch(name):
+        raise LaunchError(f"{name!r} cannot be a run's name on another machine: letters, digits, dots and dashes can.")
+    check_output(options.output, overwrite=False)
+    bundle = options.bundle or Path("bundles") / name
+    check_targets(options.output, bundle)
+    config = _checked(options)
+    aws = Aws(options.region)
+    place = new_place(options.bucket, options.prefix)
+    job = Job(
+        id=place.job,
+        name=name,
+        dataset=f"dataset{options.dataset.suffix}",
+        image=options.image,
+        instance_type=options.instance_type,
+        market=options.market,
+        fit_arguments=tuple(options.fit_arguments),
+        detached=options.detach,
+        lost_minutes=options.lost_minutes,
+        poll_seconds=options.poll_seconds,
+    )
+    inputs: dict[str, Path | bytes] = {
+        INPUTS + CONFIG: config,
+        INPUTS + job.dataset: options.dataset,
+        JOB: msgspec.json.encode(job),
+    }
+    _carry_out(options, aws, place, job, inputs, options.output, bundle)
+
+
+def resume(options: argparse.Namespace) -> None:
+    """Go on with a job on a new instance."""
+    aws, place = Aws(options.region), parse_place(options.job)
+    folder = Folder(aws, place)
+    before, status = folder.job(), folder.status()
+    output, bundle = _targets(before, options.output, options.bundle)
+    check_targets(output, bundle)
+    if status and status.state == FINISHED:
+        raise LaunchError(f"The job is finished: fetch what it made with `launch attach {place}`.")
+    if found := Instances(aws).find(place.job):
+        raise LaunchError(f"{found[0].id} is still at work on it: watch it with `launch attach {place}`.")
+    job = msgspec.structs.replace(
+        before,
+        image=options.image or before.image,
+        instance_type=options.instance_type or before.instance_type,
+        market=options.market or before.market,
+        detached=options.detach,
+        lost_minutes=options.lost_minutes,
+        poll_seconds=options.poll_seconds,
+    )
+    _carry_out(options, aws, place, job, {JOB: msgspec.json.encode(job)}, output, bundle)
+
+
+def attach(address: str, output: Path | None, bundle: Path | None, region: str | None) -> None:
+    """Watch a job that was launched before, and fetch what it made."""
+    aws, place = Aws(region), parse_place(address)
+    folder = Folder(aws, place)
+    output, bundle = _targets(folder.job(), output, bundle)
+    with _way_on(place, aws.region):
+        status = follow(place, folder, Instances(aws, folder.job().poll_seconds / 2))
+    if status.state == FINISHED:
+        _fetch(folder, output, bundle)
+    check_finished(status, place, aws.region)
+
+
+def _carry_out(
+    options: argparse.Namespace,
+    aws: Aws,
+    place: Place,
+    job: Job,
+    inputs: dict[str, Path | bytes],
+    output: Path,
+    bundle: Path,
+) -> None:
+    folder = Folder(aws, place)
+    folder.check_bucket(aws.region)
+    plan = make_plan(aws, _wish(options, job), place, job, Budget(options.max_hours, options.max_dollars), inputs)
+    if options.dry_run:
+        _show(plan)
+        return
+    print(place, flush=True)
+    upload(plan, folder)
+    with _way_on(place, aws.region):
+        status = train(plan, folder)
+    if status is None:
+        say(f"It runs on its own, and ends itself. Watch it, and fetch what it made: `launch attach {place}`.")
+        return
+    if folder.get(LISTING) is not None:
+        _fetch(folder, output, bundle)
+    check_finished(status, place, aws.region)
+
+
+@contextmanager
+def _way_on(place: Place, region: str) -> Iterator[None]:
+    """Say how to go on with a job that is broken off."""
+    try:
+        yield
+    except (KeyboardInterrupt, LaunchError):
+        tell(way_on(place, region))
+        raise
+
+
+def _wish(options: argparse.Namespace, job: Job) -> Wish:
+    if not IMAGE.fullmatch(job.image):
+        raise LaunchError(f"{job.image!r} is no reference of an image: give one as docker pulls it.")
+    if options.max_attempts < 1 or options.free_disk_gb < 1:
+        raise LaunchError("--max-attempts and --free-disk-gb are at least 1.")
+    return Wish(
+        instance_type=job.instance_type,
+        market=job.market,
+        image=job.image,
+        profile=PROFILE,
+        ami=options.ami,
+        subnet=options.subnet,
+        free_disk_gb=options.free_disk_gb,
+        price_per_hour=options.price_per_hour,
+        max_attempts=options.max_attempts,
+    )
+
+
+def _show(plan: Plan) -> None:
+    for line in plan.lines():
+        print(line)
+    print("\nWhat the instance runs when it has booted:\n")
+    print(plan.machine(plan.prices[0]).user_data)
+    say("Nothing was made. EC2 says that these keys may start it.")
+
+
+def _fetch(folder: Folder, output: Path, bundle: Path) -> None:
+    fetched = fetch(folder, output, bundle)
+    say(f"Fetched {' and '.join(map(str, fetched))}. The report: {output / 'evaluation' / 'report.html'}")
+    if bundle in fetched:
+        say(f"Next: python -m handler ask {bundle} 'some text'")
+
+
+def _targets(job: Job, output: Path | None, bundle: Path | None) -> tuple[Path, Path]:
+    """Return where the outputs go."""
+    return output or Path("runs") / job.name, bundle or Path("bundles") / job.name
+
+
+def _checked(options: argparse.Namespace) -> bytes:
+    """Return the configuration, as it is sent, when it is sure that `fit` will take it with this dataset."""
+    asked = ["--config", str(options.config), "--dataset", str(options.dataset), "--output", str(options.output)]
+    fit = _parsed(options.fit, [*asked, *options.fit_arguments])
+    given = {name for name in OURS if getattr(fit, name, None)}
+    expected = {"config", "dataset", "output"}
+    if given != expected or any(str(getattr(fit, name)) != str(getattr(options, name)) for name in expected):
+        raise LaunchError(
+            f"After -- may stand what `training fit` takes, but none of {', '.join(f'--{each}' for each in OURS)}: "
+            "give --config, --dataset and --output before it, and splits as the dataset's column `split`."
+        )
+    if getattr(fit, "backend", "local") != "local":
+        raise LaunchError("--backend is for clusters: an instance trains on its own GPU.")
+    if fit.pretrained and Path(fit.pretrained).exists():
+        raise LaunchError("--pretrained must be a name on the Hugging Face Hub, or minilm: a folder does not travel.")
+    config = read_config(options.config)
+    dataset, _ = out_of_scope(config, read_dataset({TRAIN: options.dataset}), fit.out_of_scope, fit.seed)
+    prepare(with_pretrained(config, fit.pretrained) if fit.pretrained not in (None, "minilm") else config, dataset)
+    return yaml.safe_dump(config, sort_keys=False, allow_unicode=True).encode()
+
+
+def _parsed(fit: argparse.ArgumentParser, arguments: list[str]) -> argparse.Namespace:
+    """Return arguments of `fit`, told apart by its own parser."""
+    complaint = io.StringIO()
+    try:
+        with redirect_stderr(complaint):
+            return fit.parse_args(arguments)
+    except SystemExit:
+        last = complaint.getvalue().strip().rpartition("\n")[2]
+        raise LaunchError(f"`training fit` would not take what stands after --: {last}") from None

@@ -1,0 +1,117 @@
+"""All that a launch would make and cost, resolved and checked before any of it is made."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from training.launch.aws import Aws
+from training.launch.instances import Instances, Machine, user_data
+from training.launch.job import Job, Place
+from training.launch.lookup import Image, check_type, find_group, find_image, find_subnets
+from training.launch.money import MARGIN_MINUTES, ON_DEMAND, SPOT, Budget, Price, read_price
+
+MARKETS = {"spot": (SPOT,), "on-demand": (ON_DEMAND,), "spot-or-on-demand": (SPOT, ON_DEMAND)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What machine the user wants. free_disk_gb: beyond what the machine image's own files take."""
+
+    instance_type: str
+    market: str
+    image: str
+    profile: str
+    ami: str | None
+    subnet: str | None
+    free_disk_gb: int
+    price_per_hour: float | None
+    max_attempts: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A job and the machines that it may run on, in the order in which they are tried."""
+
+    aws: Aws
+    wish: Wish
+    place: Place
+    job: Job
+    type_words: str
+    ami: Image
+    disk_gb: int
+    subnets: tuple[str, ...]
+    group: str
+    prices: tuple[Price, ...]
+    budget: Budget
+    inputs: dict[str, Path | bytes] = field(default_factory=dict)
+
+    def machine(self, price: Price) -> Machine:
+        """Return what EC2 is asked for, with as much time as the caps leave."""
+        minutes = self.budget.minutes(price)
+        return Machine(
+            place=self.place,
+            instance_type=self.wish.instance_type,
+            image=self.ami,
+            disk_gb=self.disk_gb,
+            subnets=self.subnets,
+            group=self.group,
+            profile=self.wish.profile,
+            price=price,
+            user_data=user_data(self.place, self.wish.image, self.aws.region, minutes),
+            until=datetime.now(UTC) + timedelta(minutes=minutes + MARGIN_MINUTES),
+        )
+
+    def lines(self) -> Iterator[str]:
+        """Yield what would be made, and what it would cost at most."""
+        wish = self.wish
+        yield f"Job           {self.place.job}, in {self.place}/"
+        for name, content in self.inputs.items():
+            size = len(content) if isinstance(content, bytes) else content.stat().st_size
+            yield f"  upload      {name}, {size} bytes"
+        yield f"Instance      1 x {wish.instance_type} in {self.aws.region}: {self.type_words}"
+        yield f"  image       {self.ami.id} {self.ami.name}"
+        yield f"  disk        {self.disk_gb} GB gp3, encrypted, deleted with the instance"
+        yield f"  network     {', '.join(self.subnets)}; security group {self.group}, which lets nothing in"
+        yield f"  rights      instance profile {wish.profile}; IMDSv2 only, 2 hops; no key pair"
+        yield f"  container   {wish.image}"
+        yield "  ends        terminated when it shuts down; no stopping, no restarting"
+        for price in self.prices:
+            minutes = self.budget.minutes(price)
+            yield (
+                f"Price         {price.market}: ${price.machine:.4f} an hour at most ({price.source}) + "
+                f"${price.extras:.4f} for disk and address"
+            )
+            yield f"  timer       shuts down after {minutes} minutes, set before anything else runs"
+            yield f"  at most     ${self.budget.worst(price):.2f} in all, S3 and taxes aside"
+        if len(self.prices) > 1:
+            yield "  in turn     the second is tried only where EC2 has no machine of the first kind"
+        if SPOT in {price.market for price in self.prices}:
+            yield f"  interrupted up to {wish.max_attempts} instances one after another, within the same caps in all"
+
+
+def make_plan(aws: Aws, wish: Wish, place: Place, job: Job, budget: Budget, inputs: dict[str, Path | bytes]) -> Plan:
+    """Find and check everything. Raises LaunchError if something is missing, not allowed, or cannot be paid."""
+    type_words = check_type(aws, wish.instance_type)
+    ami = find_image(aws, wish.ami)
+    disk_gb = ami.disk_gb + wish.free_disk_gb
+    subnets = find_subnets(aws, wish.instance_type, wish.subnet)
+    markets = MARKETS[wish.market]
+    prices = tuple(read_price(aws, wish.instance_type, each, disk_gb, wish.price_per_hour) for each in markets)
+    plan = Plan(
+        aws=aws,
+        wish=wish,
+        place=place,
+        job=job,
+        type_words=type_words,
+        ami=ami,
+        disk_gb=disk_gb,
+        subnets=tuple(each["SubnetId"] for each in subnets),
+        group=find_group(aws, subnets[0]["VpcId"]),
+        prices=prices,
+        budget=budget,
+        inputs=inputs,
+    )
+    for price in prices:
+        Instances(aws).check(plan.machine(price))
+    return plan
