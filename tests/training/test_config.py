@@ -51,9 +51,7 @@ def test_the_package_brings_the_five_kinds() -> None:
     ],
     ids=KINDS,
 )
-def test_each_kind_reads_and_answers(
-    kind: str, input_type: str, encoder: str, output: str, output_type: str
-) -> None:
+def test_each_kind_reads_and_answers(kind: str, input_type: str, encoder: str, output: str, output_type: str) -> None:
     config = read_config(Path(kind))
     source, target = features(config, "input_features"), features(config, "output_features")
     assert (source["name"], source["type"], source["encoder"]["type"]) == ("text", input_type, encoder)
