@@ -35,7 +35,7 @@ def features(config: dict[str, Any], section: str) -> dict[str, Any]:
     return dict(feature)
 
 
-def test_the_package_brings_the_five_kinds() -> None:
+def test_the_package_brings_the_six_kinds() -> None:
     assert sorted(path.stem for path in CONFIGS.glob("*.yaml")) == sorted(KINDS)
 
 
@@ -77,12 +77,12 @@ def test_slots_are_tagged_from_whole_sequences(kind: str) -> None:
     assert source["preprocessing"][length] == target["preprocessing"][length]
 
 
-def test_intent_lstm_is_hexabots() -> None:
-    config = read_config(Path("intent-lstm"))
-    encoder, target = features(config, "input_features")["encoder"], features(config, "output_features")
-    assert (encoder["cell_type"], encoder["num_layers"], encoder["bidirectional"]) == ("lstm", 2, True)
-    assert (encoder["dropout"], target["decoder"]["dropout"], target["reduce_input"]) == (0.2, 0.2, "sum")
-    assert config["trainer"]["epochs"] == 10
+@pytest.mark.parametrize("kind", ["intent-embed", "intent-lstm"])
+def test_light_intents_meet_the_unknown_before_they_are_served(kind: str) -> None:
+    config = read_config(Path(kind))
+    source = features(config, "input_features")
+    assert source["preprocessing"] == {"tokenizer": "space_punct", "lowercase": True, "most_common": 3000}
+    assert (source["encoder"]["dropout"], config["trainer"]["early_stop"]) == (0.5, 5)
 
 
 def test_language_cnn_reads_characters() -> None:
@@ -98,7 +98,6 @@ def test_splits_are_hexabots(kind: str) -> None:
     output = features(config, "output_features")["name"]
     expected = {"type": "random"} if output == "slots" else {"type": "stratify", "column": output}
     assert {key: value for key, value in split.items() if key != "probabilities"} == expected
-    assert config["trainer"]["early_stop"] == -1
 
 
 def test_a_file_is_read(tmp_path: Path) -> None:
@@ -120,7 +119,9 @@ def test_sections_without_content_are_absent(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["intent-lstn", "missing/config.yaml"])
 def test_a_missing_file_lists_the_shipped_names(name: str) -> None:
-    with pytest.raises(ConfigError, match=r"cannot be read: No such file.*one of intent-bert, intent-lstm, lang"):
+    with pytest.raises(
+        ConfigError, match=r"cannot be read: No such file.*one of intent-bert, intent-embed, intent-lstm, lang"
+    ):
         read_config(Path(name))
 
 

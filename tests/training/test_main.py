@@ -65,7 +65,12 @@ def test_help_needs_no_ludwig(arguments: list[str], without_ludwig: dict[str, st
 
 def test_help_shows_commands_that_exist(without_ludwig: dict[str, str], tmp_path: Path) -> None:
     shown = run(["fit", "--help"], without_ludwig, tmp_path).stdout
-    for text in ("--config intent-lstm", "intent-bert, intent-lstm, language-cnn", "--pretrained minilm", "--epochs"):
+    for text in (
+        "--config intent-lstm",
+        "intent-bert, intent-embed, intent-lstm, language-cnn",
+        "--pretrained minilm",
+        "--epochs",
+    ):
         assert text in " ".join(shown.split())
 
 
@@ -75,7 +80,7 @@ def test_help_shows_commands_that_exist(without_ludwig: dict[str, str], tmp_path
         (["--dataset", "data.csv"], "The dataset has the columns ['words', 'intent']; the configuration also reads"),
         (["--dataset", "none.csv"], "none.csv cannot be read: No such file or directory."),
         (["--dataset", "data.xls"], "data.xls has the ending '.xls'; expected one of .csv, .tsv, .json, .jsonl, .par"),
-        (["--dataset", "data.csv", "--config", "intent-cnn"], "Give a YAML file, or one of intent-bert, intent-lstm"),
+        (["--dataset", "data.csv", "--config", "intent-cnn"], "Give a YAML file, or one of intent-bert, intent-em"),
         (["--dataset", "data.csv", "--output", "taken"], "taken exists and is no run"),
         (["--dataset", "data.csv", "--output", "taken", "--overwrite"], "taken exists and is no run"),
         (["--dataset", "data.csv", "--output", "data.csv"], "data.csv exists and is no run"),
