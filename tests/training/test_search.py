@@ -1,46 +1,67 @@
-"""`python -m training fit --hyperopt`: what it asks for. The search itself is Ludwig's, on Ray."""
+"""`fit --hyperopt`: what it refuses, and a search by Ludwig and Ray Tune."""
 
+import json
+import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
+from tests.processes import tool
+from tests.trained import DEMO_DATASET
 from training.__main__ import main
 
+ROOT = Path(__file__).parents[2]
+MINUTES = 60
 CONFIG = """
-input_features: [{name: text, type: text, encoder: embed}]
+input_features: [{name: text, type: text, preprocessing: {tokenizer: space}, encoder: {type: embed}}]
 output_features: [{name: intent, type: category}]
+trainer: {epochs: 2, batch_size: 64, eval_batch_size: 64}
 """
-SECTION = "hyperopt: {parameters: {trainer.learning_rate: {space: choice, categories: [0.01, 0.001]}}}"
+SECTION = """
+hyperopt:
+  goal: maximize
+  metric: accuracy
+  output_feature: intent
+  parameters: {trainer.learning_rate: {space: grid_search, values: [0.00001, 0.01]}}
+  search_alg: {type: variant_generator}
+  executor: {type: ray, num_samples: 1, max_concurrent_trials: 1, cpu_resources_per_trial: 1}
+"""
 
 
-def search(folder: Path, config: str, output: str = "search") -> int:
-    (folder / "config.yaml").write_text(config)
-    (folder / "data.csv").write_text("text,intent\nhi,greet\nbye,leave\n")
-    files = ["--config", folder / "config.yaml", "--dataset", folder / "data.csv", "--output", folder / output]
-    return main(["fit", "--hyperopt", *map(str, files)])
+def search(config: str, folder: Path) -> list[str]:
+    path = folder / "config.yaml"
+    path.write_text(config)
+    rows = ["--dataset", str(DEMO_DATASET), "--output", str(folder / "found")]
+    return ["fit", "--hyperopt", "--config", str(path), *rows]
 
 
 @pytest.mark.parametrize(
-    "section", ["", "hyperopt: {}", "hyperopt: {goal: maximize}"], ids=["none", "empty", "no space"]
+    ("config", "message"),
+    [
+        (CONFIG, "the configuration has no section 'hyperopt' with parameters to try, as in `hyperopt: {goal:"),
+        (CONFIG + SECTION, "A search needs Ray: `pip install 'ludwig-serverless[ray]'`."),
+    ],
+    ids=["section", "ray"],
 )
-def test_a_search_needs_something_to_try(section: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert search(tmp_path, f"{CONFIG}\n{section}") == 1
-    assert "has no section 'hyperopt' with parameters to try, as in" in capsys.readouterr().err
+def test_what_a_search_lacks(config: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(search(config, tmp_path)) == 1
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "found").exists()
 
 
-def test_a_search_without_ray_says_what_to_install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("training.search.PACKAGES", ("ray_that_is_not_installed",))
-    assert search(tmp_path, f"{CONFIG}\n{SECTION}") == 1
-    assert "A search needs Ray: `pip install 'ludwig-serverless[ray]'`." in capsys.readouterr().err
-
-
-def test_a_search_replaces_nothing_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("training.search.PACKAGES", ())
-    (tmp_path / "taken").mkdir()
-    (tmp_path / "taken" / "thesis.txt").write_text("precious")
-    assert search(tmp_path, f"{CONFIG}\n{SECTION}", "taken") == 1
-    assert "taken exists: give another folder" in capsys.readouterr().err
+@pytest.mark.ludwig
+@pytest.mark.integration
+def test_a_search_writes_the_best_configuration(tmp_path: Path) -> None:
+    command = [tool("ray", "python"), "-m", "training", *search(CONFIG + SECTION, tmp_path)]
+    finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=MINUTES * 60, check=False)
+    assert finished.returncode == 0, finished.stderr
+    best, worse = json.loads((tmp_path / "found" / "trials.json").read_text())
+    assert (best["parameters"], worse["parameters"]) == (
+        {"trainer.learning_rate": 0.01},
+        {"trainer.learning_rate": 0.00001},
+    )
+    assert best["score"] > worse["score"]
+    written = yaml.safe_load((tmp_path / "found" / "best.yaml").read_text())
+    assert written["trainer"]["learning_rate"] == 0.01
+    assert "hyperopt" not in written
