@@ -22,6 +22,7 @@ Each bundle is read back from disk and asked beside LudwigModel.predict, on rows
 EXAMPLES = """
 examples:
   python -m export runs/intent bundles/intent --dataset data/test.csv
+  python -m export runs/intent bundles/intent --dataset data/test.csv --quantize auto
   python -m export runs/intent bundles/intent runs/slots bundles/slots    (several in one process: Ludwig loads once)
 """
 
@@ -61,6 +62,7 @@ def _check(options: argparse.Namespace, pairs: Sequence[tuple[Path, Path]]) -> "
 def _export(folder: Path, bundle: Path, dataset: "pd.DataFrame | None", options: argparse.Namespace) -> bool:
     from export.model import load_model
     from export.pack import certificate, export_model
+    from export.quantize import Demand
 
     try:
         manifest = export_model(
@@ -71,6 +73,7 @@ def _export(folder: Path, bundle: Path, dataset: "pd.DataFrame | None", options:
             license_name=options.license,
             graph_format=options.format,
             golden=options.golden,
+            quantize=Demand(options.quantize, options.agreement, options.accuracy_loss),
             force=options.force,
         )
     except (ExportError, ServingError) as error:
@@ -79,6 +82,13 @@ def _export(folder: Path, bundle: Path, dataset: "pd.DataFrame | None", options:
     print(certificate(manifest))
     say(f"Written to {bundle}. Try: python -m handler ask {bundle} 'some text'")
     return True
+
+
+def _share(given: str) -> float:
+    share = float(given)
+    if not 0 < share <= 1:
+        raise argparse.ArgumentTypeError(f"expected a share such as 0.995, found {given}")
+    return share
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -111,6 +121,27 @@ def _parser() -> argparse.ArgumentParser:
         choices=["onnx", "torchscript"],
         default="onnx",
         help="torchscript needs torch where it is served, and is slower (%(default)s)",
+    )
+    parser.add_argument(
+        "--quantize",
+        choices=["none", "auto", "dynamic", "per-channel", "static"],
+        default="none",
+        help="try int8 weights on the rows of --dataset (300 or more): auto keeps the fastest graph that is faster and "
+        "agrees, a mode by its name is refused if it does not agree (%(default)s)",
+    )
+    parser.add_argument(
+        "--agreement",
+        type=_share,
+        default=0.995,
+        metavar="SHARE",
+        help="of the labels that a quantised graph must keep (%(default)s)",
+    )
+    parser.add_argument(
+        "--accuracy-loss",
+        type=float,
+        default=0.2,
+        metavar="POINTS",
+        help="of accuracy that it may lose, where the rows are labelled (%(default)s)",
     )
     parser.add_argument(
         "--allow-pickle",

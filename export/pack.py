@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -17,6 +17,7 @@ from export.inputs import describe_inputs
 from export.model import SourceModel
 from export.outputs import describe_outputs
 from export.parity import Comparison, golden_rows, prove, rows_to_try
+from export.quantize import Demand, check_quantizable, quantized
 from export.thresholds import with_thresholds
 from handler import __version__
 from handler.bundle import (
@@ -36,6 +37,7 @@ from handler.outputs import OutputFeature
 if TYPE_CHECKING:
     import pandas as pd
 
+EXACT = Demand()
 UNPROVEN = Parity(
     passed=False, rows=0, odd_rows=0, ids_equal=0, labels_equal=0, max_abs_diff=0.0, tolerance=0.0, worst=[]
 )
@@ -50,12 +52,14 @@ def export_model(
     license_name: str | None = None,
     graph_format: GraphFormat = "onnx",
     golden: int = GOLDEN_ROWS,
+    quantize: Demand = EXACT,
     force: bool = False,
 ) -> Manifest:
     """Export a model into a bundle's folder, replacing a bundle that is there.
 
     dataset: rows to prove the bundle on, besides the odd ones. golden: how many of them the bundle keeps, to be asked
-    again before a deployment takes traffic. force: write a bundle that failed, which says so itself.
+    again before a deployment takes traffic. quantize: whether to try int8, and what it must keep. force: write a
+    bundle that failed, which says so itself.
     Raises UnsupportedError, ExportError, or ParityError; then the folder is as it was.
     """
     check_target(bundle)
@@ -83,9 +87,18 @@ def export_model(
             parity=UNPROVEN,
         )
         (folder / MANIFEST).write_bytes(manifest.to_json())
-        parity, comparisons = prove(model, folder, rows_to_try(model, manifest, dataset))
+        rows = rows_to_try(model, manifest, dataset)
+        own = [row for row in rows if not row.odd]
+        if quantize.mode != "none":
+            check_quantizable(manifest, len(own))
+        parity, comparisons = prove(model, folder, rows)
         if not parity.passed and not force:
             raise ParityError(_explain_failure(name, parity, comparisons))
+        if quantize.mode != "none":
+            manifest = quantized(folder, manifest, own, _labels(model, dataset), quantize)
+            if is_quantized(manifest):
+                parity, comparisons = prove(model, folder, rows)
+                parity = msgspec.structs.replace(parity, promise="agreement", passed=True, tolerance=1.0)
         manifest = msgspec.structs.replace(manifest, parity=parity, golden=golden_rows(comparisons, golden))
         (folder / MANIFEST).write_bytes(manifest.to_json())
         _move_into_place(folder, bundle)
@@ -105,9 +118,32 @@ def default_name(outputs: Sequence[OutputFeature]) -> str:
     return "-".join(output.name for output in outputs)
 
 
+def is_quantized(manifest: Manifest) -> bool:
+    """Tell whether a quantised graph was kept."""
+    found = manifest.quantization
+    return found is not None and any(candidate.kept for candidate in found.candidates[1:])
+
+
+def _labels(model: SourceModel, dataset: "pd.DataFrame | None") -> dict[str, list[Any]]:
+    """Return the right labels of the user's rows, by output, where the rows have them."""
+    if dataset is None:
+        return {}
+    features = model.config["output_features"]
+    columns = {feature["name"]: feature.get("column") or feature["name"] for feature in features}
+    return {name: dataset[column].tolist() for name, column in columns.items() if column in dataset}
+
+
 def certificate(manifest: Manifest) -> str:
     """Return a bundle's certificate as a person reads it."""
     parity = manifest.parity
+    if parity.promise == "agreement" and manifest.quantization:
+        kept = next(candidate for candidate in manifest.quantization.candidates if candidate.kept)
+        return (
+            f"{manifest.name}: quantised ({kept.name} int8), {kept.agreement:.2%} of the labels of "
+            f"{manifest.quantization.rows} rows are its model's ({manifest.quantization.agreement:.2%} asked for); "
+            f"{parity.labels_equal} of {parity.rows} rows, the odd ones included, have all labels the same, and the "
+            f"largest difference of a probability is {parity.max_abs_diff:.1e}"
+        )
     verdict = "answers as Ludwig does" if parity.passed else "DOES NOT ANSWER as Ludwig does"
     return (
         f"{manifest.name}: {verdict} on {parity.rows} rows ({parity.odd_rows} of them odd): "

@@ -61,6 +61,7 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True):
     """The certificate: how the bundle's answers compared with `LudwigModel.predict`, row by row.
 
     max_abs_diff: the largest difference of a probability; tolerance: the largest allowed.
+    promise: that answers are exact; or, of a quantised graph, that labels agree as `Manifest.quantization` says.
     """
 
     passed: bool
@@ -71,6 +72,35 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True):
     max_abs_diff: float
     tolerance: float
     worst: list[WorstCase]
+    promise: Literal["exact", "agreement"] = "exact"
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """A graph that was tried, measured beside the exact one on the user's rows.
+
+    agreement: share of the labels that are the exact graph's; of sequences, a label is a token's. accuracy: share of
+    the labels that are right, where the rows tell. milliseconds: the median for one row. of_exact: this, divided by the
+    exact graph's in the same run. reason: why it was not kept.
+    """
+
+    name: str
+    agreement: float = 0.0
+    accuracy: float | None = None
+    max_abs_diff: float = 0.0
+    milliseconds: float = 0.0
+    of_exact: float = 1.0
+    bytes: int = 0
+    kept: bool = False
+    reason: str = ""
+
+
+class Quantization(msgspec.Struct, frozen=True, kw_only=True):
+    """What was tried to make the graph smaller and faster. agreement, accuracy_loss (in points): what was asked for."""
+
+    rows: int
+    agreement: float
+    accuracy_loss: float
+    candidates: list[Candidate]
 
 
 class GoldenRow(msgspec.Struct, frozen=True):
@@ -112,6 +142,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     files: dict[str, BundleFile]
     provenance: Provenance
     parity: Parity
+    quantization: Quantization | None = None
     golden: list[GoldenRow] = []
     seal: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")] = UNSEALED
 

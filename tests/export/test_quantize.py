@@ -1,0 +1,117 @@
+"""int8: what is kept and what is not, on real models."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import onnx
+import pytest
+
+import export.quantize
+from export.__main__ import main
+from export.errors import ExportError, ParityError
+from export.model import SourceModel
+from export.pack import certificate, export_model
+from export.quantize import Demand, comparison_table, judge
+from handler.bundle import Candidate, read_bundle
+from handler.golden import replay
+from handler.predictor import Predictor
+from tests.trained import DEMO_DATASET, demo_rows
+
+Load = Callable[[str], SourceModel]
+EXACT = Candidate(name="fp32", agreement=1.0, accuracy=0.95, milliseconds=1.0, bytes=100)
+GOOD = Candidate(name="dynamic", agreement=0.999, accuracy=0.95, milliseconds=0.5, of_exact=0.5, bytes=30)
+
+
+@pytest.mark.parametrize(
+    ("change", "demand", "reason"),
+    [
+        ({}, Demand("auto"), ""),
+        ({"of_exact": 0.95}, Demand("auto"), "is not at least 10% faster"),
+        ({"of_exact": 0.95}, Demand("dynamic"), ""),
+        ({"agreement": 0.99}, Demand("auto"), "agrees on 99.00% of labels, 99.50% are asked for"),
+        ({"agreement": 0.99}, Demand("auto", agreement=0.99), ""),
+        ({"accuracy": 0.94}, Demand("auto"), "loses 1.00 points of accuracy, 0.20 are allowed"),
+        ({"accuracy": 0.94}, Demand("auto", accuracy_loss=1.5), ""),
+        ({"accuracy": None}, Demand("auto"), ""),
+        ({"reason": "cannot be made"}, Demand("auto"), "cannot be made"),
+    ],
+)
+def test_what_is_kept(change: dict[str, Any], demand: Demand, reason: str) -> None:
+    assert judge(msgspec.structs.replace(GOOD, **change), EXACT, demand) == reason
+
+
+@pytest.mark.ludwig
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("kind", "mode"), [("intent-embed", "static"), ("language-cnn", "per-channel"), ("slots-lstm", "dynamic")]
+)
+def test_a_quantised_bundle_says_what_it_promises(kind: str, mode: Any, loaded: Load, tmp_path: Path) -> None:
+    rows = demo_rows(500)
+    demand = Demand(mode, agreement=0.9, accuracy_loss=10)
+    manifest = export_model(loaded(kind), tmp_path / kind, dataset=rows, quantize=demand)
+    assert (manifest.parity.promise, manifest.parity.passed) == ("agreement", True)
+    assert manifest.parity.ids_equal == manifest.parity.rows
+    assert manifest.quantization is not None
+    exact, found = manifest.quantization.candidates
+    assert (exact.name, exact.kept, found.name, found.kept) == ("fp32", False, mode, True)
+    assert found.agreement >= 0.9
+    assert found.bytes < exact.bytes
+    assert exact.accuracy is not None
+    assert "agree" in comparison_table(manifest.quantization)
+    assert f"quantised ({mode} int8)" in certificate(manifest)
+    types = {tensor.data_type for tensor in onnx.load(tmp_path / kind / "model.onnx").graph.initializer}
+    assert onnx.TensorProto.INT8 in types
+    assert replay({manifest.name: Predictor(tmp_path / kind)})["changed"] == []
+    assert len(read_bundle(tmp_path / kind).golden) > 0
+
+
+@pytest.mark.ludwig
+@pytest.mark.filterwarnings("ignore")
+def test_auto_keeps_the_exact_graph_where_nothing_agrees(
+    loaded: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def negated(source: Path, target: Path, encoded: Any) -> None:
+        graph = onnx.load(source)
+        for tensor in graph.graph.initializer:
+            if tensor.data_type == onnx.TensorProto.FLOAT:
+                values = onnx.numpy_helper.to_array(tensor)
+                tensor.CopyFrom(onnx.numpy_helper.from_array(-values, tensor.name))
+        onnx.save(graph, str(target))
+
+    monkeypatch.setattr(export.quantize, "MAKERS", {"dynamic": negated, "static": lambda *_: 1 / 0})
+    plain = export_model(loaded("language-cnn"), tmp_path / "plain", dataset=demo_rows(500))
+    manifest = export_model(loaded("language-cnn"), tmp_path / "auto", dataset=demo_rows(500), quantize=Demand("auto"))
+    assert manifest.parity.promise == "exact"
+    assert manifest.files["model.onnx"] == plain.files["model.onnx"]
+    assert manifest.quantization is not None
+    assert [found.kept for found in manifest.quantization.candidates] == [True, False, False]
+    reasons = [found.reason for found in manifest.quantization.candidates]
+    assert "99.50% are asked for" in reasons[1]
+    assert "cannot be made: ZeroDivisionError" in reasons[2]
+    with pytest.raises(ParityError, match=r"dynamic int8 agrees on .* No bundle was written"):
+        export_model(loaded("language-cnn"), tmp_path / "named", dataset=demo_rows(500), quantize=Demand("dynamic"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["auto", "plain"]
+
+
+@pytest.mark.ludwig
+@pytest.mark.filterwarnings("ignore")
+def test_few_rows_cannot_tell(loaded: Load, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match=r"needs a --dataset of at least 300 rows.*; found 20"):
+        export_model(loaded("intent-embed"), tmp_path / "few", dataset=demo_rows(20), quantize=Demand("auto"))
+    with pytest.raises(ExportError, match="Only ONNX graphs"):
+        export_model(
+            loaded("intent-embed"),
+            tmp_path / "few",
+            dataset=demo_rows(500),
+            graph_format="torchscript",
+            quantize=Demand("auto"),
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_share_is_between_zero_and_one(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["run", "bundle", "--dataset", str(DEMO_DATASET), "--quantize", "auto", "--agreement", "99.5"])
+    assert "expected a share such as 0.995, found 99.5" in capsys.readouterr().err
