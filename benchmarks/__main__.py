@@ -30,6 +30,7 @@ PARTS = (
     Part("memory", 600, "memory, import by import, lower limits, the image's size"),
     Part("growth", 600, "how latency and memory grow, and where they bend"),
     Part("beside_ludwig", 1500, "Ludwig's own servers, with the same models"),
+    Part("batch", 900, "a batch of 256 rows beside Ludwig"),
     Part("costs", 60, "the bill in docs/deploy.md, from the figures above"),
 )
 

@@ -11,7 +11,7 @@ import pytest
 
 from handler.bundle import MANIFEST, describe_file
 from handler.errors import BundleError, RequestError
-from handler.predictor import Predictor, load_predictors
+from handler.predictor import CHUNK_ROWS, Predictor, load_predictors
 from handler.tokenizers import CharactersTokenizer
 from tests.bundles import INTENT, TAGGER, Head, edit_manifest, write_bundle, write_subword_bundle
 
@@ -129,3 +129,12 @@ def test_a_graph_that_is_not_the_manifests_is_refused_at_start(
     rewrite(folder, "model.onnx", model.SerializeToString())
     with pytest.raises(BundleError, match="renamed"):
         Predictor(folder)
+
+
+def test_a_batch_is_answered_as_its_rows_are(bundles: Path) -> None:
+    predictor = Predictor(bundles / "slots")
+    rows = [{"text": f"fly to Paris {number}"} for number in range(2 * CHUNK_ROWS + 3)]
+    alone = [predictor.predict([row])[0] for row in rows]
+    for one, together in zip(alone, predictor.predict(rows), strict=True):
+        assert one["slots_predictions"] == together["slots_predictions"]
+        assert one["slots_probabilities"] == pytest.approx(together["slots_probabilities"], abs=1e-6)

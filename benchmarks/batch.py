@@ -1,0 +1,94 @@
+"""Measure a batch of 256 rows: `LudwigModel.predict` beside the bundle's predictor, with the same number of threads.
+
+The one process answers both in turn, so that their ratio holds on a noisy machine. Rows are the demo's.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.report import parser, publish, ratios, say, spread, table
+
+PART = "batch"
+ROWS = 256
+THREADS = (1, 2)
+RUNS, BUNDLES = Path("build/demo/runs"), Path("build/demo/bundles")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, and write the section. Returns the exit status."""
+    made = parser(PART, __doc__, rounds=(7, "rounds of each pair"))
+    made.add_argument("pairs", nargs="*", type=Path, metavar="RUN BUNDLE", help="models and their bundles (the demo's)")
+    options = made.parse_args(arguments)
+    pairs = list(zip(options.pairs[::2], options.pairs[1::2], strict=True)) or demo_pairs()
+    rows = [row for run, bundle in pairs for row in measured(run, bundle, options.rounds)]
+    publish(
+        options,
+        PART,
+        [
+            f"Milliseconds for {ROWS} rows, and the ratio of the bundle's time to Ludwig's, round by round:",
+            "",
+            *table(["", "Ludwig", "bundle", "ratio: minimum", "median", "maximum"], rows),
+        ],
+    )
+    return 0
+
+
+def demo_pairs() -> list[tuple[Path, Path]]:
+    """Return the demo's models and bundles, made where they are missing."""
+    from scripts import demo
+
+    if demo.main([]):
+        raise SystemExit("error: the demo's models cannot be made")
+    return [(RUNS / name, BUNDLES / name) for name in demo.MODELS]
+
+
+def measured(run: Path, bundle: Path, rounds: int) -> list[list[str]]:
+    """Measure a pair with each number of threads, and return the rows of the table."""
+    import pandas as pd
+    import torch
+
+    from export.model import load_model
+    from handler.predictor import Predictor
+    from scripts.demo import test_rows
+
+    model = load_model(run).ludwig_model
+    texts = test_rows()["text"].tolist()
+    texts = (texts * (ROWS // len(texts) + 1))[:ROWS]
+    rows = []
+    for threads in THREADS:
+        say(f"{bundle.name}: {threads} threads ...")
+        torch.set_num_threads(threads)
+        predictor = Predictor(bundle, threads)
+        columns = [feature.column for feature in predictor.manifest.inputs]
+        table_of_texts = pd.DataFrame(dict.fromkeys(columns, texts))
+        dictionaries = table_of_texts.to_dict("records")
+
+        def by_ludwig(frame: Any = table_of_texts) -> None:
+            model.predict(dataset=frame, batch_size=ROWS, skip_save_predictions=True)
+
+        def by_bundle(asked: Predictor = predictor, records: Any = dictionaries) -> None:
+            asked.predict(records)
+
+        ours: list[float] = []
+        theirs: list[float] = []
+        for number in range(-1, rounds):
+            took = milliseconds(by_ludwig), milliseconds(by_bundle)
+            if number >= 0:
+                theirs.append(took[0])
+                ours.append(took[1])
+        name = f"{bundle.name}, {threads} thread{'s' * (threads > 1)}"
+        rows.append([name, spread(theirs, 1), spread(ours, 1), *ratios(ours, theirs)])
+    return rows
+
+
+def milliseconds(run: Callable[[], None]) -> float:
+    """Return how long a call takes."""
+    started = time.perf_counter()
+    run()
+    return (time.perf_counter() - started) * 1000
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
