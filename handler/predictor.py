@@ -12,10 +12,8 @@ from handler.graph import load_graph
 from handler.outputs import Columns, merged
 from handler.text import TextEncoder
 
-
 CHUNK_ROWS = 16
-"""Rows that a graph is asked at once. What more rows leave between layers falls out of the processor's caches: a batch of 256
-takes a quarter longer as a whole (`make bench PART=batch`)."""
+"""Rows that a graph is asked at once: what more rows leave between layers falls out of the processor's caches."""
 
 
 class Predictor:
