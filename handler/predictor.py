@@ -51,7 +51,7 @@ class Predictor:
         if not rows:
             return []
         arrays = self._run(self.encode(rows), len(rows))
-        if not all(np.isfinite(array).all() for array in arrays.values()):
+        if not all(np.isfinite(array).all() for array in arrays.values() if array.dtype.kind == "f"):
             raise ArithmeticError(f"model {self.manifest.name!r} answered NaN or infinity")
         by_output = [output.rows(arrays) for output in self.manifest.outputs]
         names = [output.name for output in self.manifest.outputs]

@@ -21,6 +21,7 @@ Span = tuple[int, int]
 
 COMMA = re.compile(r"\s*,\s*")
 UNDERSCORE = re.compile(r"\s*_\s*")
+WORD_OR_MARK = re.compile(r"\w+|[^\w\s]")
 
 
 class Splitter(msgspec.Struct, frozen=True):
@@ -56,19 +57,11 @@ class SpacePunctTokenizer(Splitter, frozen=True, tag="space_punct"):
 
     @override
     def spans(self, text: str) -> Iterator[Span]:
-        word_start = None
-        for index, character in enumerate(text):
-            in_word = character.isalnum() or character == "_"
-            if in_word and word_start is None:
-                word_start = index
-            elif not in_word:
-                if word_start is not None:
-                    yield word_start, index
-                    word_start = None
-                if not character.isspace():
-                    yield index, index + 1
-        if word_start is not None:
-            yield word_start, len(text)
+        return (found.span() for found in WORD_OR_MARK.finditer(text))
+
+    @override
+    def split(self, text: str) -> list[str]:
+        return WORD_OR_MARK.findall(text)
 
 
 class CharactersTokenizer(Splitter, frozen=True, tag="characters"):
