@@ -28,8 +28,13 @@ UNWANTED = (
 )
 NUMPY_WITHOUT_TORCH = ("ctypeslib", "fft", "ma", "polynomial", "random", "testing", "typing")
 """What numpy loads when it is first asked for, and the handler asks for none of it."""
-NEVER_IMPORTED = {("onnxruntime", "flatbuffers"), ("onnxruntime", "packaging"), ("onnxruntime", "protobuf")}
-"""Requirements (of, on) that only what is removed above makes use of."""
+NEVER_IMPORTED = {
+    ("onnxruntime", "flatbuffers"),
+    ("onnxruntime", "packaging"),
+    ("onnxruntime", "protobuf"),
+    ("python-dateutil", "tzdata"),
+}
+"""Requirements (of, on) that only what is removed above makes use of, or, like zones by name, nothing that is called."""
 ONLY_TO_FETCH = {("tokenizers", "huggingface-hub")}
 """Requirements of `from_pretrained`, which the handler never calls: bundles hold their tokenizers."""
 AWS_SERVICES = {"s3", "signin", "sso", "sso-oidc", "sts"}
