@@ -1,0 +1,72 @@
+"""onnxruntime's quantisers, in the ways that are tried: a graph in, a graph with int8 weights out.
+
+Weights have seven bits (`reduce_range`): with eight, processors without VNNI saturate, and answer otherwise.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_dynamic, quantize_static
+
+Encoded = list[dict[str, np.ndarray]]
+
+
+def _dynamic(source: Path, target: Path, encoded: Encoded) -> None:
+    quantize_dynamic(source, target, weight_type=QuantType.QInt8, reduce_range=True)
+
+
+def _per_channel(source: Path, target: Path, encoded: Encoded) -> None:
+    quantize_dynamic(source, target, weight_type=QuantType.QInt8, reduce_range=True, per_channel=True)
+
+
+def _static(source: Path, target: Path, encoded: Encoded) -> None:
+    quantize_static(
+        source,
+        target,
+        _Rows(encoded),
+        quant_format=QuantFormat.QDQ,
+        weight_type=QuantType.QInt8,
+        activation_type=QuantType.QUInt8,
+        reduce_range=True,
+        per_channel=True,
+        op_types_to_quantize=["Conv", "Gemm", "MatMul"],
+    )
+
+
+class _Rows(CalibrationDataReader):  # type: ignore[misc]
+    """Rows to see the range of activations on."""
+
+    def __init__(self, encoded: Encoded) -> None:
+        self._left = iter(encoded)
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        return next(self._left, None)
+
+
+MAKERS: dict[str, Callable[[Path, Path, Encoded], None]] = {
+    "dynamic": _dynamic,
+    "per-channel": _per_channel,
+    "static": _static,
+}
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the quantiser's advice on graphs of pictures off the terminal."""
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def clean(path: Path) -> None:
+    """Take out what the quantiser notes about itself."""
+    graph = onnx.load(path)
+    graph.ClearField("doc_string")
+    graph.ClearField("metadata_props")
+    onnx.save(graph, str(path))
