@@ -156,6 +156,13 @@ def test_the_entry_point_teaches(engine: Engine, image: str) -> None:
     assert "usage: python -m export" in engine.run("run", "--rm", image, "export", "--help").stdout
 
 
+def test_no_cache_of_packages_stays_in_the_image(engine: Engine, image: str) -> None:
+    """Asked as root: others cannot look into root's home, and would find nothing there."""
+    listed = "test ! -e /build/uv && ls -A ~root"
+    asked = ("run", "--rm", "--user", "0", "--entrypoint", "sh", image, "-c", listed)
+    assert ".cache" not in engine.run(*asked).stdout.split()
+
+
 def test_the_image_holds_code_and_nothing_else(engine: Engine, image: str) -> None:
     code = """
 import importlib.util, json, os, pathlib
@@ -165,7 +172,6 @@ print(json.dumps({
     "folders": sorted(os.listdir("/app")),
     "uncompiled": [name for name in files
                    if name.endswith(".py") and not os.path.exists(importlib.util.cache_from_source(name))],
-    "caches": [name for name in ("/root/.cache", "/build/uv") if os.path.exists(name)],
     "unreadable": [name for name in files if not os.access(name, os.R_OK)],
     "not code": [name for name in files if "Dockerfile" in name or "compose" in name],
 }))
@@ -175,5 +181,5 @@ print(json.dumps({
     assert found == {
         "user": 1000,
         "folders": ["export", "handler", "training"],
-        **dict.fromkeys(("caches", "uncompiled", "unreadable", "not code"), empty),
+        **dict.fromkeys(("uncompiled", "unreadable", "not code"), empty),
     }
