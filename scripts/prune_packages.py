@@ -34,7 +34,7 @@ NEVER_IMPORTED = {
     ("onnxruntime", "protobuf"),
     ("python-dateutil", "tzdata"),
 }
-"""Requirements (of, on) that only what is removed above uses, or, as zones by name, nothing that is called."""
+"""Requirements (of, on) that answering never comes to: tools that are removed above, and time zones by name."""
 ONLY_TO_FETCH = {("tokenizers", "huggingface-hub")}
 """Requirements of `from_pretrained`, which the handler never calls: bundles hold their tokenizers."""
 AWS_SERVICES = {"s3", "signin", "sso", "sso-oidc", "sts"}

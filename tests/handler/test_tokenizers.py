@@ -1,5 +1,6 @@
 """Our tokenizers on their own; `test_ludwig_tokenizers.py` compares them with Ludwig's."""
 
+import sys
 from pathlib import Path
 from typing import get_args
 
@@ -104,3 +105,13 @@ def test_a_file_that_is_no_tokenizer(tmp_path: Path, content: bytes | None) -> N
         (tmp_path / "tokenizer.json").write_bytes(content)
     with pytest.raises(ValueError, match=r"tokenizer\.json is not a Hugging Face tokenizer: "):
         SubwordTokenizer(file="tokenizer.json").load(tmp_path)
+
+
+def test_every_character_is_a_word_a_mark_or_white_space_as_python_has_it() -> None:
+    """Ludwig asks `isalnum` and `isspace` of each character."""
+    text = "".join(map(chr, range(sys.maxunicode + 1)))
+    marks = [mark for mark in text if not (mark.isalnum() or mark == "_" or mark.isspace())]
+    tokens = SpacePunctTokenizer().split(text)
+    assert [token for token in tokens if not (token[0].isalnum() or token[0] == "_")] == marks
+    words = "".join(mark if mark.isalnum() or mark == "_" else " " for mark in text).split()
+    assert [token for token in tokens if token[0].isalnum() or token[0] == "_"] == words
