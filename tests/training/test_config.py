@@ -85,6 +85,13 @@ def test_light_intents_meet_the_unknown_before_they_are_served(kind: str) -> Non
     assert (source["encoder"]["dropout"], config["trainer"]["early_stop"]) == (0.5, 5)
 
 
+def test_light_slots_meet_the_unknown_before_they_are_served() -> None:
+    config = read_config(Path("slots-lstm"))
+    source = features(config, "input_features")
+    assert (source["preprocessing"]["most_common"], source["encoder"]["dropout"]) == (3000, 0.4)
+    assert config["trainer"]["validation_metric"] == "token_accuracy"
+
+
 def test_language_cnn_reads_characters() -> None:
     preprocessing = features(read_config(Path("language-cnn")), "input_features")["preprocessing"]
     assert preprocessing == {"tokenizer": "characters", "lowercase": True, "max_sequence_length": 256}
