@@ -115,11 +115,11 @@ def draw_reliability(calibration: Metrics, path: Path) -> None:
         top.plot([0, 1], [0, 1], color=RED, linestyle="--", label="as sure as it should be")
         top.set_ylabel("part that is right")
         top.set_ylim(0, 1.02)
-        top.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
         below.bar(centres, [found["rows"] for found in bins], width=width * 0.92, color=GREY)
         below.set_ylabel("rows")
         below.set_xlabel("confidence of the answer")
         below.set_xlim(0, 1)
+        figure.legend(loc="outside upper left", ncols=2)
         _save(figure, path)
 
 
