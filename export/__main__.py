@@ -74,6 +74,7 @@ def _export(folder: Path, bundle: Path, dataset: "pd.DataFrame | None", options:
             graph_format=options.format,
             golden=options.golden,
             quantize=Demand(options.quantize, options.agreement, options.accuracy_loss),
+            slot_decoding=options.slot_decoding,
             force=options.force,
         )
     except (ExportError, ServingError) as error:
@@ -142,6 +143,12 @@ def _parser() -> argparse.ArgumentParser:
         default=0.2,
         metavar="POINTS",
         help="of accuracy that it may lose, where the rows are labelled (%(default)s)",
+    )
+    parser.add_argument(
+        "--slot-decoding",
+        choices=["viterbi", "argmax"],
+        help="viterbi gives Hexabot the best tags that make whole slots, argmax the best tag of each word, as Ludwig "
+        "does (default: what `training fit` measured; argmax for other models)",
     )
     parser.add_argument(
         "--allow-pickle",

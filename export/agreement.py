@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from export.parity import Row
-from handler.alignment import align
+from handler.alignment import align, word_places
 from handler.bundle import Candidate
 from handler.outputs import BinaryOutput, CategoryOutput, OutputFeature, SequenceOutput, SetOutput
 from handler.predictor import Predictor
@@ -68,7 +68,9 @@ class Reference:
         """Return which positions of each row hold a token."""
         for feature in self._exact.manifest.inputs:
             if feature.name == output.aligned_with:
-                return self._ids[feature.name] != self._exact.text_encoder(feature.name).feature.padding_id
+                text = self._exact.text_encoder(feature.name).feature
+                step = 1 if text.affixes is None else text.affixes.tokens_per_word
+                return self._ids[feature.name][:, ::step] != text.padding_id
         return [[True] * len(answer[f"{output.name}_predictions"]) for answer in self._answers]
 
     def _accuracy(self, predictor: Predictor, answers: Sequence[dict[str, Any]]) -> float | None:
@@ -93,7 +95,8 @@ class Reference:
             text, expected = values[feature.column], str(tags).split()
             if isinstance(text, str) and len(text.split(" ")) == len(expected):
                 columns = (answer[f"{output.name}_predictions"], answer[f"{output.name}_probabilities"])
-                found, _ = align(text, encoder.placed_spans(text), *columns, output.special_labels)
+                places = word_places(text, encoder.placed_spans(text))
+                found, _ = align(text, places, *columns, output.special_labels)
                 yield from (tag == word for tag, word in zip(found[1:-1], expected, strict=True))
 
     def _largest_difference(self, answers: Sequence[dict[str, Any]]) -> float:

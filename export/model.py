@@ -12,6 +12,7 @@ from export.errors import ModelError
 from export.legacy import check_tokenizers, legacy_tokenizers
 from export.ludwig_library import import_ludwig
 from export.mending import keep_labels_in_range, readable_folder
+from export.rows import with_affix_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +46,7 @@ class SourceModel:
     def predict(self, rows: "pd.DataFrame") -> list[dict[str, Any]]:
         """Return Ludwig's own answers, a record a row."""
         with legacy_tokenizers(self.config):
-            predictions, _ = self.ludwig_model.predict(rows.copy(), skip_save_predictions=True)
+            predictions, _ = self.ludwig_model.predict(self._complete(rows), skip_save_predictions=True)
         records: list[dict[str, Any]] = predictions.to_dict("records")
         return records
 
@@ -56,13 +57,17 @@ class SourceModel:
         with legacy_tokenizers(self.config):
             dataset, _ = preprocess_for_prediction(
                 self.ludwig_model.config_obj,
-                dataset=rows.copy(),
+                dataset=self._complete(rows),
                 training_set_metadata=self.metadata,
                 include_outputs=False,
                 backend=self.ludwig_model.backend,
             )
         arrays = dataset.dataset
         return {feature["name"]: arrays[feature["proc_column"]] for feature in self.config["input_features"]}
+
+    def _complete(self, rows: "pd.DataFrame") -> "pd.DataFrame":
+        """Return a copy of rows, which Ludwig may change, with all that the model reads."""
+        return with_affix_columns(rows.copy(), self.config)
 
 
 def find_model_folder(path: Path, *, allow_pickle: bool = False) -> Path:

@@ -53,7 +53,9 @@ def _describe_sequence(config: Config, metadata: Config, inputs: Sequence[InputF
             "Train tags as an output of type `sequence` with `tokenizer: space`.",
         )
     length = int(metadata["max_sequence_length"])
-    texts = [feature for feature in inputs if isinstance(feature, TextInput) and feature.length == length]
+    texts = [
+        feature for feature in inputs if isinstance(feature, TextInput) and length in (feature.words, feature.length)
+    ]
     labels = list(metadata["idx2str"])
     return SequenceOutput(
         name=config["name"],

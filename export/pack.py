@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from export.console import say
+from export.decoding import with_decoding
 from export.errors import ExportError, ParityError
 from export.graph import write_graph
 from export.inputs import describe_inputs
@@ -32,7 +33,7 @@ from handler.bundle import (
     is_bundle,
     read_bundle,
 )
-from handler.outputs import OutputFeature
+from handler.outputs import Decoding, OutputFeature
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,19 +54,21 @@ def export_model(
     graph_format: GraphFormat = "onnx",
     golden: int = GOLDEN_ROWS,
     quantize: Demand = EXACT,
+    slot_decoding: Decoding | None = None,
     force: bool = False,
 ) -> Manifest:
     """Export a model into a bundle's folder, replacing a bundle that is there.
 
     dataset: rows to prove the bundle on, besides the odd ones. golden: how many of them the bundle keeps, to be asked
-    again before a deployment takes traffic. quantize: whether to try int8, and what it must keep. force: write a
-    bundle that failed, which says so itself.
+    again before a deployment takes traffic. quantize: whether to try int8, and what it must keep. slot_decoding: in
+    place of what the run's record says. force: write a bundle that failed, which says so itself.
     Raises UnsupportedError, ExportError, or ParityError; then the folder is as it was.
     """
     check_target(bundle)
     with _temporary_folder(bundle) as folder:
         inputs = describe_inputs(model, folder)
         outputs = with_thresholds(describe_outputs(model, inputs), model.folder)
+        outputs = with_decoding(outputs, model.training, slot_decoding)
         name = name or default_name(outputs)
         say(f"{name}: writing the graph ...")
         graph = write_graph(model, inputs, outputs, folder, graph_format)

@@ -54,10 +54,10 @@ class Comparison:
 
 def rows_to_try(model: SourceModel, manifest: Manifest, dataset: "pd.DataFrame | None") -> list[Row]:
     """Return the rows of a certificate: odd ones, and the user's own."""
-    tried = {
-        feature.column: values_to_try(feature, model.metadata[feature.name].get("idx2str", ()))
-        for feature in manifest.inputs
-    }
+    tried: dict[str, dict[str, Any]] = {}
+    for feature in manifest.inputs:  # several may read one column
+        known = model.metadata[feature.name].get("idx2str", ())
+        tried[feature.column] = values_to_try(feature, known) | tried.get(feature.column, {})
     rows = []
     for number in range(max(map(len, tried.values()))):
         names, values = zip(*(list(options.items())[number % len(options)] for options in tried.values()), strict=True)

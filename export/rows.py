@@ -1,12 +1,13 @@
 """Read rows of values from the files that Ludwig takes: CSV, TSV, JSON, JSON Lines, Parquet."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from export.console import say
 from export.errors import ModelError
+from handler.affixes import parse_column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,6 +52,19 @@ def with_text_column(rows: "pd.DataFrame", columns: Sequence[str]) -> "pd.DataFr
         if column in TEXT_COLUMNS and column not in rows and others:
             say(f"The column {others[0]!r} is read as {column!r}.")
             rows = rows.rename(columns={others[0]: column})
+    return rows
+
+
+def with_affix_columns(rows: "pd.DataFrame", config: Mapping[str, Any]) -> "pd.DataFrame":
+    """Add the columns of affixes that a configuration's inputs read, as `text+affixes24`; a missing value has none."""
+    import pandas as pd
+
+    for feature in config["input_features"]:
+        column = feature.get("column") or feature["name"]
+        source, affixes = parse_column(column)
+        if affixes is not None:
+            made = [affixes.of(value) if isinstance(value, str) else None for value in rows[source]]
+            rows = rows.assign(**{column: pd.Series(made, index=rows.index, dtype=object)})
     return rows
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 from export.errors import UnsupportedError
 from export.features import Config, filling
+from handler.affixes import parse_column
 from handler.text import TextInput, Vocabulary
 from handler.tokenizers import (
     CharactersTokenizer,
@@ -52,16 +53,18 @@ def describe_text(config: Config, metadata: Config, folder: Path, key: str) -> T
     if (preprocessing.get("prompt") or {}).get("template"):
         raise UnsupportedError(name, "it is wrapped into a prompt template", "Train without `prompt`.")
     fill_value = filling(preprocessing)
+    column, affixes = parse_column(config["column"])
     return TextInput(
         **(_subword_parts if preprocessing["tokenizer"] == SUBWORDS else _vocabulary_parts)(
             name, metadata, folder, key
         ),
         name=name,
-        column=config["column"],
+        column=column,
         length=int(metadata["max_sequence_length"]),
         lowercase=bool(preprocessing["lowercase"]),
         padding=preprocessing["padding"],
         fill_value=None if fill_value is None else str(fill_value),
+        affixes=affixes,
     )
 
 

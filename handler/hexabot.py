@@ -5,13 +5,14 @@ answered by a stand-in of the right shape, marked as `fallback`, and never costs
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+import numpy as np
 
-from handler.alignment import align, all_outside
+from handler.alignment import align, all_outside, word_places
 from handler.errors import PayloadTooLargeError, RequestError
 from handler.logs import log_failure
 from handler.outputs import CategoryOutput, Columns, SequenceOutput, merged
@@ -102,7 +103,7 @@ class Service:
     def _answer(self, predictor: Predictor, fields: Fields) -> dict[str, Any]:
         """Answer one row: under the model's name and, since Hexabot looks there, under each output's name too."""
         row = self._row(predictor, fields)
-        outputs = self._aligned(predictor, row, predictor.predict_outputs([row])[0])
+        (outputs,) = self._outputs(predictor, [row])
         unknown = _unknown(predictor, outputs)
         answer = {predictor.manifest.name: _answered(outputs, unknown)}
         return answer | {
@@ -114,16 +115,13 @@ class Service:
     def _answer_table(self, predictor: Predictor, rows: list[dict[str, Any]], index: list[int | str]) -> dict[str, Any]:
         """Answer many rows, as pandas' "split" orientation has them."""
         complete = [self._row(predictor, row) for row in rows]
-        answers = [
-            merged(self._aligned(predictor, row, outputs)) | _marks(predictor, outputs)
-            for row, outputs in zip(complete, predictor.predict_outputs(complete), strict=True)
-        ]
+        answers = [merged(outputs) | _marks(predictor, outputs) for outputs in self._outputs(predictor, complete)]
         columns = list(answers[0]) if answers else []
         return _success({"index": index, "columns": columns, "data": [list(answer.values()) for answer in answers]})
 
     def _row(self, predictor: Predictor, fields: Fields) -> dict[str, Any]:
         """Pick the values that a model reads; a model with one input reads the field `text`, whatever its name."""
-        columns = [feature.column for feature in predictor.manifest.inputs]
+        columns = list(dict.fromkeys(feature.column for feature in predictor.manifest.inputs))
         row = {column: fields[column] for column in columns if column in fields}
         if not row and len(columns) == 1 and TEXT in fields:
             row = {columns[0]: fields[TEXT]}
@@ -135,22 +133,21 @@ class Service:
             )
         return row
 
-    def _aligned(self, predictor: Predictor, row: Mapping[str, Any], outputs: dict[str, Columns]) -> dict[str, Columns]:
-        """Put tags where Hexabot looks for them: one for each word between single spaces."""
-        for output in predictor.manifest.outputs:
-            if isinstance(output, SequenceOutput) and output.aligned_with is not None:
-                columns = outputs[output.name]
-                feature = next(feature for feature in predictor.manifest.inputs if feature.name == output.aligned_with)
-                text = row[feature.column] or ""
-                tags, probabilities = f"{output.name}_predictions", f"{output.name}_probabilities"
-                columns[tags], columns[probabilities] = align(
-                    text,
-                    predictor.text_encoder(feature.name).placed_spans(text),
-                    columns[tags],
-                    columns[probabilities],
-                    output.special_labels,
-                )
-        return outputs
+    def _outputs(self, predictor: Predictor, rows: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Columns]]:
+        """Answer rows, with tags where Hexabot looks for them: one for each word between single spaces."""
+        if not rows:
+            return
+        arrays = predictor.run(rows)
+        taggers = [
+            output
+            for output in predictor.manifest.outputs
+            if isinstance(output, SequenceOutput) and output.aligned_with is not None
+        ]
+        for number, (row, outputs) in enumerate(zip(rows, predictor.columns(arrays), strict=True)):
+            for output in taggers:
+                logits = arrays.get(f"{output.name}::logits")
+                _align(predictor, output, row, outputs[output.name], None if logits is None else logits[number])
+            yield outputs
 
     def _stand_in(self, outcome: Outcome, fields: Fields) -> None:
         """Answer for failed models what Hexabot cannot do without: a language, and slots of the right length."""
@@ -214,6 +211,24 @@ class Service:
         for value in values:
             if isinstance(value, str) and len(value) > limit:
                 raise PayloadTooLargeError(f"A text has {len(value)} characters, {limit} are allowed: shorten it.")
+
+
+def _align(
+    predictor: Predictor, output: SequenceOutput, row: Mapping[str, Any], columns: Columns, logits: np.ndarray | None
+) -> None:
+    """Put the tags of one row, decoded if the bundle asks for it, where Hexabot looks for them."""
+    feature = next(feature for feature in predictor.manifest.inputs if feature.name == output.aligned_with)
+    text = row[feature.column] or ""
+    places = word_places(text, predictor.text_encoder(feature.name).placed_spans(text))
+    tags, probabilities = columns[f"{output.name}_predictions"], columns[f"{output.name}_probabilities"]
+    decoder = predictor.slot_decoder(output.name)
+    if decoder is not None and logits is not None:
+        seen = [place for place in places if place is not None]
+        for place, label, probability in zip(seen, *decoder.decode(logits[seen]), strict=True):
+            tags[place], probabilities[place] = decoder.labels[label], probability
+    columns[f"{output.name}_predictions"], columns[f"{output.name}_probabilities"] = align(
+        text, places, tags, probabilities, output.special_labels
+    )
 
 
 def _success(predictions: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ naming it in `OutputFeature`, and describing it in `export/outputs.py`.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
@@ -67,6 +67,9 @@ class CategoryOutput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
             yield columns
 
 
+Decoding = Literal["argmax", "viterbi"]
+
+
 class SequenceOutput(msgspec.Struct, frozen=True, kw_only=True, tag="sequence"):
     """One label for each position of a sequence, as a tagger gives them.
 
@@ -74,6 +77,8 @@ class SequenceOutput(msgspec.Struct, frozen=True, kw_only=True, tag="sequence"):
     special_labels: the symbols that are no tags: start, stop, padding and unknown.
     aligned_with: the text input whose positions these are, or None where there is no such input.
     responds: answer the labels as one text too, as Ludwig does for outputs of type text.
+    decoding: how Hexabot's tags come of the graph's answer: Ludwig's own, or the best that make whole slots. The
+    columns are Ludwig's in both cases.
     Source: `SequenceOutputFeature.postprocess_predictions`; the maximum over labels is taken in the graph.
     """
 
@@ -82,18 +87,20 @@ class SequenceOutput(msgspec.Struct, frozen=True, kw_only=True, tag="sequence"):
     special_labels: list[str]
     aligned_with: str | None = None
     responds: bool = False
+    decoding: Decoding = "argmax"
 
     @property
     def tensors(self) -> list[str]:
         """The graph's outputs that this feature reads."""
-        return [f"{self.name}::predictions", f"{self.name}::probabilities"]
+        kinds = ["predictions", "probabilities", *(["logits"] if self.decoding == "viterbi" else [])]
+        return [f"{self.name}::{kind}" for kind in kinds]
 
     def rows(self, arrays: Mapping[str, np.ndarray]) -> Iterator[Columns]:
         """Read predictions and their probabilities, both (batch, length), as Ludwig's columns.
 
         `<feature>_probability` is the sum of the logarithms over the padded length, as in Ludwig: not in [0, 1].
         """
-        predictions, probabilities = (arrays[name] for name in self.tensors)
+        predictions, probabilities = (arrays[name] for name in self.tensors[:2])
         logarithms = np.log(np.clip(probabilities, SMALLEST_PROBABILITY, 1.0)).sum(axis=-1).tolist()
         rows = zip(predictions.tolist(), probabilities.tolist(), logarithms, strict=True)
         for indices, row, logarithm in rows:

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from handler.bundle import MANIFEST, Manifest, read_bundle
+from handler.decoding import SlotDecoder
 from handler.errors import BundleError, RequestError
 from handler.graph import load_graph
-from handler.outputs import Columns, merged
+from handler.outputs import Columns, SequenceOutput, merged
 from handler.text import TextEncoder
 
 CHUNK_ROWS = 16
@@ -26,6 +27,11 @@ class Predictor:
             self._encoders = {feature.name: feature.encoder(folder) for feature in self.manifest.inputs}
         except ValueError as error:
             raise BundleError(f"{folder} cannot be used: {error}. Export the model again.") from None
+        self._decoders = {
+            output.name: SlotDecoder(output.labels)
+            for output in self.manifest.outputs
+            if isinstance(output, SequenceOutput) and output.decoding == "viterbi"
+        }
         described = self.manifest.graph
         self._graph = load_graph(described, folder, threads)
         found = sorted([*self._graph.inputs, *self._graph.outputs])
@@ -48,11 +54,20 @@ class Predictor:
 
     def predict_outputs(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Columns]]:
         """Answer rows as `predict` does, the columns of each output feature apart, by the feature's name."""
-        if not rows:
-            return []
+        return self.columns(self.run(rows)) if rows else []
+
+    def run(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+        """Run the graph on rows of raw values. Returns its arrays, (batch, ...), by name.
+
+        Raises RequestError as `encode` does, and ArithmeticError for answers that are no numbers.
+        """
         arrays = self._run(self.encode(rows), len(rows))
         if not all(np.isfinite(array).all() for array in arrays.values() if array.dtype.kind == "f"):
             raise ArithmeticError(f"model {self.manifest.name!r} answered NaN or infinity")
+        return arrays
+
+    def columns(self, arrays: Mapping[str, np.ndarray]) -> list[dict[str, Columns]]:
+        """Read what `run` returned as Ludwig's columns, by output feature, for each row."""
         by_output = [output.rows(arrays) for output in self.manifest.outputs]
         names = [output.name for output in self.manifest.outputs]
         return [dict(zip(names, columns, strict=True)) for columns in zip(*by_output, strict=True)]
@@ -72,6 +87,10 @@ class Predictor:
         if not isinstance(encoder, TextEncoder):
             raise TypeError(f"input {input_name!r} holds no text")
         return encoder
+
+    def slot_decoder(self, output_name: str) -> SlotDecoder | None:
+        """Return what decodes the slots of an output, or None where Ludwig's own tags are the answer."""
+        return self._decoders.get(output_name)
 
     def _value(self, row: Mapping[str, Any], column: str) -> Any:
         try:

@@ -7,8 +7,9 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
+from handler.affixes import WORDS, Affixes
 from handler.errors import RequestError
-from handler.tokenizers import PiecesTokenizer, Span, SubwordTokenizer, Tokenizer, lowered_origins
+from handler.tokenizers import PiecesTokenizer, SpaceTokenizer, Span, SubwordTokenizer, Tokenizer, lowered_origins
 
 PlacedSpan = tuple[int, Span]
 """A position in the padded sequence, and where the token at that position lies in the raw text."""
@@ -33,6 +34,7 @@ class TextInput(msgspec.Struct, frozen=True, kw_only=True, tag="text"):
     length: tokens a row, special tokens included; every row is padded or cut to exactly this.
     vocabulary: gives tokens their ids; None for sub-words, whose tokenizer does it.
     fill_value: stands for a missing value; None where a missing value is an error.
+    affixes: the text is read as the affixes of its words.
     Source: `build_sequence_matrix` in `ludwig.utils.strings_utils`.
     """
 
@@ -45,6 +47,14 @@ class TextInput(msgspec.Struct, frozen=True, kw_only=True, tag="text"):
     padding_id: int
     vocabulary: Vocabulary | None = None
     fill_value: str | None = None
+    affixes: Affixes | None = None
+
+    @property
+    def words(self) -> int | None:
+        """How many words a row has, start and stop symbol included, where each is several tokens; else None."""
+        if self.affixes is None or not isinstance(self.tokenizer, SpaceTokenizer):
+            return None
+        return self.length // self.affixes.tokens_per_word
 
     @property
     def files(self) -> list[str]:
@@ -79,11 +89,18 @@ class TextEncoder:
         return ids
 
     def placed_spans(self, text: str) -> list[PlacedSpan]:
-        """Return where each token that the graph sees lies in the text, in reading order; no special tokens."""
-        length = self.feature.length
-        count, spans = self._spans(self._lowered(text))
+        """Return where each token that the graph sees lies in the text, in reading order; no special tokens.
+
+        Of affixes, each word counts as one.
+        """
+        origins: Sequence[int] = range(len(text) + 1)
+        if self.feature.words is not None:
+            length, spans = self.feature.words, list(enumerate(WORDS.spans(text), start=1))
+            count = len(spans) + 2
+        else:
+            length, (count, spans) = self.feature.length, self._spans(self._lowered(text))
+            origins = lowered_origins(text) if self.feature.lowercase else origins
         first = 0 if self.feature.padding == "right" else length - min(count, length)
-        origins = lowered_origins(text) if self.feature.lowercase else range(len(text) + 1)
         return [
             (first + index, (origins[start], origins[end - 1] + 1 if end > start else origins[end]))
             for index, (start, end) in spans
@@ -98,7 +115,9 @@ class TextEncoder:
         return text.lower() if self.feature.lowercase else text
 
     def _text(self, value: Any) -> str:
-        return checked_text(filled(value, self.feature.fill_value, self.feature.column), self.feature.column)
+        feature = self.feature
+        text = checked_text(filled(value, feature.fill_value, feature.column), feature.column)
+        return text if feature.affixes is None or value is None else feature.affixes.of(text)
 
 
 class VocabularyEncoder(TextEncoder):

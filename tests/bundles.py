@@ -17,6 +17,7 @@ import onnx
 import tokenizers
 from onnx import TensorProto, helper, numpy_helper
 
+from handler.affixes import Affixes
 from handler.bundle import (
     MANIFEST,
     SCHEMA_VERSION,
@@ -28,7 +29,7 @@ from handler.bundle import (
     Tensor,
     describe_file,
 )
-from handler.outputs import CategoryOutput, SequenceOutput
+from handler.outputs import CategoryOutput, Decoding, SequenceOutput
 from handler.text import TextInput, Vocabulary
 from handler.tokenizers import SpaceTokenizer, SplittingTokenizer, SubwordTokenizer
 
@@ -52,12 +53,16 @@ PIECE_SLOTS = {"par": "B-city", "##is": "B-date", "new": "B-city", "york": "I-ci
 
 @dataclass(frozen=True, kw_only=True)
 class Head:
-    """One output of a graph. words: the label that each word speaks for; logits: how loudly, SURE where not given."""
+    """One output of a graph. words: the label that each word speaks for; logits: how loudly, SURE where not given.
+
+    decoding: of a tagger.
+    """
 
     name: str
     kind: Literal["category", "sequence"]
     words: Mapping[str, str]
     logits: Mapping[str, float] = field(default_factory=dict)
+    decoding: Decoding = "argmax"
 
     @property
     def labels(self) -> list[str]:
@@ -82,8 +87,13 @@ def write_bundle(
     length: int = LENGTH,
     fill_value: str | None = None,
     breaking: bool = False,
+    affixes: Affixes | None = None,
 ) -> Path:
-    """Write a bundle that knows the words of its heads. breaking: its graph fails on a text with the word CRASH."""
+    """Write a bundle that knows the words of its heads.
+
+    length: in words. breaking: its graph fails on a text with the word CRASH. affixes: its graph reads the middle token
+    of each word.
+    """
     folder.mkdir(parents=True)
     words = dict.fromkeys(word for head in heads for word in head.words)
     vocabulary = [*SPECIAL, *words, CRASH]
@@ -92,9 +102,10 @@ def write_bundle(
         name=column,
         column=column,
         tokenizer=tokenizer or SpaceTokenizer(),
-        length=length,
+        length=length * (affixes.tokens_per_word if affixes else 1),
         lowercase=lowercase,
         padding=padding,
+        affixes=affixes,
         padding_id=SPECIAL.index(PADDING),
         vocabulary=Vocabulary(
             file="vocabulary.json",
@@ -188,7 +199,13 @@ def _finish(
 def _output(head: Head, feature: TextInput) -> CategoryOutput | SequenceOutput:
     if head.kind == "category":
         return CategoryOutput(name=head.name, labels=head.labels)
-    return SequenceOutput(name=head.name, labels=head.labels, special_labels=SPECIAL, aligned_with=feature.name)
+    return SequenceOutput(
+        name=head.name,
+        labels=head.labels,
+        special_labels=SPECIAL,
+        aligned_with=feature.name,
+        decoding=head.decoding,
+    )
 
 
 def _tensor(value: onnx.ValueInfoProto) -> Tensor:
@@ -203,7 +220,13 @@ def _graph(feature: TextInput, heads: Sequence[Head], vocabulary: Sequence[str],
     if breaking:
         rows[vocabulary.index(CRASH)] = 1_000_000
     constants = [numpy_helper.from_array(rows, "rows"), numpy_helper.from_array(np.array([1]), "sequence_axis")]
-    nodes = [helper.make_node("Gather", ["rows", feature.name], ["looked_up"])]
+    words, source, nodes = feature.words or feature.length, feature.name, []
+    if feature.affixes:
+        step, source = feature.affixes.tokens_per_word, "words"
+        bounds = {"first": step // 2, "last": feature.length, "step": step}
+        constants += [numpy_helper.from_array(np.array([number]), name) for name, number in bounds.items()]
+        nodes.append(helper.make_node("Slice", [feature.name, "first", "last", "sequence_axis", "step"], [source]))
+    nodes.append(helper.make_node("Gather", ["rows", source], ["looked_up"]))
     outputs = []
     for head in heads:
         constants.append(numpy_helper.from_array(_logits(head, vocabulary), f"{head.name}.table"))
@@ -214,7 +237,11 @@ def _graph(feature: TextInput, heads: Sequence[Head], vocabulary: Sequence[str],
             nodes.append(helper.make_node("ReduceSum", [f"{head.name}.tokens", "sequence_axis"], [summed], keepdims=0))
             widths = [len(head.labels)]
         else:
-            summed, softmax, axes, widths = f"{head.name}.tokens", f"{head.name}.all", ["batch", feature.length], []
+            summed, softmax, axes, widths = f"{head.name}.tokens", f"{head.name}.all", ["batch", words], []
+        if head.decoding == "viterbi":
+            logits = f"{head.name}::logits"
+            nodes.append(helper.make_node("Identity", [summed], [logits]))
+            outputs.append(helper.make_tensor_value_info(logits, TensorProto.FLOAT, [*axes, len(head.labels)]))
         nodes.append(helper.make_node("Softmax", [summed], [softmax], axis=-1))
         nodes.append(helper.make_node("ArgMax", [softmax], [predictions], axis=-1, keepdims=0))
         if softmax != probabilities:

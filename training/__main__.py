@@ -25,7 +25,7 @@ EXAMPLES = """
 examples:
   python -m training fit --config intent-lstm --dataset data.csv --output runs/intent
   python -m training fit --config my-config.yaml --dataset data.parquet --output runs/intent
-  python -m training fit --config intent-bert --pretrained minilm --dataset data.jsonl --output runs/intent
+  python -m training fit --config intent-minilm --pretrained minilm --dataset data.jsonl --output runs/intent
   python -m training fit --config intent-lstm --dataset data.csv --output runs/intent \
       --calibrate --confidence-threshold 0.95
 
@@ -100,6 +100,7 @@ def _fit(options: argparse.Namespace) -> None:
         seed=options.seed,
         overwrite=options.overwrite,
         thresholds=_wish(options),
+        slot_decoding=options.slot_decoding,
     )
     print(json.dumps(fitted.metrics, indent=1))
     say(f"Report: {fitted.folder / 'evaluation' / 'report.html'}")
@@ -215,7 +216,7 @@ def _parser() -> argparse.ArgumentParser:
         required=True,
         type=Path,
         help="a Ludwig configuration, or the name of one that comes along: intent-bert, intent-embed, intent-lstm, "
-        "language-cnn, slots-bert, slots-lstm",
+        "intent-minilm, language-cnn, slots-bert, slots-lstm",
     )
     fit.add_argument("--dataset", required=True, type=Path, help="rows to train on: CSV, TSV, JSON, JSONL or Parquet")
     fit.add_argument("--validation", type=Path, help="rows to choose the best epoch by, where they have their own file")
@@ -242,6 +243,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="LABEL",
         help="rows with this label are what the bot cannot answer: they are not trained on, but thresholds are fitted "
         "to refuse them",
+    )
+    fit.add_argument(
+        "--slot-decoding",
+        choices=["viterbi", "argmax"],
+        default="viterbi",
+        help="measure and serve the best tags that make whole slots, or the best tag of each word, as Ludwig answers "
+        "(%(default)s)",
     )
     fit.add_argument(
         "--hyperopt",

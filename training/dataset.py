@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from export.console import say
 from export.rows import read_rows, with_text_column
-from training.config import SPLIT, Config, columns, with_fixed_split
+from training.config import SPLIT, Config, column_of, columns, with_fixed_split
 from training.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ def prepare(config: Config, dataset: "pd.DataFrame") -> tuple[Config, "pd.DataFr
     if not labelled.all():
         say(f"Left out {(~labelled).sum()} of {len(dataset)} rows: no value in {' or '.join(outputs)}.")
         dataset = dataset[labelled]
-    for feature, column in zip(config["output_features"], outputs, strict=True):
-        if feature["type"] == "category" and dataset[column].nunique() < 2:
+    for column in _categories(config):
+        if dataset[column].nunique() < 2:
             raise DatasetError(f"{column!r} has the values {list(dataset[column].unique())}: at least two are needed.")
     if SPLIT in dataset:
         splits = pd.to_numeric(dataset[SPLIT], errors="coerce")
@@ -138,9 +138,7 @@ def tell_weaknesses(config: Config, dataset: "pd.DataFrame") -> None:
 
 def _categories(config: Config) -> list[str]:
     """Return the columns of the labels."""
-    return [
-        feature.get("column", feature["name"]) for feature in config["output_features"] if feature["type"] == "category"
-    ]
+    return [column_of(feature) for feature in config["output_features"] if feature["type"] == "category"]
 
 
 def _listed(names: list[str]) -> str:

@@ -8,21 +8,30 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from export.console import say
+from export.decoding import DECODING
 from export.ludwig_library import import_ludwig
 from export.model import TRAINING_RECORD
 from export.thresholds import THRESHOLDS
+from handler.outputs import Decoding
 from training.config import Config, with_fixed_split
 from training.dataset import dataset_sha256, out_of_scope, prepare, tell_weaknesses, with_split
 from training.errors import ConfigError, TrainingError
 from training.evaluation.thresholds import Wish
-from training.evaluation.trained import Training, evaluate_training, keep_temperatures, summaries, thresholds_of
+from training.evaluation.trained import (
+    Training,
+    evaluate_training,
+    keep_temperatures,
+    slot_decoders,
+    summaries,
+    thresholds_of,
+)
 from training.progress import interruptible, watch
-from training.slots import spread_tags
+from training.slots import ludwig_rows
 from training.workspace import MODEL, Workspace
 
 if TYPE_CHECKING:
@@ -47,11 +56,13 @@ def fit(
     seed: int = 42,
     overwrite: bool = False,
     thresholds: Wish | None = None,
+    slot_decoding: Decoding = "viterbi",
 ) -> Fitted:
     """Train a model into a run's folder.
 
     The run is `model/` as Ludwig saves it, `evaluation/` with the report, `training.json`, the record of the run, and
-    `thresholds.json` if thresholds are wished for. Raises TrainingError if the folder is taken, ConfigError or
+    `thresholds.json` if thresholds are wished for. slot_decoding: how the tags of words become slots when they are
+    measured and, by the record, when they are served. Raises TrainingError if the folder is taken, ConfigError or
     DatasetError if configuration and rows do not fit. An interrupted training of the same is gone on with.
     """
     check_output(folder, overwrite=overwrite)
@@ -70,6 +81,11 @@ def fit(
     workspace = Workspace.of_run(folder)
     with interruptible(), workspace.held(), _kept_if_worthwhile(workspace):
         training = _train(api, config, dataset, outside, workspace, record, overwrite=overwrite)
+        decoders = slot_decoders(training.config, training.model.training_set_metadata)
+        if decoders:
+            record[DECODING] = dict.fromkeys(decoders, slot_decoding)
+        if slot_decoding == "viterbi":
+            training = replace(training, decoders=decoders)
         fitted = thresholds_of(training, names, thresholds) if thresholds else {}
         evaluation = evaluate_training(training, workspace.ludwig, folder.name, fitted)
         if fitted:
@@ -107,7 +123,7 @@ def _train(
     with _failures_explained():
         full = api.LudwigModel(config, backend=config.get("backend", "local")).config_obj.to_dict()
         dataset = with_split(full, dataset, record["seed"])
-        rows = spread_tags(full, dataset)
+        rows = ludwig_rows(full, dataset)
     checkpoint = workspace.begin(record, overwrite=overwrite)
     before = checkpoint.seconds if checkpoint else 0.0  # read now: later checkpoints take this one's place
     names = ", ".join(feature["name"] for feature in config["output_features"])

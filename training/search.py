@@ -18,7 +18,7 @@ from export.ludwig_library import import_ludwig
 from training.config import Config, with_fixed_split
 from training.dataset import prepare, tell_weaknesses, with_split
 from training.errors import ConfigError, TrainingError
-from training.slots import spread_tags
+from training.slots import ludwig_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,7 +60,7 @@ def search(config: Config, dataset: "pd.DataFrame", folder: Path, *, seed: int =
     try:
         plain = {name: section for name, section in config.items() if name != SECTION}
         full = api.LudwigModel(plain, backend="local").config_obj.to_dict()
-        rows = spread_tags(full, with_split(full, dataset, seed))
+        rows = ludwig_rows(full, with_split(full, dataset, seed))
         found = hyperopt(
             with_fixed_split(config),
             dataset=rows,

@@ -4,9 +4,11 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from export.rows import with_affix_columns
 from export.text import SPLITTING
+from handler.affixes import parse_column
 from handler.tokenizers import Span, lowered_origins
-from training.config import Config
+from training.config import Config, column_of
 from training.errors import ConfigError, DatasetError
 
 if TYPE_CHECKING:
@@ -17,6 +19,11 @@ SUBWORDS = "hf_tokenizer"
 SHOWN = 5
 
 
+def ludwig_rows(config: Config, dataset: "pd.DataFrame") -> "pd.DataFrame":
+    """Return a dataset as Ludwig reads it: tags spread over tokens, and the columns of affixes that inputs ask for."""
+    return with_affix_columns(spread_tags(config, dataset), config)
+
+
 def spread_tags(config: Config, dataset: "pd.DataFrame") -> "pd.DataFrame":
     """Return a dataset whose slot tags stand one for each token of the text, as a tagger learns them.
 
@@ -25,7 +32,7 @@ def spread_tags(config: Config, dataset: "pd.DataFrame") -> "pd.DataFrame":
     Raises DatasetError, naming rows, if a row has not one tag for each word.
     """
     for text, slots in _tagged(config):
-        text_column, slots_column = text.get("column", text["name"]), slots.get("column", slots["name"])
+        text_column, slots_column = parse_column(column_of(text))[0], column_of(slots)
         spans = _token_spans(text)
         rows = list(zip(dataset[text_column], dataset[slots_column], strict=True))
         _check_counts(rows, slots_column)
@@ -115,6 +122,8 @@ def _token_spans(feature: Mapping[str, Any]) -> Callable[[str], list[Span]]:
     """Return what tells where the tokens of a text feature lie in a raw text."""
     preprocessing = feature["preprocessing"]
     name = preprocessing["tokenizer"]
+    if parse_column(column_of(feature))[1] is not None and name != "space":
+        raise ConfigError(f"Slots cannot be trained on affixes with the tokenizer {name!r}: use `space`.")
     if name == SUBWORDS:
         spans = _subword_spans(preprocessing["pretrained_model_name_or_path"])
     elif name in SPLITTING:

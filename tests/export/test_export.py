@@ -5,6 +5,7 @@ import math
 import socket
 import sys
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,7 @@ def test_the_manifest_describes_the_model(kind: str, exported: Export, loaded: L
     assert manifest.provenance.model_sha256 == hashlib.sha256(weights).hexdigest()
     if output == "slots":
         assert getattr(manifest.outputs[0], "aligned_with", None) == "text"
+        assert getattr(manifest.outputs[0], "decoding", None) == "viterbi"
 
 
 def test_the_bundle_keeps_rows_to_be_asked_again(kind: str, exported: Export) -> None:
@@ -182,6 +184,8 @@ def test_hexabot_reads_one_element_a_word(kind: str, exported: Export) -> None:
             assert len(tags) == len(probabilities) == words + 2
             assert (tags[0], tags[-1]) == ("<SOS>", "<EOS>")
             assert not {"<SOS>", "<EOS>", "<PAD>", "<UNK>"} & set(tags[1:-1])
+            whole = [tag for tag, word in zip(tags[1:-1], text.split(" "), strict=True) if word]
+            assert all(tag[0] != "I" or before[2:] == tag[2:] for before, tag in pairwise(["O", *whole]))
             assert all(0 <= probability <= 1 for probability in probabilities)
         else:
             label = columns[f"{output}_predictions"]

@@ -1,5 +1,8 @@
 """Tags for the words that Hexabot sees."""
 
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -7,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handler.affixes import Affixes
 from handler.alignment import align, all_outside
 from handler.hexabot import Service
-from handler.predictor import load_predictors
+from handler.predictor import Predictor, load_predictors
 from handler.settings import Settings
 from handler.tokenizers import (
     CharactersTokenizer,
@@ -18,10 +22,11 @@ from handler.tokenizers import (
     SpaceTokenizer,
     SplittingTokenizer,
 )
-from tests.bundles import LENGTH, SLOTS, TAGGER, write_bundle, write_subword_bundle
+from tests.bundles import LENGTH, SLOTS, TAGGER, Head, write_bundle, write_subword_bundle
 from tests.hexabot_client import understand
 
 Tagged = tuple[list[str], list[float]]
+Tagging = dict[tuple[str, bool], Callable[[str], Tagged]]
 
 SEPARATORS = st.sampled_from([" ", "  ", "   ", " \t ", "\n ", " \r\n"])
 WORDS = st.lists(st.sampled_from([*SLOTS, "to", "😀", "émile"]), max_size=LENGTH - 2)
@@ -39,7 +44,10 @@ def tagged(loaded: Service, text: str) -> Tagged:
     return columns["slots_predictions"], columns["slots_probabilities"]
 
 
-@pytest.fixture(scope="module", params=["space", "space_punct", "characters", "ngram", "lowercase", "left", "subword"])
+TAGGERS = ["space", "space_punct", "characters", "ngram", "lowercase", "left", "subword", "viterbi"]
+
+
+@pytest.fixture(scope="module", params=[*TAGGERS, "affixes", "affixes left"])
 def tagger(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Service:
     """Give a tagger of each kind."""
     folder = tmp_path_factory.mktemp("taggers") / "slots"
@@ -50,10 +58,14 @@ def tagger(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         "characters": CharactersTokenizer(),
         "ngram": NgramTokenizer(),
     }
-    padding: Literal["left", "right"] = "left" if request.param == "left" else "right"
+    padding: Literal["left", "right"] = "left" if "left" in request.param else "right"
+    affixes = Affixes([1, 3]) if "affixes" in request.param else None
     tokenizer = tokenizers.get(request.param, SpaceTokenizer())
     lowercase = request.param == "lowercase"
-    return service(write_bundle(folder, TAGGER, tokenizer=tokenizer, padding=padding, lowercase=lowercase))
+    head = replace(TAGGER, decoding="viterbi") if request.param == "viterbi" else TAGGER
+    return service(
+        write_bundle(folder, head, tokenizer=tokenizer, padding=padding, lowercase=lowercase, affixes=affixes)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +75,21 @@ def both_paddings(tmp_path_factory: pytest.TempPathFactory) -> tuple[Service, Se
     return service(write_bundle(folder / "right", TAGGER)), service(
         write_bundle(folder / "left", TAGGER, padding="left")
     )
+
+
+@pytest.fixture(scope="module")
+def tagged_by_words(tmp_path_factory: pytest.TempPathFactory) -> Tagging:
+    """Give the same tagger by padding, and by whether it reads affixes."""
+    folder = tmp_path_factory.mktemp("affixes")
+    paddings: tuple[Literal["left", "right"], ...] = ("left", "right")
+    loaded = {
+        (padding, has): service(
+            write_bundle(folder / f"{padding}{has}", TAGGER, padding=padding, affixes=Affixes([2]) if has else None)
+        )
+        for padding in paddings
+        for has in (True, False)
+    }
+    return {key: partial(tagged, found) for key, found in loaded.items()}
 
 
 @given(text=TEXTS)
@@ -136,6 +163,51 @@ def test_subwords_fold_back_to_words(tmp_path: Path, padding: Literal["left", "r
     assert tags == ["<SOS>", "O", "O", "O", "O", "B-city", "B-city", "O", "I-city", "<EOS>"]
 
 
+TORN = Head(
+    name="slots",
+    kind="sequence",
+    words={"Rome": "B-city", "concert": "B-event", "gala": "I-event"},
+    logits={"Rome": 2.0},
+)
+"""It takes Rome for a city, and "Rome gala" for the end of an event: to Hexabot, a city."""
+
+
+def test_a_torn_slot_is_mended_where_the_bundle_asks_for_it(tmp_path: Path) -> None:
+    """The text has a double space, a word that is cut off, and tags that are whole already."""
+    torn = service(write_bundle(tmp_path / "torn", TORN, length=6))
+    mended = service(write_bundle(tmp_path / "mended", replace(TORN, decoding="viterbi"), length=6))
+    text = "to Rome gala  concert gala gala"
+    assert tagged(torn, text)[0][1:-1] == ["O", "B-city", "I-event", "O", "B-event", "I-event", "O"]
+    tags, probabilities = tagged(mended, text)
+    assert tags[1:-1] == ["O", "B-event", "I-event", "O", "B-event", "I-event", "O"]
+    assert 0.5 < probabilities[2] <= probabilities[3] < 1
+    assert probabilities[4] == 1.0
+    assert probabilities[-2] == 0.0
+    untorn = "to Rome  concert gala"
+    (tags, probabilities), (expected, sureness) = tagged(mended, untorn), tagged(torn, untorn)
+    assert tags == expected
+    assert probabilities == pytest.approx(sureness, abs=1e-6)
+
+
+def test_a_batch_is_mended_too(tmp_path: Path) -> None:
+    loaded = service(write_bundle(tmp_path / "mended", replace(TORN, decoding="viterbi")))
+    texts = ["to Rome", "Rome gala", "concert gala"]
+    asked = {"dataset": {"columns": ["text"], "data": [[text] for text in texts]}}
+    table = loaded.batch_predict(asked).answer["slots"]["predictions"]
+    rows = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+    assert [(row["slots_predictions"], row["slots_probabilities"]) for row in rows] == [
+        tagged(loaded, text) for text in texts
+    ]
+    assert rows[1]["slots_predictions"] == ["<SOS>", "B-event", "I-event", "<EOS>"]
+
+
+def test_ludwigs_columns_stay_ludwigs(tmp_path: Path) -> None:
+    folders = [write_bundle(tmp_path / kind, replace(TORN, decoding=kind)) for kind in ("argmax", "viterbi")]
+    torn, mended = (Predictor(folder).predict([{"text": "Rome gala"}]) for folder in folders)
+    assert torn == mended
+    assert torn[0]["slots_predictions"][1:3] == ["B-city", "I-event"]
+
+
 def test_words_that_the_graph_never_saw_are_outside_and_unknown(tmp_path: Path) -> None:
     loaded = service(write_bundle(tmp_path / "slots", TAGGER, length=4))
     tags, probabilities = tagged(loaded, "to to Paris Paris Paris")
@@ -145,16 +217,22 @@ def test_words_that_the_graph_never_saw_are_outside_and_unknown(tmp_path: Path) 
 
 
 def test_a_span_is_no_surer_than_its_least_sure_word() -> None:
-    spans = [(index, (2 * index, 2 * index + 1)) for index in range(5)]
     tags = ["B-city", "I-city", "I-date", "I-city", "B-date"]
-    aligned = align("a b c d e", spans, tags, [0.9, 0.6, 0.1, 0.2, 0.8], [])
+    aligned = align("a b c d e", range(5), tags, [0.9, 0.6, 0.1, 0.2, 0.8], [])
     assert aligned == (["<SOS>", *tags, "<EOS>"], [1.0, 0.6, 0.6, 0.1, 0.2, 0.8, 1.0])
 
 
 def test_special_symbols_are_outside() -> None:
-    tags, probabilities = align("a b", [(0, (0, 1)), (1, (2, 3))], ["<PAD>", "B-city"], [0.7, 0.8], ["<PAD>"])
+    tags, probabilities = align("a b", range(2), ["<PAD>", "B-city"], [0.7, 0.8], ["<PAD>"])
     assert tags == ["<SOS>", "O", "B-city", "<EOS>"]
     assert probabilities == [1.0, 0.7, 0.8, 1.0]
+
+
+@pytest.mark.parametrize("padding", ["right", "left"])
+@given(text=TEXTS | st.lists(st.sampled_from([*SLOTS, "to"])).map("  ".join))
+def test_affixes_change_no_place(tagged_by_words: Tagging, padding: Literal["left", "right"], text: str) -> None:
+    """A word is several tokens, but is tagged where it is: also behind double spaces, also where the text is cut."""
+    assert tagged_by_words[padding, True](text) == tagged_by_words[padding, False](text)
 
 
 @given(text=TEXTS)

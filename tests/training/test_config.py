@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
+from handler.affixes import parse_column
 from tests.trained import KINDS
 from training.config import (
     CONFIGS,
     MINILM,
+    column_of,
     columns,
     minilm_folder,
     read_config,
@@ -35,7 +37,7 @@ def features(config: dict[str, Any], section: str) -> dict[str, Any]:
     return dict(feature)
 
 
-def test_the_package_brings_the_six_kinds() -> None:
+def test_the_package_brings_the_seven_kinds() -> None:
     assert sorted(path.stem for path in CONFIGS.glob("*.yaml")) == sorted(KINDS)
 
 
@@ -43,11 +45,12 @@ def test_the_package_brings_the_six_kinds() -> None:
     ("kind", "input_type", "encoder", "output", "output_type"),
     [
         ("intent-bert", "text", "bert", "intent", "category"),
+        ("intent-minilm", "text", "auto_transformer", "intent", "category"),
+        ("slots-bert", "text", "auto_transformer", "slots", "sequence"),
         ("intent-embed", "text", "embed", "intent", "category"),
         ("intent-lstm", "sequence", "rnn", "intent", "category"),
         ("language-cnn", "text", "parallel_cnn", "language", "category"),
-        ("slots-bert", "text", "auto_transformer", "slots", "sequence"),
-        ("slots-lstm", "sequence", "rnn", "slots", "sequence"),
+        ("slots-lstm", "sequence", "cnnrnn", "slots", "sequence"),
     ],
     ids=KINDS,
 )
@@ -74,7 +77,11 @@ def test_slots_are_tagged_from_whole_sequences(kind: str) -> None:
     assert source["encoder"]["reduce_output"] is None
     assert target["decoder"]["type"] == "tagger"
     length = "sequence_length" if kind == "slots-bert" else "max_sequence_length"
-    assert source["preprocessing"][length] == target["preprocessing"][length]
+    _, affixes = parse_column(column_of(source))
+    tokens_per_word = affixes.tokens_per_word if affixes else 1
+    assert source["preprocessing"][length] == tokens_per_word * target["preprocessing"][length]
+    for layer in source["encoder"].get("conv_layers", ()):
+        assert (layer["filter_size"], layer["strides"]) == (tokens_per_word, tokens_per_word)
 
 
 @pytest.mark.parametrize("kind", ["intent-embed", "intent-lstm"])
@@ -88,7 +95,7 @@ def test_light_intents_meet_the_unknown_before_they_are_served(kind: str) -> Non
 def test_light_slots_meet_the_unknown_before_they_are_served() -> None:
     config = read_config(Path("slots-lstm"))
     source = features(config, "input_features")
-    assert (source["preprocessing"]["most_common"], source["encoder"]["dropout"]) == (3000, 0.4)
+    assert (source["preprocessing"]["most_common"], source["encoder"]["dropout"]) == (8000, 0.4)
     assert config["trainer"]["validation_metric"] == "token_accuracy"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.trained import DEMO_DATASET, EPOCHS, KINDS, ROWS, Run, demo_rows
+from tests.trained import DEMO_DATASET, EPOCHS, KINDS, PRETRAINED, ROWS, Run, demo_rows
 from tests.training.tiny import TINY_CONFIG, names, tiny, tiny_config
 from training.__main__ import main
 from training.config import MINILM, minilm_folder, read_config, with_pretrained
@@ -39,11 +39,11 @@ def test_the_record_says_what_was_done_and_not_where(kind: str, trained: Callabl
     text = (run.fitted.folder / "training.json").read_text()
     record = json.loads(text)
     config = read_config(Path(kind))
-    if kind.endswith("bert"):
+    if kind in PRETRAINED:
         config = with_pretrained(config, minilm_folder().name)
     config["trainer"]["epochs"] = EPOCHS.get(kind, 2)
     rows = demo_rows(ROWS.get(kind, 300))
-    prepared, used = prepare(with_pretrained(config, MINILM) if kind.endswith("bert") else config, rows)
+    prepared, used = prepare(with_pretrained(config, MINILM) if kind in PRETRAINED else config, rows)
     assert record["config"] == {**config, "preprocessing": prepared["preprocessing"]}
     assert record["dataset_sha256"] == dataset_sha256(used)
     assert (record["rows"], record["seed"], record["metrics"]) == (len(rows), 42, run.fitted.metrics)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handler.alignment import align
+from handler.alignment import align, word_places
 from training.examples import Entity, Vocabulary
 from training.hexabot import BLANKS, are_shifted, slots_written_by_helper
 from training.spans import (
@@ -97,7 +97,9 @@ def test_tags_are_those_that_hexabot_counts(drawn: tuple[str, list[Span]]) -> No
     text, spans = drawn
     tags = tags_of(text, spans, ignore)
     words = [(match.span(), position) for position, match in enumerate(WORD.finditer(text))]
-    answer, _ = align(text, [(position, span) for span, position in words], tags, [0.9] * len(tags), [])
+    answer, _ = align(
+        text, word_places(text, [(position, span) for span, position in words]), tags, [0.9] * len(tags), []
+    )
     assert [tag for tag, word in zip(answer[1:-1], text.split(" "), strict=True) if word] == tags
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from export.text import SPLITTING
 from training.config import Config, minilm_folder
 from training.errors import ConfigError, DatasetError
-from training.slots import spread_tags
+from training.slots import ludwig_rows, spread_tags, word_positions
 
 SLOTS = {"name": "slots", "type": "sequence", "column": "slots", "decoder": {"type": "tagger"}}
 WORDS = st.text(st.characters(exclude_categories=["Z", "C"]) | st.sampled_from("ab_,'-İß"), min_size=1, max_size=8)
@@ -122,6 +122,26 @@ def test_what_is_no_text_is_named_with_its_row(row: tuple[object, object]) -> No
 def test_a_tokenizer_without_places_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"with the tokenizer 'english_tokenize': use one of \['space', "):
         spread(config("english_tokenize"), ("a", "O"))
+
+
+def test_affixes_keep_one_tag_for_each_word() -> None:
+    made = config("space", lowercase=True)
+    made["input_features"][0]["column"] = "text+affixes24"
+    assert spread(made, ("fly  to New York", "O O B-city I-city")) == ["O O B-city I-city"]
+    rows = pd.DataFrame({"text": ["to Paris"], "slots": ["O B-city"]})
+    assert list(ludwig_rows(made, rows)["text+affixes24"]) == [
+        "* * * * to* to* to *to *to Pa* Pari* Paris *aris *is * * * *"
+    ]
+    positions = word_positions(made, "slots")
+    assert positions is not None
+    assert positions(" to  Paris") == [1, 2]
+
+
+def test_affixes_are_tagged_by_words_between_spaces_only() -> None:
+    made = config("space_punct")
+    made["input_features"][0]["column"] = "text+affixes2"
+    with pytest.raises(ConfigError, match="cannot be trained on affixes with the tokenizer 'space_punct': use `space`"):
+        spread(made, ("to Paris", "O B-city"))
 
 
 @st.composite

@@ -18,6 +18,18 @@ def text(encoder: Config | None = None, *, kind: str = "text", name: str = "text
     return {"name": name, "type": kind, "encoder": small, "preprocessing": {"tokenizer": "space", **preprocessing}}
 
 
+def affixes() -> Config:
+    """Return an input of words with their beginnings and endings: three tokens each, which a convolution joins."""
+    encoder = {
+        "type": "cnnrnn",
+        "embedding_size": 8,
+        "state_size": 8,
+        "conv_layers": [{"num_filters": 8, "filter_size": 3, "strides": 3, "padding": "valid", "pool_size": None}],
+        "reduce_output": None,
+    }
+    return {**text(encoder, kind="sequence", lowercase=True), "column": "text+affixes3"}
+
+
 def category(**options: Any) -> Config:
     """Return the intent as an output."""
     return {"name": "intent", "type": "category", **options}
@@ -259,6 +271,7 @@ OUTPUTS = {
     "sequence, tagger with attention": model(
         text(SEQUENCE), outputs=[tagger(use_attention=True, attention_embedding_size=8, attention_num_heads=2)]
     ),
+    "sequence, tagger with affixes": model(affixes(), outputs=[tagger()]),
     "text, tagger": model(text(SEQUENCE), outputs=[{**tagger(), "type": "text"}]),
     "category and sequence": model(text(SEQUENCE, kind="sequence"), outputs=[category(reduce_input="sum"), tagger()]),
     "category, binary and number": model(

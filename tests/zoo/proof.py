@@ -6,6 +6,7 @@ from typing import get_args
 from export.ludwig_library import import_ludwig
 from export.model import load_model
 from export.pack import export_model
+from export.rows import with_affix_columns
 from handler.bundle import GraphFormat, Parity
 from tests.zoo.dataset import dataset
 from tests.zoo.models import Config
@@ -22,7 +23,7 @@ def train_and_prove(config: Config, folder: Path) -> dict[GraphFormat, Parity]:
     """Return the certificate of each format. Raises TrainingFailed, or ParityError if a bundle cannot be proven."""
     api = import_ludwig(cpu_only=True)
     _trust_ludwigs_schema()
-    rows = dataset()
+    rows = with_affix_columns(dataset(), config)
     try:
         results = api.LudwigModel(config, backend="local").train(
             dataset=rows,

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from training.config import Config, columns
+from handler.decoding import SlotDecoder
+from training.config import Config, column_of, columns
 from training.slots import word_positions
 
 if TYPE_CHECKING:
@@ -12,19 +13,26 @@ if TYPE_CHECKING:
 
 Records = list[dict[str, Any]]
 Predict = Callable[["pd.DataFrame"], Records]
-"""Ludwig's own answers to rows, a record of its columns for each."""
+"""Ludwig's own answers to rows, a record of its columns for each; `<output>_logits` too of those that are decoded."""
+Decoders = Mapping[str, SlotDecoder]
+"""By output, for slots that are not answered by the best tag of each word."""
 
 TAG_STARTS = ("B-", "I-")
 OUTSIDE = "O"
 
 
 def answer_rows(
-    predict: Predict, config: Config, rows: "pd.DataFrame", temperatures: Mapping[str, float] | None = None
+    predict: Predict,
+    config: Config,
+    rows: "pd.DataFrame",
+    temperatures: Mapping[str, float] | None = None,
+    decoders: Decoders | None = None,
 ) -> Records:
     """Return a record for each row: its inputs, what is right where it is known, and what the model answers.
 
     config: with Ludwig's defaults filled in. temperatures: of outputs that are calibrated; they get a column
-    `<output>_uncalibrated`, the confidence that they would have without.
+    `<output>_uncalibrated`, the confidence that they would have without. decoders: their outputs get a column
+    `<output>_argmax`, the tags that they would have without.
     A category has `<output>_predictions` and `<output>_probability`; slots have tags with spaces between, one for each
     word, and the probability of their least sure word. Others have Ludwig's `<output>_predictions`.
     """
@@ -32,17 +40,23 @@ def answer_rows(
     answers = predict(rows[inputs].reset_index(drop=True))
     records = [{str(name): _plain(value) for name, value in row.items()} for row in rows[inputs].to_dict("records")]
     for feature in config["output_features"]:
-        column = feature.get("column", feature["name"])
+        column = column_of(feature)
         if column in rows:
             for record, value in zip(records, rows[column], strict=True):
                 record[feature["name"]] = str(value) if feature["type"] == "category" else _plain(value)
-        for record, answer in zip(records, _read(feature, config, records, answers, temperatures or {}), strict=True):
+        found = _read(feature, config, records, answers, temperatures or {}, decoders or {})
+        for record, answer in zip(records, found, strict=True):
             record |= answer
     return records
 
 
 def _read(
-    feature: Mapping[str, Any], config: Config, records: Records, answers: Records, temperatures: Mapping[str, float]
+    feature: Mapping[str, Any],
+    config: Config,
+    records: Records,
+    answers: Records,
+    temperatures: Mapping[str, float],
+    decoders: Decoders,
 ) -> Records:
     """Return the columns of one output for each row."""
     name = feature["name"]
@@ -51,7 +65,10 @@ def _read(
     if feature["type"] == "sequence" and (positions := word_positions(config, name)):
         text = columns(config, "input_features")[0]
         texts = [str(record[text] or "") for record in records]
-        return [_read_slots(name, answer, positions(words)) for words, answer in zip(texts, answers, strict=True)]
+        decoder = decoders.get(name)
+        return [
+            _read_slots(name, answer, positions(words), decoder) for words, answer in zip(texts, answers, strict=True)
+        ]
     return [{f"{name}_predictions": _plain(answer[f"{name}_predictions"])} for answer in answers]
 
 
@@ -64,16 +81,26 @@ def _read_category(name: str, answer: Mapping[str, Any], temperature: float | No
     return found
 
 
-def _read_slots(name: str, answer: Mapping[str, Any], positions: Sequence[int | None]) -> dict[str, Any]:
+def _read_slots(
+    name: str, answer: Mapping[str, Any], positions: Sequence[int | None], decoder: SlotDecoder | None
+) -> dict[str, Any]:
     """Return the tags of words. Special symbols, words that were cut off and words without tokens are outside."""
     tags, probabilities = answer[f"{name}_predictions"], answer[f"{name}_probabilities"]
-    seen = [position if position is not None and position < len(tags) else None for position in positions]
-    words = [OUTSIDE if place is None else str(tags[place]) for place in seen]
-    sureness = [float(probabilities[place]) for place in seen if place is not None]
-    return {
-        f"{name}_predictions": " ".join(tag if tag.startswith(TAG_STARTS) else OUTSIDE for tag in words),
-        f"{name}_probability": _rounded(min(sureness, default=0.0)),
-    }
+    places = [place if place is not None and place < len(tags) else None for place in positions]
+    seen = [place for place in places if place is not None]
+    found: dict[str, Any] = {f"{name}_predictions": _words(places, {place: str(tags[place]) for place in seen})}
+    sureness = [float(probabilities[place]) for place in seen]
+    if decoder is not None:
+        labels, sureness = decoder.decode(answer[f"{name}_logits"][seen])
+        found[f"{name}_argmax"] = found[f"{name}_predictions"]
+        decoded = {place: decoder.labels[label] for place, label in zip(seen, labels, strict=True)}
+        found[f"{name}_predictions"] = _words(places, decoded)
+    return {**found, f"{name}_probability": _rounded(min(sureness, default=0.0))}
+
+
+def _words(places: Sequence[int | None], tags: Mapping[int, str]) -> str:
+    words = [OUTSIDE if place is None else tags[place] for place in places]
+    return " ".join(tag if tag.startswith(TAG_STARTS) else OUTSIDE for tag in words)
 
 
 def _rounded(probability: float) -> float:

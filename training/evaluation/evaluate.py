@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from export.console import say
 from training.config import Config, columns
 from training.errors import EvaluationError
-from training.evaluation.answers import Predict, Records, answer_rows
+from training.evaluation.answers import Decoders, Predict, Records, answer_rows
 from training.evaluation.metrics import SCHEMA, Metrics, category_metrics, slot_metrics
 from training.evaluation.thresholds import Answered, measure, refused
 
@@ -25,7 +25,7 @@ class Source:
     """Where an evaluation comes from.
 
     rows: in words. model: its name. temperatures: of categories that are calibrated. known: the labels of each
-    category. ludwig, learning: what the metrics hold under these names.
+    category. ludwig, learning: what the metrics hold under these names. decoders: of slots.
     """
 
     rows: str
@@ -34,6 +34,7 @@ class Source:
     known: Mapping[str, list[str]] = field(default_factory=dict)
     ludwig: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     learning: Metrics | None = None
+    decoders: Decoders = field(default_factory=dict)
 
 
 def evaluate(
@@ -50,8 +51,10 @@ def evaluate(
 
     outside: rows out of scope, to measure thresholds on.
     """
-    records = answer_rows(predict, config, rows, source.temperatures)
-    strangers = [] if outside is None or outside.empty else answer_rows(predict, config, outside)
+    records = answer_rows(predict, config, rows, source.temperatures, source.decoders)
+    strangers = (
+        [] if outside is None or outside.empty else answer_rows(predict, config, outside, decoders=source.decoders)
+    )
     metrics: Metrics = {
         "schema": SCHEMA,
         "source": source.rows,
@@ -108,7 +111,11 @@ def _measured(feature: Mapping[str, Any], records: Records, source: Source) -> M
     name = feature["name"]
     expected, predicted = ([record[column] for record in records] for column in (name, f"{name}_predictions"))
     if feature["type"] == "sequence":
-        return slot_metrics([_joined(tags) for tags in expected], [_joined(tags) for tags in predicted])
+        right = [_joined(tags) for tags in expected]
+        found = slot_metrics(right, [_joined(tags) for tags in predicted])
+        if name in source.decoders:
+            found["argmax_f1"] = slot_metrics(right, [record[f"{name}_argmax"] for record in records])["f1"]
+        return found
     metrics = category_metrics(
         expected,
         predicted,

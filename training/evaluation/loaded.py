@@ -6,15 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from export.console import say
+from export.decoding import DECODING
 from export.model import SourceModel, load_model
 from export.rows import with_text_column
 from export.thresholds import THRESHOLDS
+from handler.decoding import SlotDecoder
 from training.config import SPLIT, columns
 from training.errors import DatasetError, EvaluationError
 from training.evaluation.answers import answer_rows
 from training.evaluation.evaluate import Source, evaluate
 from training.evaluation.metrics import Metrics
-from training.evaluation.trained import known_labels, temperatures
+from training.evaluation.trained import known_labels, slot_decoders, temperatures, with_logits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,8 +29,11 @@ def ask(path: Path, rows: "pd.DataFrame", *, allow_pickle: bool = False) -> "pd.
     model = load_model(path, allow_pickle=allow_pickle)
     inputs, outputs = (columns(model.config, section) for section in ("input_features", "output_features"))
     rows = _with_columns(rows, inputs)
-    answers = pd.DataFrame(answer_rows(model.predict, model.config, rows))
-    answers = answers.drop(columns=[name for name in (*inputs, *outputs) if name in answers])
+    decoders = _decoders(model)
+    predict = with_logits(model.ludwig_model, decoders, model.predict)
+    answers = pd.DataFrame(answer_rows(predict, model.config, rows, decoders=decoders))
+    left = (*inputs, *outputs, *(f"{name}_argmax" for name in decoders))
+    answers = answers.drop(columns=[name for name in left if name in answers])
     rows = rows.drop(columns=[name for name in answers if name in rows]).reset_index(drop=True)
     return pd.concat([rows, answers], axis=1)
 
@@ -57,9 +62,10 @@ def evaluate_file(path: Path, rows: "pd.DataFrame", folder: Path, name: str, *, 
         model=_name(path),
         temperatures=temperatures(model.ludwig_model),
         known=known_labels(model.config, model.metadata),
+        decoders=_decoders(model),
     )
     return evaluate(
-        model.predict,
+        with_logits(model.ludwig_model, source.decoders, model.predict),
         model.config,
         rows[labelled].drop(columns=SPLIT, errors="ignore").reset_index(drop=True),
         folder,
@@ -74,6 +80,13 @@ def _with_columns(rows: "pd.DataFrame", needed: Sequence[str]) -> "pd.DataFrame"
     if missing := [column for column in needed if column not in rows]:
         raise DatasetError(f"The rows have the columns {list(rows.columns)}; the model also reads {missing}.")
     return rows
+
+
+def _decoders(model: SourceModel) -> dict[str, SlotDecoder]:
+    """Return the decoders of the outputs that the run's record says are decoded."""
+    recorded = (model.training or {}).get(DECODING) or {}
+    decoders = slot_decoders(model.config, model.metadata)
+    return {name: decoder for name, decoder in decoders.items() if recorded.get(name) == "viterbi"}
 
 
 def _thresholds(model: SourceModel) -> dict[str, Any]:

@@ -24,6 +24,7 @@ A category:
 
 Slots:
     type, rows, precision, recall, f1 (of whole slots, by seqeval), word_accuracy, right_rows (rows without any mistake)
+    argmax_f1   of the tags before they were decoded into whole slots; only where they were
     entities    by entity: rows (slots of that kind), precision, recall, f1
 """
 

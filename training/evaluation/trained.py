@@ -1,21 +1,25 @@
 """The evaluation of a model that was just trained: its thresholds, its answers to rows that it never saw."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from export.console import say
+from export.outputs import SPECIAL_LABELS
+from export.rows import with_affix_columns
+from handler.decoding import SlotDecoder, is_bio
 from training.config import SPLIT, Config
 from training.dataset import TEST, VALIDATION
-from training.evaluation.answers import Predict, answer_rows
+from training.evaluation.answers import Decoders, Predict, answer_rows
 from training.evaluation.evaluate import FOLDER, Source, evaluate
 from training.evaluation.metrics import Metrics, summary
 from training.evaluation.thresholds import Answered, Wish, fit_thresholds, measure
 from training.progress import MAIN_METRIC
-from training.slots import spread_tags
+from training.slots import ludwig_rows, word_positions
 from training.workspace import MODEL, PROGRESS
 
 if TYPE_CHECKING:
@@ -33,7 +37,7 @@ class Training:
     """A trained model, and what it takes to evaluate it.
 
     config: with Ludwig's defaults. rows: with a tag for each word, and a column `split`. outside: rows out of scope,
-    with a column `split` too.
+    with a column `split` too. decoders: of slots.
     """
 
     model: "LudwigModel"
@@ -41,6 +45,7 @@ class Training:
     rows: "pd.DataFrame"
     outside: "pd.DataFrame"
     seconds: float
+    decoders: Decoders = field(default_factory=dict)
 
     def part(self, part: int) -> "pd.DataFrame":
         """Return the rows of a split."""
@@ -57,7 +62,7 @@ def evaluate_training(training: Training, run: Path, name: str, thresholds: Mapp
     rows = training.part(part)
     say(f"Evaluating on {len(rows)} rows ...")
     found, _, _ = training.model.evaluate(
-        dataset=spread_tags(training.config, rows), skip_save_eval_stats=True, skip_save_predictions=True
+        dataset=ludwig_rows(training.config, rows), skip_save_eval_stats=True, skip_save_predictions=True
     )
     source = Source(
         rows=ROWS_OF[part],
@@ -66,10 +71,11 @@ def evaluate_training(training: Training, run: Path, name: str, thresholds: Mapp
         known=known_labels(training.config, training.model.training_set_metadata),
         ludwig={feature["name"]: _numbers(found[feature["name"]]) for feature in training.config["output_features"]},
         learning=_learning(training.config, run),
+        decoders=training.decoders,
     )
     outside = training.outside_part(TEST)
     return evaluate(
-        predictions_of(training.model),
+        with_logits(training.model, training.decoders, predictions_of(training.model)),
         training.config,
         rows,
         run / FOLDER,
@@ -110,6 +116,7 @@ def predictions_of(model: "LudwigModel") -> Predict:
     """Return what asks a model, and answers a record for each row."""
 
     def predict(rows: "pd.DataFrame") -> list[dict[str, Any]]:
+        rows = with_affix_columns(rows, model.config_obj.to_dict())
         predictions, _ = model.predict(dataset=rows, skip_save_predictions=True)
         if hasattr(predictions, "compute"):  # trained on Ray, it answers with Dask's tables
             predictions = predictions.compute()
@@ -117,6 +124,50 @@ def predictions_of(model: "LudwigModel") -> Predict:
         return records
 
     return predict
+
+
+def with_logits(model: "LudwigModel", outputs: Iterable[str], predict: Predict) -> Predict:
+    """Return what predicts, and adds the logits of some outputs, (length, labels), which Ludwig does not answer."""
+    import torch
+
+    def ask(rows: "pd.DataFrame") -> list[dict[str, Any]]:
+        with _kept_logits(model, outputs) as kept:
+            records = predict(rows)
+        for name, batches in kept.items():
+            for record, logits in zip(records, torch.cat(batches).numpy(), strict=True):
+                record[f"{name}_logits"] = logits
+        return records
+
+    return ask
+
+
+@contextmanager
+def _kept_logits(model: "LudwigModel", outputs: Iterable[str]) -> Iterator[dict[str, list[Any]]]:
+    """Keep for the while the logits of every batch that a model predicts, by output."""
+    kept: dict[str, list[Any]] = {name: [] for name in outputs}
+    features = model.model.output_features
+    hooks = [
+        features.get(name).prediction_module.register_forward_hook(
+            lambda _module, _inputs, answer, batches=batches: batches.append(answer["logits"].detach().cpu())
+        )
+        for name, batches in kept.items()
+    ]
+    try:
+        yield kept
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def slot_decoders(config: Config, metadata: Mapping[str, Any]) -> dict[str, SlotDecoder]:
+    """Return a decoder for each output that tags the words of a text by BIO."""
+    return {
+        feature["name"]: SlotDecoder(labels)
+        for feature in config["output_features"]
+        if feature.get("decoder", {}).get("type") == "tagger"
+        and word_positions(config, feature["name"]) is not None
+        and is_bio(set(labels := metadata[feature["name"]]["idx2str"]) - set(SPECIAL_LABELS))
+    }
 
 
 def known_labels(config: Config, metadata: Mapping[str, Any]) -> dict[str, list[str]]:

@@ -12,10 +12,12 @@ from export.errors import ModelError
 from export.model import load_model
 from export.pack import export_model
 from export.thresholds import with_thresholds
+from handler.hexabot import Service
 from handler.outputs import CategoryOutput, Thresholds
 from handler.predictor import Predictor
+from handler.settings import Settings
 from tests.handler.deployment import deploy, predict
-from tests.trained import Run, demo_rows
+from tests.trained import Exported, Run, demo_rows
 from training.__main__ import main
 from training.config import with_calibration
 from training.evaluation.thresholds import Wish
@@ -78,6 +80,26 @@ def test_slots_have_a_tag_for_each_word(trained: Callable[[str], Run], tmp_path:
     for text, answer in zip(rows["text"], answers, strict=True):
         assert len(answer["slots_predictions"].split()) == len(text.split())
         assert 0 <= answer["slots_probability"] <= 1
+
+
+@pytest.mark.parametrize("kind", ["slots-bert", "slots-lstm"])
+def test_what_is_measured_is_what_hexabot_gets(
+    kind: str, trained: Callable[[str], Run], exported: Callable[[str], Exported], tmp_path: Path
+) -> None:
+    """Tags are decoded alike, by words or by the first of their pieces, with the same confidence."""
+    rows = demo_rows(40, seed=5)
+    rows[["text", "slots"]].to_csv(tmp_path / "new.csv", index=False)
+    output = tmp_path / "evaluation"
+    arguments = [str(trained(kind).fitted.folder), "--dataset", str(tmp_path / "new.csv"), "--output", str(output)]
+    assert main(["evaluate", *arguments]) == 0
+    lines = (output / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
+    service = Service({"slots": Predictor(exported(kind).folder)}, Settings(bundles=(), open=True))
+    decoded = 0
+    for record in map(json.loads, lines):
+        columns = service.predict({"text": record["text"]}).answer["slots"]["predictions"]
+        assert columns["slots_predictions"][1:-1] == record["slots_predictions"].split(" ")
+        decoded += record["slots_predictions"] != record["slots_argmax"]
+    assert decoded or kind == "slots-lstm"  # trained too short to tear a slot
 
 
 def test_a_new_file_is_measured_as_the_test_split_was(run: Path, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.evaluation.samples import evaluate_labels, evaluate_slots
+from tests.training.evaluation.samples import evaluate_decoded, evaluate_labels, evaluate_slots
 from training.evaluation.evaluate import read_evaluation
 
 ROWS = [
@@ -93,6 +93,19 @@ def test_what_the_model_did_not_read_is_outside(tmp_path: Path) -> None:
     _, records = read_evaluation(tmp_path)
     assert records[0]["slots_predictions"] == "O B-city O O O"
     assert found["recall"] == 0.5
+
+
+def test_slots_are_measured_as_they_are_decoded(tmp_path: Path) -> None:
+    rows = [
+        ("New York City", "B-city I-city I-city", [[0.0, 9.0, 0.0], [1.0, 0.0, 0.9], [0.0, 0.0, 9.0]]),
+        ("Paris now", "B-city O", [[0.0, 9.0, 0.0], [9.0, 0.0, 0.0]]),
+    ]
+    found = evaluate_decoded(tmp_path, rows)["outputs"]["slots"]
+    _, records = read_evaluation(tmp_path)
+    assert [record["slots_argmax"] for record in records] == ["B-city O I-city", "B-city O"]
+    assert [record["slots_predictions"] for record in records] == ["B-city I-city I-city", "B-city O"]
+    assert (found["f1"], found["argmax_f1"]) == (1.0, 0.4)
+    assert "slot F1 if each word" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_the_answers_are_kept_beside_what_is_right(tmp_path: Path) -> None:

@@ -1,0 +1,48 @@
+"""Words together with their beginnings and endings, which tell of words that training never saw."""
+
+import re
+from typing import Annotated
+
+import msgspec
+
+from handler.tokenizers import SpaceTokenizer
+
+WORDS = SpaceTokenizer()
+MARK = "*"
+
+
+class Affixes(msgspec.Struct, frozen=True):
+    """Writes each word as several tokens: its beginnings, itself, its endings.
+
+    lengths: of the beginnings and endings, in characters, the shortest first. With 2 and 4, `Paris` becomes `Pa* Pari*
+    Paris *aris *is`. Marks stand before and behind the text, so that with the start and the stop symbol each word, and
+    each symbol, takes the same number of tokens: a convolution with that width and stride gives one vector for each.
+    """
+
+    lengths: Annotated[list[Annotated[int, msgspec.Meta(ge=1, le=9)]], msgspec.Meta(min_length=1, max_length=9)]
+
+    @property
+    def tokens_per_word(self) -> int:
+        """How many tokens stand for one word."""
+        return 2 * len(self.lengths) + 1
+
+    def of(self, text: str) -> str:
+        """Return the tokens of a text, with spaces between."""
+        around = [MARK] * (self.tokens_per_word - 1)
+        return " ".join([*around, *(token for word in WORDS.split(text) for token in self._of_word(word)), *around])
+
+    def _of_word(self, word: str) -> list[str]:
+        beginnings = [word[:length] + MARK for length in self.lengths]
+        endings = [MARK + word[-length:] for length in reversed(self.lengths)]
+        return [*beginnings, word, *endings]
+
+
+COLUMN = re.compile(r"(?P<source>.+)\+affixes(?P<lengths>[1-9]+)", re.DOTALL)
+
+
+def parse_column(column: str) -> tuple[str, Affixes | None]:
+    """Return the column that a column is made of, and how: `text+affixes24` of `text`; any other is made of itself."""
+    found = COLUMN.fullmatch(column)
+    if found is None:
+        return column, None
+    return found["source"], Affixes([int(length) for length in found["lengths"]])

@@ -1,0 +1,102 @@
+"""Tags that make whole slots: the best path that BIO allows, by the Viterbi algorithm.
+
+A tagger decides word by word, so that a slot may lack its beginning, or change its kind half-way as in
+`B-city I-artist`: words that Hexabot drops. Here all tags of a text are decided together.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+BEGIN, INSIDE, OUTSIDE = "B-", "I-", "O"
+SMALLEST = 1e-30
+"""Less probable than this is no tag, so that no path is impossible but for its transitions."""
+
+
+def is_bio(labels: Iterable[str]) -> bool:
+    """Tell whether labels are tags of slots: some begin one, and all others are inside of one or outside."""
+    labels = set(labels)
+    return any(label.startswith(BEGIN) for label in labels) and all(
+        label == OUTSIDE or label.startswith((BEGIN, INSIDE)) for label in labels
+    )
+
+
+class SlotDecoder:
+    """Decode the logits of a tagger into whole slots.
+
+    Source: Viterbi 1967, and the forward-backward algorithm, with the transitions of BIO alone: `I-x` follows `B-x` or
+    `I-x`, and anything follows anything else.
+    """
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        """labels: in index order; those that are no tags count as outside."""
+        self.labels = list(labels)
+        index = {label: number for number, label in enumerate(labels)}
+        names = [label[len(INSIDE) :] for label in labels if label.startswith(INSIDE)]
+        self._inside = np.array([index[INSIDE + name] for name in names], dtype=np.intp)
+        # An inside without a beginning of its kind can only follow itself, and so is never reached.
+        self._begin = np.array([index.get(BEGIN + name, index[INSIDE + name]) for name in names], dtype=np.intp)
+        self._free = np.setdiff1d(np.arange(len(labels)), self._inside)
+
+    def decode(self, logits: np.ndarray) -> tuple[list[int], list[float]]:
+        """Return the label of each word, as an index, and its probability.
+
+        logits: (words, labels). Where the most probable labels make whole slots, they are the answer, with their
+        softmax; elsewhere the best path is, with its probabilities among all paths that make whole slots.
+        """
+        if not len(logits):
+            return [], []
+        probabilities = _softmax(logits.astype(np.float64))
+        labels = probabilities.argmax(axis=1)
+        if not self._is_whole(labels):
+            probabilities = np.maximum(probabilities, SMALLEST)
+            labels, probabilities = self._best_path(np.log(probabilities)), self._marginals(probabilities)
+        return labels.tolist(), probabilities[np.arange(len(labels)), labels].tolist()
+
+    def _is_whole(self, labels: np.ndarray) -> bool:
+        """Tell whether each inside goes on with a slot of its kind."""
+        before = np.concatenate([[-1], labels[:-1]])
+        follows = (
+            (labels[:, None] == self._inside) & (before[:, None] != self._inside) & (before[:, None] != self._begin)
+        )
+        return not follows.any()
+
+    def _best_path(self, scores: np.ndarray) -> np.ndarray:
+        """Return the labels of the path with the largest sum of scores, (words, labels)."""
+        inside, begin = self._inside, self._begin
+        best, origins = scores[0].copy(), np.zeros(scores.shape, dtype=np.intp)
+        best[inside] = -np.inf
+        for word in range(1, len(scores)):
+            source = origins[word]
+            source[:] = best.argmax()
+            source[inside] = np.where(best[begin] >= best[inside], begin, inside)
+            best = best[source] + scores[word]
+        path = [int(best.argmax())]
+        for source in origins[:0:-1]:
+            path.append(int(source[path[-1]]))
+        return np.array(path[::-1])
+
+    def _marginals(self, probabilities: np.ndarray) -> np.ndarray:
+        """Return the probability of each label at each word, (words, labels), among the paths that make whole slots."""
+        inside, begin, free = self._inside, self._begin, self._free
+        begun = begin != inside
+        forward, backward = np.zeros(probabilities.shape), np.ones(probabilities.shape)
+        forward[0, free] = probabilities[0, free]
+        for word in range(1, len(probabilities)):
+            before = forward[word - 1] / forward[word - 1].sum()
+            forward[word, free] = before.sum()
+            forward[word, inside] = before[inside] + np.where(begun, before[begin], 0.0)
+            forward[word] *= probabilities[word]
+        for word in range(len(probabilities) - 1, 0, -1):
+            after = backward[word] * probabilities[word]
+            backward[word - 1] = after[free].sum()
+            backward[word - 1, inside] += after[inside]
+            backward[word - 1, begin[begun]] += after[inside[begun]]
+            backward[word - 1] /= backward[word - 1].max()
+        marginals = forward * backward
+        return np.asarray(marginals / marginals.sum(axis=1, keepdims=True))
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
