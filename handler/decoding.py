@@ -21,6 +21,16 @@ def is_bio(labels: Iterable[str]) -> bool:
     )
 
 
+def is_whole(tags: Iterable[str]) -> bool:
+    """Tell whether each inside goes on with a slot of its kind."""
+    before = OUTSIDE
+    for tag in tags:
+        if tag.startswith(INSIDE) and not (before.startswith((BEGIN, INSIDE)) and before[2:] == tag[2:]):
+            return False
+        before = tag
+    return True
+
+
 class SlotDecoder:
     """Decode the logits of a tagger into whole slots.
 
@@ -30,7 +40,7 @@ class SlotDecoder:
 
     def __init__(self, labels: Sequence[str]) -> None:
         """labels: in index order; those that are no tags count as outside."""
-        self.labels = list(labels)
+        self._labels = list(labels)
         index = {label: number for number, label in enumerate(labels)}
         names = [label[len(INSIDE) :] for label in labels if label.startswith(INSIDE)]
         self._inside = np.array([index[INSIDE + name] for name in names], dtype=np.intp)
@@ -38,30 +48,17 @@ class SlotDecoder:
         self._begin = np.array([index.get(BEGIN + name, index[INSIDE + name]) for name in names], dtype=np.intp)
         self._free = np.setdiff1d(np.arange(len(labels)), self._inside)
 
-    def decode(self, logits: np.ndarray) -> tuple[list[int], list[float]]:
-        """Return the label of each word, as an index, and its probability.
+    def decode(self, logits: np.ndarray) -> tuple[list[str], list[float]]:
+        """Return the label of each word on the best path, and its probability among all paths that make whole slots.
 
-        logits: (words, labels). Where the most probable labels make whole slots, they are the answer, with their
-        softmax; elsewhere the best path is, with its probabilities among all paths that make whole slots.
+        logits: (words, labels), of one word at least.
         """
-        if not len(logits):
-            return [], []
-        probabilities = _softmax(logits.astype(np.float64))
-        labels = probabilities.argmax(axis=1)
-        if not self._is_whole(labels):
-            probabilities = np.maximum(probabilities, SMALLEST)
-            labels, probabilities = self._best_path(np.log(probabilities)), self._marginals(probabilities)
-        return labels.tolist(), probabilities[np.arange(len(labels)), labels].tolist()
+        probabilities = np.maximum(_softmax(logits.astype(np.float64)), SMALLEST)
+        path = self._best_path(np.log(probabilities))
+        sureness = self._marginals(probabilities)[np.arange(len(path)), path].tolist()
+        return [self._labels[label] for label in path], sureness
 
-    def _is_whole(self, labels: np.ndarray) -> bool:
-        """Tell whether each inside goes on with a slot of its kind."""
-        before = np.concatenate([[-1], labels[:-1]])
-        follows = (
-            (labels[:, None] == self._inside) & (before[:, None] != self._inside) & (before[:, None] != self._begin)
-        )
-        return not follows.any()
-
-    def _best_path(self, scores: np.ndarray) -> np.ndarray:
+    def _best_path(self, scores: np.ndarray) -> list[int]:
         """Return the labels of the path with the largest sum of scores, (words, labels)."""
         inside, begin = self._inside, self._begin
         best, origins = scores[0].copy(), np.zeros(scores.shape, dtype=np.intp)
@@ -74,7 +71,7 @@ class SlotDecoder:
         path = [int(best.argmax())]
         for source in origins[:0:-1]:
             path.append(int(source[path[-1]]))
-        return np.array(path[::-1])
+        return path[::-1]
 
     def _marginals(self, probabilities: np.ndarray) -> np.ndarray:
         """Return the probability of each label at each word, (words, labels), among the paths that make whole slots."""

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from handler.alignment import align, all_outside, word_places
+from handler.decoding import is_whole
 from handler.errors import PayloadTooLargeError, RequestError
 from handler.logs import log_failure
 from handler.outputs import CategoryOutput, Columns, SequenceOutput, merged
@@ -222,10 +223,10 @@ def _align(
     places = word_places(text, predictor.text_encoder(feature.name).placed_spans(text))
     tags, probabilities = columns[f"{output.name}_predictions"], columns[f"{output.name}_probabilities"]
     decoder = predictor.slot_decoder(output.name)
-    if decoder is not None and logits is not None:
-        seen = [place for place in places if place is not None]
-        for place, label, probability in zip(seen, *decoder.decode(logits[seen]), strict=True):
-            tags[place], probabilities[place] = decoder.labels[label], probability
+    seen = [place for place in places if place is not None]
+    if decoder is not None and logits is not None and not is_whole(tags[place] for place in seen):
+        for place, tag, probability in zip(seen, *decoder.decode(logits[seen]), strict=True):
+            tags[place], probabilities[place] = tag, probability
     columns[f"{output.name}_predictions"], columns[f"{output.name}_probabilities"] = align(
         text, places, tags, probabilities, output.special_labels
     )

@@ -134,7 +134,8 @@ def test_sections_without_content_are_absent(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["intent-lstn", "missing/config.yaml"])
 def test_a_missing_file_lists_the_shipped_names(name: str) -> None:
     with pytest.raises(
-        ConfigError, match=r"cannot be read: No such file.*one of intent-bert, intent-embed, intent-lstm, lang"
+        ConfigError,
+        match=r"cannot be read: No such file.*one of intent-bert, intent-embed, intent-lstm, intent-minilm, lang",
     ):
         read_config(Path(name))
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from handler.decoding import SlotDecoder
+from handler.decoding import SlotDecoder, is_whole
 from training.config import Config, column_of, columns
 from training.slots import word_positions
 
@@ -91,10 +91,10 @@ def _read_slots(
     found: dict[str, Any] = {f"{name}_predictions": _words(places, {place: str(tags[place]) for place in seen})}
     sureness = [float(probabilities[place]) for place in seen]
     if decoder is not None:
-        labels, sureness = decoder.decode(answer[f"{name}_logits"][seen])
         found[f"{name}_argmax"] = found[f"{name}_predictions"]
-        decoded = {place: decoder.labels[label] for place, label in zip(seen, labels, strict=True)}
-        found[f"{name}_predictions"] = _words(places, decoded)
+        if not is_whole(str(tags[place]) for place in seen):
+            decoded, sureness = decoder.decode(answer[f"{name}_logits"][seen])
+            found[f"{name}_predictions"] = _words(places, dict(zip(seen, decoded, strict=True)))
     return {**found, f"{name}_probability": _rounded(min(sureness, default=0.0))}
 
 

@@ -70,14 +70,14 @@ def evaluate_slots(
 
 def evaluate_decoded(folder: Path, rows: Sequence[tuple[str, str, list[list[float]]]]) -> dict[str, Any]:
     """Evaluate tags that are decoded. rows: text, right tags, and for each word the logits of O, B-city, I-city."""
-    decoder = SlotDecoder(["O", "B-city", "I-city"])
+    labels = ["O", "B-city", "I-city"]
     answers = {text: np.array([[9, 0, 0], *logits, [9, 0, 0]], dtype=np.float32) for text, _, logits in rows}
 
     def predict(asked: pd.DataFrame) -> list[dict[str, Any]]:
         found = [answers[text] for text in asked["text"]]
         return [
             {
-                "slots_predictions": [decoder.labels[label] for label in logits.argmax(axis=1)],
+                "slots_predictions": [labels[label] for label in logits.argmax(axis=1)],
                 "slots_probabilities": [0.75] * len(logits),
                 "slots_logits": logits,
             }
@@ -85,4 +85,6 @@ def evaluate_decoded(folder: Path, rows: Sequence[tuple[str, str, list[list[floa
         ]
 
     table = pd.DataFrame([(text, right) for text, right, _ in rows], columns=["text", "slots"])
-    return evaluate(predict, TAGS, table, folder, Source("the test split", "slots", decoders={"slots": decoder}))
+    return evaluate(
+        predict, TAGS, table, folder, Source("the test split", "slots", decoders={"slots": SlotDecoder(labels)})
+    )
