@@ -95,7 +95,7 @@ def test_light_intents_meet_the_unknown_before_they_are_served(kind: str) -> Non
 def test_light_slots_meet_the_unknown_before_they_are_served() -> None:
     config = read_config(Path("slots-lstm"))
     source = features(config, "input_features")
-    assert (source["preprocessing"]["most_common"], source["encoder"]["dropout"]) == (8000, 0.4)
+    assert (source["preprocessing"]["most_common"], source["encoder"]["dropout"]) == (8000, 0.5)
     assert config["trainer"]["validation_metric"] == "token_accuracy"
 
 
