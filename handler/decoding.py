@@ -46,7 +46,8 @@ class SlotDecoder:
         self._inside = np.array([index[INSIDE + name] for name in names], dtype=np.intp)
         # An inside without a beginning of its kind can only follow itself, and so is never reached.
         self._begin = np.array([index.get(BEGIN + name, index[INSIDE + name]) for name in names], dtype=np.intp)
-        self._free = np.setdiff1d(np.arange(len(labels)), self._inside)
+        free = [number for number, label in enumerate(labels) if not label.startswith(INSIDE)]
+        self._free = np.array(free, dtype=np.intp)
 
     def decode(self, logits: np.ndarray) -> tuple[list[str], list[float]]:
         """Return the label of each word on the best path, and its probability among all paths that make whole slots.

@@ -17,6 +17,7 @@ import pytest
 from export.model import SourceModel
 from export.odd_rows import ODD_TEXTS
 from export.pack import certificate
+from export.rows import with_affix_columns
 from handler.bundle import MANIFEST, parse_manifest, read_bundle
 from handler.golden import replay
 from handler.hexabot import Service
@@ -46,7 +47,7 @@ FOLDED = [
 
 
 def ludwigs_answers(model: SourceModel, texts: list[Any]) -> list[dict[str, Any]]:
-    frame = pd.DataFrame({"text": pd.Series(texts, dtype=object)})
+    frame = with_affix_columns(pd.DataFrame({"text": pd.Series(texts, dtype=object)}), model.config)
     predictions, _ = model.ludwig_model.predict(frame, skip_save_predictions=True)
     return list(predictions.to_dict("records"))
 
