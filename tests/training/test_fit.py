@@ -95,6 +95,14 @@ def test_slots_are_measured_as_whole_slots_on_the_test_rows(tmp_path: Path) -> N
     assert all(0 <= metrics[name] <= 1 for name in metrics if name.startswith("slot_"))
 
 
+def test_slots_may_stay_as_ludwig_tags_them(tmp_path: Path) -> None:
+    config = read_config(Path("slots-lstm"))
+    config["trainer"]["epochs"] = 1
+    fitted = fit(config, demo_rows(60), tmp_path / "run", slot_decoding="argmax")
+    assert "slot_argmax_f1" not in fitted.metrics["slots"]
+    assert json.loads((fitted.folder / "training.json").read_text())["decoding"] == {"slots": "argmax"}
+
+
 def test_the_folder_one_stands_in_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(TrainingError, match="holds the folder that you are in: give another one"):

@@ -1,0 +1,49 @@
+"""How a bundle decodes slots: as asked, as measured, or as Ludwig does."""
+
+from typing import Any
+
+import pytest
+
+from export.decoding import with_decoding
+from export.errors import ExportError
+from handler.outputs import CategoryOutput, Decoding, SequenceOutput
+
+INTENT = CategoryOutput(name="intent", labels=["greet", "leave"])
+
+
+def tagger(*labels: str, aligned_with: str | None = "text") -> SequenceOutput:
+    return SequenceOutput(name="slots", labels=["<PAD>", *labels], special_labels=["<PAD>"], aligned_with=aligned_with)
+
+
+def decoding(output: SequenceOutput, record: dict[str, Any] | None, asked: Decoding | None = None) -> str:
+    kept, found = with_decoding([INTENT, output], record, asked)
+    assert kept == INTENT
+    assert isinstance(found, SequenceOutput)
+    return found.decoding
+
+
+@pytest.mark.parametrize(
+    ("record", "asked", "expected"),
+    [
+        (None, None, "argmax"),
+        ({"metrics": {}}, None, "argmax"),
+        ({"decoding": {"slots": "viterbi"}}, None, "viterbi"),
+        ({"decoding": {"slots": "viterbi"}}, "argmax", "argmax"),
+        ({"decoding": {"slots": "argmax"}}, None, "argmax"),
+        (None, "viterbi", "viterbi"),
+    ],
+    ids=["Ludwig's own", "an older run", "measured", "not this time", "not measured", "asked for"],
+)
+def test_what_is_asked_for_comes_first(record: dict[str, Any] | None, asked: Decoding | None, expected: str) -> None:
+    assert decoding(tagger("O", "B-city", "I-city"), record, asked) == expected
+
+
+@pytest.mark.parametrize(
+    "output",
+    [tagger("noun", "verb"), tagger("O", "B-city", aligned_with=None)],
+    ids=["tags of another kind", "tags of no text"],
+)
+def test_what_has_no_slots_is_left_alone(output: SequenceOutput) -> None:
+    assert decoding(output, {"decoding": {"slots": "viterbi"}}) == "argmax"
+    with pytest.raises(ExportError, match="no output has a BIO tag for each word of a text: leave it away"):
+        with_decoding([INTENT, output], None, "viterbi")
