@@ -69,8 +69,7 @@ class Reference:
         for feature in self._exact.manifest.inputs:
             if feature.name == output.aligned_with:
                 text = self._exact.text_encoder(feature.name).feature
-                step = 1 if text.affixes is None else text.affixes.tokens_per_word
-                return self._ids[feature.name][:, ::step] != text.padding_id
+                return self._ids[feature.name][:, :: text.stride] != text.padding_id
         return [[True] * len(answer[f"{output.name}_predictions"]) for answer in self._answers]
 
     def _accuracy(self, predictor: Predictor, answers: Sequence[dict[str, Any]]) -> float | None:

@@ -11,6 +11,11 @@ FILLING = {"fill_with_const", "fill_with_mode", "fill_with_mean", "fill_with_fal
 """Strategies for missing values that need no other rows."""
 
 
+def column_of(feature: Config) -> str:
+    """Return the column that a feature reads."""
+    return str(feature.get("column") or feature["name"])
+
+
 def describer[Describer](describers: Mapping[str, Describer], config: Config, role: str) -> Describer:
     """Return what describes features of this one's type.
 

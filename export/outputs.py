@@ -54,7 +54,7 @@ def _describe_sequence(config: Config, metadata: Config, inputs: Sequence[InputF
         )
     length = int(metadata["max_sequence_length"])
     texts = [
-        feature for feature in inputs if isinstance(feature, TextInput) and length in (feature.words, feature.length)
+        feature for feature in inputs if isinstance(feature, TextInput) and feature.length // feature.stride == length
     ]
     labels = list(metadata["idx2str"])
     return SequenceOutput(

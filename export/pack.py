@@ -13,6 +13,7 @@ import msgspec
 from export.console import say
 from export.decoding import with_decoding
 from export.errors import ExportError, ParityError
+from export.features import column_of
 from export.graph import write_graph
 from export.inputs import describe_inputs
 from export.model import SourceModel
@@ -132,7 +133,7 @@ def _labels(model: SourceModel, dataset: "pd.DataFrame | None") -> dict[str, lis
     if dataset is None:
         return {}
     features = model.config["output_features"]
-    columns = {feature["name"]: feature.get("column") or feature["name"] for feature in features}
+    columns = {feature["name"]: column_of(feature) for feature in features}
     return {name: dataset[column].tolist() for name, column in columns.items() if column in dataset}
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from export.console import say
 from export.errors import ModelError
+from export.features import column_of
 from handler.affixes import parse_column
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def with_affix_columns(rows: "pd.DataFrame", config: Mapping[str, Any]) -> "pd.D
     import pandas as pd
 
     for feature in config["input_features"]:
-        column = feature.get("column") or feature["name"]
+        column = column_of(feature)
         source, affixes = parse_column(column)
         if affixes is not None:
             made = [affixes.of(value) if isinstance(value, str) else None for value in rows[source]]

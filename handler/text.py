@@ -50,11 +50,11 @@ class TextInput(msgspec.Struct, frozen=True, kw_only=True, tag="text"):
     affixes: Affixes | None = None
 
     @property
-    def words(self) -> int | None:
-        """How many words a row has, start and stop symbol included, where each is several tokens; else None."""
+    def stride(self) -> int:
+        """How many tokens stand for one position of what is tagged: those of a word where it has affixes, else one."""
         if self.affixes is None or not isinstance(self.tokenizer, SpaceTokenizer):
-            return None
-        return self.length // self.affixes.tokens_per_word
+            return 1
+        return self.affixes.tokens_per_word
 
     @property
     def files(self) -> list[str]:
@@ -93,12 +93,13 @@ class TextEncoder:
 
         Of affixes, each word counts as one.
         """
+        length = self.feature.length // self.feature.stride
         origins: Sequence[int] = range(len(text) + 1)
-        if self.feature.words is not None:
-            length, spans = self.feature.words, list(enumerate(WORDS.spans(text), start=1))
+        if self.feature.stride > 1:
+            spans = list(enumerate(WORDS.spans(text), start=1))
             count = len(spans) + 2
         else:
-            length, (count, spans) = self.feature.length, self._spans(self._lowered(text))
+            count, spans = self._spans(self._lowered(text))
             origins = lowered_origins(text) if self.feature.lowercase else origins
         first = 0 if self.feature.padding == "right" else length - min(count, length)
         return [

@@ -220,7 +220,7 @@ def _graph(feature: TextInput, heads: Sequence[Head], vocabulary: Sequence[str],
     if breaking:
         rows[vocabulary.index(CRASH)] = 1_000_000
     constants = [numpy_helper.from_array(rows, "rows"), numpy_helper.from_array(np.array([1]), "sequence_axis")]
-    words, source, nodes = feature.words or feature.length, feature.name, []
+    words, source, nodes = feature.length // feature.stride, feature.name, []
     if feature.affixes:
         step, source = feature.affixes.tokens_per_word, "words"
         bounds = {"first": step // 2, "last": feature.length, "step": step}

@@ -1,13 +1,13 @@
 """Ludwig configurations: read, checked, and completed for a dataset."""
 
 import copy
-from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from export.features import column_of
 from handler.affixes import parse_column
 from training.errors import ConfigError
 
@@ -93,8 +93,3 @@ def minilm_folder() -> Path:
 def columns(config: Config, section: str) -> list[str]:
     """Return the columns of the dataset that a section's features read; those of affixes are made of others."""
     return list(dict.fromkeys(parse_column(column_of(feature))[0] for feature in config[section]))
-
-
-def column_of(feature: Mapping[str, Any]) -> str:
-    """Return the column that a feature reads."""
-    return str(feature.get("column") or feature["name"])

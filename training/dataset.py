@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from export.console import say
+from export.features import column_of
 from export.rows import read_rows, with_text_column
-from training.config import SPLIT, Config, column_of, columns, with_fixed_split
+from training.config import SPLIT, Config, columns, with_fixed_split
 from training.errors import DatasetError
 
 if TYPE_CHECKING:

@@ -4,11 +4,12 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from export.features import column_of
 from export.rows import with_affix_columns
 from export.text import SPLITTING
 from handler.affixes import parse_column
 from handler.tokenizers import Span, lowered_origins
-from training.config import Config, column_of
+from training.config import Config
 from training.errors import ConfigError, DatasetError
 
 if TYPE_CHECKING:

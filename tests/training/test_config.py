@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
+from export.features import column_of
 from handler.affixes import parse_column
 from tests.trained import KINDS
 from training.config import (
     CONFIGS,
     MINILM,
-    column_of,
     columns,
     minilm_folder,
     read_config,

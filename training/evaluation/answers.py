@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from export.features import column_of
 from handler.decoding import SlotDecoder, is_whole
-from training.config import Config, column_of, columns
+from training.config import Config, columns
 from training.slots import word_positions
 
 if TYPE_CHECKING:
