@@ -49,6 +49,7 @@ atheris: ## Fuzz what reads other people's bytes (TARGET=manifest, body or token
 
 lint: ## Check style, types and who imports whom
 	@set -e; bin=$(dir $(call checked,$(full))); \
+	python3 scripts/requirements.py --check; \
 	$$bin/ruff check .; $$bin/ruff format --check .; $$bin/mypy; $$bin/lint-imports
 
 format: ## Put the code into shape
@@ -73,7 +74,7 @@ bench: ## Measure, and write docs/performance.md: about 20 minutes, or one part 
 	@$(call checked,$(full)) -m benchmarks $(PART)
 
 support: ## Write docs/support.md anew: what can be exported, with the differences seen
-	@$(call checked,$(full)) -m scripts.support
+	@$(call checked,$(full)) -m tests.zoo.support
 
 requirements: ## Compile requirements/ from pyproject.toml
 	@python3 scripts/requirements.py

@@ -25,7 +25,7 @@ class Part:
 
 
 PARTS = (
-    Part("cold", 1500, "cold starts in containers, beside the floor and FastAPI as it comes"),
+    Part("cold", 1500, "cold starts in containers, beside the minimal baseline and FastAPI as it comes"),
     Part("warm", 300, "one warm answer, in process and under the emulator"),
     Part("memory", 600, "memory, import by import, lower limits, the image's size"),
     Part("growth", 600, "how latency and memory grow, and where they bend"),

@@ -1,4 +1,4 @@
-"""Measure cold starts in containers, beside the floor and beside FastAPI as it comes.
+"""Measure cold starts in containers, beside the minimal baseline and beside FastAPI as it comes.
 
 Each run starts a fresh container with a Lambda's memory and processor and sends Hexabot's request. The emulator starts
 the runtime at the first request, so the time of that request is the cold start that a user waits for. Variants are
@@ -21,7 +21,11 @@ from scripts.containers import Engine, NoEngineError, find_engine
 PART = "cold"
 TRIO, MINILM = "three small models", "one transformer (MiniLM)"
 SIZES = (FULL_CORE_MEGABYTES, 512, 3008)
-NAMES = {"handler": "this package", "floor": "the floor", "stock": "FastAPI as it comes"}
+NAMES = {
+    "handler": "this package",
+    "baseline_minimal": "the minimal baseline",
+    "baseline_fastapi": "FastAPI as it comes",
+}
 TEXT = TEXTS[1]
 
 
@@ -137,7 +141,11 @@ def ratio_rows(found: Sequence[Case]) -> list[list[str]]:
             case.variant: case for case in found if (case.models, case.megabytes) == (first.models, first.megabytes)
         }
         where = f"{first.models}, {first.megabytes} MB"
-        for variant, other in (("handler", "floor"), ("stock", "floor"), ("stock", "handler")):
+        for variant, other in (
+            ("handler", "baseline_minimal"),
+            ("baseline_fastapi", "baseline_minimal"),
+            ("baseline_fastapi", "handler"),
+        ):
             pair = ratios(same[variant].answers, same[other].answers)
             rows.append([f"{where}: {NAMES[variant]} / {NAMES[other]}", *pair])
     return rows

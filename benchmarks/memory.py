@@ -30,7 +30,11 @@ from scripts.ask_emulator import TEXTS
 from scripts.containers import Engine, NoEngineError, find_engine
 
 PART = "memory"
-NAMES = {"handler": "this package", "floor": "the floor", "stock": "FastAPI as it comes"}
+NAMES = {
+    "handler": "this package",
+    "baseline_minimal": "the minimal baseline",
+    "baseline_fastapi": "FastAPI as it comes",
+}
 LIMITS = (512, 256, 128)
 ANSWERS = 100
 BIGGEST = 12

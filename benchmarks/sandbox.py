@@ -18,17 +18,17 @@ from urllib.error import HTTPError, URLError
 from benchmarks.report import ROOT, say
 from handler.auth import new_token
 from scripts.ask_emulator import free_port, hexabot_event
+from scripts.base_image import ensure_base_image
 from scripts.containers import Engine
 from scripts.image import added_to_base, build_image, stage_bundles
-from tests.integration.base_image import ensure_base_image
 
 IMAGE = "ludwig-serverless:bench"
 RIVALS_IMAGE = "ludwig-serverless:bench-rivals"
 CONTEXT = ROOT / "build" / "bench" / "image"
 HANDLERS = {
     "handler": "handler.entrypoint.lambda_handler",
-    "floor": "benchmarks.floor.lambda_handler",
-    "stock": "benchmarks.stock.lambda_handler",
+    "baseline_minimal": "benchmarks.baseline_minimal.lambda_handler",
+    "baseline_fastapi": "benchmarks.baseline_fastapi.lambda_handler",
 }
 """What runs: this package; the least that answers the same; FastAPI as it comes."""
 FULL_CORE_MEGABYTES = 1769
@@ -112,7 +112,7 @@ def build_images(engine: Engine, bundles: Path = ROOT / "examples" / "bundles") 
     build_image(engine, IMAGE, ROOT / "build" / "image" / "bundles", base)
     shutil.rmtree(CONTEXT, ignore_errors=True)
     (CONTEXT / "benchmarks").mkdir(parents=True)
-    for name in ("__init__", "floor", "stock"):
+    for name in ("__init__", "baseline_minimal", "baseline_fastapi"):
         shutil.copy(ROOT / "benchmarks" / f"{name}.py", CONTEXT / "benchmarks")
     pinned = PINNED.findall((ROOT / "requirements" / "full.txt").read_text(encoding="utf-8"))
     (CONTEXT / "Dockerfile").write_text(RIVALS.format(image=IMAGE, packages=" ".join(pinned)), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Measure a warm answer: what it costs beyond the graphs that it runs, beside the floor and FastAPI as it comes.
+"""Measure a warm answer without its graphs, beside the minimal baseline and FastAPI as it comes.
 
 In process, `onnxruntime.InferenceSession.run` is timed inside each answer, so that answer minus graphs is what the code
 around them takes: the event, the token, the body, the tokens, the columns, the JSON, and the log's line, which is
@@ -27,7 +27,11 @@ from benchmarks.sandbox import DIGEST, HANDLERS, TOKEN
 from scripts.ask_emulator import TEXTS, hexabot_event, invoke, running_lambda
 
 PART = "warm"
-NAMES = {"handler": "this package", "floor": "the floor", "stock": "FastAPI as it comes"}
+NAMES = {
+    "handler": "this package",
+    "baseline_minimal": "the minimal baseline",
+    "baseline_fastapi": "FastAPI as it comes",
+}
 BLOCK = 50
 EVENTS = [hexabot_event(text, TOKEN) for text in TEXTS]
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
@@ -156,7 +160,7 @@ def tables(taken: dict[str, Taken], logged: float) -> list[str]:
             ("request over HTTP, through the emulator", took.emulator),
         )
         rows += [[f"{NAMES[name]}: {kind}", *percentiles(values), str(len(values))] for kind, values in kinds]
-    pairs = (("handler", "floor"), ("stock", "floor"), ("stock", "handler"))
+    pairs = (("handler", "baseline_minimal"), ("baseline_fastapi", "baseline_minimal"), ("baseline_fastapi", "handler"))
     compared = [
         [f"{NAMES[variant]} / {NAMES[other]}: {kind}", *ratios(part_medians(first), part_medians(second))]
         for variant, other in pairs
@@ -175,7 +179,7 @@ def tables(taken: dict[str, Taken], logged: float) -> list[str]:
         "",
         *table(["", "minimum", "median", "maximum"], compared),
         "",
-        f"This package logs {logged:.0f} bytes a message; the floor logs nothing.",
+        f"This package logs {logged:.0f} bytes a message; the minimal baseline logs nothing.",
     ]
 
 

@@ -49,8 +49,8 @@ def main(arguments: Sequence[str]) -> int:
 
 def _check(options: argparse.Namespace, pairs: Sequence[tuple[Path, Path]]) -> "pd.DataFrame | None":
     """Find what is wrong before the half minute that Ludwig takes to load. Returns the rows to prove bundles on."""
+    from export.build import check_target
     from export.model import find_model_folder
-    from export.pack import check_target
     from export.rows import read_rows
 
     for folder, bundle in pairs:
@@ -60,9 +60,9 @@ def _check(options: argparse.Namespace, pairs: Sequence[tuple[Path, Path]]) -> "
 
 
 def _export(folder: Path, bundle: Path, dataset: "pd.DataFrame | None", options: argparse.Namespace) -> bool:
+    from export.build import certificate, export_model
     from export.model import load_model
-    from export.pack import certificate, export_model
-    from export.quantize import Demand
+    from export.quantize import QuantizeOptions
 
     try:
         manifest = export_model(
@@ -73,7 +73,7 @@ def _export(folder: Path, bundle: Path, dataset: "pd.DataFrame | None", options:
             license_name=options.license,
             graph_format=options.format,
             golden=options.golden,
-            quantize=Demand(options.quantize, options.agreement, options.accuracy_loss),
+            quantize=QuantizeOptions(options.quantize, options.agreement, options.accuracy_loss),
             slot_decoding=options.slot_decoding,
             force=options.force,
         )

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.overrides import TorchFunctionMode
 
+from export.edge_cases import values_to_try
 from export.errors import ExportError
 from export.formats import BATCH, Example, Names, write_onnx, write_torchscript
 from export.model import SourceModel
-from export.odd_rows import values_to_try
 from handler.bundle import Graph, GraphFormat, Tensor
 from handler.inputs import InputFeature
 from handler.outputs import OutputFeature, SequenceOutput

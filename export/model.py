@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from export.errors import ModelError
 from export.legacy import check_tokenizers, legacy_tokenizers
+from export.ludwig_fixes import keep_labels_in_range, readable_folder
 from export.ludwig_library import import_ludwig
-from export.mending import keep_labels_in_range, readable_folder
 from export.rows import with_affix_columns
 
 if TYPE_CHECKING:

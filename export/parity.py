@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from export.console import progress
+from export.edge_cases import values_to_try
 from export.errors import ModelError, ParityError
 from export.model import SourceModel
-from export.odd_rows import values_to_try
 from export.rows import with_text_column
 from handler.bundle import GoldenRow, Manifest, Parity, WorstCase
 from handler.errors import ServingError

@@ -29,7 +29,7 @@ FASTER = 0.9
 
 
 @dataclass(frozen=True)
-class Demand:
+class QuantizeOptions:
     """What is asked of a quantised graph.
 
     agreement: the least share of labels that are the exact graph's. accuracy_loss: points of accuracy it may lose.
@@ -41,7 +41,7 @@ class Demand:
 
 
 def quantized(
-    folder: Path, manifest: Manifest, rows: Sequence[Row], labels: dict[str, list[Any]], demand: Demand
+    folder: Path, manifest: Manifest, rows: Sequence[Row], labels: dict[str, list[Any]], options: QuantizeOptions
 ) -> Manifest:
     """Try to quantise the proven bundle in a folder, and leave the graph there that is kept.
 
@@ -58,17 +58,17 @@ def quantized(
     candidates = [truth.measure(exact, FLOAT, folder)]
     best: tuple[Candidate, Path] | None = None
     with tempfile.TemporaryDirectory(prefix=f"{folder.name}-", dir=folder.parent) as trials:
-        for mode in MAKERS if demand.mode == "auto" else (demand.mode,):
+        for mode in MAKERS if options.mode == "auto" else (options.mode,):
             say(f"{manifest.name}: trying {mode} int8 ...")
             trial = Path(trials, mode)
             try:
                 candidate = _tried(mode, folder, trial, manifest, exact, calibration, truth)
             except Exception as error:  # onnxruntime's quantiser raises all kinds
                 candidate = Candidate(name=mode, reason=f"cannot be made: {type(error).__name__}: {str(error)[:200]}")
-            candidates.append(msgspec.structs.replace(candidate, reason=judge(candidate, candidates[0], demand)))
+            candidates.append(msgspec.structs.replace(candidate, reason=judge(candidate, candidates[0], options)))
             if not candidates[-1].reason and (best is None or candidate.of_exact < best[0].of_exact):
                 best = (candidate, trial)
-        return _kept(folder, manifest, candidates, best, demand, len(measured))
+        return _kept(folder, manifest, candidates, best, options, len(measured))
 
 
 def check_quantizable(manifest: Manifest, rows: int) -> None:
@@ -88,17 +88,17 @@ def check_quantizable(manifest: Manifest, rows: int) -> None:
         )
 
 
-def judge(candidate: Candidate, exact: Candidate, demand: Demand) -> str:
+def judge(candidate: Candidate, exact: Candidate, options: QuantizeOptions) -> str:
     """Return why a candidate is not kept; nothing if it may be."""
     if candidate.reason:
         return candidate.reason
-    if candidate.agreement < demand.agreement:
-        return f"agrees on {candidate.agreement:.2%} of labels, {demand.agreement:.2%} are asked for"
+    if candidate.agreement < options.agreement:
+        return f"agrees on {candidate.agreement:.2%} of labels, {options.agreement:.2%} are asked for"
     if candidate.accuracy is not None and exact.accuracy is not None:
         lost = (exact.accuracy - candidate.accuracy) * 100
-        if lost > demand.accuracy_loss:
-            return f"loses {lost:.2f} points of accuracy, {demand.accuracy_loss:.2f} are allowed"
-    if demand.mode == "auto" and candidate.of_exact > FASTER:
+        if lost > options.accuracy_loss:
+            return f"loses {lost:.2f} points of accuracy, {options.accuracy_loss:.2f} are allowed"
+    if options.mode == "auto" and candidate.of_exact > FASTER:
         return f"is not at least {1 - FASTER:.0%} faster"
     return ""
 
@@ -146,21 +146,21 @@ def _kept(
     manifest: Manifest,
     candidates: Sequence[Candidate],
     best: tuple[Candidate, Path] | None,
-    demand: Demand,
+    options: QuantizeOptions,
     rows: int,
 ) -> Manifest:
     """Put the best graph into the folder, and the comparison into the manifest."""
     name = best[0].name if best else FLOAT
     quantization = Quantization(
         rows=rows,
-        agreement=demand.agreement,
-        accuracy_loss=demand.accuracy_loss,
+        agreement=options.agreement,
+        accuracy_loss=options.accuracy_loss,
         candidates=[msgspec.structs.replace(found, kept=found.name == name) for found in candidates],
     )
     say(comparison_table(quantization))
-    if best is None and demand.mode != "auto":
+    if best is None and options.mode != "auto":
         raise ParityError(
-            f"{manifest.name}: {demand.mode} int8 {candidates[-1].reason}. No bundle was written; export it without "
+            f"{manifest.name}: {options.mode} int8 {candidates[-1].reason}. No bundle was written; export it without "
             "--quantize, with --quantize auto, or ask for less by --agreement and --accuracy-loss."
         )
     if best:

@@ -9,8 +9,8 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response as HttpResponse
 
 from handler import __version__
-from handler.exchange import Request, new_id
 from handler.gateway import without_stage
+from handler.messages import Request, new_id
 from handler.routes import Routes
 
 

@@ -107,9 +107,9 @@ def start() -> Start:
         from handler import gateway, golden, routes  # noqa: F401
         from handler.graph import load_graph
         from handler.hexabot import Service
-        from handler.places import local_folders
         from handler.predictor import Predictor, bundle_folders
         from handler.settings import Settings
+        from handler.sources import local_folders
     settings = Settings.from_env(os.environ)
     with stage("bundles found, and fetched where they are remote"):
         folders = [

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from handler.exchange import Answer, Request, new_id
+from handler.messages import Answer, Request, new_id
 
 
 def read_event(event: Mapping[str, Any], context: Any) -> Request | None:

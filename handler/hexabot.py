@@ -17,9 +17,9 @@ from handler.decoding import is_whole
 from handler.errors import PayloadTooLargeError, RequestError
 from handler.logs import log_failure
 from handler.outputs import CategoryOutput, Columns, SequenceOutput, merged
-from handler.places import local_folders
 from handler.predictor import Predictor, load_predictors
 from handler.settings import Settings
+from handler.sources import local_folders
 
 TEXT, LANGUAGE = "text", "language"
 BELOW_THRESHOLD = "The model is not sure enough: its answer is below the threshold."

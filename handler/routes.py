@@ -14,9 +14,9 @@ from handler.errors import (
     UnauthorizedError,
     UnsupportedContentError,
 )
-from handler.exchange import Answer, Request
 from handler.hexabot import Outcome, Service
 from handler.logs import log, log_failure, request_id
+from handler.messages import Answer, Request
 from handler.settings import Settings
 
 STATUS: dict[type[RequestError], int] = {

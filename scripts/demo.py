@@ -54,7 +54,7 @@ def train(name: str, run: Path) -> None:
 
 def make_bundle(run: Path, bundle: Path) -> str:
     """Export a model, unless its bundle is there already. Returns the certificate."""
-    from export.pack import certificate
+    from export.build import certificate
 
     return certificate(_existing(run, bundle) or _export(run, bundle))
 
@@ -68,8 +68,8 @@ def _existing(run: Path, bundle: Path) -> Manifest | None:
 
 
 def _export(run: Path, bundle: Path) -> Manifest:
+    from export.build import export_model
     from export.model import load_model
-    from export.pack import export_model
 
     return export_model(load_model(run), bundle, dataset=test_rows(), license_name="Apache-2.0")
 

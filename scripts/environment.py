@@ -26,7 +26,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         "name",
-        choices=sorted(path.stem for path in (ROOT / "requirements").glob("*.txt") if path.stem != "uv"),
+        choices=sorted(
+            path.stem for path in (ROOT / "requirements").glob("*.txt") if path.stem not in ("uv", "constraints")
+        ),
         help="a file of requirements/",
     )
     parser.add_argument(

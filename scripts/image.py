@@ -62,7 +62,7 @@ def need_base_image(engine: Engine, name: str) -> None:
         raise NoBaseImageError(
             f"There is no base image {name} here, and {engine.name} cannot pull it: see above. Look at the network, "
             "or name another image (BASE_IMAGE=...). A look-alike, good for trying things out and not for AWS, is made "
-            "by `.venvs/full/bin/python -m tests.integration.base_image` as root on Debian."
+            "by `.venvs/full/bin/python -m scripts.base_image` as root on Debian."
         )
 
 

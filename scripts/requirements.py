@@ -1,41 +1,77 @@
 """Compile requirements/*.txt: exact versions with hashes, and no host named."""
 
+import re
 import subprocess
 import sys
 
 from environment import ROOT, find_uv
 
-OPTIONS = ("--quiet", "--generate-hashes", "--no-header", "--no-annotate")
-CURRENT = ("--universal", "--python-version", "3.12", "pyproject.toml")
-TOOLS = ("--universal", "--python-version", "3.12")
-"""Programs of their own, which need nothing of this project's."""
-FULL = ("--extra", "serve", "--extra", "training", "--extra", "minilm", "--group", "dev")
-LEGACY = ("--python-version", "3.10", "--exclude-newer", "2024-08-01", "requirements/ludwig-0.10.in")
-"""The packages of the days when Ludwig 0.10.4 came out: it names no newest version of most."""
+COMPILE = ("--quiet", "--no-header", "--no-annotate", "--universal", "--python-version", "3.12")
+CONSTRAINTS = "requirements/constraints.txt"
+EXTRAS = ("serve", "training", "minilm", "fetch", "ray", "torchscript")
+GROUPS = ("dev", "fuzz")
+"""Everything that runs this project's own code. One resolution of all of it constrains each file below."""
 
-FILES = {
-    "handler": CURRENT,
-    "serve": (*CURRENT, "--extra", "serve"),
-    "fetch": (*CURRENT, "--extra", "fetch"),
-    "torchscript": (*CURRENT, "--extra", "torchscript"),
-    "full": (*CURRENT, *FULL),
-    "training": (*CURRENT, "--extra", "training", "--extra", "minilm"),
-    "ray": (*CURRENT, "--extra", "ray", "--group", "dev"),
-    "cloud": (*TOOLS, "--group", "cloud"),
-    "checkov": (*TOOLS, "--group", "checkov"),
-    "fuzz": (*CURRENT, "--group", "fuzz"),
-    "ludwig-0.10": LEGACY,
+PROJECT_FILES = {
+    "handler": (),
+    "serve": ("--extra", "serve"),
+    "fetch": ("--extra", "fetch"),
+    "torchscript": ("--extra", "torchscript"),
+    "full": ("--extra", "serve", "--extra", "training", "--extra", "minilm", "--group", "dev"),
+    "training": ("--extra", "training", "--extra", "minilm"),
+    "ray": ("--extra", "ray", "--group", "dev"),
+    "fuzz": ("--group", "fuzz"),
 }
+TOOL_FILES = {
+    "cloud": ("--group", "cloud"),
+    "checkov": ("--group", "checkov"),
+    "docs": ("--group", "docs"),
+}
+"""Programs with environments of their own. They never import this project, and some need other versions."""
+LEGACY = ("--python-version", "3.10", "--exclude-newer", "2024-08-01", "requirements/ludwig-0.10.in")
+"""Packages as of the release of Ludwig 0.10.4, which sets no upper bounds for most of them."""
+PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)==([^\s;\\]+)\s*(;[^\\\n]*)?", re.MULTILINE)
 
 
 def main(arguments):
-    """Compile each file; `--upgrade` and other options go to uv. Returns the exit status."""
-    for name, options in FILES.items():
-        target = f"requirements/{name}.txt"
-        command = [find_uv(), "pip", "compile", *OPTIONS, *arguments, *options, "--output-file", target]
-        subprocess.run([str(part) for part in command], check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
-        print(target)
+    """Compile each file, or only check them (`--check`). Other options go to uv. Returns the exit status."""
+    if arguments == ["--check"]:
+        conflicts = find_conflicts()
+        print("\n".join(conflicts), file=sys.stderr)
+        return 1 if conflicts else 0
+    options = [part for name in EXTRAS for part in ("--extra", name)]
+    options += [part for name in GROUPS for part in ("--group", name)]
+    compile_file(CONSTRAINTS, *COMPILE, *arguments, *options, "pyproject.toml")
+    for name, chosen in PROJECT_FILES.items():
+        constraint = ("--constraint", CONSTRAINTS)
+        compile_file(f"requirements/{name}.txt", *COMPILE, "--generate-hashes", *constraint, *chosen, "pyproject.toml")
+    for name, chosen in TOOL_FILES.items():
+        compile_file(f"requirements/{name}.txt", *COMPILE, "--generate-hashes", *arguments, *chosen)
+    compile_file("requirements/ludwig-0.10.txt", *COMPILE[:3], "--generate-hashes", *arguments, *LEGACY)
     return 0
+
+
+def compile_file(target, *options):
+    """Run `uv pip compile` for one file."""
+    command = [find_uv(), "pip", "compile", *options, "--output-file", target]
+    subprocess.run([str(part) for part in command], check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
+    print(target)
+
+
+def find_conflicts():
+    """Return one line for each package that two of the project's files pin to different versions."""
+    found = {}
+    for name in ("constraints", *PROJECT_FILES):
+        for package, version, marker in PIN.findall((ROOT / "requirements" / f"{name}.txt").read_text()):
+            versions = found.setdefault((package.lower(), marker.strip()), {})
+            versions.setdefault(version, []).append(name)
+    return [
+        f"{package} is pinned differently: "
+        + ", ".join(f"{version} in {'/'.join(names)}.txt" for version, names in versions.items())
+        + ". Run `make requirements` and commit the result."
+        for (package, _), versions in sorted(found.items())
+        if len(versions) > 1
+    ]
 
 
 if __name__ == "__main__":

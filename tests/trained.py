@@ -102,7 +102,7 @@ def _loaded(kind: str, base: Path) -> "SourceModel":
 
 @cache
 def _exported(kind: str, base: Path) -> Exported:
-    from export.pack import export_model
+    from export.build import export_model
 
     folder = base / "exported" / kind
     manifest = export_model(_loaded(kind, base), folder, dataset=demo_rows(PROVING_ROWS, seed=1))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from training.config import Config
-    from training.evaluation.thresholds import Wish
+    from training.evaluation.thresholds import ThresholdOptions
 
 EXAMPLES = """
 examples:
@@ -99,7 +99,7 @@ def _fit(options: argparse.Namespace) -> None:
         options.output,
         seed=options.seed,
         overwrite=options.overwrite,
-        thresholds=_wish(options),
+        thresholds=_threshold_options(options),
         slot_decoding=options.slot_decoding,
     )
     print(json.dumps(fitted.metrics, indent=1))
@@ -114,15 +114,15 @@ def _search(config: "Config", dataset: "pd.DataFrame", options: argparse.Namespa
     say(f"Saved to {best}. Next: python -m training fit --config {best} --dataset {options.dataset} --output RUN")
 
 
-def _wish(options: argparse.Namespace) -> "Wish | None":
+def _threshold_options(options: argparse.Namespace) -> "ThresholdOptions | None":
     """Return what thresholds are asked for, if they are."""
-    from training.evaluation.thresholds import Wish
+    from training.evaluation.thresholds import ThresholdOptions
 
     if options.confidence_threshold is None and options.out_of_scope is None:
         if options.per_intent:
             raise DatasetError("--per-intent needs --confidence-threshold or --out-of-scope, to fit thresholds by.")
         return None
-    return Wish(options.confidence_threshold, options.out_of_scope, options.per_intent)
+    return ThresholdOptions(options.confidence_threshold, options.out_of_scope, options.per_intent)
 
 
 def _accuracy(given: str) -> float:
@@ -136,14 +136,14 @@ def _accuracy(given: str) -> float:
 
 
 def _import(options: argparse.Namespace) -> None:
-    from training.importing import Choices, import_files
+    from training.imports.importing import ImportOptions, import_files
 
     for path in filter(None, (options.output, options.report)):
         if path.exists() and not options.overwrite:
             raise DatasetError(f"{path} exists: give another name, or --overwrite.")
         if any(path.resolve() == file.resolve() for file in options.files):
             raise DatasetError(f"{path} is read and would be written: give another name.")
-    choices = Choices(
+    import_options = ImportOptions(
         language=options.language,
         split=None if options.no_split else options.split,
         seed=options.seed,
@@ -153,7 +153,7 @@ def _import(options: argparse.Namespace) -> None:
         traits=frozenset(options.trait),
         columns={found: name for name, found in options.column},
     )
-    report = import_files(options.files, options.output, choices)
+    report = import_files(options.files, options.output, import_options)
     report.tell()
     say(f"Saved to {options.output}.")
     if options.report:

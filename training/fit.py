@@ -21,7 +21,7 @@ from handler.outputs import Decoding
 from training.config import Config, with_fixed_split
 from training.dataset import dataset_sha256, out_of_scope, prepare, tell_weaknesses, with_split
 from training.errors import ConfigError, TrainingError
-from training.evaluation.thresholds import Wish
+from training.evaluation.thresholds import ThresholdOptions
 from training.evaluation.trained import (
     Training,
     evaluate_training,
@@ -55,7 +55,7 @@ def fit(
     *,
     seed: int = 42,
     overwrite: bool = False,
-    thresholds: Wish | None = None,
+    thresholds: ThresholdOptions | None = None,
     slot_decoding: Decoding = "viterbi",
 ) -> Fitted:
     """Train a model into a run's folder.

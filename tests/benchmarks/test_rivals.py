@@ -52,13 +52,13 @@ def expected() -> list[tuple[int, str]]:
     return found
 
 
-@pytest.mark.parametrize("module", ["benchmarks.floor", "benchmarks.stock"])
+@pytest.mark.parametrize("module", ["benchmarks.baseline_minimal", "benchmarks.baseline_fastapi"])
 def test_a_rival_answers_the_same_bytes(module: str, expected: list[tuple[int, str]]) -> None:
     assert answers(module, ROOT / "examples" / "bundles", TEXTS + ODD_TEXTS) == expected
 
 
 def test_the_texts_try_small_numbers_and_slots(expected: list[tuple[int, str]]) -> None:
-    """The floor writes its JSON itself: the texts must reach what its writer mends."""
+    """The minimal baseline writes its JSON itself: the texts must reach what its writer mends."""
     bodies = "".join(body for _, body in expected)
     assert "0.0000" in bodies
     assert "e-6" in bodies
@@ -68,4 +68,6 @@ def test_the_texts_try_small_numbers_and_slots(expected: list[tuple[int, str]]) 
 def test_the_floor_answers_the_same_where_no_model_knows_the_language(tmp_path: Path) -> None:
     exported = write_bundle(tmp_path / "synthetic" / "intent", vocabulary=50, labels=5, length=8)
     texts = ("w1 w2 w3", "w4 and more words than the graph has places for")
-    assert answers("benchmarks.floor", exported.parent, texts) == answers("handler.entrypoint", exported.parent, texts)
+    assert answers("benchmarks.baseline_minimal", exported.parent, texts) == answers(
+        "handler.entrypoint", exported.parent, texts
+    )

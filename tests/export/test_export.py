@@ -14,9 +14,9 @@ import onnx
 import pandas as pd
 import pytest
 
+from export.build import certificate
+from export.edge_cases import ODD_TEXTS
 from export.model import SourceModel
-from export.odd_rows import ODD_TEXTS
-from export.pack import certificate
 from export.rows import with_affix_columns
 from handler.bundle import MANIFEST, parse_manifest, read_bundle
 from handler.golden import replay

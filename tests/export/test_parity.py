@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from export.edge_cases import ODD_TEXTS
 from export.errors import ModelError, ParityError
 from export.model import SourceModel
-from export.odd_rows import ODD_TEXTS
 from export.parity import TOLERANCE, Comparison, Row, golden_rows, prove, rows_to_try
 from handler.bundle import Parity
 from handler.predictor import Predictor

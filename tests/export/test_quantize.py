@@ -10,10 +10,10 @@ import pytest
 
 import export.quantize
 from export.__main__ import main
+from export.build import certificate, export_model
 from export.errors import ExportError, ParityError
 from export.model import SourceModel
-from export.pack import certificate, export_model
-from export.quantize import Demand, comparison_table, judge
+from export.quantize import QuantizeOptions, comparison_table, judge
 from handler.bundle import Candidate, read_bundle
 from handler.golden import replay
 from handler.predictor import Predictor
@@ -25,21 +25,21 @@ GOOD = Candidate(name="dynamic", agreement=0.999, accuracy=0.95, milliseconds=0.
 
 
 @pytest.mark.parametrize(
-    ("change", "demand", "reason"),
+    ("change", "options", "reason"),
     [
-        ({}, Demand("auto"), ""),
-        ({"of_exact": 0.95}, Demand("auto"), "is not at least 10% faster"),
-        ({"of_exact": 0.95}, Demand("dynamic"), ""),
-        ({"agreement": 0.99}, Demand("auto"), "agrees on 99.00% of labels, 99.50% are asked for"),
-        ({"agreement": 0.99}, Demand("auto", agreement=0.99), ""),
-        ({"accuracy": 0.94}, Demand("auto"), "loses 1.00 points of accuracy, 0.20 are allowed"),
-        ({"accuracy": 0.94}, Demand("auto", accuracy_loss=1.5), ""),
-        ({"accuracy": None}, Demand("auto"), ""),
-        ({"reason": "cannot be made"}, Demand("auto"), "cannot be made"),
+        ({}, QuantizeOptions("auto"), ""),
+        ({"of_exact": 0.95}, QuantizeOptions("auto"), "is not at least 10% faster"),
+        ({"of_exact": 0.95}, QuantizeOptions("dynamic"), ""),
+        ({"agreement": 0.99}, QuantizeOptions("auto"), "agrees on 99.00% of labels, 99.50% are asked for"),
+        ({"agreement": 0.99}, QuantizeOptions("auto", agreement=0.99), ""),
+        ({"accuracy": 0.94}, QuantizeOptions("auto"), "loses 1.00 points of accuracy, 0.20 are allowed"),
+        ({"accuracy": 0.94}, QuantizeOptions("auto", accuracy_loss=1.5), ""),
+        ({"accuracy": None}, QuantizeOptions("auto"), ""),
+        ({"reason": "cannot be made"}, QuantizeOptions("auto"), "cannot be made"),
     ],
 )
-def test_what_is_kept(change: dict[str, Any], demand: Demand, reason: str) -> None:
-    assert judge(msgspec.structs.replace(GOOD, **change), EXACT, demand) == reason
+def test_what_is_kept(change: dict[str, Any], options: QuantizeOptions, reason: str) -> None:
+    assert judge(msgspec.structs.replace(GOOD, **change), EXACT, options) == reason
 
 
 @pytest.mark.ludwig
@@ -49,8 +49,8 @@ def test_what_is_kept(change: dict[str, Any], demand: Demand, reason: str) -> No
 )
 def test_a_quantised_bundle_says_what_it_promises(kind: str, mode: Any, loaded: Load, tmp_path: Path) -> None:
     rows = demo_rows(500)
-    demand = Demand(mode, agreement=0.9, accuracy_loss=10)
-    manifest = export_model(loaded(kind), tmp_path / kind, dataset=rows, quantize=demand)
+    options = QuantizeOptions(mode, agreement=0.9, accuracy_loss=10)
+    manifest = export_model(loaded(kind), tmp_path / kind, dataset=rows, quantize=options)
     assert (manifest.parity.promise, manifest.parity.passed) == ("agreement", True)
     assert manifest.parity.ids_equal == manifest.parity.rows
     assert manifest.quantization is not None
@@ -82,7 +82,9 @@ def test_auto_keeps_the_exact_graph_where_nothing_agrees(
 
     monkeypatch.setattr(export.quantize, "MAKERS", {"dynamic": negated, "static": lambda *_: 1 / 0})
     plain = export_model(loaded("language-cnn"), tmp_path / "plain", dataset=demo_rows(500))
-    manifest = export_model(loaded("language-cnn"), tmp_path / "auto", dataset=demo_rows(500), quantize=Demand("auto"))
+    manifest = export_model(
+        loaded("language-cnn"), tmp_path / "auto", dataset=demo_rows(500), quantize=QuantizeOptions("auto")
+    )
     assert manifest.parity.promise == "exact"
     assert manifest.files["model.onnx"] == plain.files["model.onnx"]
     assert manifest.quantization is not None
@@ -91,7 +93,9 @@ def test_auto_keeps_the_exact_graph_where_nothing_agrees(
     assert "99.50% are asked for" in reasons[1]
     assert "cannot be made: ZeroDivisionError" in reasons[2]
     with pytest.raises(ParityError, match=r"dynamic int8 agrees on .* No bundle was written"):
-        export_model(loaded("language-cnn"), tmp_path / "named", dataset=demo_rows(500), quantize=Demand("dynamic"))
+        export_model(
+            loaded("language-cnn"), tmp_path / "named", dataset=demo_rows(500), quantize=QuantizeOptions("dynamic")
+        )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["auto", "plain"]
 
 
@@ -99,14 +103,14 @@ def test_auto_keeps_the_exact_graph_where_nothing_agrees(
 @pytest.mark.filterwarnings("ignore")
 def test_few_rows_cannot_tell(loaded: Load, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"needs a --dataset of at least 300 rows.*; found 20"):
-        export_model(loaded("intent-embed"), tmp_path / "few", dataset=demo_rows(20), quantize=Demand("auto"))
+        export_model(loaded("intent-embed"), tmp_path / "few", dataset=demo_rows(20), quantize=QuantizeOptions("auto"))
     with pytest.raises(ExportError, match="Only ONNX graphs"):
         export_model(
             loaded("intent-embed"),
             tmp_path / "few",
             dataset=demo_rows(500),
             graph_format="torchscript",
-            quantize=Demand("auto"),
+            quantize=QuantizeOptions("auto"),
         )
     assert list(tmp_path.iterdir()) == []
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
+from export.build import check_target, export_model
 from export.encoders import REFUSED
 from export.errors import ExportError, UnsupportedError
 from export.inputs import describe_inputs
 from export.model import SourceModel
 from export.outputs import describe_outputs
-from export.pack import check_target, export_model
 from export.text import SPLITTING, TRAINABLE
 
 OLD_MANIFEST = '{"schema_version": 0}'

@@ -1,57 +1,17 @@
-"""A container engine for the tests: the machine's own, or one installed where the machine is the tests' to change."""
-
-import os
-import shutil
-import subprocess
-import sys
-from functools import cache
+"""A container engine for the tests, or a skip that says why there is none."""
 
 import pytest
 
-from scripts.containers import Engine, NoEngineError, find_engine
+from scripts.containers import Engine, NoEngineError
+from scripts.podman import engine, say
 
-PACKAGES = (
-    *("podman", "crun", "runc", "fuse-overlayfs", "netavark", "aardvark-dns", "iptables", "buildah", "uidmap"),
-    *("catatonit", "debootstrap"),
-)
 SKIP_REASON = "no container engine runs here"
 
 
-@cache
-def engine() -> Engine:
-    """Return an engine that works, installing Podman where that is allowed. Raises NoEngineError."""
-    try:
-        return find_engine()
-    except NoEngineError as error:
-        if not _may_install():
-            raise
-        say(f"{error}\nInstalling Podman ...")
-    _install()
-    return find_engine()
-
-
 def engine_or_skip() -> Engine:
-    """Return an engine, or skip the test, loudly."""
+    """Return an engine, or skip the test with a warning that no capture hides."""
     try:
         return engine()
     except NoEngineError as error:
         say(f"THE TESTS OF THE CONTAINER IMAGE DO NOT RUN. {error}")
         pytest.skip(SKIP_REASON)
-
-
-def say(line: str) -> None:
-    """Tell on the real stderr, past pytest's capture: who runs the tests must see it."""
-    print(line, file=sys.__stderr__, flush=True)
-
-
-def _may_install() -> bool:
-    return os.geteuid() == 0 and shutil.which("apt-get") is not None
-
-
-def _install() -> None:
-    """Install Podman from the distribution. Raises NoEngineError if that fails."""
-    environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *PACKAGES]):
-        done = subprocess.run(["apt-get", *command], env=environ, capture_output=True, text=True, timeout=600)
-        if done.returncode:
-            raise NoEngineError(f"No container engine runs here, and apt-get cannot install one: {done.stderr.strip()}")

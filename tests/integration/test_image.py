@@ -16,11 +16,11 @@ import pytest
 
 from handler.auth import new_token
 from scripts.ask_emulator import free_port, invoke
+from scripts.base_image import ensure_base_image
 from scripts.containers import Engine
 from scripts.image import added_to_base, build_image, main
 from tests.bundles import INTENT, write_bundle, write_subword_bundle
 from tests.hexabot_client import axios_query, decode, http_api_event, multipart, understand
-from tests.integration.base_image import ensure_base_image
 from tests.integration.containers import engine_or_skip
 from tests.processes import aws_environ, running_aws
 

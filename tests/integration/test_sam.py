@@ -15,8 +15,8 @@ import yaml
 
 from scripts import local_sam
 from scripts.ask_emulator import free_port
+from scripts.base_image import ensure_base_image
 from tests.hexabot_client import axios_query, decode, multipart, understand
-from tests.integration.base_image import ensure_base_image
 from tests.integration.containers import engine, engine_or_skip
 from tests.processes import tool
 

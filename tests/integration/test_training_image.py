@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from scripts.base_image import ensure_base_image
 from scripts.containers import Engine
-from tests.integration.base_image import ensure_base_image
 from tests.integration.containers import engine_or_skip
 from tests.processes import tool
 from tests.trained import demo_rows

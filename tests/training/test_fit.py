@@ -14,7 +14,7 @@ from training.__main__ import main
 from training.config import MINILM, minilm_folder, read_config, with_pretrained
 from training.dataset import dataset_sha256, prepare
 from training.errors import ConfigError, DatasetError, TrainingError
-from training.evaluation.thresholds import Wish
+from training.evaluation.thresholds import ThresholdOptions
 from training.fit import fit
 
 pytestmark = [pytest.mark.ludwig, pytest.mark.filterwarnings("ignore")]
@@ -207,7 +207,7 @@ def test_thresholds_are_fitted_where_they_are_asked_for(tmp_path: Path) -> None:
     rows = pd.concat([tiny(), strange], ignore_index=True)
     config = tiny_config(trainer={"epochs": 8, "batch_size": 8, "learning_rate": 0.01})
     run = tmp_path / "run"
-    fit(config, rows, run, thresholds=Wish(out_of_scope="oos"))
+    fit(config, rows, run, thresholds=ThresholdOptions(out_of_scope="oos"))
     thresholds = json.loads((run / "thresholds.json").read_text())["intent"]
     assert 0 < thresholds["default"] <= 1
     assert thresholds["measured"]["validation"]["out_of_scope"] == 4
@@ -240,7 +240,7 @@ def test_outputs_of_other_types_have_ludwigs_metrics(tmp_path: Path) -> None:
 def test_a_language_gets_no_threshold(tmp_path: Path) -> None:
     config = tiny_config(output_features=[{"name": "language", "type": "category"}])
     with pytest.raises(ConfigError, match="Hexabot loses a whole answer that has no language"):
-        fit(config, tiny().rename(columns={"intent": "language"}), tmp_path / "run", thresholds=Wish(0.9))
+        fit(config, tiny().rename(columns={"intent": "language"}), tmp_path / "run", thresholds=ThresholdOptions(0.9))
 
 
 def test_tags_that_fit_no_words_are_refused(tmp_path: Path) -> None:

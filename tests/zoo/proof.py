@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import get_args
 
+from export.build import export_model
 from export.ludwig_library import import_ludwig
 from export.model import load_model
-from export.pack import export_model
 from export.rows import with_affix_columns
 from handler.bundle import GraphFormat, Parity
 from tests.zoo.dataset import dataset

@@ -52,7 +52,7 @@ def evaluate(
     outside: rows out of scope, to measure thresholds on.
     """
     records = answer_rows(predict, config, rows, source.temperatures, source.decoders)
-    strangers = (
+    out_of_scope_rows = (
         [] if outside is None or outside.empty else answer_rows(predict, config, outside, decoders=source.decoders)
     )
     metrics: Metrics = {
@@ -68,11 +68,11 @@ def evaluate(
         },
         "ludwig": source.ludwig,
         "learning": source.learning,
-        "thresholds": _with_test(thresholds or {}, records, strangers),
+        "thresholds": _with_test(thresholds or {}, records, out_of_scope_rows),
     }
-    for name in metrics["thresholds"] if strangers else ():
+    for name in metrics["thresholds"] if out_of_scope_rows else ():
         for point in metrics["outputs"][name]["coverage"]:
-            point["refused"] = refused(strangers, name, point["threshold"])
+            point["refused"] = refused(out_of_scope_rows, name, point["threshold"])
     _write(folder, metrics, records)
     draw(folder)
     return metrics

@@ -50,8 +50,8 @@ def evaluate_file(path: Path, rows: "pd.DataFrame", folder: Path, name: str, *, 
     if not present:
         raise DatasetError(f"The rows have the columns {list(rows.columns)}; none of {labels} to measure the model by.")
     thresholds = _thresholds(model)
-    strangers = {found["fitted"]["out_of_scope"] for found in thresholds.values()} - {None}
-    outside = rows[present].isin(strangers).any(axis=1)
+    out_of_scope_rows = {found["fitted"]["out_of_scope"] for found in thresholds.values()} - {None}
+    outside = rows[present].isin(out_of_scope_rows).any(axis=1)
     labelled = rows[present].notna().all(axis=1) & (rows[present] != "").all(axis=1) & ~outside
     if left := int((~labelled & ~outside).sum()):
         say(f"Left out {left} of {len(rows)} rows: no value in {' or '.join(present)}.")

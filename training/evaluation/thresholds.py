@@ -27,7 +27,7 @@ DIGITS = 6
 
 
 @dataclass(frozen=True)
-class Wish:
+class ThresholdOptions:
     """What thresholds shall achieve.
 
     accuracy: how often answers that are given shall be right; None: tell rows out of scope from the others as well as
@@ -64,23 +64,23 @@ class Answered:
         return Answered(self.labels[chosen], self.confidence[chosen], self.right[chosen], self.outside[chosen])
 
 
-def fit_thresholds(found: Answered, wish: Wish) -> dict[str, Any]:
+def fit_thresholds(found: Answered, options: ThresholdOptions) -> dict[str, Any]:
     """Return `default`, `by_label` and `fitted` of an output, from its answers to validation rows."""
-    default, reached = _fit(found, wish.accuracy)
+    default, reached = _fit(found, options.accuracy)
     by_label = {}
-    for label in sorted(set(found.labels)) if wish.per_label else ():
+    for label in sorted(set(found.labels)) if options.per_label else ():
         rows = found.of_label(label)
-        if len(rows.right) >= FEWEST_ROWS and (wish.accuracy is not None or rows.outside.any()):
-            fitted, _ = _fit(rows, wish.accuracy)
+        if len(rows.right) >= FEWEST_ROWS and (options.accuracy is not None or rows.outside.any()):
+            fitted, _ = _fit(rows, options.accuracy)
             # Where all are right, nothing is known of the confidences below those that were seen.
             by_label[label] = fitted or round(min(default, float(rows.confidence.min())), DIGITS)
     return {
         "default": default,
         "by_label": {label: limit for label, limit in by_label.items() if limit != default},
         "fitted": {
-            "accuracy": wish.accuracy,
-            "out_of_scope": wish.out_of_scope,
-            "per_label": wish.per_label,
+            "accuracy": options.accuracy,
+            "out_of_scope": options.out_of_scope,
+            "per_label": options.per_label,
             "reached": reached,
         },
     }

@@ -17,7 +17,7 @@ from training.dataset import TEST, VALIDATION
 from training.evaluation.answers import Decoders, Predict, answer_rows
 from training.evaluation.evaluate import FOLDER, Source, evaluate
 from training.evaluation.metrics import Metrics, summary
-from training.evaluation.thresholds import Answered, Wish, fit_thresholds, measure
+from training.evaluation.thresholds import Answered, ThresholdOptions, fit_thresholds, measure
 from training.progress import MAIN_METRIC
 from training.slots import ludwig_rows, word_positions
 from training.workspace import MODEL, PROGRESS
@@ -91,15 +91,15 @@ def summaries(metrics: Metrics) -> dict[str, dict[str, float]]:
     return {name: {**numbers, **ours.get(name, {})} for name, numbers in metrics["ludwig"].items()}
 
 
-def thresholds_of(training: Training, names: list[str], wish: Wish) -> dict[str, Any]:
+def thresholds_of(training: Training, names: list[str], options: ThresholdOptions) -> dict[str, Any]:
     """Fit the thresholds of outputs on rows of validation, and on those out of scope that are not kept for the test."""
     predict, outside = predictions_of(training.model), training.outside_part(VALIDATION)
     records = answer_rows(predict, training.config, training.part(VALIDATION))
-    strangers = [] if outside.empty else answer_rows(predict, training.config, outside)
+    out_of_scope_rows = [] if outside.empty else answer_rows(predict, training.config, outside)
     fitted = {}
     for name in names:
-        found = Answered.read(name, records, strangers)
-        fitted[name] = fit_thresholds(found, wish)
+        found = Answered.read(name, records, out_of_scope_rows)
+        fitted[name] = fit_thresholds(found, options)
         measured = measure(found, fitted[name])
         fitted[name]["measured"] = {"validation": measured}
         given, right = measured["coverage"] or 0, measured["accuracy"] or 0
@@ -108,7 +108,7 @@ def thresholds_of(training: Training, names: list[str], wish: Wish) -> dict[str,
             f"validation rows, {given:.0%} get one, and {right:.1%} of the answers are right."
         )
         if not fitted[name]["fitted"]["reached"]:
-            say(f"{name}: no threshold makes {wish.accuracy:.0%} of the answers right; this one comes nearest.")
+            say(f"{name}: no threshold makes {options.accuracy:.0%} of the answers right; this one comes nearest.")
     return fitted
 
 

@@ -195,19 +195,19 @@ def _add_machine(parser: argparse.ArgumentParser, instance_type: str | None, mar
 
 
 def _run(options: argparse.Namespace) -> None:
-    from training.launch.orders import run
+    from training.launch.submit import run
 
     run(options)
 
 
 def _attach(options: argparse.Namespace) -> None:
-    from training.launch.orders import attach
+    from training.launch.submit import attach
 
     attach(options.job, options.output, options.bundle, options.region)
 
 
 def _resume(options: argparse.Namespace) -> None:
-    from training.launch.orders import resume
+    from training.launch.submit import resume
 
     resume(options)
 
@@ -227,7 +227,7 @@ def _stop(options: argparse.Namespace) -> None:
 def _policy(options: argparse.Namespace) -> None:
     import json
 
-    from training.launch.rights import policy
+    from training.launch.iam import policy
 
     places = {"bucket": options.bucket, "prefix": options.prefix, "region": options.region or "*"}
     print(json.dumps(policy(options.whose, account=options.account, **places), indent=1))
@@ -235,14 +235,14 @@ def _policy(options: argparse.Namespace) -> None:
 
 def _setup(options: argparse.Namespace) -> None:
     from training.launch.aws import Aws
-    from training.launch.rights import setup
+    from training.launch.iam import setup
 
     setup(Aws(options.region), options.bucket, options.prefix, options.vpc)
 
 
 def _teardown(options: argparse.Namespace) -> None:
     from training.launch.aws import Aws
-    from training.launch.rights import teardown
+    from training.launch.iam import teardown
 
     teardown(Aws(options.region))
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from training.errors import CapacityError, LaunchError, UnreachedError
 from training.launch.aws import Aws, explained
+from training.launch.discovery import Image
 from training.launch.job import Place
-from training.launch.lookup import Image
 from training.launch.money import SPOT, Price
 from training.launch.signals import tell
 

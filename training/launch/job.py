@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from handler.bundle import BundleFile
-from handler.places import S3
+from handler.sources import S3
 from training.errors import LaunchError
 
 FORMAT = 1

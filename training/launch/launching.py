@@ -6,7 +6,7 @@ from pathlib import Path
 
 from export.console import progress, say
 from training.errors import CapacityError, LaunchError, UnreachedError
-from training.launch.ending import Charge, and_end
+from training.launch.cleanup import InstanceGuard, and_end
 from training.launch.folder import Folder
 from training.launch.instances import Instances, Machine
 from training.launch.job import FINISHED, INTERRUPTED, LOG, STARTING, Place, Status
@@ -39,13 +39,13 @@ def train(plan: Plan, folder: Folder) -> Status | None:
 
     Returns None for a job that was started detached. Raises LaunchError.
     """
-    for number in range(1, plan.wish.max_attempts + 1):
+    for number in range(1, plan.options.max_attempts + 1):
         status = Attempt(plan, folder, number).run()
         if status is None or status.state != INTERRUPTED:
             return status
         say(f"{status.message} Spent so far: at most ${plan.budget.dollars:.2f}.")
-        if number < plan.wish.max_attempts:
-            say(f"Going on from there on another instance ({number + 1} of {plan.wish.max_attempts}) ...")
+        if number < plan.options.max_attempts:
+            say(f"Going on from there on another instance ({number + 1} of {plan.options.max_attempts}) ...")
     return status
 
 
@@ -55,18 +55,18 @@ class Attempt:
     def __init__(self, plan: Plan, folder: Folder, number: int) -> None:
         self._plan, self._folder, self._number = plan, folder, number
         self._instances = Instances(plan.aws, plan.job.poll_seconds / 2)
-        self._charge = Charge(plan.place.job, self._instances)
+        self._guard = InstanceGuard(plan.place.job, self._instances)
 
     def run(self) -> Status | None:
         """Start an instance, watch it, end it. Returns None if it shall live on unwatched."""
         self._folder.put_status(STARTING)
-        return and_end(self._charge, self._run)
+        return and_end(self._guard, self._run)
 
     def _run(self) -> Status | None:
         seen = len(self._folder.get(LOG) or b"")
         machine, instance, began = self._start()
         if self._plan.job.detached:
-            self._charge.keep = True
+            self._guard.keep = True
             return None
         watched = Watched(instance, began, machine.until, machine.price.hour, self._plan.budget.dollars, seen)
         try:
@@ -92,17 +92,17 @@ class Attempt:
 
     def _start_one(self, machine: Machine) -> str:
         """Start an instance. Until there is an answer, it is not known whether one lives."""
-        self._charge.asked, self._charge.certain = True, False
+        self._guard.asked, self._guard.certain = True, False
         token = f"{self._plan.place.job}-{time.time_ns():x}-{machine.price.market[0]}"
         try:
             instance = self._instances.start(machine, token)
         except UnreachedError:
             raise
         except LaunchError:
-            self._charge.certain = True
+            self._guard.certain = True
             raise
-        self._charge.ids.add(instance)
-        self._charge.certain = True
+        self._guard.ids.add(instance)
+        self._guard.certain = True
         say(f"{instance} is started.")
         return instance
 
@@ -118,14 +118,14 @@ def follow(place: Place, folder: Folder, instances: Instances) -> Status:
         raise LaunchError(f"{place} was never started.")
     if not found and status is not None:
         return status
-    charge = Charge(place.job, instances, {each.id for each in found}, asked=True, keep=job.detached)
+    guard = InstanceGuard(place.job, instances, {each.id for each in found}, asked=True, keep=job.detached)
 
     def work() -> Status:
         status = Watcher(Watched.of(found[0]), job, instances, folder).watch()
-        charge.keep = False
+        guard.keep = False
         return status
 
-    return and_end(charge, work)
+    return and_end(guard, work)
 
 
 def way_on(place: Place, region: str) -> str:

@@ -6,16 +6,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from training.launch.aws import Aws
+from training.launch.discovery import Image, check_type, find_group, find_image, find_subnets
 from training.launch.instances import Instances, Machine, user_data
 from training.launch.job import Job, Place
-from training.launch.lookup import Image, check_type, find_group, find_image, find_subnets
 from training.launch.money import MARGIN_MINUTES, ON_DEMAND, SPOT, Budget, Price, read_price
 
 MARKETS = {"spot": (SPOT,), "on-demand": (ON_DEMAND,), "spot-or-on-demand": (SPOT, ON_DEMAND)}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
+class LaunchOptions:
     """What machine the user wants. free_disk_gb: beyond what the machine image's own files take."""
 
     instance_type: str
@@ -34,7 +34,7 @@ class Plan:
     """A job and the machines that it may run on, in the order in which they are tried."""
 
     aws: Aws
-    wish: Wish
+    options: LaunchOptions
     place: Place
     job: Job
     type_words: str
@@ -51,30 +51,30 @@ class Plan:
         minutes = self.budget.minutes(price)
         return Machine(
             place=self.place,
-            instance_type=self.wish.instance_type,
+            instance_type=self.options.instance_type,
             image=self.ami,
             disk_gb=self.disk_gb,
             subnets=self.subnets,
             group=self.group,
-            profile=self.wish.profile,
+            profile=self.options.profile,
             price=price,
-            user_data=user_data(self.place, self.wish.image, self.aws.region, minutes),
+            user_data=user_data(self.place, self.options.image, self.aws.region, minutes),
             until=datetime.now(UTC) + timedelta(minutes=minutes + MARGIN_MINUTES),
         )
 
     def lines(self) -> Iterator[str]:
         """Yield what would be made, and what it would cost at most."""
-        wish = self.wish
+        options = self.options
         yield f"Job           {self.place.job}, in {self.place}/"
         for name, content in self.inputs.items():
             size = len(content) if isinstance(content, bytes) else content.stat().st_size
             yield f"  upload      {name}, {size} bytes"
-        yield f"Instance      1 x {wish.instance_type} in {self.aws.region}: {self.type_words}"
+        yield f"Instance      1 x {options.instance_type} in {self.aws.region}: {self.type_words}"
         yield f"  image       {self.ami.id} {self.ami.name}"
         yield f"  disk        {self.disk_gb} GB gp3, encrypted, deleted with the instance"
         yield f"  network     {', '.join(self.subnets)}; security group {self.group}, which lets nothing in"
-        yield f"  rights      instance profile {wish.profile}; IMDSv2 only, 2 hops; no key pair"
-        yield f"  container   {wish.image}"
+        yield f"  rights      instance profile {options.profile}; IMDSv2 only, 2 hops; no key pair"
+        yield f"  container   {options.image}"
         yield "  ends        terminated when it shuts down; no stopping, no restarting"
         for price in self.prices:
             minutes = self.budget.minutes(price)
@@ -87,20 +87,22 @@ class Plan:
         if len(self.prices) > 1:
             yield "  in turn     the second is tried only where EC2 has no machine of the first kind"
         if SPOT in {price.market for price in self.prices}:
-            yield f"  interrupted up to {wish.max_attempts} instances one after another, within the same caps in all"
+            yield f"  interrupted up to {options.max_attempts} instances one after another, within the same caps in all"
 
 
-def make_plan(aws: Aws, wish: Wish, place: Place, job: Job, budget: Budget, inputs: dict[str, Path | bytes]) -> Plan:
+def make_plan(
+    aws: Aws, options: LaunchOptions, place: Place, job: Job, budget: Budget, inputs: dict[str, Path | bytes]
+) -> Plan:
     """Find and check everything. Raises LaunchError if something is missing, not allowed, or cannot be paid."""
-    type_words = check_type(aws, wish.instance_type)
-    ami = find_image(aws, wish.ami)
-    disk_gb = ami.disk_gb + wish.free_disk_gb
-    subnets = find_subnets(aws, wish.instance_type, wish.subnet)
-    markets = MARKETS[wish.market]
-    prices = tuple(read_price(aws, wish.instance_type, each, disk_gb, wish.price_per_hour) for each in markets)
+    type_words = check_type(aws, options.instance_type)
+    ami = find_image(aws, options.ami)
+    disk_gb = ami.disk_gb + options.free_disk_gb
+    subnets = find_subnets(aws, options.instance_type, options.subnet)
+    markets = MARKETS[options.market]
+    prices = tuple(read_price(aws, options.instance_type, each, disk_gb, options.price_per_hour) for each in markets)
     plan = Plan(
         aws=aws,
-        wish=wish,
+        options=options,
         place=place,
         job=job,
         type_words=type_words,

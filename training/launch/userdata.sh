@@ -35,5 +35,5 @@ done
 
 echo "ludwig-serverless: training"
 docker run --rm --init --stop-timeout 60 --gpus all --shm-size 1g --env AWS_DEFAULT_REGION="$region" \
-  "$image" training.launch.guest "$place"
+  "$image" training.launch.worker "$place"
 echo "ludwig-serverless: the container ended with $?"

@@ -8,7 +8,7 @@ import msgspec
 
 from export.console import progress, say
 from handler.bundle import describe_file, read_bundle
-from handler.places import S3, Source, fetch_file, remote_source
+from handler.sources import S3, Source, fetch_file, remote_source
 from training.errors import PublishError
 from training.publishing.contents import BUNDLE, BUNDLE_MANIFEST, LISTING, Listing, read_listing
 from training.publishing.s3 import LATEST, Latest

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from handler.places import HUB, S3
+from handler.sources import HUB, S3
 from training.errors import PublishError
 from training.publishing.contents import Content
 

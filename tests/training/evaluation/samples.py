@@ -50,8 +50,8 @@ def evaluate_labels(
 
     source = Source("the test split", "intent", learning=learning, known={"intent": list(known)} if known else {})
     table = pd.DataFrame([(text, right) for text, right, _, _ in rows], columns=["text", "intent"])
-    strangers = pd.DataFrame([(text, right) for text, right, _, _ in outside], columns=["text", "intent"])
-    return evaluate(predict, LABELS, table, folder, source, thresholds=thresholds, outside=strangers)
+    out_of_scope_rows = pd.DataFrame([(text, right) for text, right, _, _ in outside], columns=["text", "intent"])
+    return evaluate(predict, LABELS, table, folder, source, thresholds=thresholds, outside=out_of_scope_rows)
 
 
 def evaluate_slots(

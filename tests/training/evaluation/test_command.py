@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from export.build import export_model
 from export.errors import ModelError
 from export.model import load_model
-from export.pack import export_model
 from export.thresholds import with_thresholds
 from handler.hexabot import Service
 from handler.outputs import CategoryOutput, Thresholds
@@ -20,7 +20,7 @@ from tests.handler.deployment import deploy, predict
 from tests.trained import Exported, Run, demo_rows
 from training.__main__ import main
 from training.config import with_calibration
-from training.evaluation.thresholds import Wish
+from training.evaluation.thresholds import ThresholdOptions
 from training.fit import fit
 
 pytestmark = [pytest.mark.ludwig, pytest.mark.filterwarnings("ignore")]
@@ -44,7 +44,7 @@ def greetings() -> pd.DataFrame:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a model that is calibrated, with thresholds."""
     folder = tmp_path_factory.mktemp("calibrated") / "greetings"
-    fit(with_calibration(CONFIG), greetings(), folder, thresholds=Wish(0.8))
+    fit(with_calibration(CONFIG), greetings(), folder, thresholds=ThresholdOptions(0.8))
     return folder
 
 

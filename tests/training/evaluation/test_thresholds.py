@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.training.evaluation.samples import evaluate_labels
-from training.evaluation.thresholds import Answered, Wish, fit_thresholds, measure
+from training.evaluation.thresholds import Answered, ThresholdOptions, fit_thresholds, measure
 
 Rows = list[tuple[str, str, float]]
 
@@ -28,14 +28,14 @@ GOOD_ABOVE_HALF: Rows = [("a", "a", 0.9), ("b", "b", 0.8), ("a", "a", 0.6), ("b"
 
 
 def test_the_smallest_threshold_that_is_right_often_enough() -> None:
-    assert fit_thresholds(answered(GOOD_ABOVE_HALF), Wish(1.0))["default"] == 0.5
-    assert fit_thresholds(answered(GOOD_ABOVE_HALF), Wish(0.75))["default"] == pytest.approx(0.35)
-    assert fit_thresholds(answered(GOOD_ABOVE_HALF), Wish(0.6))["default"] == 0.0
+    assert fit_thresholds(answered(GOOD_ABOVE_HALF), ThresholdOptions(1.0))["default"] == 0.5
+    assert fit_thresholds(answered(GOOD_ABOVE_HALF), ThresholdOptions(0.75))["default"] == pytest.approx(0.35)
+    assert fit_thresholds(answered(GOOD_ABOVE_HALF), ThresholdOptions(0.6))["default"] == 0.0
 
 
 def test_an_accuracy_out_of_reach_is_said_to_be() -> None:
     rows: Rows = [("a", "b", 0.9), ("a", "a", 0.8), ("b", "b", 0.7), ("a", "b", 0.2)]
-    found = fit_thresholds(answered(rows), Wish(0.99))
+    found = fit_thresholds(answered(rows), ThresholdOptions(0.99))
     assert found["fitted"]["reached"] is False
     assert found["default"] == pytest.approx(0.45)  # two of three are right: no other is better
 
@@ -43,7 +43,7 @@ def test_an_accuracy_out_of_reach_is_said_to_be() -> None:
 def test_rows_out_of_scope_are_told_apart() -> None:
     inside: Rows = [("a", "a", 0.9), ("b", "b", 0.8), ("a", "a", 0.7)]
     outside: Rows = [("oos", "a", 0.6), ("oos", "b", 0.3)]
-    found = fit_thresholds(answered(inside, outside), Wish(out_of_scope="oos"))
+    found = fit_thresholds(answered(inside, outside), ThresholdOptions(out_of_scope="oos"))
     assert found["default"] == pytest.approx(0.65)
     measured = measure(answered(inside, outside), found)
     assert measured == {
@@ -58,17 +58,17 @@ def test_rows_out_of_scope_are_told_apart() -> None:
 
 def test_answers_to_rows_out_of_scope_are_wrong() -> None:
     inside: Rows = [("a", "a", 0.9), ("b", "b", 0.5)]
-    found = fit_thresholds(answered(inside, [("oos", "a", 0.7)]), Wish(1.0, "oos"))
+    found = fit_thresholds(answered(inside, [("oos", "a", 0.7)]), ThresholdOptions(1.0, "oos"))
     assert found["default"] == 0.8
 
 
 def test_a_label_has_its_own_threshold_where_it_has_rows_enough() -> None:
     rows: Rows = [("a", "a", 0.5 + place / 100) for place in range(10)]
     rows += [("b", "b", 0.9)] * 8 + [("x", "b", 0.8)] * 4 + [("c", "c", 0.95)] * 3 + [("x", "c", 0.4)]
-    found = fit_thresholds(answered(rows), Wish(0.9, per_label=True))
+    found = fit_thresholds(answered(rows), ThresholdOptions(0.9, per_label=True))
     assert found["default"] == pytest.approx(0.85)  # that of b, too; c has too few rows to tell
     assert found["by_label"] == {"a": 0.5}  # always right, as far as was seen
-    assert fit_thresholds(answered(rows), Wish(0.9))["by_label"] == {}
+    assert fit_thresholds(answered(rows), ThresholdOptions(0.9))["by_label"] == {}
 
 
 @given(
@@ -79,7 +79,7 @@ def test_a_label_has_its_own_threshold_where_it_has_rows_enough() -> None:
     accuracy=st.sampled_from([0.5, 0.8, 0.95, 1.0]),
 )
 def test_what_is_reached_holds(rows: Rows, accuracy: float) -> None:
-    found = fit_thresholds(answered(rows), Wish(accuracy))
+    found = fit_thresholds(answered(rows), ThresholdOptions(accuracy))
     measured = measure(answered(rows), found)
     assert measured["answered"] > 0
     assert not found["fitted"]["reached"] or measured["accuracy"] >= accuracy
@@ -87,7 +87,12 @@ def test_what_is_reached_holds(rows: Rows, accuracy: float) -> None:
 
 def test_a_report_measures_thresholds_on_its_own_rows(tmp_path: Path) -> None:
     rows = [("one", "a", "a", 0.9), ("two", "b", "a", 0.4)]
-    thresholds = {"intent": {**fit_thresholds(answered([("a", "a", 0.8), ("b", "a", 0.6)]), Wish(1.0)), "measured": {}}}
+    thresholds = {
+        "intent": {
+            **fit_thresholds(answered([("a", "a", 0.8), ("b", "a", 0.6)]), ThresholdOptions(1.0)),
+            "measured": {},
+        }
+    }
     metrics = evaluate_labels(tmp_path, rows, thresholds=thresholds, outside=[("huh", "oos", "a", 0.5)])
     test = metrics["thresholds"]["intent"]["measured"]["test"]
     assert (test["coverage"], test["accuracy"], test["out_of_scope"], test["refused"]) == (0.5, 1.0, 1, 1)

@@ -9,7 +9,7 @@ from threading import Thread
 from urllib.parse import parse_qs, urlsplit
 
 from tests.training.publishing.breaking import HOP_BY_HOP
-from training.launch.lookup import AMI_PARAMETER
+from training.launch.discovery import AMI_PARAMETER
 
 STORED_AMI = "/test/ami"
 """What stands for AWS's public parameter, whose name moto keeps to itself."""

@@ -1,6 +1,6 @@
 """Machines for moto's instances: what their user data does is really run here.
 
-Only what cannot be here is stood in for: `docker` starts the guest itself in place of its container, `python3 -m
+Only what cannot be here is stood in for: `docker` starts the worker itself in place of its container, `python3 -m
 training fit` is a short script unless it shall be real, and `shutdown` ends the instance, as EC2 would.
 """
 

@@ -1,4 +1,4 @@
-"""A real training, with Ludwig, by the real guest: interrupted after an epoch, gone on with, exported, and proven."""
+"""A real training, with Ludwig, by the real worker: interrupted after an epoch, gone on with, exported, and proven."""
 
 import json
 

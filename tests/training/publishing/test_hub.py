@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from handler.places import local_folders
 from handler.predictor import load_predictors
+from handler.sources import local_folders
 from tests.handler.hub import Hub
 from tests.training.publishing.conftest import UTTERANCE, Made, write_proven_bundle, write_run
 from training.__main__ import main

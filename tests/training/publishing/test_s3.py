@@ -8,8 +8,8 @@ import boto3
 import pytest
 
 from handler.errors import BundleError
-from handler.places import local_folders
 from handler.predictor import load_predictors
+from handler.sources import local_folders
 from tests.training.publishing.breaking import line_to
 from tests.training.publishing.conftest import BUCKET, UTTERANCE, Made, write_proven_bundle, write_run
 from training.__main__ import main

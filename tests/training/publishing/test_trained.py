@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from handler.golden import replay
-from handler.places import local_folders
 from handler.predictor import load_predictors
+from handler.sources import local_folders
 from tests.trained import Exported, Run, demo_rows
 from training.__main__ import main
 

@@ -12,12 +12,12 @@ from typing import Any
 
 from training.config import SPLIT
 from training.errors import DatasetError
-from training.examples import INTENT, LANGUAGE, SLOTS, TEXT, Entity, Example, Source, Vocabulary
-from training.hexabot import are_shifted, slots_written_by_helper
-from training.report import Report, identical_examples
-from training.spans import UNKNOWN_SLOTS, UNREADABLE, Note, occurrences, place_entities, read_tags, tags_of
-from training.splits import own_splits, read_fractions, spread
-from training.tables import read_source
+from training.imports.examples import INTENT, LANGUAGE, SLOTS, TEXT, Entity, Example, Source, Vocabulary
+from training.imports.hexabot import are_shifted, slots_written_by_helper
+from training.imports.report import Report, identical_examples
+from training.imports.spans import UNKNOWN_SLOTS, UNREADABLE, Note, occurrences, place_entities, read_tags, tags_of
+from training.imports.splits import own_splits, read_fractions, spread
+from training.imports.tables import read_source
 
 DEFAULT_FRACTIONS = "0.8,0.1,0.1"
 SAMPLE = 1000
@@ -36,7 +36,7 @@ ENDINGS = (".csv", ".jsonl", ".parquet")
 
 
 @dataclass(frozen=True)
-class Choices:
+class ImportOptions:
     """What the user decides about an import.
 
     split: fractions of train, validation and test; "" keeps the files' own split, or else takes the default; None
@@ -54,23 +54,23 @@ class Choices:
     columns: Mapping[str, str] = field(default_factory=dict)
 
 
-def import_files(paths: Sequence[Path], output: Path, choices: Choices) -> Report:
+def import_files(paths: Sequence[Path], output: Path, options: ImportOptions) -> Report:
     """Read files, write one dataset, and return what happened to each row.
 
     Raises DatasetError, naming file and row, if a file cannot be read or no row is left.
     """
     if output.suffix.lower() not in ENDINGS:
         raise DatasetError(f"{output} has the ending {output.suffix!r}; expected one of {', '.join(ENDINGS)}.")
-    fractions = read_fractions(choices.split or DEFAULT_FRACTIONS)
+    fractions = read_fractions(options.split or DEFAULT_FRACTIONS)
     report = Report()
-    sources = [read_source(path, choices.columns) for path in paths]
+    sources = [read_source(path, options.columns) for path in paths]
     vocabulary = Vocabulary()
     for source in sources:
         report.add_source(source)
         vocabulary.add(source.vocabulary)
         source.examples = [example for example in source.examples if _is_usable(example, report)]
-    _decide_roles(sources, vocabulary, choices, report)
-    examples = _labelled(sources, vocabulary, choices, report)
+    _decide_roles(sources, vocabulary, options, report)
+    examples = _labelled(sources, vocabulary, options, report)
     if not examples:
         raise DatasetError(f"No row is left: {_reasons(report)}.")
     report.vocabulary = {
@@ -79,7 +79,7 @@ def import_files(paths: Sequence[Path], output: Path, choices: Choices) -> Repor
         "regular expressions (not used: Ludwig has no place for them)": vocabulary.patterns,
     }
     report.count(examples)
-    write_dataset(output, examples, _split(examples, fractions, choices, report))
+    write_dataset(output, examples, _split(examples, fractions, options, report))
     return report
 
 
@@ -120,7 +120,7 @@ def _is_unicode(value: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in value)
 
 
-def _decide_roles(sources: Sequence[Source], vocabulary: Vocabulary, choices: Choices, report: Report) -> None:
+def _decide_roles(sources: Sequence[Source], vocabulary: Vocabulary, options: ImportOptions, report: Report) -> None:
     """Make slots of columns whose values stand in the texts, and traits of entities whose values do not."""
     tables = [source for source in sources if not any(each.tags or each.entities for each in source.examples)]
     cells: dict[str, list[tuple[str, str]]] = defaultdict(list)
@@ -129,19 +129,19 @@ def _decide_roles(sources: Sequence[Source], vocabulary: Vocabulary, choices: Ch
             for name, value in example.traits.items():
                 if len(cells[name]) < SAMPLE:
                     cells[name].append((example.text, value))
-    slots = {name for name, values in cells.items() if _is_slot(name, values, vocabulary, choices, report)}
+    slots = {name for name, values in cells.items() if _is_slot(name, values, vocabulary, options, report)}
     for source in tables:
         if any(slots & example.traits.keys() for example in source.examples):
             _make_slots(source.examples, slots)
-    _make_traits([example for source in sources for example in source.examples], vocabulary, choices, report)
+    _make_traits([example for source in sources for example in source.examples], vocabulary, options, report)
 
 
 def _is_slot(
-    name: str, values: Sequence[tuple[str, str]], vocabulary: Vocabulary, choices: Choices, report: Report
+    name: str, values: Sequence[tuple[str, str]], vocabulary: Vocabulary, options: ImportOptions, report: Report
 ) -> bool:
     """Tell whether at least half of the values stand in their texts, unless the user has said it."""
     found = sum(bool(occurrences(text, value, vocabulary)) for text, value in values)
-    slot = name in choices.slots or (name not in choices.traits and 2 * found >= len(values))
+    slot = name in options.slots or (name not in options.traits and 2 * found >= len(values))
     other = f"--trait {name}" if slot else f"--slot {name}"
     report.columns[name] = (
         f"a {'slot' if slot else 'trait'}: {found} of {len(values)} values stand in the text ({other} says otherwise)"
@@ -158,18 +158,18 @@ def _make_slots(examples: Iterable[Example], slots: set[str]) -> None:
         example.traits = {name: value for name, value in example.traits.items() if name not in slots}
 
 
-def _make_traits(examples: Sequence[Example], vocabulary: Vocabulary, choices: Choices, report: Report) -> None:
+def _make_traits(examples: Sequence[Example], vocabulary: Vocabulary, options: ImportOptions, report: Report) -> None:
     """Turn entities into traits that never have offsets and whose values are not in the texts."""
     placed: set[str] = set()
     values: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for example in examples:
         for entity in example.entities or ():
-            if entity.start is not None and entity.name not in choices.traits:
+            if entity.start is not None and entity.name not in options.traits:
                 placed.add(entity.name)
             elif len(values[entity.name]) < SAMPLE:
                 values[entity.name].append((example.text, entity.value))
     undecided = values.keys() - placed - report.columns.keys()
-    traits = {name for name in sorted(undecided) if not _is_slot(name, values[name], vocabulary, choices, report)}
+    traits = {name for name in sorted(undecided) if not _is_slot(name, values[name], vocabulary, options, report)}
     for example in examples if traits else ():
         for entity in example.entities or ():
             if entity.name in traits:
@@ -178,7 +178,9 @@ def _make_traits(examples: Sequence[Example], vocabulary: Vocabulary, choices: C
             example.entities = [entity for entity in example.entities if entity.name not in traits]
 
 
-def _labelled(sources: Sequence[Source], vocabulary: Vocabulary, choices: Choices, report: Report) -> list[Example]:
+def _labelled(
+    sources: Sequence[Source], vocabulary: Vocabulary, options: ImportOptions, report: Report
+) -> list[Example]:
     """Return the examples that have a label, with their tags."""
     examples = []
     for source in sources:
@@ -186,15 +188,15 @@ def _labelled(sources: Sequence[Source], vocabulary: Vocabulary, choices: Choice
             if qualified := [f"{each.name} ({each.qualifier})" for each in example.entities or () if each.qualifier]:
                 report.note(QUALIFIED, example, ", ".join(qualified))
             _tag(example, source, vocabulary, report)
-            if example.intent == "none" and not choices.keep_none:
+            if example.intent == "none" and not options.keep_none:
                 report.note(NONE_INTENT, example, example.text)
                 example.intent = ""
             if example.intent or example.language or example.tags or example.traits:
-                _complete_language(example, choices.language, report)
+                _complete_language(example, options.language, report)
                 examples.append(example)
             else:
                 report.drop(NO_LABEL, example)
-    if choices.drop_duplicates:
+    if options.drop_duplicates:
         repeated = {id(each) for alike in identical_examples(examples) for each in alike[1:]}
         for example in examples:
             if id(example) in repeated:
@@ -247,15 +249,15 @@ def _given_tags(example: Example, source: Source, note: Note) -> list[str]:
 
 
 def _split(
-    examples: Sequence[Example], fractions: Sequence[float], choices: Choices, report: Report
+    examples: Sequence[Example], fractions: Sequence[float], options: ImportOptions, report: Report
 ) -> Sequence[int] | None:
     """Return the split of each row, or None where there is none to write."""
-    if choices.split is None:
+    if options.split is None:
         return None
-    splits, origin = (None if choices.split else own_splits(examples)), OWN_SPLIT
+    splits, origin = (None if options.split else own_splits(examples)), OWN_SPLIT
     if splits is None:
-        splits, origin = spread(examples, fractions, choices.seed), "by intent, templates and duplicates together"
-        if any(example.split for example in examples) and not choices.split:
+        splits, origin = spread(examples, fractions, options.seed), "by intent, templates and duplicates together"
+        if any(example.split for example in examples) and not options.split:
             report.notes.append("The files' own split was replaced: expected 0, 1 or 2 in each row, with some 0 and 1.")
     if splits is None:
         report.notes.append("The rows are too few or too alike to be split: training will split them at random.")

@@ -12,11 +12,11 @@ import boto3
 import msgspec
 import pytest
 
-from handler import places
+from handler import sources
 from handler.bundle import MANIFEST, describe_file, read_bundle
 from handler.errors import BundleError
-from handler.places import local_folders
 from handler.predictor import load_predictors
+from handler.sources import local_folders
 from tests.bundles import INTENT, LANGUAGE, edit_manifest, write_bundle
 from tests.handler.hub import Hub, running_hub, send_library_to
 from tests.processes import running_aws, use_empty_aws
@@ -221,7 +221,7 @@ def test_a_bundle_that_is_too_big_for_the_disk(
 ) -> None:
     upload(s3, intent, "intent")
     usage = shutil.disk_usage(tmp_path)._replace(free=10)
-    monkeypatch.setattr(places.shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr(sources.shutil, "disk_usage", lambda _: usage)
     with pytest.raises(BundleError, match=r"needs .* MB, and .* has 0\.0 MB free\. Give the function more ephemeral"):
         fetched(tmp_path / "cache", f"s3://{BUCKET}/intent")
 

@@ -10,11 +10,11 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-import export.pack
+import export.build
 from export.__main__ import main
+from export.build import export_model
 from export.errors import ExportError, ParityError
 from export.model import SourceModel
-from export.pack import export_model
 from handler.bundle import MANIFEST, read_bundle
 from handler.predictor import Predictor
 from tests.trained import DEMO_DATASET, Exported, Run, demo_rows
@@ -37,7 +37,7 @@ def copied(exported: Exported, folder: Path) -> Path:
 
 def swap_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give the words of the vocabulary each other's ids."""
-    describe = export.pack.describe_inputs
+    describe = export.build.describe_inputs
 
     def tampered(model: SourceModel, folder: Path) -> Any:
         described = describe(model, folder)
@@ -46,23 +46,23 @@ def swap_words(monkeypatch: pytest.MonkeyPatch) -> None:
         path.write_text(json.dumps([*words[:4], *reversed(words[4:])]))
         return described
 
-    monkeypatch.setattr(export.pack, "describe_inputs", tampered)
+    monkeypatch.setattr(export.build, "describe_inputs", tampered)
 
 
 def swap_labels(monkeypatch: pytest.MonkeyPatch) -> None:
-    describe = export.pack.describe_outputs
+    describe = export.build.describe_outputs
 
     def tampered(model: SourceModel, inputs: Any) -> Any:
         (output,) = describe(model, inputs)
         output.labels.reverse()
         return [output]
 
-    monkeypatch.setattr(export.pack, "describe_outputs", tampered)
+    monkeypatch.setattr(export.build, "describe_outputs", tampered)
 
 
 def shift_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     """Move the last layer's bias a little, so that probabilities differ by about a thousandth."""
-    write = export.pack.write_graph
+    write = export.build.write_graph
 
     def tampered(model: SourceModel, inputs: Any, outputs: Any, folder: Path, *more: Any) -> Any:
         graph = write(model, inputs, outputs, folder, *more)
@@ -74,7 +74,7 @@ def shift_weights(monkeypatch: pytest.MonkeyPatch) -> None:
         onnx.save(network, str(folder / "model.onnx"))
         return graph
 
-    monkeypatch.setattr(export.pack, "write_graph", tampered)
+    monkeypatch.setattr(export.build, "write_graph", tampered)
 
 
 TAMPERINGS = {
@@ -179,14 +179,14 @@ def test_one_failure_does_not_cost_the_others(
     trained: Callable[[str], Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good, bad = (trained(kind).fitted.folder for kind in ("language-cnn", "intent-lstm"))
-    prove = export.pack.prove
+    prove = export.build.prove
 
     def fails_once(model: SourceModel, folder: Path, rows: Sequence[Any]) -> Any:
         if "intent" in model.metadata:
             raise ParityError("intent is wrong")
         return prove(model, folder, rows)
 
-    monkeypatch.setattr(export.pack, "prove", fails_once)
+    monkeypatch.setattr(export.build, "prove", fails_once)
     assert main([str(bad), str(tmp_path / "bad"), str(good), str(tmp_path / "good")]) == 1
     out, err = capsys.readouterr()
     assert f"error: {bad}: intent is wrong" in err.splitlines()

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tests.training.imports import DATA, imported, places, slots, written
+from tests.training.imports.command import DATA, imported, places, slots, written
 
 
 def test_rasas_yaml(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from export.rows import read_rows
 from tests.trained import ROOT
-from tests.training.imports import DATA, error_of, imported, written
+from tests.training.imports.command import DATA, error_of, imported, written
 from training.__main__ import main
 from training.config import read_config
 from training.dataset import prepare
@@ -76,7 +76,7 @@ def test_a_failed_writing_leaves_the_old_dataset(
         raise OSError(28, "No space left on device")
 
     source, output = written(tmp_path, "in.csv", "text,intent\na,b\n"), written(tmp_path, "data.csv", "old")
-    monkeypatch.setattr("training.importing._write_csv", fail)
+    monkeypatch.setattr("training.imports.importing._write_csv", fail)
     assert main(["import", str(source), "--output", str(output), "--overwrite"]) == 1
     assert "data.csv cannot be written: No space left on device." in capsys.readouterr().err
     assert (output.read_text(), len([*tmp_path.iterdir()])) == ("old", 2)

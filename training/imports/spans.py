@@ -13,7 +13,7 @@ from itertools import pairwise
 from operator import itemgetter
 from typing import NamedTuple
 
-from training.examples import Entity, Vocabulary
+from training.imports.examples import Entity, Vocabulary
 
 WORD = re.compile(r"\S+")
 TAG = re.compile(r"O|[BI]-.+")

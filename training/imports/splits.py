@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from training.dataset import TEST, TRAIN, VALIDATION
 from training.errors import DatasetError
-from training.examples import Example
+from training.imports.examples import Example
 
 PARTS = (TRAIN, VALIDATION, TEST)
 NAMES = {

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from export.rows import read_rows
-from tests.training.imports import imported, places, written
+from tests.training.imports.command import imported, places, written
 from training.__main__ import main
 
 

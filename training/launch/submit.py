@@ -16,14 +16,14 @@ from training.dataset import TRAIN, out_of_scope, prepare, read_dataset
 from training.errors import LaunchError
 from training.fit import check_output
 from training.launch.aws import Aws
+from training.launch.discovery import NAME as PROFILE
 from training.launch.fetching import check_targets, fetch
 from training.launch.folder import Folder
 from training.launch.instances import Instances
 from training.launch.job import CONFIG, FINISHED, INPUTS, JOB, LISTING, Job, Place, new_place, parse_place
 from training.launch.launching import check_finished, follow, train, upload, way_on
-from training.launch.lookup import NAME as PROFILE
 from training.launch.money import Budget
-from training.launch.plan import Plan, Wish, make_plan
+from training.launch.plan import LaunchOptions, Plan, make_plan
 from training.launch.signals import tell
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -109,7 +109,9 @@ def _carry_out(
 ) -> None:
     folder = Folder(aws, place)
     folder.check_bucket(aws.region)
-    plan = make_plan(aws, _wish(options, job), place, job, Budget(options.max_hours, options.max_dollars), inputs)
+    plan = make_plan(
+        aws, _launch_options(options, job), place, job, Budget(options.max_hours, options.max_dollars), inputs
+    )
     if options.dry_run:
         _show(plan)
         return
@@ -135,12 +137,12 @@ def _way_on(place: Place, region: str) -> Iterator[None]:
         raise
 
 
-def _wish(options: argparse.Namespace, job: Job) -> Wish:
+def _launch_options(options: argparse.Namespace, job: Job) -> LaunchOptions:
     if not IMAGE.fullmatch(job.image):
         raise LaunchError(f"{job.image!r} is no reference of an image: give one as docker pulls it.")
     if options.max_attempts < 1 or options.free_disk_gb < 1:
         raise LaunchError("--max-attempts and --free-disk-gb are at least 1.")
-    return Wish(
+    return LaunchOptions(
         instance_type=job.instance_type,
         market=job.market,
         image=job.image,

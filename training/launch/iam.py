@@ -8,8 +8,8 @@ from typing import Any
 from export.console import say
 from training.errors import LaunchError
 from training.launch.aws import Aws, explained
+from training.launch.discovery import NAME
 from training.launch.instances import Instances
-from training.launch.lookup import NAME
 
 POLICIES = Path(__file__).with_name("policies")
 USER, INSTANCE = "user", "instance"

@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from export.odd_rows import ODD_TEXTS, values_to_try
+from export.edge_cases import ODD_TEXTS, values_to_try
 from handler.text import TextInput
 from handler.tokenizers import SpaceTokenizer
 

@@ -18,9 +18,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from scripts.containers import Engine
-from tests.integration.containers import engine, say
+from scripts.podman import engine, say
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 BASE_IMAGE = "public.ecr.aws/lambda/python:3.12"
 ANSWER_SECONDS, PULL_SECONDS, DEBIAN_SECONDS = 20, 900, 600
 LIBRARIES = (

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from export.ludwig_fixes import HYPERPARAMETERS, readable_folder
 from export.ludwig_library import import_ludwig
-from export.mending import HYPERPARAMETERS, readable_folder
 from export.model import load_model
 from tests.zoo.dataset import dataset
 from tests.zoo.models import CHOICES

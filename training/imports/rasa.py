@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from training.errors import DatasetError
-from training.examples import Entity, Example, Source, cell, example_of, qualifier_of
+from training.imports.examples import Entity, Example, Source, cell, example_of, qualifier_of
 
 MARKED = re.compile(
     r"\[(?P<text>[^\]\[]+)\](?:\((?P<name>[^:()]+)(?::(?P<value>[^()]+))?\)|(?P<json>\{[^{}]*\})|\[(?P<jsons>\{[^\]]*\})\])"

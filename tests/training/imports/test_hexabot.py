@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.training.imports import DATA, imported, places, slots
+from tests.training.imports.command import DATA, imported, places, slots
 
 
 def test_hexabots_export_by_its_ludwig_helper(tmp_path: Path) -> None:

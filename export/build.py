@@ -19,7 +19,7 @@ from export.inputs import describe_inputs
 from export.model import SourceModel
 from export.outputs import describe_outputs
 from export.parity import Comparison, golden_rows, prove, rows_to_try
-from export.quantize import Demand, check_quantizable, quantized
+from export.quantize import QuantizeOptions, check_quantizable, quantized
 from export.thresholds import with_thresholds
 from handler import __version__
 from handler.bundle import (
@@ -39,7 +39,7 @@ from handler.outputs import Decoding, OutputFeature
 if TYPE_CHECKING:
     import pandas as pd
 
-EXACT = Demand()
+EXACT = QuantizeOptions()
 UNPROVEN = Parity(
     passed=False, rows=0, odd_rows=0, ids_equal=0, labels_equal=0, max_abs_diff=0.0, tolerance=0.0, worst=[]
 )
@@ -54,7 +54,7 @@ def export_model(
     license_name: str | None = None,
     graph_format: GraphFormat = "onnx",
     golden: int = GOLDEN_ROWS,
-    quantize: Demand = EXACT,
+    quantize: QuantizeOptions = EXACT,
     slot_decoding: Decoding | None = None,
     force: bool = False,
 ) -> Manifest:

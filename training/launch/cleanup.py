@@ -9,7 +9,7 @@ from training.launch.signals import one_interruption, tell
 
 
 @dataclass
-class Charge:
+class InstanceGuard:
     """The instances of a job, which must not outlive this program.
 
     ids: those that are known. certain: whether the outcome of every start is known. keep: whether they may live on.
@@ -37,7 +37,7 @@ class Charge:
         tell(f"Ended: {', '.join(ended)}." if ended else "No instance lives.")
 
 
-def and_end[T](charge: Charge, work: Callable[[], T]) -> T:
+def and_end[T](guard: InstanceGuard, work: Callable[[], T]) -> T:
     """Do some work, and end the instances whatever becomes of it.
 
     A signal may arrive at any point, also in the first `end`; then the second does it, and no further signal disturbs
@@ -48,6 +48,6 @@ def and_end[T](charge: Charge, work: Callable[[], T]) -> T:
             try:
                 return work()
             finally:
-                charge.end()
+                guard.end()
         finally:
-            charge.end()
+            guard.end()

@@ -1,7 +1,7 @@
 """FastAPI as it comes: the same models behind a plain application, its own form parser, and Mangum.
 
-What most people would write on a first day, and so the other side of the scale: `benchmarks.floor` is what cannot be
-gone below. The models, their loading and their answers are the handler's own.
+This is what most people write first. `benchmarks.baseline_minimal` is the opposite: the least code that answers. The
+models, their loading and their answers are the handler's own.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""What runs on the instance, in the training image: `python -m training.launch.guest s3://bucket/.../jobs/ID`.
+"""What runs on the instance, in the training image: `python -m training.launch.worker s3://bucket/.../jobs/ID`.
 
 It fetches its inputs, trains, exports, sends the outputs; all the while it sends its log and the training's
 checkpoints, and looks whether the instance is about to be taken away, and whether somebody still watches. When it ends,
@@ -46,7 +46,7 @@ class LeavingError(Exception):
         self.state = state
 
 
-class Guest:
+class Worker:
     """One job on this machine."""
 
     def __init__(self, folder: Folder, here: Path) -> None:
@@ -232,7 +232,7 @@ def main(arguments: list[str]) -> int:
     """Do the job at an address. Returns the exit status."""
     signal.signal(signal.SIGTERM, _leave)
     try:
-        Guest(Folder(Aws(None), parse_place(arguments[0])), Path.cwd()).work()
+        Worker(Folder(Aws(None), parse_place(arguments[0])), Path.cwd()).work()
     except LaunchError as error:
         say(f"error: {error}")
         return 1

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from training.errors import DatasetError
-from training.examples import KNOWN_COLUMNS, TEXT, Source, example_of
-from training.rasa import read_rasa_json, read_rasa_yaml
+from training.imports.examples import KNOWN_COLUMNS, TEXT, Source, example_of
+from training.imports.rasa import read_rasa_json, read_rasa_yaml
 
 DELIMITERS = ",;\t"
 TOO_MANY_VALUES = "more values than the header has names"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.imports import error_of, imported, places, written
+from tests.training.imports.command import error_of, imported, places, written
 
 
 def test_duplicates_and_texts_under_two_labels_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

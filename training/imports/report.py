@@ -10,9 +10,9 @@ from typing import Any
 from export.console import say
 from training.dataset import SMALLEST_STRATUM
 from training.errors import DatasetError
-from training.examples import INTENT, LANGUAGE, SLOTS, Example, Source
-from training.spans import UNKNOWN_SLOTS
-from training.splits import PARTS, template, text_key
+from training.imports.examples import INTENT, LANGUAGE, SLOTS, Example, Source
+from training.imports.spans import UNKNOWN_SLOTS
+from training.imports.splits import PARTS, template, text_key
 
 SHOWN = 5
 PART_NAMES = ("train", "validation", "test")

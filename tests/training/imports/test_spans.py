@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.alignment import align, word_places
-from training.examples import Entity, Vocabulary
-from training.hexabot import BLANKS, are_shifted, slots_written_by_helper
-from training.spans import (
+from training.imports.examples import Entity, Vocabulary
+from training.imports.hexabot import BLANKS, are_shifted, slots_written_by_helper
+from training.imports.spans import (
     BY_LOOKUP,
     MENDED,
     NOT_FOUND,

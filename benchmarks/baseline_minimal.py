@@ -1,4 +1,4 @@
-"""The floor: the least code that answers Hexabot's request with the same bytes as the handler.
+"""The minimal baseline: the least code that answers Hexabot's request with the same bytes as the handler.
 
 A bare function on AWS's runtime client, with numpy, onnxruntime and the standard library alone: no web framework, no
 token, no limits, no errors, no logs, no look at a digest, and only the features that the measured bundles have. It is

@@ -1,0 +1,1 @@
+"""Reads training data of any kind into one dataset, and reports on every row."""
