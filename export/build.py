@@ -146,13 +146,13 @@ def certificate(manifest: Manifest) -> str:
             f"{manifest.name}: quantised ({kept.name} int8), {kept.agreement:.2%} of the labels of "
             f"{manifest.quantization.rows} rows are its model's ({manifest.quantization.agreement:.2%} asked for); "
             f"{parity.labels_equal} of {parity.rows} rows, the odd ones included, have all labels the same, and the "
-            f"largest difference of a probability is {parity.max_abs_diff:.1e}"
+            f"largest difference of a probability is {_difference(parity)}"
         )
     verdict = "answers as Ludwig does" if parity.passed else "DOES NOT ANSWER as Ludwig does"
     return (
         f"{manifest.name}: {verdict} on {parity.rows} rows ({parity.odd_rows} of them odd): "
         f"ids equal {parity.ids_equal}, labels equal {parity.labels_equal}, "
-        f"largest difference of a probability {parity.max_abs_diff:.1e} (allowed {parity.tolerance:.0e})"
+        f"largest difference of a probability {_difference(parity)} (allowed {parity.tolerance:.0e})"
     )
 
 
@@ -160,7 +160,7 @@ def _explain_failure(name: str, parity: Parity, comparisons: Sequence[Comparison
     lines = [
         f"{name} does not answer as its model does, so no bundle was written: of {parity.rows} rows, "
         f"{parity.rows - parity.ids_equal} have other ids, {parity.rows - parity.labels_equal} other labels, and the "
-        f"largest difference of a probability is {parity.max_abs_diff:.2g} (allowed {parity.tolerance:.0e}). The worst:"
+        f"largest difference of a probability is {_difference(parity)} (allowed {parity.tolerance:.0e}). The worst:"
     ]
     for comparison in comparisons[: len(parity.worst)]:
         values = {column: _shortened(value) for column, value in comparison.row.values.items()}
@@ -168,6 +168,10 @@ def _explain_failure(name: str, parity: Parity, comparisons: Sequence[Comparison
         lines += [f"      {_shortened(difference)}" for difference in comparison.differences[:4]]
     lines.append("Please report this model; --force writes the bundle all the same, marked as failed.")
     return "\n".join(lines)
+
+
+def _difference(parity: Parity) -> str:
+    return "not a number" if parity.max_abs_diff is None else f"{parity.max_abs_diff:.1e}"
 
 
 def _shortened(value: object, characters: int = 200) -> str:

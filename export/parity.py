@@ -1,5 +1,6 @@
 """The proof: the bundle, read from disk by the shipped predictor, beside `LudwigModel.predict`, row by row."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,7 +120,10 @@ def golden_rows(comparisons: Sequence[Comparison], own_rows: int) -> list[Golden
     kept: list[GoldenRow] = []
     for odd, most in ((False, own_rows), (True, GOLDEN_ODD_ROWS)):
         fit = [found for found in comparisons if found.row.odd is odd and found.labels_equal and _is_small(found.row)]
-        kept += [GoldenRow(found.row.name, dict(found.row.values), found.labels) for found in fit[:most]]
+        kept += [
+            GoldenRow(row=found.row.name, own=not odd, values=dict(found.row.values), labels=found.labels)
+            for found in fit[:most]
+        ]
     return kept
 
 
@@ -161,6 +165,11 @@ def _distance(expected: Any, found: Any) -> float:
     return float(np.max(np.abs(one - other) / np.maximum(1.0, np.abs(one)), initial=0.0))
 
 
+def _finite(difference: float) -> float | None:
+    """Return a difference as the manifest holds it: JSON has no infinity."""
+    return difference if math.isfinite(difference) else None
+
+
 def _certificate(comparisons: Sequence[Comparison]) -> Parity:
     rows = len(comparisons)
     ids_equal = sum(comparison.ids_equal for comparison in comparisons)
@@ -172,12 +181,12 @@ def _certificate(comparisons: Sequence[Comparison]) -> Parity:
         odd_rows=sum(comparison.row.odd for comparison in comparisons),
         ids_equal=ids_equal,
         labels_equal=labels_equal,
-        max_abs_diff=largest,
+        max_abs_diff=_finite(largest),
         tolerance=TOLERANCE,
         worst=[
             WorstCase(
                 row=comparison.row.name,
-                max_abs_diff=comparison.max_abs_diff,
+                max_abs_diff=_finite(comparison.max_abs_diff),
                 labels_equal=comparison.labels_equal,
                 ids_equal=comparison.ids_equal,
             )

@@ -5,13 +5,14 @@ from typing import Annotated
 
 import msgspec
 
+from handler.described import Described
 from handler.tokenizers import SpaceTokenizer
 
 WORDS = SpaceTokenizer()
 MARK = "*"
 
 
-class Affixes(msgspec.Struct, frozen=True):
+class Affixes(Described, frozen=True):
     """Writes each word as several tokens: its beginnings, itself, its endings.
 
     lengths: of the beginnings and endings, in characters, the shortest first. With 2 and 4, `Paris` becomes `Pa* Pari*

@@ -10,18 +10,22 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from handler import __version__
+from handler.described import Described
 from handler.errors import BundleError
 from handler.inputs import InputFeature
 from handler.outputs import OutputFeature
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+"""The manifest's format. ARCHITECTURE.md ("The bundle") says when it must change; a test holds it."""
+
 MANIFEST = "manifest.json"
 UNSEALED = "0" * 64
 GOLDEN_ROWS = 8
 """Of the rows that a bundle is proven on, how many it keeps unless its maker says otherwise."""
 
 
-class BundleFile(msgspec.Struct, frozen=True):
+class BundleFile(Described, frozen=True):
     """What a file of the bundle must be."""
 
     sha256: str
@@ -31,7 +35,7 @@ class BundleFile(msgspec.Struct, frozen=True):
 GraphFormat = Literal["onnx", "torchscript"]
 
 
-class Tensor(msgspec.Struct, frozen=True):
+class Tensor(Described, frozen=True):
     """An input or output of the graph. shape: a number, or the name of an axis that varies."""
 
     name: str
@@ -39,7 +43,7 @@ class Tensor(msgspec.Struct, frozen=True):
     shape: list[int | str]
 
 
-class Graph(msgspec.Struct, frozen=True):
+class Graph(Described, frozen=True):
     """The network, weights included."""
 
     format: GraphFormat
@@ -48,20 +52,26 @@ class Graph(msgspec.Struct, frozen=True):
     outputs: list[Tensor]
 
 
-class WorstCase(msgspec.Struct, frozen=True):
-    """A row in which the bundle came closest to failing; named, never quoted, since rows are people's words."""
+class WorstCase(Described, frozen=True):
+    """A row in which the bundle came closest to failing. It is named, not quoted: rows are people's words.
+
+    max_abs_diff: as in `Parity`, of this row.
+    """
 
     row: str
-    max_abs_diff: float
+    max_abs_diff: float | None
     labels_equal: bool
     ids_equal: bool
 
 
-class Parity(msgspec.Struct, frozen=True, kw_only=True):
+class Parity(Described, frozen=True, kw_only=True):
     """The certificate: how the bundle's answers compared with `LudwigModel.predict`, row by row.
 
-    max_abs_diff: the largest difference of a probability; tolerance: the largest allowed.
-    promise: that answers are exact; or, of a quantised graph, that labels agree as `Manifest.quantization` says.
+    passed: whether the bundle keeps its promise. A bundle that failed stays failed, whatever is done to it later.
+    max_abs_diff: the largest difference of a number, such as a probability. None where numbers cannot be compared
+        (NaN, infinity, other shapes), which only a bundle that failed has.
+    tolerance: the largest difference allowed.
+    promise: "exact" answers; or, of a quantized graph, "agreement" of labels as `Manifest.quantization` says.
     """
 
     passed: bool
@@ -69,13 +79,19 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True):
     odd_rows: int
     ids_equal: int
     labels_equal: int
-    max_abs_diff: float
+    max_abs_diff: float | None
     tolerance: float
     worst: list[WorstCase]
     promise: Literal["exact", "agreement"] = "exact"
 
+    @property
+    def is_earned(self) -> bool:
+        """Tell whether the counts allow `passed`. A quantized graph owes exact token ids, an exact one everything."""
+        exact = self.labels_equal == self.rows and self.max_abs_diff is not None and self.max_abs_diff <= self.tolerance
+        return self.rows > 0 and self.ids_equal == self.rows and (exact or self.promise == "agreement")
 
-class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+
+class Candidate(Described, frozen=True, kw_only=True):
     """A graph that was tried, measured beside the exact one on the user's rows.
 
     agreement: share of the labels that are the exact graph's; of sequences, a label is a token's. accuracy: share of
@@ -94,7 +110,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
-class Quantization(msgspec.Struct, frozen=True, kw_only=True):
+class Quantization(Described, frozen=True, kw_only=True):
     """What was tried to make the graph smaller and faster. agreement, accuracy_loss (in points): what was asked for."""
 
     rows: int
@@ -103,18 +119,20 @@ class Quantization(msgspec.Struct, frozen=True, kw_only=True):
     candidates: list[Candidate]
 
 
-class GoldenRow(msgspec.Struct, frozen=True):
+class GoldenRow(Described, frozen=True):
     """A row of the certificate that is asked again before a deployment takes traffic.
 
-    row: its name. values: by column. labels: what Ludwig answered, by column, probabilities left out.
+    row: its name. own: whether it is one of the user's own rows, and so holds people's words.
+    values: by column. labels: what Ludwig answered, by column, without probabilities.
     """
 
     row: str
+    own: bool
     values: dict[str, Any]
     labels: dict[str, Any]
 
 
-class Provenance(msgspec.Struct, frozen=True, kw_only=True):
+class Provenance(Described, frozen=True, kw_only=True):
     """Where the model comes from.
 
     model_sha256: of the weights that were exported. training: what `training fit` wrote down, where it did.
@@ -128,7 +146,7 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     training: dict[str, Any] | None = None
 
 
-class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+class Manifest(Described, frozen=True, kw_only=True):
     """Everything that the handler needs to answer as the model does, besides the files themselves.
 
     seal: SHA-256 of the manifest as it is written, with zeros in the seal's own place.
@@ -143,7 +161,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     provenance: Provenance
     parity: Parity
     quantization: Quantization | None = None
-    golden: list[GoldenRow] = []
+    golden: list[GoldenRow] = msgspec.field(default_factory=list)
     seal: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")] = UNSEALED
 
     def to_json(self) -> bytes:
@@ -161,15 +179,25 @@ class _SchemaVersion(msgspec.Struct):
 
 
 def parse_manifest(content: bytes, where: str) -> Manifest:
-    """Read a manifest. Raises BundleError, naming `where`, if it is broken or of another schema."""
+    """Read a manifest.
+
+    Args:
+        content: The manifest as it is on disk, UTF-8 JSON.
+        where: What to call it in errors: a path or an address.
+
+    Raises:
+        BundleError: It is broken, altered, contradicts itself, or has another schema than this handler reads.
+    """
     try:
         found = msgspec.json.decode(content, type=_SchemaVersion).schema_version
         if found != SCHEMA_VERSION:
-            advice = "upgrade this package" if found > SCHEMA_VERSION else "export the model again"
-            raise BundleError(f"{where} has schema {found}, this handler reads schema {SCHEMA_VERSION}: {advice}.")
+            raise BundleError(_other_schema(found, where))
         manifest = msgspec.json.decode(content, type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BundleError(f"{where} is not a manifest: {error}. Export the model again.") from None
+        raise BundleError(
+            f"{where} is not a manifest that this handler reads: {error}. Export the model again with the handler's "
+            f"version of this package, {__version__}."
+        ) from None
     _check_consistency(manifest, where)
     head, _, tail = content.rpartition(manifest.seal.encode())
     if hashlib.sha256(head + UNSEALED.encode() + tail).hexdigest() != manifest.seal:
@@ -210,6 +238,13 @@ def describe_file(path: Path) -> BundleFile:
     return BundleFile(sha256=digest, bytes=path.stat().st_size)
 
 
+def _other_schema(found: int, where: str) -> str:
+    says = f"{where} has schema {found}; this handler ({__version__}) reads schema {SCHEMA_VERSION}."
+    if found > SCHEMA_VERSION:
+        return f"{says} Upgrade the handler to the version that exported the bundle, or a later one."
+    return f"{says} Export the model again with this version: `python -m export MODEL_DIR BUNDLE_DIR`."
+
+
 def _check_consistency(manifest: Manifest, where: str) -> None:
     """Check what types cannot say: that names meet, and that files stay inside the folder."""
     named = [manifest.graph.file, *(file for feature in manifest.inputs for file in feature.files)]
@@ -226,6 +261,8 @@ def _check_consistency(manifest: Manifest, where: str) -> None:
     unknown -= {tensor.name for tensor in manifest.graph.outputs}
     if unknown or not manifest.outputs:
         raise BundleError(f"{where} describes outputs that its graph does not have: {sorted(unknown)}.")
+    if manifest.parity.passed and not manifest.parity.is_earned:
+        raise BundleError(f"{where} says that its proof passed, but its own counts say no. Export the model again.")
 
 
 def _check_file(folder: Path, name: str, expected: BundleFile) -> None:

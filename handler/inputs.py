@@ -14,9 +14,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, override
 
-import msgspec
 import numpy as np
 
+from handler.described import Described
 from handler.errors import RequestError
 from handler.numbers import AnyNormalization
 from handler.text import TextInput, checked_text, filled
@@ -38,7 +38,7 @@ class InputEncoder(Protocol):
         """
 
 
-class PlainInput(msgspec.Struct, frozen=True, kw_only=True):
+class PlainInput(Described, frozen=True, kw_only=True):
     """An input that needs no files: it is its own encoder.
 
     name, column: Ludwig's name of the feature and the column (the request's field) that its values come from.

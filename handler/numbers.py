@@ -5,11 +5,12 @@ Source: `numeric_transformation_registry` in `ludwig.features.number_feature`.
 
 from typing import override
 
-import msgspec
 import numpy as np
 
+from handler.described import Described
 
-class Normalization(msgspec.Struct, frozen=True, tag="none"):
+
+class Normalization(Described, frozen=True, tag="none"):
     """Numbers as they are; the others change them."""
 
     def apply(self, numbers: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 import numpy as np
 
+from handler.described import Described
 from handler.numbers import AnyNormalization
 
 Columns = dict[str, Any]
@@ -22,14 +23,14 @@ SMALLEST_PROBABILITY = 1e-10
 Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
-class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
+class Thresholds(Described, frozen=True, kw_only=True):
     """Confidences below which an answer counts as unknown. by_label: for some labels, in place of the default."""
 
     default: Probability
-    by_label: dict[str, Probability] = {}
+    by_label: dict[str, Probability] = msgspec.field(default_factory=dict)
 
 
-class CategoryOutput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="category"):
+class CategoryOutput(Described, frozen=True, kw_only=True, omit_defaults=True, tag="category"):
     """One label a row.
 
     labels: in index order, so that probability i is that of label i. thresholds: None takes every answer for good.
@@ -70,7 +71,7 @@ class CategoryOutput(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 Decoding = Literal["argmax", "viterbi"]
 
 
-class SequenceOutput(msgspec.Struct, frozen=True, kw_only=True, tag="sequence"):
+class SequenceOutput(Described, frozen=True, kw_only=True, tag="sequence"):
     """One label for each position of a sequence, as a tagger gives them.
 
     labels: in index order, special symbols included.
@@ -112,7 +113,7 @@ class SequenceOutput(msgspec.Struct, frozen=True, kw_only=True, tag="sequence"):
             yield columns
 
 
-class BinaryOutput(msgspec.Struct, frozen=True, kw_only=True, tag="binary"):
+class BinaryOutput(Described, frozen=True, kw_only=True, tag="binary"):
     """True or false. labels: the words for false and true, where training had words.
 
     Source: `BinaryOutputFeature.postprocess_predictions`; threshold and calibration are taken in the graph.
@@ -140,7 +141,7 @@ class BinaryOutput(msgspec.Struct, frozen=True, kw_only=True, tag="binary"):
             }
 
 
-class NumberOutput(msgspec.Struct, frozen=True, kw_only=True, tag="number"):
+class NumberOutput(Described, frozen=True, kw_only=True, tag="number"):
     """A number. Source: `NumberOutputFeature.postprocess_predictions`; clipping is done in the graph."""
 
     name: str
@@ -157,7 +158,7 @@ class NumberOutput(msgspec.Struct, frozen=True, kw_only=True, tag="number"):
             yield {f"{self.name}_predictions": prediction}
 
 
-class SetOutput(msgspec.Struct, frozen=True, kw_only=True, tag="set"):
+class SetOutput(Described, frozen=True, kw_only=True, tag="set"):
     """Those labels that are probable enough. Source: `SetOutputFeature.postprocess_predictions`."""
 
     name: str
@@ -179,7 +180,7 @@ class SetOutput(msgspec.Struct, frozen=True, kw_only=True, tag="set"):
             }
 
 
-class VectorOutput(msgspec.Struct, frozen=True, kw_only=True, tag="vector"):
+class VectorOutput(Described, frozen=True, kw_only=True, tag="vector"):
     """A list of numbers. Source: `VectorOutputFeature.postprocess_predictions`."""
 
     name: str

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 
 from handler.affixes import WORDS, Affixes
+from handler.described import Described
 from handler.errors import RequestError
 from handler.tokenizers import PiecesTokenizer, SpaceTokenizer, Span, SubwordTokenizer, Tokenizer, lowered_origins
 
@@ -15,7 +16,7 @@ PlacedSpan = tuple[int, Span]
 """A position in the padded sequence, and where the token at that position lies in the raw text."""
 
 
-class Vocabulary(msgspec.Struct, frozen=True):
+class Vocabulary(Described, frozen=True):
     """The tokens that Ludwig found in the training data, and what it wraps around each row.
 
     file: the bundle's file that lists the tokens in the order of their ids.
@@ -27,7 +28,7 @@ class Vocabulary(msgspec.Struct, frozen=True):
     stop_id: int
 
 
-class TextInput(msgspec.Struct, frozen=True, kw_only=True, tag="text"):
+class TextInput(Described, frozen=True, kw_only=True, tag="text"):
     """A text or sequence feature.
 
     name, column: Ludwig's name of the feature and the column (the request's field) that its values come from.

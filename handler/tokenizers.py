@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, override
 
-import msgspec
+from handler.described import Described
 
 if TYPE_CHECKING:
     import tokenizers
@@ -24,7 +24,7 @@ UNDERSCORE = re.compile(r"\s*_\s*")
 WORD_OR_MARK = re.compile(r"\w+|[^\w\s]")
 
 
-class Splitter(msgspec.Struct, frozen=True):
+class Splitter(Described, frozen=True):
     """A tokenizer whose tokens are pieces of the text."""
 
     def spans(self, text: str) -> Iterator[Span]:
@@ -131,7 +131,7 @@ class NgramTokenizer(Splitter, frozen=True, tag="ngram"):
         return [*filter(None, words), *map(" ".join, pairwise(words))]
 
 
-class PiecesTokenizer(msgspec.Struct, frozen=True, tag="pieces"):
+class PiecesTokenizer(Described, frozen=True, tag="pieces"):
     """A Hugging Face tokenizer whose pieces, without its special tokens, are looked up in a vocabulary of Ludwig's.
 
     file: the tokenizer's `tokenizer.json` inside the bundle.
@@ -160,7 +160,7 @@ class Pieces:
         return pieces
 
 
-class SubwordTokenizer(msgspec.Struct, frozen=True, tag="subword"):
+class SubwordTokenizer(Described, frozen=True, tag="subword"):
     """A Hugging Face tokenizer that gives ids itself, its special tokens included.
 
     file: the tokenizer's `tokenizer.json` inside the bundle.

@@ -95,7 +95,7 @@ def test_the_manifest_is_what_export_returned(kind: str, exported: Export) -> No
     folder, manifest = exported(kind).folder, exported(kind).manifest
     assert read_bundle(folder) == manifest
     assert parse_manifest(manifest.to_json(), "memory") == manifest
-    assert (folder / MANIFEST).read_bytes().startswith(b'{\n "schema_version": 2,')
+    assert (folder / MANIFEST).read_bytes().startswith(b'{\n "schema_version": 3,')
 
 
 def test_the_manifest_describes_the_model(kind: str, exported: Export, loaded: Load) -> None:
@@ -114,7 +114,7 @@ def test_the_manifest_describes_the_model(kind: str, exported: Export, loaded: L
 
 def test_the_bundle_keeps_rows_to_be_asked_again(kind: str, exported: Export) -> None:
     manifest = exported(kind).manifest
-    odd = [row for row in manifest.golden if not row.row.startswith("row ")]
+    odd = [row for row in manifest.golden if not row.own]
     assert (len(manifest.golden), len(odd)) == (16, 8)
     assert all(list(row.labels) == [f"{kind.split('-')[0]}_predictions"] for row in manifest.golden)
     assert replay({manifest.name: Predictor(exported(kind).folder)}) == {"checked": 16, "changed": []}

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handler import __version__
 from handler.bundle import MANIFEST, SCHEMA_VERSION, UNSEALED, describe_file, parse_manifest, read_bundle
 from handler.errors import BundleError
 from tests.bundles import INTENT, TAGGER, edit_manifest, write_bundle, write_subword_bundle
@@ -75,25 +76,31 @@ def test_a_file_that_is_not_what_was_exported(bundle: Path, spoil: Callable[[Pat
 
 @pytest.mark.parametrize(
     ("version", "advice"),
-    [(SCHEMA_VERSION + 1, "upgrade this package"), (SCHEMA_VERSION - 1, "export the model again")],
+    [
+        (SCHEMA_VERSION + 1, "Upgrade the handler to the version that exported the bundle, or a later one."),
+        (
+            SCHEMA_VERSION - 1,
+            "Export the model again with this version: `python -m export ",
+        ),
+    ],
     ids=["newer", "older"],
 )
 def test_another_schema(bundle: Path, version: int, advice: str) -> None:
     (bundle / MANIFEST).write_bytes(msgspec.json.encode({"schema_version": version, "what": "ever"}))
-    with pytest.raises(
-        BundleError, match=f"has schema {version}, this handler reads schema {SCHEMA_VERSION}: {advice}"
-    ):
+    with pytest.raises(BundleError) as refusal:
         read_bundle(bundle)
+    found = f"has schema {version}; this handler ({__version__}) reads schema {SCHEMA_VERSION}. {advice}"
+    assert str(refusal.value).startswith(f"{bundle / MANIFEST} {found}")
 
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b"[]", b"{}", b'{"schema_version": 2}', b'{"schema_version": "1"}', b"\xff", b"[" * 100_000],
+    [b"", b"{", b"[]", b"{}", b'{"schema_version": 3}', b'{"schema_version": "1"}', b"\xff", b"[" * 100_000],
     ids=["empty", "cut", "list", "object", "version only", "version as text", "no UTF-8", "deep"],
 )
 def test_a_manifest_that_is_none(bundle: Path, content: bytes) -> None:
     (bundle / MANIFEST).write_bytes(content)
-    with pytest.raises(BundleError, match=r"manifest\.json is not a manifest: .* Export the model again\."):
+    with pytest.raises(BundleError, match=r"is not a manifest that this handler reads: .* Export the model again"):
         read_bundle(bundle)
 
 
@@ -164,7 +171,7 @@ def test_a_manifest_that_was_edited(bundle: Path, edit: tuple[bytes, bytes]) -> 
 
 
 def test_a_golden_row_may_hold_what_the_seal_is_made_of(bundle: Path) -> None:
-    golden = [{"row": "row 0", "values": {"text": UNSEALED}, "labels": {}}]
+    golden = [{"row": "row 0", "own": True, "values": {"text": UNSEALED}, "labels": {}}]
     edit_manifest(bundle, golden=golden)
     manifest = read_bundle(bundle)
     assert parse_manifest(manifest.to_json(), "memory").golden == manifest.golden

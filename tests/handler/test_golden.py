@@ -11,7 +11,7 @@ from tests.bundles import INTENT, TAGGER, edit_manifest, write_bundle
 
 
 def golden(text: str, labels: dict[str, object]) -> dict[str, object]:
-    return {"row": "row 7", "values": {"text": text}, "labels": labels}
+    return {"row": "row 7", "own": True, "values": {"text": text}, "labels": labels}
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ class Contents:
     @property
     def own_rows(self) -> int:
         """How many rows of the user's own data, with their words, the bundle holds."""
-        return sum(row.row.startswith("row ") for row in self.manifest.golden) if self.manifest else 0
+        return sum(row.own for row in self.manifest.golden) if self.manifest else 0
 
 
 def gather(run: Path | None, bundle: Path | None, *, with_report: bool = False) -> Contents:

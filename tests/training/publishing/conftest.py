@@ -65,7 +65,7 @@ def write_run(run: Path, weights: bytes = b"weights " * 60_000) -> None:
 
 def write_proven_bundle(bundle: Path, run: Path, **changes: Any) -> Path:
     write_bundle(bundle, INTENT)
-    golden = [{"row": "row 3", "values": {"text": "hello"}, "labels": {"intent_predictions": "greeting"}}]
+    golden = [{"row": "row 3", "own": True, "values": {"text": "hello"}, "labels": {"intent_predictions": "greeting"}}]
     provenance = {
         "ludwig_version": "0.17.10",
         "model_sha256": describe_file(run / "model" / "model_weights.safetensors").sha256,
