@@ -1,32 +1,15 @@
 """What an import reads from any file: examples, and the words by which the values of their slots are known."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from training.imports.cells import cell
+from training.imports.entities import Entity, read_entities
+
 TEXT, INTENT, SLOTS, LANGUAGE, ENTITIES = "text", "intent", "slots", "language", "entities"
 KNOWN_COLUMNS = (TEXT, "utterance", INTENT, SLOTS, LANGUAGE, "split")
-
-
-@dataclass(slots=True)
-class Entity:
-    """A value in a text.
-
-    start and end: in units that the file chose, end exclusive; None where the file gives none. qualifier: Rasa's role
-    and group, for which a dataset has no place.
-    """
-
-    name: str
-    value: str
-    start: int | None = None
-    end: int | None = None
-    qualifier: str = ""
-
-    def __post_init__(self) -> None:
-        """Make the name a tag's: a space in it would end the tag."""
-        self.name = "_".join(self.name.split())
 
 
 @dataclass(slots=True)
@@ -124,61 +107,12 @@ def example_of(record: Mapping[str, Any], place: str, row: int) -> Example:
     return example
 
 
-def cell(value: object) -> str:
-    """Return a value as the text of a dataset's cell; missing values are empty."""
-    match value:
-        case None:
-            return ""
-        case str():
-            return value
-        case bool():
-            return "true" if value else "false"
-        case float() if not math.isfinite(value):
-            return ""
-        case float() if value.is_integer():
-            return str(int(value))
-        case _:
-            return str(value)
-
-
 def _take_entities(example: Example, value: object) -> None:
-    """Read a list of entities into an example. `language` is a trait wherever Hexabot writes it as an entity."""
-    if value is None:
-        return
-    if not isinstance(value, list | tuple):
-        example.broken = f"expected a list of entities, found {str(value)[:60]}"
-        return
-    example.entities = []
-    for found in value:
-        name = cell(found.get("entity")).strip() if isinstance(found, Mapping) else ""
-        if not name:
-            example.broken = f"expected an entity with a name, found {str(found)[:60]}"
-            continue
-        given = cell(found.get("value"))
-        if name in (LANGUAGE, INTENT):
-            setattr(example, name, getattr(example, name) or given.strip())
-        else:
-            start, end = _offset(found.get("start")), _offset(found.get("end"))
-            if start is not None and end is None and given:
-                end = start + len(given)
-            example.entities.append(Entity(name, given, start, end, qualifier_of(found)))
-
-
-def qualifier_of(entity: Mapping[str, Any]) -> str:
-    """Return the role and the group that Rasa gives an entity, for a person to read."""
-    return ", ".join(f"{key} {cell(entity[key])}" for key in ("role", "group") if cell(entity.get(key)))
-
-
-def _offset(value: object) -> int | None:
-    """Return a position; None for what is none, be it missing or nonsense."""
-    match value:
-        case bool() | None:
-            return None
-        case int():
-            return value
-        case float() if value.is_integer():
-            return int(value)
-        case str() if value.strip().isdecimal():
-            return int(value)
-        case _:
-            return None
+    """Read a list of entities into an example. Hexabot writes a sample's language as an entity, too."""
+    found, problem = read_entities(value)
+    example.broken = example.broken or problem
+    for entity in found or ():
+        if entity.name in (LANGUAGE, INTENT):
+            setattr(example, entity.name, getattr(example, entity.name) or entity.value.strip())
+    if found is not None:
+        example.entities = [entity for entity in found if entity.name not in (LANGUAGE, INTENT)]

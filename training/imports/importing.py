@@ -12,7 +12,8 @@ from typing import Any
 
 from training.config import SPLIT
 from training.errors import DatasetError
-from training.imports.examples import INTENT, LANGUAGE, SLOTS, TEXT, Entity, Example, Source, Vocabulary
+from training.imports.entities import Entity
+from training.imports.examples import INTENT, LANGUAGE, SLOTS, TEXT, Example, Source, Vocabulary
 from training.imports.hexabot import are_shifted, slots_written_by_helper
 from training.imports.report import Report, identical_examples
 from training.imports.spans import UNKNOWN_SLOTS, UNREADABLE, Note, occurrences, place_entities, read_tags, tags_of

@@ -1,7 +1,5 @@
 """Training data of Rasa: NLU in YAML, with slots marked in the text, and in JSON, which Hexabot writes too."""
 
-import json
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,13 +7,10 @@ from typing import Any
 import yaml
 
 from training.errors import DatasetError
-from training.imports.examples import Entity, Example, Source, cell, example_of, qualifier_of
+from training.imports.cells import cell
+from training.imports.examples import Example, Source, example_of
+from training.imports.marks import BrokenMarkError, read_marked
 
-MARKED = re.compile(
-    r"\[(?P<text>[^\]\[]+)\](?:\((?P<name>[^:()]+)(?::(?P<value>[^()]+))?\)|(?P<json>\{[^{}]*\})|\[(?P<jsons>\{[^\]]*\})\])"
-)
-"""`[Paris](city)`, `[NYC](city:New York)`, `[NYC]{"entity": "city", "value": "New York"}`, and several in `[...]`."""
-RESIDUE = re.compile(r"\]\s?[({\[]")
 BROKEN_MARK = "slot marked in a way that cannot be read"
 NO_EXAMPLE = "line that is no example"
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -65,33 +60,6 @@ def read_rasa_json(path: Path, data: Mapping[str, Any]) -> Source:
     return source
 
 
-def read_marked(text: str) -> tuple[str, list[Entity]]:
-    """Return a text without its marks, and the entities that they were, by characters.
-
-    Raises ValueError for a mark that cannot be read.
-    """
-    plain, entities, position = "", [], 0
-    for match in MARKED.finditer(text):
-        plain += text[position : match.start()]
-        start, plain, position = len(plain), plain + match["text"], match.end()
-        entities += [Entity(name, value, start, len(plain), qualifier) for name, value, qualifier in _named(match)]
-    plain += text[position:]
-    if residue := RESIDUE.search(plain):
-        raise ValueError(plain[max(0, residue.start() - 20) : residue.end() + 20])
-    return plain, entities
-
-
-def _named(match: re.Match[str]) -> Iterator[tuple[str, str, str]]:
-    """Yield the names, values and qualifiers that a mark gives to its text."""
-    if match["name"]:
-        yield match["name"].strip(), (match["value"] or match["text"]).strip(), ""
-        return
-    for found in json.loads(f"[{match['json'] or match['jsons']}]"):
-        if not isinstance(found.get("entity"), str):
-            raise ValueError(f"no entity in {match[0]}")
-        yield found["entity"], cell(found.get("value")) or match["text"], qualifier_of(found)
-
-
 def _take_item(source: Source, kind: str, name: str, lines: list[tuple[int, str]]) -> None:
     """Add an intent's examples, a synonym's words or a lookup table's values, or count regular expressions."""
     match kind:
@@ -109,15 +77,16 @@ def _take_item(source: Source, kind: str, name: str, lines: list[tuple[int, str]
 def _take_example(source: Source, intent: str, line: int, text: str) -> None:
     place = f"{source.path} line"
     try:
-        plain, entities = read_marked(text)
-    except ValueError as error:
+        plain, entities, doubt = read_marked(text)
+    except BrokenMarkError as error:
         source.dropped.append((place, line, BROKEN_MARK, str(error)[:80]))
         return
     for entity in entities:
         marked = plain[entity.start : entity.end]
         if marked.casefold() != entity.value.casefold():
             source.vocabulary.add_synonyms(entity.value, [marked])
-    source.examples.append(Example(place, line, plain, intent, entities=entities))
+    broken = f"brackets that look like a mark: {doubt}" if doubt else ""
+    source.examples.append(Example(place, line, plain, intent, entities=entities, broken=broken))
 
 
 def _items(path: Path, text: str, source: Source) -> list[yaml.MappingNode]:

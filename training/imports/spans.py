@@ -13,7 +13,8 @@ from itertools import pairwise
 from operator import itemgetter
 from typing import NamedTuple
 
-from training.imports.examples import Entity, Vocabulary
+from training.imports.entities import Entity
+from training.imports.examples import Vocabulary
 
 WORD = re.compile(r"\S+")
 TAG = re.compile(r"O|[BI]-.+")

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.alignment import align, word_places
-from training.imports.examples import Entity, Vocabulary
+from training.imports.entities import Entity
+from training.imports.examples import Vocabulary
 from training.imports.hexabot import BLANKS, are_shifted, slots_written_by_helper
 from training.imports.spans import (
     BY_LOOKUP,
