@@ -41,7 +41,7 @@ def prepare(config: Config, dataset: "pd.DataFrame") -> tuple[Config, "pd.DataFr
     import pandas as pd
 
     inputs, outputs = columns(config, "input_features"), columns(config, "output_features")
-    dataset = with_text_column(dataset, inputs)
+    dataset = _with_named_split(config, with_text_column(dataset, inputs))
     missing = [column for column in [*inputs, *outputs] if column not in dataset]
     if missing:
         raise DatasetError(
@@ -61,8 +61,35 @@ def prepare(config: Config, dataset: "pd.DataFrame") -> tuple[Config, "pd.DataFr
         dataset, config = dataset.assign(**{SPLIT: splits.astype(int)}), with_fixed_split(config)
     else:
         config = _with_possible_split(config, dataset)
-    kept = [*inputs, *outputs, *([SPLIT] if SPLIT in dataset else [])]
+    read = [SPLIT] if SPLIT in dataset else _split_columns(config)
+    kept = list(dict.fromkeys([*inputs, *outputs, *read]))
     return config, dataset[kept].reset_index(drop=True)
+
+
+def _with_named_split(config: Config, dataset: "pd.DataFrame") -> "pd.DataFrame":
+    """Return the dataset with the column of a fixed split under the name `split`.
+
+    Raises:
+        DatasetError: If the configuration's split reads a column that the dataset lacks.
+    """
+    if SPLIT in dataset:
+        return dataset
+    for column in _split_columns(config):
+        if column not in dataset:
+            raise DatasetError(
+                f"preprocessing.split reads the column {column!r}, and the dataset has {list(dataset.columns)}: "
+                "name one of these, or remove preprocessing.split from the configuration."
+            )
+        if config["preprocessing"][SPLIT].get("type") == "fixed":
+            return dataset.rename(columns={column: SPLIT})
+    return dataset
+
+
+def _split_columns(config: Config) -> list[str]:
+    """Return the column that the configuration's split reads, in a list that may be empty."""
+    split = config.get("preprocessing", {}).get(SPLIT, {})
+    column = split.get("column", SPLIT if split.get("type") == "fixed" else None)
+    return [] if column is None else [str(column)]
 
 
 def out_of_scope(

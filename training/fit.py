@@ -30,7 +30,8 @@ from training.evaluation.trained import (
     summaries,
     thresholds_of,
 )
-from training.progress import interruptible, watch
+from training.progress import Interruption, interruptible, watch
+from training.schema import check_shape, complete_config
 from training.slots import ludwig_rows
 from training.workspace import MODEL, Workspace
 
@@ -66,6 +67,7 @@ def fit(
     DatasetError if configuration and rows do not fit. An interrupted training of the same is gone on with.
     """
     check_output(folder, overwrite=overwrite)
+    check_shape(config)
     config = {section: value for section, value in config.items() if section != SEARCH}
     dataset, outside = out_of_scope(config, dataset, thresholds.out_of_scope if thresholds else None, seed)
     config, dataset = prepare(config, dataset)
@@ -79,8 +81,9 @@ def fit(
         "seed": seed,
     }
     workspace = Workspace.of_run(folder)
-    with interruptible(), workspace.held(), _kept_if_worthwhile(workspace):
-        training = _train(api, config, dataset, outside, workspace, record, overwrite=overwrite)
+    with interruptible() as interruption, workspace.held(), _kept_if_worthwhile(workspace):
+        check_output(folder, overwrite=overwrite)  # another training may have finished while Ludwig loaded
+        training = _train(api, config, dataset, outside, workspace, record, interruption, overwrite=overwrite)
         decoders = slot_decoders(training.config, training.model.training_set_metadata)
         if decoders:
             record[DECODING] = dict.fromkeys(decoders, slot_decoding)
@@ -92,6 +95,8 @@ def fit(
             _write_json(workspace.ludwig / THRESHOLDS, evaluation["thresholds"])
         metrics = summaries(evaluation)
         record |= {"seconds": training.seconds, "metrics": metrics}
+        check_output(folder, overwrite=overwrite)
+        interruption.check()
         _finish(workspace, folder, record)
     return Fitted(folder, metrics)
 
@@ -115,13 +120,14 @@ def _train(
     outside: "pd.DataFrame",
     workspace: Workspace,
     record: Mapping[str, Any],
+    interruption: Interruption,
     *,
     overwrite: bool,
 ) -> Training:
     """Train in the workspace, from its checkpoint if it has one."""
     started = time.monotonic()
     with _failures_explained():
-        full = api.LudwigModel(config, backend=config.get("backend", "local")).config_obj.to_dict()
+        full = complete_config(api, config)
         dataset = with_split(full, dataset, record["seed"])
         rows = ludwig_rows(full, dataset)
     checkpoint = workspace.begin(record, overwrite=overwrite)
@@ -134,7 +140,7 @@ def _train(
         model = api.LudwigModel(
             with_fixed_split(config),
             backend=config.get("backend", "local"),
-            callbacks=[watch(config, workspace, checkpoint)],
+            callbacks=[watch(config, workspace, checkpoint, interruption)],
         )
         model.train(
             dataset=rows,
@@ -143,6 +149,7 @@ def _train(
             skip_save_processed_input=True,
             skip_save_log=True,
         )
+        interruption.check()
         keep_temperatures(model, workspace.ludwig / MODEL)
     seconds = before + time.monotonic() - started
     return Training(model, model.config_obj.to_dict(), dataset, outside, round(seconds, 1))

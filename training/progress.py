@@ -1,10 +1,11 @@
 """What Ludwig calls while it trains: a line for each epoch, a checkpoint to go on from, an end that loses nothing."""
 
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -16,24 +17,63 @@ from training.workspace import SCHEDULE, Checkpoint, Workspace
 MAIN_METRIC = {"category": "accuracy", "sequence": "token_accuracy"}
 
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interruption:
+    """Tells whether a signal asked the training to stop.
+
+    Signals raise KeyboardInterrupt, but not always: Ludwig ignores SIGINT while it writes a checkpoint, and Python
+    drops what is raised in a destructor or a native callback. So each signal also goes to a socket
+    (`signal.set_wakeup_fd`), whatever its handler does, and the training looks there after each batch.
+    """
+
+    def __init__(self) -> None:
+        self._reader, self._writer = socket.socketpair()
+        self._reader.setblocking(False)
+        self._writer.setblocking(False)
+        self._pending = False
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt if a signal has arrived since the training began."""
+        with suppress(BlockingIOError):
+            self._pending = self._pending or bool(set(SIGNALS) & set(self._reader.recv(4096)))
+        if self._pending:
+            raise KeyboardInterrupt
+
+    def listen(self) -> int:
+        """Receive a byte for each signal from now on. Returns the descriptor that received them before."""
+        return signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+
+    def close(self) -> None:
+        """Close the sockets."""
+        self._reader.close()
+        self._writer.close()
+
+
 @contextmanager
-def interruptible() -> Iterator[None]:
-    """Let SIGTERM, as a machine sends it before it goes away, interrupt as Ctrl-C does."""
+def interruptible() -> Iterator[Interruption]:
+    """Let SIGTERM, which a machine sends before it goes away, interrupt as Ctrl-C does."""
+    interruption = Interruption()
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield interruption
+        interruption.close()
         return
-    old = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    listener = interruption.listen()
     _interrupt_on_signals()
     try:
-        yield
+        yield interruption
     finally:
-        for number, handler in old.items():
+        signal.set_wakeup_fd(listener)
+        for number, handler in handlers.items():
             signal.signal(number, handler)
+        interruption.close()
 
 
 def _interrupt_on_signals() -> None:
     if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in SIGNALS:
             signal.signal(number, _interrupt)
 
 
@@ -41,10 +81,14 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def watch(config: Config, workspace: Workspace, checkpoint: Checkpoint | None) -> Any:
-    """Return a Ludwig callback that tells of progress and keeps checkpoints.
+def watch(config: Config, workspace: Workspace, checkpoint: Checkpoint | None, interruption: Interruption) -> Any:
+    """Return a Ludwig callback that reports progress, keeps checkpoints, and stops the training after a signal.
 
-    checkpoint: what the training goes on from.
+    Args:
+        config: The configuration that is trained.
+        workspace: Where checkpoints are kept.
+        checkpoint: Where the training resumes, or None.
+        interruption: What is asked after each batch.
     """
     from ludwig.callbacks import Callback
 
@@ -64,6 +108,9 @@ def watch(config: Config, workspace: Workspace, checkpoint: Checkpoint | None) -
             if not self.resumed and checkpoint is not None:
                 _resume(trainer, progress_tracker, checkpoint)
             self.resumed = True
+
+        def on_batch_end(self, *args: Any, **kwargs: Any) -> None:
+            interruption.check()
 
         def on_eval_end(self, trainer: Any, progress_tracker: Any, save_path: str, **kwargs: Any) -> None:
             self.evaluated = True

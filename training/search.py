@@ -18,6 +18,7 @@ from export.ludwig_library import import_ludwig
 from training.config import Config, with_fixed_split
 from training.dataset import prepare, tell_weaknesses, with_split
 from training.errors import ConfigError, TrainingError
+from training.schema import check_shape, complete_config
 from training.slots import ludwig_rows
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def search(config: Config, dataset: "pd.DataFrame", folder: Path, *, seed: int =
     Raises TrainingError if no trial ends with a score.
     """
     check_search(config, folder, overwrite=overwrite)
+    check_shape(config)
     config, dataset = prepare(config, dataset)
     tell_weaknesses(config, dataset)
     api = import_ludwig(cpu_only=False)
@@ -59,7 +61,7 @@ def search(config: Config, dataset: "pd.DataFrame", folder: Path, *, seed: int =
     shutil.rmtree(workspace, ignore_errors=True)
     try:
         plain = {name: section for name, section in config.items() if name != SECTION}
-        full = api.LudwigModel(plain, backend="local").config_obj.to_dict()
+        full = complete_config(api, config)
         rows = ludwig_rows(full, with_split(full, dataset, seed))
         found = hyperopt(
             with_fixed_split(config),
@@ -69,6 +71,8 @@ def search(config: Config, dataset: "pd.DataFrame", folder: Path, *, seed: int =
             random_seed=seed,
             skip_save_log=True,
         )
+    except TrainingError:
+        raise
     except Exception as error:  # Ludwig, Ray, and the libraries under them, raise all kinds
         raise TrainingError(f"Ludwig cannot search this: {type(error).__name__}: {error}") from error
     finally:

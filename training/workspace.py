@@ -17,7 +17,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,17 +86,31 @@ class Workspace:
     @contextmanager
     def held(self) -> Iterator[None]:
         """Keep other trainings out. Raises BusyError if one is at work here."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.folder, os.O_RDONLY)
+        descriptor = self._locked()
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield
-        except BlockingIOError:
-            raise BusyError(
-                f"Another training writes to {self.folder}: wait for it, or give another --output."
-            ) from None
         finally:
             os.close(descriptor)
+
+    def _locked(self) -> int:
+        """Return the descriptor of the locked folder.
+
+        A training that just ended may remove the folder between opening and locking it: then it is made again.
+        """
+        while True:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with suppress(FileNotFoundError):
+                descriptor = os.open(self.folder, os.O_RDONLY)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    if _is_same(descriptor, self.folder):
+                        return descriptor
+                except BlockingIOError:
+                    os.close(descriptor)
+                    raise BusyError(
+                        f"Another training writes to {self.folder}: wait for it, or give another --output."
+                    ) from None
+                os.close(descriptor)
 
     def checkpoint(self) -> Checkpoint | None:
         """Return the latest checkpoint that is whole."""
@@ -171,6 +185,14 @@ class Workspace:
         found = [name for name in {**before, **now} if before.get(name) != now.get(name)]
         told = [f"{name} was {_shown(before.get(name))}, is {_shown(now.get(name))}" for name in found[:SHOWN]]
         return told + (["..."] if len(found) > SHOWN else [])
+
+
+def _is_same(descriptor: int, folder: Path) -> bool:
+    """Tell whether a descriptor still belongs to the folder of this name."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), folder.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _shown(value: object) -> str:

@@ -1,0 +1,144 @@
+"""Configurations checked against Ludwig's schema: nothing that the user wrote is ignored."""
+
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+
+from export.ludwig_library import import_ludwig
+from tests.trained import ROOT
+from tests.training.tiny import tiny, tiny_config
+from training.config import CONFIGS
+from training.dataset import prepare
+from training.errors import ConfigError, DatasetError
+from training.schema import check_shape, complete_config
+
+TEXT, INTENT = tiny_config()["input_features"][0], tiny_config()["output_features"][0]
+OURS = [*CONFIGS.glob("*.yaml"), *(ROOT / "examples" / "demo" / "models").glob("*.yaml")]
+
+
+def with_input(**keys: Any) -> dict[str, Any]:
+    return tiny_config(input_features=[{**TEXT, **keys}])
+
+
+def with_output(**keys: Any) -> dict[str, Any]:
+    return tiny_config(output_features=[{**INTENT, **keys}])
+
+
+@pytest.fixture(scope="module")
+def api() -> ModuleType:
+    return import_ludwig(cpu_only=True)
+
+
+@pytest.mark.ludwig
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("config", "key", "near"),
+    [
+        (tiny_config(trainr={"epochs": 2}), "trainr", "trainer"),
+        (tiny_config(foo=1), "foo", None),
+        (tiny_config(trainer={"epoch": 2}), "epoch", "epochs"),
+        (tiny_config(trainer={"optimizer": {"type": "adam", "wait_decay": 1}}), "wait_decay", "weight_decay"),
+        (tiny_config(combiner={"type": "concat", "fc_layer": []}), "fc_layer", "fc_layers"),
+        (with_input(encodr={"type": "rnn"}), "encodr", "encoder"),
+        (with_input(preprocesing={"tokenizer": "space"}), "preprocesing", "preprocessing"),
+        (with_input(preprocessing={"tokeniser": "space"}), "tokeniser", "tokenizer"),
+        (with_input(encoder={"type": "embed", "embeding_size": 8}), "embeding_size", "embedding_size"),
+        (with_output(loss={"wait": 2}), "wait", "weight"),
+        (with_output(decoder={"dropout": 0.5}), "dropout", "fc_dropout"),
+        (tiny_config(defaults={"text": {"encoder": {"type": "embed", "dropot": 0.1}}}), "dropot", "dropout"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_key_that_ludwig_ignores_is_refused(
+    api: ModuleType, config: dict[str, Any], key: str, near: str | None
+) -> None:
+    with pytest.raises(ConfigError, match=r"would ignore them|Ludwig refuses") as refused:
+        complete_config(api, config)
+    assert f"{key!r} in" in str(refused.value) or f"{key!r} at the top level" in str(refused.value)
+    assert ("did you mean" in str(refused.value)) == (near is not None)
+    assert near is None or f"did you mean {near!r}?" in str(refused.value)
+
+
+@pytest.mark.ludwig
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("path", OURS, ids=lambda path: path.stem)
+def test_our_own_configurations_hold_only_what_ludwig_reads(api: ModuleType, path: Path) -> None:
+    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert complete_config(api, config)["trainer"]["epochs"] == config["trainer"]["epochs"]
+
+
+@pytest.mark.ludwig
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "config",
+    [
+        with_input(encoder="parallel_cnn", embedding_size=8, reduce_output="sum"),
+        tiny_config(trainer={"decay": True, "early_stop": 0}),
+        tiny_config(
+            hyperopt={"parameters": {"intent.decoder.fc_dropout": {"space": "uniform", "lower": 0, "upper": 1}}}
+        ),
+        tiny_config(ludwig_version="0.17.10", model_type="ecd", backend={"type": "local"}),
+    ],
+)
+def test_older_spellings_that_ludwig_reads_are_accepted(api: ModuleType, config: dict[str, Any]) -> None:
+    assert complete_config(api, config)["output_features"][0]["name"] == "intent"
+
+
+@pytest.mark.ludwig
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (with_output(type="categry"), "'categry' is not known here; did you mean 'category'?"),
+        (with_input(encoder={"type": "paralel_cnn"}), "'paralel_cnn' is not known here; did you mean 'parallel_cnn'?"),
+        (tiny_config(trainer={"epochs": "many"}), "'many' is not of type 'integer'"),
+        (tiny_config(hyperopt={"parameters": {"trainer.learning_rat": {"space": "choice"}}}), "learning_rat"),
+        (tiny_config(input_features=[TEXT, TEXT]), "Feature names must be unique"),
+    ],
+)
+def test_what_ludwig_refuses_is_said_in_one_line(api: ModuleType, config: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        complete_config(api, config)
+    assert message in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (tiny_config(preprocessing=["split"]), "The section 'preprocessing' is a list: expected a mapping"),
+        (tiny_config(trainer="adam"), "The section 'trainer' is a str: expected a mapping"),
+        (tiny_config(preprocessing={"split": "random"}), "preprocessing.split is 'random': expected a mapping"),
+        (with_output(column="text"), "The column 'text' is an input and an output"),
+    ],
+)
+def test_mistakes_of_shape_are_found_before_ludwig_loads(config: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        check_shape(config)
+    assert message in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "split",
+    [{"type": "stratify", "column": "nope"}, {"type": "fixed", "column": "nope"}, {"type": "hash", "column": "nope"}],
+    ids=lambda split: str(split["type"]),
+)
+def test_a_split_by_a_column_that_is_missing_is_refused(split: dict[str, Any]) -> None:
+    rows = tiny().drop(columns="split")
+    with pytest.raises(DatasetError, match=r"preprocessing\.split reads the column 'nope', and the dataset has"):
+        prepare(tiny_config(preprocessing={"split": split}), rows)
+
+
+def test_a_fixed_split_without_its_column_is_refused() -> None:
+    with pytest.raises(DatasetError, match="reads the column 'split', and the dataset has"):
+        prepare(tiny_config(preprocessing={"split": {"type": "fixed"}}), tiny().drop(columns="split"))
+
+
+def test_a_fixed_split_may_have_another_name() -> None:
+    config = tiny_config(preprocessing={"split": {"type": "fixed", "column": "part"}})
+    config, rows = prepare(config, tiny().rename(columns={"split": "part"}))
+    assert config["preprocessing"]["split"] == {"type": "fixed", "column": "split"}
+    assert list(rows["split"]) == list(tiny()["split"])
