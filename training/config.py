@@ -5,11 +5,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from export.features import column_of
 from handler.affixes import parse_column
 from training.errors import ConfigError
+from training.yaml_files import load_document
 
 CONFIGS = Path(__file__).parent / "configs"
 MINILM = "minilm"
@@ -25,12 +24,14 @@ def read_config(path: Path) -> Config:
     if not path.exists() and path.parent == Path():
         path = CONFIGS / path.with_suffix(".yaml")
     try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        config = load_document(path.read_text(encoding="utf-8"))
     except OSError as error:
         names = ", ".join(sorted(known.stem for known in CONFIGS.glob("*.yaml")))
         raise ConfigError(f"{path} cannot be read: {error.strerror}. Give a YAML file, or one of {names}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not YAML: {error}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not YAML: {error}.") from None
+    except ValueError as error:
+        raise ConfigError(f"{path} {error}.") from None
     if isinstance(config, dict):
         config = {section: value for section, value in config.items() if value is not None}
     for section in ("input_features", "output_features"):

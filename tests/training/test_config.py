@@ -145,6 +145,8 @@ def test_a_missing_file_lists_the_shipped_names(name: str) -> None:
     [
         ("input_features: [", "is not YAML"),
         (b"\xff\xfe\xfa", "is not YAML"),
+        ("trainer: {}\ninput_features: []\ntrainer: {}\n", "has the key 'trainer' twice, at line 1 and at line 3"),
+        ("input_features: []\n---\noutput_features: []\n", "holds 2 YAML documents, the second at line 3"),
         ("", "has no input_features"),
         ("just words", "has no input_features"),
         ("- a list", "has no input_features"),
@@ -154,7 +156,20 @@ def test_a_missing_file_lists_the_shipped_names(name: str) -> None:
         ("input_features: [{name: text, type: text}]", "has no output_features"),
         ("input_features: [{name: text, type: text}]\noutput_features:", "has no output_features"),
     ],
-    ids=["yaml", "bytes", "empty", "words", "list", "text", "names", "typeless", "outputless", "null"],
+    ids=[
+        "yaml",
+        "bytes",
+        "twice",
+        "documents",
+        "empty",
+        "words",
+        "list",
+        "text",
+        "names",
+        "typeless",
+        "outputless",
+        "null",
+    ],
 )
 def test_a_broken_file_is_named_with_its_reason(tmp_path: Path, content: str | bytes, reason: str) -> None:
     path = write(tmp_path, content)

@@ -62,6 +62,8 @@ def import_files(paths: Sequence[Path], output: Path, options: ImportOptions) ->
     """
     if output.suffix.lower() not in ENDINGS:
         raise DatasetError(f"{output} has the ending {output.suffix!r}; expected one of {', '.join(ENDINGS)}.")
+    if options.language and not LANGUAGE_CODE.fullmatch(options.language):
+        raise DatasetError(f"--language is {options.language!r}; expected a code, as in --language en or pt-BR.")
     fractions = read_fractions(options.split or DEFAULT_FRACTIONS)
     report = Report()
     sources = [read_source(path, options.columns) for path in paths]
@@ -270,7 +272,8 @@ def _split(
 
 
 def _reasons(report: Report) -> str:
-    return "; ".join(f"{len(rows)} dropped: {reason} ({rows[0]['place']})" for reason, rows in report.dropped.items())
+    dropped = [f"{len(rows)} dropped: {reason} ({rows[0]['place']})" for reason, rows in report.dropped.items()]
+    return "; ".join(dropped + [note.removesuffix(".") for note in report.notes]) or "the files hold no examples"
 
 
 def _write_csv(path: Path, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

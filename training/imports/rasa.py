@@ -1,8 +1,9 @@
 """Training data of Rasa: NLU in YAML, with slots marked in the text, and in JSON, which Hexabot writes too."""
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -10,16 +11,40 @@ from training.errors import DatasetError
 from training.imports.cells import cell
 from training.imports.examples import Example, Source, example_of
 from training.imports.marks import BrokenMarkError, read_marked
+from training.yaml_files import compose_documents
 
 BROKEN_MARK = "slot marked in a way that cannot be read"
 NO_EXAMPLE = "line that is no example"
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+NULL = "tag:yaml.org,2002:null"
+OTHER_SECTIONS = re.compile(
+    "stories|rules|intents|entities|slots|responses|actions|forms|e2e_actions|session_config|pipeline|policies|recipe|"
+    "language|assistant_id|action_endpoint|tracker_store|event_broker|lock_store|models|nlg|flows|test_cases"
+)
+"""What Rasa's files hold besides NLU data: stories, rules, the domain, the configuration, flows."""
+
+
+class Line(NamedTuple):
+    """An example in a YAML file: its line, counted from 1, its text with marks, and its language or ""."""
+
+    number: int
+    text: str
+    language: str
 
 
 def read_rasa_yaml(path: Path, text: str) -> Source:
     """Read intents, synonyms, lookup tables and the number of regular expressions from YAML.
 
-    Raises DatasetError, naming the line, if it is not YAML or holds no NLU data.
+    All documents of a file are read. Files of stories, rules or a domain give a source without examples, and a note.
+
+    Args:
+        path: The file, for messages.
+        text: Its content.
+
+    Returns:
+        The examples, each with its line, and the vocabulary.
+
+    Raises:
+        DatasetError: If it is not YAML, repeats a key, or is no file of Rasa's. The message names the line.
     """
     source = Source(path, "Rasa NLU YAML")
     for item in _items(path, text, source):
@@ -30,7 +55,10 @@ def read_rasa_yaml(path: Path, text: str) -> Source:
                 f"Line {item.start_mark.line + 1}: expected intent, synonym, lookup or regex, found {list(fields)}."
             )
             continue
-        _take_item(source, kind, str(fields[kind].value), list(_lines(source, fields.get("examples"))))
+        lines = list(_lines(source, fields.get("examples"), _language(fields)))
+        if not lines:
+            source.notes.append(f"Line {item.start_mark.line + 1}: the {kind} {fields[kind].value!r} has no examples.")
+        _take_item(source, kind, str(fields[kind].value), lines)
     return source
 
 
@@ -41,7 +69,7 @@ def read_rasa_json(path: Path, data: Mapping[str, Any]) -> Source:
     source = Source(
         path, "Hexabot's Rasa JSON" if by_hexabot else "Rasa JSON", units="utf-16" if by_hexabot else "characters"
     )
-    examples = inner.get("common_examples") if isinstance(inner, Mapping) else None
+    examples = inner.get("common_examples", []) if isinstance(inner, Mapping) else None
     if not isinstance(examples, list):
         raise DatasetError(f"{path} has no list of common_examples: export the training data again.")
     for row, record in enumerate(examples, start=1):
@@ -60,72 +88,94 @@ def read_rasa_json(path: Path, data: Mapping[str, Any]) -> Source:
     return source
 
 
-def _take_item(source: Source, kind: str, name: str, lines: list[tuple[int, str]]) -> None:
+def _take_item(source: Source, kind: str, name: str, lines: list[Line]) -> None:
     """Add an intent's examples, a synonym's words or a lookup table's values, or count regular expressions."""
     match kind:
         case "intent":
-            for line, text in lines:
-                _take_example(source, name, line, text)
+            for line in lines:
+                _take_example(source, name, line)
         case "synonym":
-            source.vocabulary.add_synonyms(name, [text for _, text in lines])
+            source.vocabulary.add_synonyms(name, [line.text for line in lines])
         case "lookup":
-            source.vocabulary.add_lookup(name, [text for _, text in lines])
+            source.vocabulary.add_lookup(name, [line.text for line in lines])
         case _:
             source.vocabulary.patterns += len(lines)
 
 
-def _take_example(source: Source, intent: str, line: int, text: str) -> None:
+def _take_example(source: Source, intent: str, line: Line) -> None:
     place = f"{source.path} line"
     try:
-        plain, entities, doubt = read_marked(text)
+        plain, entities, doubt = read_marked(line.text)
     except BrokenMarkError as error:
-        source.dropped.append((place, line, BROKEN_MARK, str(error)[:80]))
+        source.dropped.append((place, line.number, BROKEN_MARK, str(error)[:80]))
         return
     for entity in entities:
         marked = plain[entity.start : entity.end]
         if marked.casefold() != entity.value.casefold():
             source.vocabulary.add_synonyms(entity.value, [marked])
     broken = f"brackets that look like a mark: {doubt}" if doubt else ""
-    source.examples.append(Example(place, line, plain, intent, entities=entities, broken=broken))
+    source.examples.append(Example(place, line.number, plain, intent, line.language, entities=entities, broken=broken))
 
 
 def _items(path: Path, text: str, source: Source) -> list[yaml.MappingNode]:
+    """Return the entries of all `nlu:` lists; note what else the file holds."""
     try:
-        root = yaml.compose(text, Loader=LOADER)
-    except yaml.MarkedYAMLError as error:
-        line = f" at line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise DatasetError(f"{path} is not YAML{line}: {error.problem or error}.") from None
-    except yaml.YAMLError as error:
-        raise DatasetError(f"{path} is not YAML: {error}.") from None
-    sections = _fields(root) if isinstance(root, yaml.MappingNode) else {}
-    if not isinstance(sections.get("nlu"), yaml.SequenceNode):
-        raise DatasetError(f"{path} has no list `nlu:`, found {list(sections) or 'no sections'}: give Rasa's NLU file.")
-    if others := [name for name in sections if name not in ("nlu", "version")]:
-        source.notes.append(f"The sections {', '.join(others)} are no training data of the NLU.")
+        documents = compose_documents(text)
+    except ValueError as error:
+        raise DatasetError(f"{path} {error}.") from None
+    sections = [(name, node) for document in documents for name, node in _pairs(document)]
+    lists = [node for name, node in sections if name == "nlu"]
+    others = [name for name, _ in sections if name not in ("nlu", "version")]
+    if not lists and not any(map(OTHER_SECTIONS.fullmatch, others)):
+        raise DatasetError(f"{path} has no list `nlu:`, found {others or 'no sections'}: give Rasa's NLU file.")
+    if not lists:
+        source.notes.append(f"It holds no NLU data, only {', '.join(others)}: skipped.")
+    elif others:
+        source.notes.append(f"The sections {', '.join(others)} hold no NLU data: skipped.")
     items: list[yaml.MappingNode] = []
-    for item in sections["nlu"].value:
-        if isinstance(item, yaml.MappingNode):
-            items.append(item)
-        else:
-            source.dropped.append((f"{path} line", item.start_mark.line + 1, NO_EXAMPLE, str(item.value)[:60]))
+    for node in lists:
+        items += _mappings(source, node)
     return items
 
 
-def _lines(source: Source, node: yaml.Node | None) -> Iterator[tuple[int, str]]:
+def _mappings(source: Source, node: yaml.Node) -> list[yaml.MappingNode]:
+    """Return the entries of one `nlu:` list; an empty one has a note, an entry of another kind is dropped."""
+    line = node.start_mark.line + 1
+    if (isinstance(node, yaml.ScalarNode) and node.tag == NULL) or node.value == []:
+        source.notes.append(f"The section `nlu:` at line {line} is empty.")
+        return []
+    if not isinstance(node, yaml.SequenceNode):
+        raise DatasetError(f"{source.path} has no list under `nlu:` at line {line}: give Rasa's NLU file.")
+    for item in node.value:
+        if not isinstance(item, yaml.MappingNode):
+            place = (f"{source.path} line", item.start_mark.line + 1)
+            source.dropped.append((*place, NO_EXAMPLE, str(item.value)[:60]))
+    return [item for item in node.value if isinstance(item, yaml.MappingNode)]
+
+
+def _lines(source: Source, node: yaml.Node | None, language: str) -> Iterator[Line]:
     """Yield the examples under a node with their lines in the file: `- ` lines of a block, or a list."""
     if isinstance(node, yaml.SequenceNode):
         for item in node.value:
-            inner = _fields(item).get("text") if isinstance(item, yaml.MappingNode) else item
+            fields = _fields(item)
+            inner = fields.get("text") if fields else item
             if isinstance(inner, yaml.ScalarNode):
-                yield _first_line(inner), inner.value.strip().removeprefix("- ").strip()
+                text = inner.value.strip().removeprefix("- ").strip()
+                yield Line(_first_line(inner), text, _language(fields) or language)
             else:
                 source.dropped.append((f"{source.path} line", item.start_mark.line + 1, NO_EXAMPLE, "no text"))
     elif isinstance(node, yaml.ScalarNode):
-        for line, text in enumerate(node.value.split("\n"), start=_first_line(node)):
+        for number, text in enumerate(node.value.split("\n"), start=_first_line(node)):
             if text.strip().startswith("-"):
-                yield line, text.strip()[1:].strip()
+                yield Line(number, text.strip()[1:].strip(), language)
             elif text.strip():
-                source.dropped.append((f"{source.path} line", line, NO_EXAMPLE, text.strip()[:60]))
+                source.dropped.append((f"{source.path} line", number, NO_EXAMPLE, text.strip()[:60]))
+
+
+def _language(fields: Mapping[str, yaml.Node]) -> str:
+    """Return the language that the metadata of an intent or an example names; "" for none."""
+    language = dict(_pairs(fields["metadata"])).get("language") if "metadata" in fields else None
+    return language.value.strip() if isinstance(language, yaml.ScalarNode) else ""
 
 
 def _first_line(node: yaml.ScalarNode) -> int:
@@ -134,7 +184,12 @@ def _first_line(node: yaml.ScalarNode) -> int:
 
 
 def _fields(node: yaml.MappingNode) -> dict[str, yaml.Node]:
-    return {str(key.value): value for key, value in node.value}
+    return dict(_pairs(node))
+
+
+def _pairs(node: yaml.Node) -> list[tuple[str, yaml.Node]]:
+    """Return the keys and values of a mapping; of another node, none."""
+    return [(str(key.value), value) for key, value in node.value] if isinstance(node, yaml.MappingNode) else []
 
 
 def _objects(source: Source, data: Mapping[str, Any], section: str) -> list[Mapping[str, Any]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from training.errors import DatasetError
-from training.imports.examples import KNOWN_COLUMNS, TEXT, Source, example_of
+from training.imports.examples import KNOWN_COLUMNS, TEXT, Source, Vocabulary, example_of
 from training.imports.rasa import read_rasa_json, read_rasa_yaml
 
 DELIMITERS = ",;\t"
@@ -47,8 +47,8 @@ def read_source(path: Path, columns: Columns) -> Source:
         raise DatasetError(f"{path} cannot be read: {error.strerror or error}.") from None
     except UnicodeError:
         raise DatasetError(f"{path} is not UTF-8{_undecodable(path)}: save it as UTF-8.") from None
-    if not source.examples and not source.dropped:
-        raise DatasetError(f"{path} has no rows.")
+    if not (source.examples or source.dropped or source.notes or source.vocabulary != Vocabulary()):
+        source.notes.append("It has no rows.")
     return source
 
 

@@ -19,7 +19,7 @@ from training.slots import spread_tags
 
 BROKEN = {
     "empty.csv": ("", r"empty\.csv has no header in its first line"),
-    "header.csv": ("text,intent\n", r"header\.csv has no rows"),
+    "header.csv": ("text,intent\n", r"No row is left: .*header\.csv: It has no rows\."),
     "textless.csv": ("frage,intent\na,b\n", r"has the columns \['frage', 'intent'\].*--column text=NAME"),
     "twice.csv": ("text,intent,intent\na,b,c\n", "two columns for 'intent'"),
     "quote.csv": ('text,intent\na,b\n"c,d\ne,f\n', "broken in the row that begins at line 3: unexpected end of data"),
@@ -31,7 +31,14 @@ BROKEN = {
     "cut.jsonl": ('{"text": "a", "intent": "b"}\n{"text"\n', 'broken at line 2: .*Found \'{"text"'),
     "rasa.json": ('{"common_examples": 3}', "has no list of common_examples"),
     "cut.yml": ("nlu:\n- intent: a\n  examples: [\n", "is not YAML at line 4"),
-    "domain.yml": ("intents:\n- greet\n", r"has no list `nlu:`, found \['intents'\]"),
+    "domain.yml": ("intents:\n- greet\n", r"No row is left: .*domain\.yml: It holds no NLU data, only intents"),
+    "other.yml": ("nlus:\n- intent: greet\n", r"has no list `nlu:`, found \['nlus'\]"),
+    "word.yml": ("nlu: greet\n", "has no list under `nlu:` at line 1"),
+    "two.yml": ("nlu:\n- intent: a\nnlu:\n- intent: b\n", "has the key 'nlu' twice, at line 1 and at line 3"),
+    "twice.yml": (
+        "nlu:\n- intent: a\n  examples: |\n    - x\n  examples: |\n    - y\n",
+        "has the key 'examples' twice, at line 3 and at line 5",
+    ),
     "words.yml": ("hello", "has no list `nlu:`, found no sections"),
     "broken.parquet": (b"PAR1", r"broken\.parquet is broken|cannot be read"),
     "data.xlsx": ("", "has the ending '.xlsx'; expected one of .csv, .tsv, .json"),
@@ -46,6 +53,13 @@ def test_a_broken_file_is_named_with_its_row(name: str, tmp_path: Path, capsys: 
     error = error_of(capsys, tmp_path, path)
     assert str(path) in error
     assert re.search(message, error), error
+
+
+def test_the_language_must_be_a_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = written(tmp_path, "in.csv", "text,intent\na,b\n")
+    for language in ("English", "en us", "e"):
+        message = f"--language is {language!r}; expected a code, as in --language en or pt-BR."
+        assert error_of(capsys, tmp_path, path, "--language", language) == message
 
 
 def test_a_missing_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,7 +22,7 @@ def test_rasas_yaml(tmp_path: Path) -> None:
     assert places(report, "dropped", "slot marked in a way that cannot be read") == ["nlu.yml line 10"]
     assert places(report, "findings", "two entities in one word") == ["nlu.yml line 7"]
     assert [note.split(": ", 1)[1] for note in report["notes"]] == [
-        "The sections stories are no training data of the NLU.",
+        "The sections stories hold no NLU data: skipped.",
         "Line 28: expected intent, synonym, lookup or regex, found ['story'].",
     ]
     assert {row["language"] for row in rows} == {"en"}
@@ -49,3 +49,68 @@ def test_roles_and_groups_are_told_with_their_rows(tmp_path: Path) -> None:
         {"place": f"{nlu} line 5", "found": "city (role origin), city (role end, group 1)"},
         {"place": f"{rasa} example 1", "found": "city (role end)"},
     ]
+
+
+def test_files_without_examples_give_their_vocabulary_or_a_note(tmp_path: Path) -> None:
+    contents = {
+        "nlu.yml": "nlu:\n- intent: fly\n  examples: |\n    - to [NYC](city:New York)\n",
+        "lookup.yml": "version: '3.1'\nnlu:\n- lookup: city\n  examples: |\n    - Oslo\n",
+        "synonyms.yml": "nlu:\n- synonym: Rome\n  examples: |\n    - the capital\n",
+        "synonyms.json": json.dumps({"rasa_nlu_data": {"entity_synonyms": [{"value": "Bonn", "synonyms": ["BN"]}]}}),
+        "empty.yml": "version: '3.1'\nnlu:\n",
+        "list.yml": "nlu: []\n",
+        "stories.yml": "stories:\n- story: a\n",
+        "rules.yml": "version: '3.1'\nrules: []\n",
+        "domain.yml": "intents: [fly]\nresponses: {}\n",
+        "bare.yml": "nlu:\n- intent: later\n",
+    }
+    files = [written(tmp_path, name, content) for name, content in contents.items()]
+    more = written(tmp_path, "more.csv", "text,intent,city\nin the capital,ask,Rome\nto BN,fly,Bonn\n")
+    rows, report = imported(tmp_path, *files, more)
+    assert slots(rows) == {"to NYC": "O B-city", "in the capital": "O B-city I-city", "to BN": "O B-city"}
+    assert list(report["vocabulary"].values())[1] == 1
+    assert [note.removeprefix(f"{tmp_path}/") for note in report["notes"]] == [
+        "empty.yml: The section `nlu:` at line 2 is empty.",
+        "list.yml: The section `nlu:` at line 1 is empty.",
+        "stories.yml: It holds no NLU data, only stories: skipped.",
+        "rules.yml: It holds no NLU data, only rules: skipped.",
+        "domain.yml: It holds no NLU data, only intents, responses: skipped.",
+        "bare.yml: Line 2: the intent 'later' has no examples.",
+    ]
+
+
+def test_every_document_of_a_file_is_read(tmp_path: Path) -> None:
+    part = "nlu:\n- intent: {0}\n  examples: |\n    - {0} it\n"
+    path = written(tmp_path, "nlu.yml", f"{part.format('open')}---\n{part.format('close')}---\nrules: []\n")
+    rows, report = imported(tmp_path, path)
+    assert [(row["text"], row["intent"]) for row in rows] == [("open it", "open"), ("close it", "close")]
+    assert report["notes"][0].endswith("The sections rules hold no NLU data: skipped.")
+
+
+def test_brackets_that_mark_nothing_are_text(tmp_path: Path) -> None:
+    texts = ["see [1] [2] please", "use the [slot] (optional)", "a [b] {c}", "press [x]", "[] or ()"]
+    lines = "".join(f"    - {text}\n" for text in texts)
+    path = written(tmp_path, "nlu.yml", f"nlu:\n- intent: a\n  examples: |\n{lines}    - to [Oslo](city)\n")
+    rows, report = imported(tmp_path, path)
+    assert [row["text"] for row in rows] == [*texts, "to Oslo"]
+    assert rows[-1]["slots"] == "O B-city"
+    assert report["rows"]["dropped"] == 0
+
+
+def test_metadata_names_the_language(tmp_path: Path) -> None:
+    nlu = """
+nlu:
+- intent: greet
+  metadata: {language: fr, sentiment: good}
+  examples:
+  - bonjour
+  - text: |
+      hello
+    metadata: {language: en}
+- intent: bye
+  metadata: {language: de}
+  examples: |
+    - tschüss
+"""
+    rows, _ = imported(tmp_path, written(tmp_path, "nlu.yml", nlu))
+    assert [(row["text"], row["language"]) for row in rows] == [("bonjour", "fr"), ("hello", "en"), ("tschüss", "de")]
