@@ -44,6 +44,33 @@ class HubSource:
 
     def _explained(self, error: Exception, name: str) -> BundleError:
         return BundleError(
-            f"{self._place}{'/' + name if name else ''} cannot be read ({type(error).__name__}). Look at the name and "
-            "the revision; a private repository needs a token in HF_TOKEN."
+            f"{self._place}{'/' + name if name else ''} cannot be read ({type(error).__name__}). "
+            + (unreached(error) or "Check the name and the revision; a private repository needs a token in HF_TOKEN.")
         )
+
+
+def unreached(error: BaseException | None) -> str:
+    """Say that the Hub was not reached, or could not answer, where that is what an error means.
+
+    Args:
+        error: what the library raised. Its HTTP library has been requests, httpx and httpx2, so classes go by name.
+
+    Returns:
+        A sentence with what to do, or "" where the Hub has answered: then names and tokens matter.
+    """
+    names = set[str]()
+    while error is not None:
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        if status:
+            is_failing = status >= 500 or status == 429
+            return f"The Hub answers with status {status}: try again in some minutes." if is_failing else ""
+        names |= {kind.__name__ for kind in type(error).__mro__}
+        error = error.__cause__ or error.__context__
+    if "OfflineModeIsEnabled" in names:
+        return "HF_HUB_OFFLINE is set: unset it, or give a folder on this machine."
+    if names & {"TransportError", "ConnectionError", "Timeout"}:
+        return (
+            "The Hub cannot be reached: check the network and a proxy (HTTPS_PROXY). A function in a VPC needs a NAT "
+            "gateway."
+        )
+    return ""

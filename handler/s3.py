@@ -9,8 +9,14 @@ ATTEMPTS = 4
 CHUNK_BYTES = 1 << 20
 ADVICE = {
     "AccessDenied": "Let the function's role read it (s3:GetObject and s3:ListBucket: the template's BundleBucket).",
-    "NoSuchBucket": "Look at the bucket's name in NLU_BUNDLES.",
+    "403": "Let the function's role read it (s3:GetObject and s3:ListBucket: the template's BundleBucket).",
+    "NoSuchBucket": "Check the bucket's name in NLU_BUNDLES.",
 }
+OTHERWISE = "Check the bucket, its region, and the role or keys that this runs with."
+UNREACHED = (
+    "S3 cannot be reached: check the network, a proxy (HTTPS_PROXY) and the region. A function in a VPC needs a NAT "
+    "gateway, or a gateway endpoint for S3."
+)
 
 
 class S3Source:
@@ -67,6 +73,22 @@ class S3Source:
                 file.write(chunk)
 
     def _explained(self, error: Exception, name: str) -> BundleError:
-        code = error.response["Error"]["Code"] if isinstance(error, self._client_error) else type(error).__name__
-        advice = ADVICE.get(code, "Look at the bucket, its region, and the role or keys that this runs with.")
-        return BundleError(f"s3://{self._bucket}/{self._prefix}{name} cannot be read ({code}). {advice}")
+        from botocore.exceptions import ConnectionError as NotConnectedError
+        from botocore.exceptions import HTTPClientError, IncompleteReadError
+
+        where = f"s3://{self._bucket}/{self._prefix}{name} cannot be read"
+        if not isinstance(error, self._client_error):
+            code = type(error).__name__
+            # Refused, timed-out, proxy and TLS connections are ConnectionErrors of botocore's own, no HTTPClientErrors.
+            lost = NotConnectedError | HTTPClientError | IncompleteReadError | ConnectionError | TimeoutError
+            if isinstance(error, lost):
+                return BundleError(f"{where} ({code}). {UNREACHED}")
+            if isinstance(error, OSError):
+                return BundleError(f"{where} ({error.strerror}). Check the disk that bundles are kept on.")
+            return BundleError(f"{where} ({code}). {ADVICE.get(code, OTHERWISE)}")
+        answered: dict[str, Any] = getattr(error, "response", None) or {}
+        code = str((answered.get("Error") or {}).get("Code") or "no code")
+        status = (answered.get("ResponseMetadata") or {}).get("HTTPStatusCode", 0)
+        if status >= 500:
+            return BundleError(f"{where} ({code}). S3 is busy or failing: try again in some minutes.")
+        return BundleError(f"{where} ({code}). {ADVICE.get(code, OTHERWISE)}")

@@ -6,9 +6,9 @@ TrainingError
 ├── ConfigError     the configuration cannot be used
 ├── DatasetError    the dataset cannot be used as it is
 ├── EvaluationError what a run or its evaluation holds cannot be used
-├── LaunchError     a machine cannot be had, or what runs on it went wrong
+├── LaunchError     a machine cannot be started, or the job on it failed
 │   ├── CapacityError   AWS has no such machine to give now
-│   └── UnreachedError  AWS does not answer; it may later
+│   └── UnreachedError  AWS cannot be reached; it may be later
 └── PublishError    a model cannot be published, or not be fetched
 """
 
@@ -38,7 +38,14 @@ class EvaluationError(TrainingError):
 
 
 class LaunchError(TrainingError):
-    """Raise when a machine cannot be started, watched or ended as asked, or when the job on it failed."""
+    """Raise when a machine cannot be started, watched or ended as asked, or when the job on it failed.
+
+    code: AWS's error code, such as `DryRunOperation`, or the class of boto3's exception; "" where it is not AWS's.
+    """
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class CapacityError(LaunchError):
@@ -46,7 +53,7 @@ class CapacityError(LaunchError):
 
 
 class UnreachedError(LaunchError):
-    """Raise when AWS does not answer: whether it did what was asked is not known."""
+    """Raise when AWS cannot be reached, or something else answers: it may have done what was asked, or not."""
 
 
 class PublishError(TrainingError):

@@ -28,6 +28,7 @@ REPO = r"([^/]+/[^/]+)"
 class Hub:
     """What the hub holds.
 
+    failing: whether it answers every question with a failure of its own.
     files: by repository and path, as the branch `main` has them. commits, tags: by repository.
     cut: bytes after which the next download that is longer breaks off. starts: the first byte of each download.
     tokens: who may do what: "write", or "read". broken: words in the paths that it answers with a failure of its own.
@@ -50,6 +51,7 @@ class Hub:
     stuck: int | None = None
     is_stuck: Event = field(default_factory=Event)
     broken: set[str] = field(default_factory=set)
+    failing: bool = False
 
     def head(self, repo: str) -> str:
         """Return the commit of `main`."""
@@ -80,6 +82,9 @@ class HubHandler(BaseHTTPRequestHandler):
         self._file(body=False)
 
     def do_GET(self) -> None:
+        if self.hub.failing:
+            self._send(500, {}, b"{}")
+            return
         if found := re.fullmatch(rf"/api/models/{REPO}(?:/revision/([^/?]+))?(?:\?.*)?", self.path):
             self._info(found[1], found[2] or "main")
         elif found := re.fullmatch(rf"/api/models/{REPO}/refs", self.path):

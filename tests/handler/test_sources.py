@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from handler import sources
 from handler.bundle import MANIFEST, describe_file, read_bundle
 from handler.errors import BundleError
 from handler.predictor import load_predictors
-from handler.sources import local_folders
+from handler.sources import local_folders, remote_source
 from tests.bundles import INTENT, LANGUAGE, edit_manifest, write_bundle
 from tests.handler.hub import Hub, running_hub, send_library_to
 from tests.processes import running_aws, use_empty_aws
@@ -201,7 +202,7 @@ def test_a_place_that_does_not_hold_what_it_should(
 @pytest.mark.parametrize(
     ("place", "message"),
     [
-        ("s3://nobody/x", r"s3://nobody/x/ cannot be read \(NoSuchBucket\)\. Look at the bucket's name"),
+        ("s3://nobody/x", r"s3://nobody/x/ cannot be read \(NoSuchBucket\)\. Check the bucket's name"),
         ("s3://models/nothing", "No bundle in s3://models/nothing: .* Found 0 files"),
         ("hf://me/nothing", r"hf://me/nothing cannot be read \(RepositoryNotFoundError\)"),
         ("hf://me/here@v9", r"hf://me/here@v9 cannot be read \(RevisionNotFoundError\)"),
@@ -214,6 +215,58 @@ def test_a_place_that_is_none(place: str, message: str, s3: Any, hub: Hub, tmp_p
     hub.files["me/here"] = {}
     with pytest.raises(BundleError, match=message):
         fetched(tmp_path / "cache", place)
+
+
+CLOSED = "http://127.0.0.1:9"
+
+
+@pytest.mark.parametrize(
+    ("variables", "found"),
+    [
+        ({"AWS_ENDPOINT_URL": CLOSED}, "EndpointConnectionError"),
+        ({"AWS_ENDPOINT_URL": "http://nowhere.invalid"}, "EndpointConnectionError"),
+        ({"AWS_ENDPOINT_URL": "http://nowhere.invalid", "HTTP_PROXY": CLOSED}, "ProxyConnectionError"),
+    ],
+    ids=["closed port", "no such host", "no proxy"],
+)
+def test_an_s3_that_cannot_be_reached(
+    variables: dict[str, str], found: str, s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(BundleError, match=rf"cannot be read \({found}\)\. S3 cannot be reached: check the network"):
+        fetched(tmp_path / "cache", f"s3://{BUCKET}/p")
+
+
+@pytest.mark.parametrize(
+    ("is_offline", "said"),
+    [(False, "The Hub cannot be reached: check the network"), (True, "HF_HUB_OFFLINE is set")],
+    ids=["closed port", "offline"],
+)
+def test_a_hub_that_cannot_be_reached(
+    is_offline: bool, said: str, intent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import huggingface_hub
+
+    with running_hub() as hub:
+        send_library_to(hub, tmp_path / "hub-cache", monkeypatch)
+        hub.files["me/intent"] = contents(intent)
+        source = remote_source("hf://me/intent")
+    assert source is not None
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", is_offline)
+    monkeypatch.setattr(time, "sleep", lambda _: None)  # the library tries again for 24 s
+    with pytest.raises(BundleError, match=said) as found:
+        remote_source("hf://me/intent")
+    with pytest.raises(BundleError, match=said) as fetched_file:
+        source.fetch(MANIFEST, tmp_path / "partial")
+    assert "Check the name" not in f"{found.value} {fetched_file.value}"
+
+
+def test_a_hub_that_fails(hub: Hub) -> None:
+    hub.failing = True
+    with pytest.raises(BundleError, match="The Hub answers with status 500: try again"):
+        remote_source("hf://me/intent")
 
 
 def test_a_bundle_that_is_too_big_for_the_disk(

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+from training.aws_errors import SETUP
 from training.errors import LaunchError
-from training.launch.aws import SETUP, Aws, explained
+from training.launch.aws import Aws, explained
 
 AMI_PARAMETER = "/aws/service/deeplearning/ami/x86_64/base-oss-nvidia-driver-gpu-ubuntu-24.04/latest/ami-id"
 NAME = "ludwig-serverless-launch"

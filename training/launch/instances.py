@@ -132,7 +132,7 @@ class Instances:
             with explained("No instance can be started"):
                 self._client.run_instances(**machine.request(machine.subnets[0]), DryRun=True)
         except LaunchError as error:
-            if "(DryRunOperation)" not in str(error):
+            if error.code != "DryRunOperation":
                 raise
 
     def start(self, machine: Machine, token: str) -> str:
@@ -168,7 +168,7 @@ class Instances:
             with explained(f"{instance} cannot be looked at"):
                 answer = self._client.describe_instances(InstanceIds=[instance])
         except LaunchError as error:
-            if "InvalidInstanceID.NotFound" not in str(error):
+            if error.code != "InvalidInstanceID.NotFound":
                 raise
             return None
         return next((self._described(each) for group in answer["Reservations"] for each in group["Instances"]), None)

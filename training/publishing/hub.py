@@ -11,17 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from export.console import say
+from handler.hub import unreached
 from training.errors import PublishError
 from training.publishing.contents import BUNDLE, EVALUATION, LISTING, MODEL, Content
 
 OWN_FOLDERS = (f"{BUNDLE}/", f"{MODEL}/", f"{EVALUATION}/")
 BRANCH = "main"
+LOGIN = "`hf auth login`, or set HF_TOKEN to one of https://huggingface.co/settings/tokens."
 REMEDIES = {
-    401: "The token is not known there: `hf auth login`, or set HF_TOKEN to one of https://huggingface.co/settings/tokens.",
+    401: f"The Hub does not know the token: {LOGIN}",
     402: "The account has no room for it, or must pay for it.",
-    403: "The token may not write there: make one with write access, and look at the owner's name.",
-    404: "Look at the name; a private repository needs a token that may read it.",
-    409: "Another change is under way there, or the name is taken: try again.",
+    403: "The token may not write there: make one with write access, and check the owner's name.",
+    404: "Check the name; a private repository needs a token that may read it.",
+    409: "Another change is in progress there, or the name is taken: try again.",
     412: "Someone else has published meanwhile: try again.",
     429: "Too many requests: try again in some minutes.",
 }
@@ -57,7 +59,7 @@ class HubTarget:
     def publish(self, version: str, files: Mapping[str, Content], *, replace: bool) -> bool:
         """Publish files as one commit, and tag it. Returns False if exactly they are there already."""
         if not self._hub.get_token():
-            raise PublishError(f"Publishing to the Hub needs a token. {REMEDIES[401]}")
+            raise PublishError(f"Publishing to the Hub needs a token: {LOGIN}")
         tags = self._tags()
         if version in tags and self._listing(version) == files[LISTING]:
             return False
@@ -133,9 +135,7 @@ class HubTarget:
             error = raised.__cause__ if isinstance(raised, RuntimeError) and raised.__cause__ else raised
             status = getattr(getattr(error, "response", None), "status_code", None)
             said = getattr(error, "server_message", None) or (str(error) if isinstance(error, ValueError) else "")
-            remedy = REMEDIES.get(
-                status or 0, "Look at the network, and run the command again: it goes on where it was."
-            )
+            remedy = REMEDIES.get(status or 0) or f"{unreached(raised)} Run the command again: it resumes.".lstrip()
             reason = " ".join(filter(None, [type(error).__name__, status and str(status)]))
             raise PublishError(
                 f"hf://{self._repo} cannot be {deed} ({reason}{': ' if said else ''}{said}). {remedy}"

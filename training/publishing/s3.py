@@ -16,6 +16,7 @@ import msgspec
 
 from export.console import progress, say
 from handler.bundle import BundleFile
+from training.aws_errors import explain
 from training.errors import PublishError
 from training.publishing.contents import BUNDLE_MANIFEST, LISTING, Content, read, read_listing
 
@@ -24,14 +25,7 @@ SHA256, BEGUN = "sha256", "begun"
 """Metadata of objects."""
 MEGABYTE = 1_000_000
 TAKEN = {"PreconditionFailed", "ConditionalRequestConflict"}
-REMEDIES = {
-    "AccessDenied": "The role or keys that this runs with need s3:PutObject, s3:GetObject and s3:ListBucket there.",
-    "Forbidden": "The role or keys that this runs with need s3:PutObject, s3:GetObject and s3:ListBucket there.",
-    "NoSuchBucket": "Look at the bucket's name, or make it: `aws s3 mb`.",
-    "NoCredentialsError": "Give keys or a profile, as to any program for AWS: AWS_PROFILE, or `aws configure`.",
-    "InvalidAccessKeyId": "The keys are not known to AWS.",
-    "ExpiredToken": "The session is over: log in again, and run the command again.",
-}
+RIGHTS = "The role or keys need s3:PutObject, s3:GetObject, s3:ListBucket and s3:AbortMultipartUpload there."
 
 
 class Latest(msgspec.Struct, frozen=True):
@@ -47,15 +41,14 @@ class S3Target:
         """Make a client. Raises PublishError if boto3 is missing."""
         try:
             import boto3
-            from boto3.exceptions import Boto3Error
             from botocore.config import Config
-            from botocore.exceptions import BotoCoreError, ClientError
+            from botocore.exceptions import ClientError
         except ModuleNotFoundError:
             raise PublishError(
                 "Publishing to S3 needs boto3, which is not installed: `pip install 'ludwig-serverless[training]'`."
             ) from None
         self._bucket, self._prefix = bucket, f"{prefix}/" if prefix else ""
-        self._client_error, self._errors = ClientError, (ClientError, BotoCoreError, Boto3Error, OSError)
+        self._client_error = ClientError
         self.title = prefix.rpartition("/")[2] or bucket
         with self._explained("reached"):
             self._client: Any = boto3.client("s3", config=Config(retries={"mode": "standard"}, connect_timeout=5))
@@ -153,15 +146,17 @@ class S3Target:
 
     @contextmanager
     def _explained(self, deed: str) -> Iterator[None]:
+        """Turn what goes wrong with S3 into a PublishError. deed: what cannot be done there, such as "read"."""
+        failure = f"s3://{self._bucket}/{self._prefix} cannot be {deed}"
         try:
             yield
-        except self._errors as error:
-            code = _code(error)
-            found = next((known for known in REMEDIES if known in f"{code} {error}"), "")
-            remedy = REMEDIES.get(found, "Look at the network, the region and the keys, and run the command again.")
-            raise PublishError(
-                f"s3://{self._bucket}/{self._prefix} cannot be {deed} ({found or code}). {remedy}"
-            ) from None
+        except PublishError:
+            raise
+        except Exception as error:
+            problem = explain(error, RIGHTS) or (isinstance(error, OSError) and f"{error}.")
+            if not problem:
+                raise
+            raise PublishError(f"{failure}: {problem} Then run the command again: it resumes.") from None
 
 
 def _manifest_last(paths: Mapping[str, object]) -> list[str]:
@@ -170,4 +165,4 @@ def _manifest_last(paths: Mapping[str, object]) -> list[str]:
 
 def _code(error: Exception) -> str:
     response: dict[str, Any] = getattr(error, "response", None) or {}
-    return str(response.get("Error", {}).get("Code") or type(error).__name__)
+    return str((response.get("Error") or {}).get("Code") or type(error).__name__)

@@ -176,7 +176,7 @@ def test_a_start_whose_answer_is_lost(times: int, launch: Launch, capsys: pytest
     assert launch.machines.instances()
     assert launch.machines.alive() == []
     if times > 1:
-        assert "AWS is not reached" in capsys.readouterr().err
+        assert "AWS cannot be reached" in capsys.readouterr().err
 
 
 def test_a_line_that_stays_dead(launch: Launch, monkeypatch: pytest.MonkeyPatch, s3: Any, capsys: Any) -> None:

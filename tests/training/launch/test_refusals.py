@@ -22,13 +22,13 @@ def refused(launch: Launch, capsys: pytest.CaptureFixture[str], *more: str) -> s
     ("more", "said"),
     [
         (["--instance-type", "m5.xlarge"], "m5.xlarge has no NVIDIA GPU: take g4dn.xlarge"),
-        (["--instance-type", "g99.huge"], "Look at --instance-type"),
+        (["--instance-type", "g99.huge"], "Check --instance-type"),
         (["--instance-type", "g5.48xlarge", "--on-demand"], "is not known, and a cap in money needs it"),
         (["--max-hours", "0.2"], "at least 15 are needed"),
         (["--max-dollars", "0.05", "--on-demand"], "3 minutes are left of --max-hours 2 and --max-dollars 0.05"),
-        (["--ami", "ami-0123456789abcdef0"], "Look at --ami: an image belongs to one region"),
-        (["--subnet", "subnet-0123456789abcdef0"], "Look at --subnet"),
-        (["--bucket", "nobodys-bucket"], "Look at the bucket's name, or make it"),
+        (["--ami", "ami-0123456789abcdef0"], "Check --ami: an image belongs to one region"),
+        (["--subnet", "subnet-0123456789abcdef0"], "Check --subnet"),
+        (["--bucket", "nobodys-bucket"], "Check the bucket's name, or make it"),
         (["--region", "eu-central-1"], "lies in eu-west-1, and the instance would run in eu-central-1"),
         (["--image", "two words"], "is no reference of an image"),
         (["--config", "no-such"], "Give a YAML file, or one of intent-bert"),
@@ -75,10 +75,14 @@ def test_no_region(launch: Launch, monkeypatch: pytest.MonkeyPatch, capsys: pyte
 @pytest.mark.parametrize(
     ("stage", "code", "said"),
     [
-        ("RunInstances, dry", "UnauthorizedOperation", "`launch policy` prints what they need"),
-        ("DescribeInstanceTypes", "ExpiredToken", "The session is over: log in again"),
-        ("DescribeSecurityGroups", "AuthFailure", "The keys are not known to AWS"),
-        ("DescribeSpotPriceHistory", "UnauthorizedOperation", "`launch policy` prints what they need"),
+        ("RunInstances, dry", "UnauthorizedOperation", "launch policy user --bucket BUCKET` prints what they need"),
+        ("DescribeInstanceTypes", "ExpiredToken", "The session has expired: log in again"),
+        ("DescribeSecurityGroups", "AuthFailure", "AWS does not know these keys"),
+        (
+            "DescribeSpotPriceHistory",
+            "UnauthorizedOperation",
+            "launch policy user --bucket BUCKET` prints what they need",
+        ),
     ],
 )
 def test_aws_refuses(stage: str, code: str, said: str, launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -163,8 +163,14 @@ def test_a_commit_without_its_tag_is_not_made_again(made: Made, hub: Hub, capsys
 @pytest.mark.parametrize(
     ("token", "message"),
     [
-        (None, "Publishing to the Hub needs a token. The token is not known there: `hf auth login`, or set HF_TOKEN"),
-        ("hf_wrong", "cannot be made (HfHubHTTPError 401: Invalid username or password.). The token is not known"),
+        (
+            None,
+            "Publishing to the Hub needs a token: `hf auth login`, or set HF_TOKEN",
+        ),
+        (
+            "hf_wrong",
+            "cannot be made (HfHubHTTPError 401: Invalid username or password.). The Hub does not know",
+        ),
         ("hf_read", "cannot be made (HfHubHTTPError 403: No write access.). The token may not write there"),
     ],
     ids=["none", "wrong", "for reading only"],
@@ -194,9 +200,13 @@ def test_a_hub_that_cannot_be_reached(
 
     monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:9")
     assert publish(made) == 1
-    assert "hf://me/travel cannot be read (ConnectError). Look at the network, and run the command again" in (
-        capsys.readouterr().err
+    assert "hf://me/travel cannot be read (ConnectError). The Hub cannot be reached: check" in (
+        err := capsys.readouterr().err
     )
+    assert "Run the command again: it resumes." in err
+    assert "token" not in err
+    assert main(["fetch", "hf://me/travel@v1", "--output", str(made.run.parent / "back")]) == 1
+    assert "cannot be read (ConnectError). The Hub cannot be reached: check" in capsys.readouterr().err
 
 
 def test_a_card_that_the_hub_refuses(made: Made, hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:

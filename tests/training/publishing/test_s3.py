@@ -168,7 +168,7 @@ def test_a_fetch_goes_on_and_keeps_nothing_of_another_version(
 @pytest.mark.parametrize(
     ("place", "message"),
     [
-        ("s3://nobody/x", "s3://nobody/x/ cannot be read (NoSuchBucket). Look at the bucket's name"),
+        ("s3://nobody/x", "does not exist (NoSuchBucket). Check the bucket's name, or make it"),
         ("s3://", "s3:// is no place to publish to: give hf://owner/name or s3://bucket/prefix"),
         ("hf://me/travel@v1", "hf://me/travel@v1 is no place to publish to"),
         ("bundles", "bundles is no place to publish to"),
@@ -210,4 +210,32 @@ def test_no_keys(
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     assert publish(made) == 1
-    assert "cannot be read (NoCredentialsError). Give keys or a profile" in capsys.readouterr().err
+    assert "cannot be read: Unable to locate credentials. Give keys or a profile" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("variables", "found"),
+    [
+        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "EndpointConnectionError"),
+        ({"AWS_ENDPOINT_URL": "http://s3.invalid", "HTTP_PROXY": "http://127.0.0.1:9"}, "ProxyConnectionError"),
+    ],
+    ids=["closed port", "no proxy"],
+)
+def test_an_s3_that_cannot_be_reached(
+    variables: dict[str, str],
+    found: str,
+    made: Made,
+    s3: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert publish(made) == 1
+    assert f"AWS cannot be reached ({found}" in (err := capsys.readouterr().err)
+    assert "Check the network, a proxy" in err
+    assert "permission" not in err
+    assert main(["fetch", f"{PLACE}/v1", "--output", str(tmp_path / "back")]) == 1
+    assert f"cannot be read ({found}). S3 cannot be reached" in capsys.readouterr().err
