@@ -10,7 +10,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
 
-from training.imports.spans import Span, read_tags
+from training.imports.spans import Span
+from training.imports.tags import read_tags
 
 BLANKS = re.compile("[\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]+")
 """What `\\s` is to JavaScript."""

@@ -16,9 +16,10 @@ from training.imports.entities import Entity
 from training.imports.examples import INTENT, LANGUAGE, SLOTS, TEXT, Example, Source, Vocabulary
 from training.imports.hexabot import are_shifted, slots_written_by_helper
 from training.imports.report import Report, identical_examples
-from training.imports.spans import UNKNOWN_SLOTS, UNREADABLE, Note, occurrences, place_entities, read_tags, tags_of
+from training.imports.spans import UNKNOWN_SLOTS, UNREADABLE, Note, occurrences, place_entities
 from training.imports.splits import own_splits, read_fractions, spread
 from training.imports.tables import read_source
+from training.imports.tags import read_tags, tags_of
 
 DEFAULT_FRACTIONS = "0.8,0.1,0.1"
 SAMPLE = 1000

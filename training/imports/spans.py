@@ -1,39 +1,31 @@
-"""Where the values of slots lie in a text, and the BIO tags of its words.
+"""Where the values of entities are in a text.
 
-A dataset has one tag for each run of characters without white space, which is what `training.slots` learns from. Those
-are the words that Hexabot counts, the elements of `text.split(" ")`, without the empty ones.
+An entity with offsets is where they say, if they fall on borders of words; its value may be any other word for what is
+written there, because Hexabot gives the main value of a synonym. Only where the offsets cut a word, or the file has
+none, is the value looked for in the text. Where that leaves a doubt, the row's slots are unknown: a value tagged as
+outside would teach a mistake.
 """
 
 import re
-import unicodedata
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from itertools import pairwise
-from operator import itemgetter
 from typing import NamedTuple
 
 from training.imports.entities import Entity
 from training.imports.examples import Vocabulary
-
-WORD = re.compile(r"\S+")
-TAG = re.compile(r"O|[BI]-.+")
-OTHER_SCHEMES = {"U-": "B-", "S-": "B-", "L-": "I-", "E-": "I-"}
-"""BILOU and BIOES, which say more than BIO."""
-UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
-"""Letters of scripts that put no space between words: Thai, Lao, Burmese, Khmer, Japanese, Chinese."""
+from training.imports.words import is_main_part, is_on_borders, stands_alone, stands_behind_clitics
 
 NOT_FOUND = "value not found in the text"
 UNREADABLE = "entity or tags that cannot be read"
+SEVERAL = "value that occurs several times, without offsets to say which one is meant"
+CROSSING = "entities that cross each other"
 OVERLAP = "entities that overlap; the longer one was kept"
-SHARED_WORD = "two entities in one word; the first was kept"
-MENDED = "offsets that were wrong; the value was found elsewhere in the text"
+PIECE = "entity inside a word, as 'par' in 'comparing'; it was left out"
+CORRECTED = "offsets that were wrong; the value was found elsewhere in the text"
 OTHER_UNITS = "offsets counted in other units than characters; converted"
 OTHER_VALUE = "value that differs from the text at its offsets; the offsets were taken"
-PART_OF_WORD = "entity that covers part of a word; the whole word is tagged"
-SEVERAL = "value that occurs several times; the first was taken"
 BY_LOOKUP = "value found only by its lookup table"
-UNKNOWN_SLOTS = (NOT_FOUND, UNREADABLE)
+UNKNOWN_SLOTS = (NOT_FOUND, UNREADABLE, SEVERAL, CROSSING)
 """Findings after which the tags of a row are not known."""
 
 Note = Callable[[str, str], None]
@@ -41,153 +33,185 @@ Note = Callable[[str, str], None]
 
 
 class Span(NamedTuple):
-    """Where a slot lies in a text, in characters, end exclusive."""
+    """Where a slot is in a text.
+
+    Attributes:
+        start: Index of the first character.
+        end: Index after the last character.
+        name: The slot's name, such as `city`.
+    """
 
     start: int
     end: int
     name: str
 
 
+class Reading(NamedTuple):
+    """What an entity's offsets mean if they count in a unit: characters, utf-16 or utf-8."""
+
+    unit: str
+    span: Span
+
+
 def place_entities(text: str, entities: Sequence[Entity], vocabulary: Vocabulary, units: str, note: Note) -> list[Span]:
-    """Return the spans of entities, in reading order and without overlap.
+    """Return where entities are in a text.
 
-    They lie at their offsets, or where their value occurs.
+    Args:
+        text: An utterance.
+        entities: What the file marks in it, in the file's order, which decides between two at one place.
+        vocabulary: Other words for values.
+        units: What the file's offsets count: "characters" or "utf-16".
+        note: Is told every doubt; a finding of `UNKNOWN_SLOTS` means that the spans are not to be trusted.
+
+    Returns:
+        Spans in characters, in reading order and without overlap.
     """
-    given = [entity for entity in entities if entity.start is not None and entity.end is not None]
-    missing = [entity for entity in entities if entity.start is None or entity.end is None]
-    placed = [by_offsets(text, entity, vocabulary, units, note) for entity in given]
-    spans = _without_overlaps(text, [span for span in placed if span], note)
-    for entity in sorted(missing, key=lambda entity: -len(entity.value)):
-        if span := by_value(text, entity, vocabulary, spans, note):
-            spans.append(span)
-    return sorted(spans)
-
-
-def by_offsets(text: str, entity: Entity, vocabulary: Vocabulary, units: str, note: Note) -> Span | None:
-    """Return where an entity's offsets mean it to be.
-
-    The value decides between characters, UTF-16 units and bytes of UTF-8, and where it occurs if all three miss it.
-    """
-    readings = _readings(text, entity, units)
-    words = {_folded(word) for word in vocabulary.words_for(entity.value)}
-    for unit, start, end in readings:
-        if not entity.value or _folded(text[start:end]) in words:
-            if unit != units and (units, start, end) not in readings:
-                note(OTHER_UNITS, f"{entity.name} {entity.value!r} at {entity.start}-{entity.end}: {unit}")
-            return _trimmed(text, start, end, entity.name)
-    found = occurrences(text, entity.value, vocabulary)
-    if found:
-        start, end = min(found, key=lambda span: abs(span[0] - (entity.start or 0)))
-        note(MENDED, f"{entity.name} {entity.value!r} at {entity.start}-{entity.end}; found at {start}-{end}")
-        return Span(start, end, entity.name)
-    for _, start, end in readings:
-        span = _trimmed(text, start, end, entity.name)
-        if span and not _inside_word(text, span.start) and not _inside_word(text, span.end):
-            note(OTHER_VALUE, f"{entity.name} {entity.value!r}; the text has {text[span.start : span.end]!r}")
-            return span
-    note(NOT_FOUND, f"{entity.name} {entity.value!r} at {entity.start}-{entity.end} of {text[:60]!r}")
-    return None
-
-
-def by_value(text: str, entity: Entity, vocabulary: Vocabulary, taken: Sequence[Span], note: Note) -> Span | None:
-    """Return the first place of a value that no other entity has."""
-    found = occurrences(text, entity.value, vocabulary)
-    free = [place for place in found if not _overlaps(place, taken)]
-    if len(free) > 1:
-        note(SEVERAL, f"{entity.name} {entity.value!r}, {len(free)} times in {text[:60]!r}")
-    if not found and (free := _of_lookup(text, entity, vocabulary, taken)):
-        note(BY_LOOKUP, f"{entity.name} {entity.value!r}; taken for {text[free[0][0] : free[0][1]]!r}")
-    if free:
-        return Span(*free[0], entity.name)
-    if found and any(
-        span.name == entity.name and _overlaps((span.start, span.end), [Span(*found[0], "")]) for span in taken
-    ):
-        return None  # the same value, annotated twice
-    if found:
-        note(OVERLAP, f"{entity.name} {entity.value!r} in {text[:60]!r}")
-    else:
-        note(NOT_FOUND, f"{entity.name} {entity.value!r} in {text[:60]!r}")
-    return None
+    readings = [_readings(text, entity, units) if entity.has_offsets else [] for entity in entities]
+    trusted = [_trusted(text, *each, vocabulary, units, note) for each in zip(entities, readings, strict=True)]
+    spans = [span for span in trusted if span]
+    missing = []
+    for entity, found, span in zip(entities, readings, trusted, strict=True):
+        if not span and entity.has_offsets:
+            corrected = _corrected(text, entity, found, vocabulary, spans, note)
+            spans += [corrected] if corrected else []
+        elif not span and entity.value.strip():
+            missing.append(entity)
+        elif not span:
+            note(UNREADABLE, f"{entity.name} without value and offsets in {text[:60]!r}")
+    spans = _without_overlaps(text, spans, note)
+    return sorted(_with_values(text, missing, vocabulary, spans, note))
 
 
 def occurrences(text: str, value: str, vocabulary: Vocabulary) -> list[tuple[int, int]]:
-    """Return where a value, or else another word for it, stands as words of its own.
+    """Return where a value, or else another word for it, is in a text.
 
-    It is looked for as it is written, and only then in any case.
+    It is looked for as it is written, and then in any case; as words of its own, and then behind clitics, as in
+    `بالقاهرة`. The first of these ways that finds anything decides.
+
+    Args:
+        text: An utterance.
+        value: A value, of one or several words.
+        vocabulary: Other words for it.
+
+    Returns:
+        Starts and ends in characters, in reading order.
     """
     lowered = text.casefold()
     for word in vocabulary.words_for(value):
         parts = word.split()
         if parts and parts[0].casefold() in lowered:
-            exact, any_case = _patterns(" ".join(parts))
-            for pattern in (exact, any_case):
-                found = [match.span() for match in pattern.finditer(text)]
-                if found := [(start, end) for start, end in found if _stands_alone(text, start, end)]:
-                    return found
+            found = [[match.span() for match in pattern.finditer(text)] for pattern in _patterns(" ".join(parts))]
+            for is_whole in (stands_alone, stands_behind_clitics):
+                for places in found:
+                    if whole := [place for place in places if is_whole(text, *place)]:
+                        return whole
     return []
 
 
-def tags_of(text: str, spans: Iterable[Span], note: Note) -> list[str]:
-    """Return one BIO tag for each word of a text. A word that a span covers in part is wholly of it."""
-    words = [match.span() for match in WORD.finditer(text)]
-    tags = ["O"] * len(words)
-    for span in sorted(spans):
-        first = bisect_right(words, span.start, key=itemgetter(1))
-        covered = range(first, bisect_left(words, span.end, lo=first, key=itemgetter(0)))
-        free = [i for i in covered if tags[i] == "O"]
-        if len(free) < len(covered):
-            note(SHARED_WORD, f"{span.name} {text[span.start : span.end]!r} in {text[:60]!r}")
-        if not free:
-            continue
-        if len(free) == len(covered) and _cuts_words(text, span, words[free[0]][0], words[free[-1]][1]):
-            note(PART_OF_WORD, f"{span.name} {text[span.start : span.end]!r} in {text[:60]!r}")
-        for position in free:
-            tags[position] = f"{'B' if position == free[0] else 'I'}-{span.name}"
-    return tags
+def _trusted(
+    text: str, entity: Entity, readings: Sequence[Reading], vocabulary: Vocabulary, units: str, note: Note
+) -> Span | None:
+    """Return the span that an entity's offsets give, or None if they cannot be trusted.
 
-
-def spans_of(text: str, tags: Sequence[str]) -> list[Span]:
-    """Return the spans that the BIO tags of a text's words mean."""
-    spans: list[Span] = []
-    open_name = ""
-    for match, tag in zip(WORD.finditer(text), tags, strict=True):
-        prefix, name = tag[:2], tag[2:]
-        if prefix == "I-" and name == open_name:
-            spans[-1] = spans[-1]._replace(end=match.end())
-        elif prefix in ("B-", "I-"):
-            spans.append(Span(match.start(), match.end(), name))
-        open_name = name if prefix in ("B-", "I-") else ""
-    return spans
-
-
-def read_tags(text: str, tags: str) -> list[str] | None:
-    """Return the BIO tags of a file, one for each word; None if they cannot be that.
-
-    Tags may stand for each element of `text.split(" ")` as well, between `<SOS>` and `<EOS>`, and in BILOU or BIOES. An
-    `I-` that continues nothing begins a span.
+    The value decides between the units; if it differs from the text in all of them, those of the file hold.
     """
-    found = [OTHER_SCHEMES.get(tag[:2], tag[:2]) + tag[2:] for tag in tags.split()]
-    found = [tag for tag in found if tag not in ("<SOS>", "<EOS>", "<PAD>")]
-    if not all(TAG.fullmatch(tag) for tag in found):
-        return None
-    elements = text.split(" ")
-    if len(found) == len(elements) != len(text.split()):
-        if any(len(element.split()) > 1 for element in elements):
-            return None
-        found = [tag for tag, element in zip(found, elements, strict=True) if element.strip()]
-    if len(found) != len(text.split()):
-        return None
-    before = ["O", *found]
-    return [f"B-{tag[2:]}" if tag.startswith("I-") and last[2:] != tag[2:] else tag for last, tag in pairwise(before)]
+    words = {_folded(word) for word in vocabulary.words_for(entity.value)}
+    for unit, span in readings:
+        as_written = not entity.value or _folded(text[span.start : span.end]) in words
+        if as_written and is_main_part(text, span.start, span.end):
+            if unit != units and (units, span) not in readings:
+                note(OTHER_UNITS, f"{entity.name} {entity.value!r} at {entity.start}-{entity.end}: {unit}")
+            return span
+    if readings and readings[0].unit == units and is_on_borders(text, *readings[0].span[:2]):
+        return _of_other_value(text, entity, readings[0].span, note)
+    return None
 
 
-def _readings(text: str, entity: Entity, units: str) -> list[tuple[str, int, int]]:
+def _corrected(
+    text: str,
+    entity: Entity,
+    readings: Sequence[Reading],
+    vocabulary: Vocabulary,
+    taken: Sequence[Span],
+    note: Note,
+) -> Span | None:
+    """Return where an entity is whose offsets are not to be trusted; None, with a note, if nobody can tell."""
+    found = occurrences(text, entity.value, vocabulary)
+    free = [place for place in found if not _overlaps(place, taken)]
+    if found:
+        start, end = min(free or found, key=lambda place: abs(place[0] - (entity.start or 0)))
+        note(CORRECTED, f"{entity.name} {entity.value!r} at {entity.start}-{entity.end}; found at {start}-{end}")
+        return Span(start, end, entity.name)
+    words = {_folded(word) for word in vocabulary.words_for(entity.value)}
+    if pieces := [span for _, span in readings if _folded(text[span.start : span.end]) in words]:
+        if any(pieces[0].start == span.end for span in taken):  # one word, of which another entity is the beginning
+            return pieces[0]
+        note(PIECE, f"{entity.name} {entity.value!r} at {entity.start}-{entity.end} of {text[:60]!r}")
+        return None
+    for _, span in readings:
+        if is_main_part(text, span.start, span.end):
+            return _of_other_value(text, entity, span, note)
+    note(NOT_FOUND, f"{entity.name} {entity.value!r} at {entity.start}-{entity.end} of {text[:60]!r}")
+    return None
+
+
+def _of_other_value(text: str, entity: Entity, span: Span, note: Note) -> Span:
+    note(OTHER_VALUE, f"{entity.name} {entity.value!r}; the text has {text[span.start : span.end]!r}")
+    return span
+
+
+def _with_values(
+    text: str, entities: Sequence[Entity], vocabulary: Vocabulary, taken: list[Span], note: Note
+) -> list[Span]:
+    """Return the spans that are taken, and those of entities without offsets.
+
+    Longer values come first, because a shorter one may be a part of them.
+    """
+    by_value: dict[str, list[Entity]] = {}
+    for entity in sorted(entities, key=lambda entity: -len(entity.value)):
+        by_value.setdefault(_folded(entity.value), []).append(entity)
+    for alike in by_value.values():
+        found = [(alike, occurrences(text, alike[0].value, vocabulary))]
+        if not found[0][1]:  # lookup tables belong to names
+            found = [([entity], _of_lookup(text, entity, vocabulary, note)) for entity in alike]
+        for group, places in found:
+            taken = _with_places(text, group, places, taken, note)
+    return taken
+
+
+def _with_places(
+    text: str, alike: Sequence[Entity], places: Sequence[tuple[int, int]], taken: list[Span], note: Note
+) -> list[Span]:
+    """Return the spans that are taken, and those of entities with one value, which the text has at some places.
+
+    One place, or as many as there are entities of one name, leave no doubt. With more places nobody knows which one is
+    meant, and whether the others are outside.
+    """
+    first, names = alike[0], {entity.name for entity in alike}
+    free = [place for place in places if not _overlaps(place, taken)]
+    if not places:
+        note(NOT_FOUND, f"{first.name} {first.value!r} in {text[:60]!r}")
+        return taken
+    if not free:
+        around = {span.name for span in taken if _overlaps((span.start, span.end), [Span(*places[0], "")])}
+        if names <= around:  # the same value, marked twice
+            return taken
+        return _without_overlaps(text, [*taken, Span(*places[0], first.name)], note)
+    if len(free) > 1 and (len(names) > 1 or len(free) > len(alike)):
+        note(SEVERAL, f"{first.name} {first.value!r}, {len(free)} times in {text[:60]!r}")
+        return taken
+    spans = [Span(*place, entity.name) for entity in alike[: len(free)] for place in free]
+    others = [Span(*free[0], name) for name in dict.fromkeys(each.name for each in alike) if name != first.name]
+    return _without_overlaps(text, [*taken, *spans, *others], note)
+
+
+def _readings(text: str, entity: Entity, units: str) -> list[Reading]:
     """Return what an entity's offsets may mean in characters, the file's own units first."""
     start, end = entity.start or 0, entity.end or 0
     if text.isascii():
-        readings = [(units, start, end)]
+        places = [(units, start, end)]
     else:
-        readings = [("characters", start, end)]
+        places = [("characters", start, end)]
         for unit, encoding, size in (("utf-16", "utf-16-le", 2), ("utf-8", "utf-8", 1)):
             raw = text.encode(encoding)
             try:
@@ -195,9 +219,11 @@ def _readings(text: str, entity: Entity, units: str) -> list[tuple[str, int, int
             except UnicodeDecodeError:
                 continue
             if 0 <= end * size <= len(raw):
-                readings.append((unit, first, last))
-    readings.sort(key=lambda reading: reading[0] != units)
-    return [(unit, first, last) for unit, first, last in readings if 0 <= first < last <= len(text)]
+                places.append((unit, first, last))
+    places.sort(key=lambda place: place[0] != units)
+    inside = [(unit, first, last) for unit, first, last in places if 0 <= first < last <= len(text)]
+    spans = [(unit, _trimmed(text, first, last, entity.name)) for unit, first, last in inside]
+    return [Reading(unit, span) for unit, span in spans if span]
 
 
 def _trimmed(text: str, start: int, end: int, name: str) -> Span | None:
@@ -208,52 +234,34 @@ def _trimmed(text: str, start: int, end: int, name: str) -> Span | None:
 
 
 def _without_overlaps(text: str, spans: Sequence[Span], note: Note) -> list[Span]:
-    """Return the longer ones of spans that overlap."""
+    """Return the longer ones of spans that overlap; of two at one place, the first."""
     kept: list[Span] = []
-    for span in sorted(set(spans), key=lambda span: (span.start - span.end, span.start)):
-        if _overlaps((span.start, span.end), kept):
+    for span in sorted(dict.fromkeys(spans), key=lambda span: (span.start - span.end, span.start)):
+        around = [other for other in kept if other.start < span.end and other.end > span.start]
+        if not around:
+            kept.append(span)
+        elif any(other.start <= span.start and span.end <= other.end for other in around):
             note(OVERLAP, f"{span.name} {text[span.start : span.end]!r} in {text[:60]!r}")
         else:
-            kept.append(span)
+            note(CROSSING, f"{span.name} {text[span.start : span.end]!r} in {text[:60]!r}")
     return kept
 
 
-def _of_lookup(text: str, entity: Entity, vocabulary: Vocabulary, taken: Sequence[Span]) -> list[tuple[int, int]]:
-    """Return where the only value of an entity's lookup table stands that the text holds; nothing if it holds more."""
+def _of_lookup(text: str, entity: Entity, vocabulary: Vocabulary, note: Note) -> list[tuple[int, int]]:
+    """Return where the text has a value of an entity's lookup table, if it has one only."""
     lowered, found = text.casefold(), {}
     for element in vocabulary.lookups.get(entity.name, ()):
-        if element.casefold() in lowered:
-            free = [place for place in occurrences(text, element, Vocabulary()) if not _overlaps(place, taken)]
-            if free:
-                found[element.casefold()] = free
-    return next(iter(found.values())) if len(found) == 1 else []
+        if element.casefold() in lowered and (places := occurrences(text, element, Vocabulary())):
+            found[element.casefold()] = places
+    if len(found) != 1:
+        return []
+    element, places = next(iter(found.items()))
+    note(BY_LOOKUP, f"{entity.name} {entity.value!r}; taken for {text[places[0][0] : places[0][1]]!r}")
+    return places
 
 
 def _overlaps(place: tuple[int, int], spans: Iterable[Span]) -> bool:
     return any(span.start < place[1] and span.end > place[0] for span in spans)
-
-
-def _stands_alone(text: str, start: int, end: int) -> bool:
-    """Tell whether a place is made of whole words. Scripts without spaces have no words to see."""
-    return (not _inside_word(text, start) or bool(UNSPACED.match(text, start))) and (
-        not _inside_word(text, end) or bool(UNSPACED.match(text, end - 1))
-    )
-
-
-def _inside_word(text: str, position: int) -> bool:
-    """Tell whether a letter, digit or mark stands on both sides of a position."""
-    return 0 < position < len(text) and _in_word(text[position - 1]) and _in_word(text[position])
-
-
-def _in_word(character: str) -> bool:
-    return character.isalnum() or character == "_" or unicodedata.category(character)[0] == "M"
-
-
-def _cuts_words(text: str, span: Span, first: int, last: int) -> bool:
-    """Tell whether letters of the words at a span's ends lie outside it; punctuation does not count."""
-    if (first, last) == (span.start, span.end):
-        return False
-    return any(_in_word(character) for character in text[first : span.start] + text[span.end : last])
 
 
 def _folded(text: str) -> str:

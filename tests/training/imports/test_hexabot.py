@@ -32,7 +32,7 @@ def test_hexabots_export_by_another_helper(tmp_path: Path) -> None:
         "Paris Rome please": "B-city B-city O",
         "🙂 un vol pour Rome": "O O O O B-city",
         "un hôtel à Lyon": "O O O B-city",
-        "Rome to Rome": "B-city O O",
+        "Rome to Rome": "",  # nobody can tell which one is meant
         "fly to the big apple": "",
         "fly to New York City": "O O B-city I-city I-city",
         "a Parisian hotel": "O B-city O",
@@ -49,7 +49,7 @@ def test_hexabots_export_by_another_helper(tmp_path: Path) -> None:
     assert [row["language"] for row in rows[:4]] == ["en", "en", "", "fr"]
     assert rows[0]["mood"] == "neutral"
     assert report["columns"]["mood"].startswith("a trait: 0 of 2 values stand in the text")
-    assert report["counts"]["entity"] == {"city": 8, "origin": 1}
+    assert report["counts"]["entity"] == {"city": 7, "origin": 1}
 
 
 def test_hexabots_rasa_json_with_its_synonyms_and_lookup_tables(tmp_path: Path) -> None:
