@@ -11,7 +11,7 @@ import msgspec
 from handler import cost
 from handler.auth import new_token
 from handler.errors import BundleError, DeploymentError, RequestError, SettingsError
-from handler.golden import replay
+from handler.golden import expected_models, replay
 from handler.hexabot import TEXT, Service, load_service
 from handler.logs import configure
 from handler.settings import Settings
@@ -112,6 +112,7 @@ def _check(options: argparse.Namespace) -> None:
     if result["changed"]:
         raise BundleError(f"{len(result['changed'])} labels changed, in {result['checked']} rows: do not deploy this.")
     print(f"{', '.join(service.predictors)}: {result['checked']} rows answered as when they were exported.")
+    print(f"To deploy them in place of other models: ExpectedModels={expected_models(service.predictors)}")
 
 
 def _doctor(options: argparse.Namespace) -> None:

@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any
 
 from handler.gateway import event_answer, read_event
-from handler.golden import replay
+from handler.golden import replay, seals
 from handler.hexabot import load_service
 from handler.logs import configure
 from handler.routes import Routes
@@ -26,7 +26,7 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     if request is not None and not (settings.cors_origins and "origin" in request.headers):
         return event_answer(event, routes.answer(request))
     if event == GOLDEN_CHECK:
-        return replay(service.predictors)
+        return {**replay(service.predictors), "models": seals(service.predictors)}
     return dict(framework()(event, context))
 
 

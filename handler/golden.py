@@ -5,6 +5,9 @@ from typing import Any
 
 from handler.predictor import Predictor
 
+SEAL_DIGITS = 12
+"""How many hex digits of a seal tell two bundles apart for a person."""
+
 
 def replay(predictors: Mapping[str, Predictor]) -> dict[str, Any]:
     """Answer every golden row of every bundle.
@@ -24,3 +27,27 @@ def replay(predictors: Mapping[str, Predictor]) -> dict[str, Any]:
                         {"model": name, "row": row.row, "column": column, "expected": expected, "found": found}
                     )
     return {"checked": checked, "changed": changed}
+
+
+def expected_models(predictors: Mapping[str, Predictor]) -> str:
+    """Return the models in the form of the template's parameter `ExpectedModels`.
+
+    Args:
+        predictors: The loaded models, by name.
+
+    Returns:
+        `name@seal` for each model, sorted, with commas between them. A seal is cut to 12 hex digits.
+    """
+    return ",".join(f"{name}@{seal[:SEAL_DIGITS]}" for name, seal in sorted(seals(predictors).items()))
+
+
+def seals(predictors: Mapping[str, Predictor]) -> dict[str, str]:
+    """Return the seal of each bundle's manifest, which covers every file of the bundle.
+
+    Args:
+        predictors: The loaded models, by name.
+
+    Returns:
+        64 hex digits for each name.
+    """
+    return {name: predictor.manifest.seal for name, predictor in predictors.items()}

@@ -14,11 +14,11 @@ from urllib.parse import unquote
 class Cloud:
     """What was asked of it, and how it answers.
 
-    version: answers what the new version is invoked with: a payload, and the kind of error or "".
+    version: answers what a version, by its ARN, is invoked with: a payload, and the kind of error or "".
     invoked, statuses, stored: what Lambda, CodeDeploy and CloudFormation's address were sent.
     """
 
-    version: Callable[[Any], tuple[Any, str]]
+    version: Callable[[str, Any], tuple[Any, str]]
     url: str = ""
     invoked: list[tuple[str, Any]] = field(default_factory=list)
     statuses: list[dict[str, str]] = field(default_factory=list)
@@ -26,7 +26,7 @@ class Cloud:
 
 
 @contextmanager
-def running_cloud(version: Callable[[Any], tuple[Any, str]]) -> Iterator[Cloud]:
+def running_cloud(version: Callable[[str, Any], tuple[Any, str]]) -> Iterator[Cloud]:
     """Serve on a free port for as long as the context lasts."""
     cloud = Cloud(version)
 
@@ -34,8 +34,9 @@ def running_cloud(version: Callable[[Any], tuple[Any, str]]) -> Iterator[Cloud]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
             if self.path.startswith("/2015-03-31/functions/"):
-                cloud.invoked.append((unquote(self.path.split("/")[3]), body))
-                payload, error = cloud.version(body)
+                name = unquote(self.path.split("/")[3])
+                cloud.invoked.append((name, body))
+                payload, error = cloud.version(name, body)
                 self._answer(payload, {"X-Amz-Function-Error": error} if error else {})
             else:
                 operation = self.headers["x-amz-target"].partition(".")[2]

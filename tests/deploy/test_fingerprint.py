@@ -12,7 +12,7 @@ PROPERTIES = {"ServiceToken": "arn:aws:lambda:...", "ServiceTimeout": "60", "Bun
 
 def answer(request_type: str, **properties: str) -> Any:
     """Return what CloudFormation is told for a resource with these properties."""
-    with running_cloud(lambda event: ({}, "")) as cloud:
+    with running_cloud(lambda name, event: ({}, "")) as cloud:
         event = {
             "RequestType": request_type,
             "StackId": "arn:aws:cloudformation:...",

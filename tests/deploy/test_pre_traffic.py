@@ -1,6 +1,7 @@
 """The check before traffic, with boto3 over HTTP against a stand-in of Lambda and CodeDeploy."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,22 +15,38 @@ from tests.handler.deployment import LambdaContext
 from tests.handler.deployment import lambda_handler as import_handler
 
 VERSION = "arn:aws:lambda:eu-west-1:123456789012:function:nlu:7"
+LIVE = "arn:aws:lambda:eu-west-1:123456789012:function:nlu:live"
+INTENT, LANGUAGE, DEMO = "a" * 64, "b" * 64, "d" * 64
+MODELS = {"intent": INTENT, "language": LANGUAGE}
 HOOK_EVENT = {"DeploymentId": "d-1234", "LifecycleEventHookExecutionId": "eyJlbmNyeXB0"}
 HEALTHY = {"statusCode": 200, "body": "{}"}
 CHANGED = {"model": "intent", "row": "row 3", "column": "intent_predictions", "expected": "greet", "found": "deny"}
 
-Version = Callable[[Any], tuple[Any, str]]
+Version = Callable[[str, Any], tuple[Any, str]]
 
 
-def version(golden: Any, health: Any = HEALTHY, error: str = "") -> Version:
-    """Return a version that answers the golden check and the health check as told."""
-    return lambda event: (golden, error) if event == GOLDEN_CHECK else (health, "")
+def golden(models: Any = MODELS, checked: int = 40, changed: Any = ()) -> dict[str, Any]:
+    """Return what a version answers to the golden check."""
+    return {"checked": checked, "changed": list(changed), "models": models}
+
+
+def version(answer: Any, health: Any = HEALTHY, error: str = "", live: Any = None) -> Version:
+    """Return a version that answers the golden check and the health check as told; live: what the former answers."""
+
+    def invoked(name: str, event: Any) -> tuple[Any, str]:
+        if name == LIVE:
+            return golden() if live is None else live, ""
+        return (answer, error) if event == GOLDEN_CHECK else (health, "")
+
+    return invoked
 
 
 @pytest.fixture(autouse=True)
 def _account(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "NEW_VERSION": VERSION,
+        "LIVE_VERSION": LIVE,
+        "EXPECTED_MODELS": "",
         "AWS_DEFAULT_REGION": "eu-west-1",
         "AWS_ACCESS_KEY_ID": "nobody",
         "AWS_SECRET_ACCESS_KEY": "nothing",
@@ -48,11 +65,11 @@ def run_check(monkeypatch: pytest.MonkeyPatch, answer: Version) -> Cloud:
 def test_a_version_that_answers_as_ludwig_did_takes_traffic(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cloud = run_check(monkeypatch, version({"checked": 40, "changed": []}))
+    cloud = run_check(monkeypatch, version(golden()))
     assert cloud.statuses == [
         {"deploymentId": "d-1234", "lifecycleEventHookExecutionId": "eyJlbmNyeXB0", "status": "Succeeded"}
     ]
-    assert {name for name, _ in cloud.invoked} == {VERSION}
+    assert [name for name, _ in cloud.invoked] == [VERSION, VERSION, LIVE]
     line = json.loads(capsys.readouterr().out)
     assert (line["level"], line["status"], line["checked"]) == ("INFO", "Succeeded", 40)
 
@@ -60,7 +77,7 @@ def test_a_version_that_answers_as_ludwig_did_takes_traffic(
 def test_bundles_without_golden_rows_pass_with_a_warning(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cloud = run_check(monkeypatch, version({"checked": 0, "changed": []}))
+    cloud = run_check(monkeypatch, version(golden(checked=0)))
     assert cloud.statuses[0]["status"] == "Succeeded"
     line = json.loads(capsys.readouterr().out)
     assert line["level"] == "WARNING"
@@ -70,9 +87,9 @@ def test_bundles_without_golden_rows_pass_with_a_warning(
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (version({"checked": 40, "changed": [CHANGED]}), "1 labels are not those that Ludwig gave, first intent row 3"),
+        (version(golden(changed=[CHANGED])), "1 labels are not those that Ludwig gave, first intent row 3"),
         (version({"errorType": "Sandbox.Timedout"}, error="Unhandled"), "golden check (Unhandled: Sandbox.Timedout)"),
-        (version({"checked": 40, "changed": []}, health={"statusCode": 503}), "GET / answered 503, not 200"),
+        (version(golden(), health={"statusCode": 503}), "GET / answered 503, not 200"),
         (version({"statusCode": 500}), "knows no golden check"),
         (version(["no", "object"]), "no JSON object"),
     ],
@@ -105,9 +122,64 @@ def test_a_version_that_cannot_be_reached_is_stopped(
     assert "EndpointConnectionError" in json.loads(capsys.readouterr().out)["reason"]
 
 
+@pytest.mark.parametrize(
+    ("found", "live", "expected", "reason"),
+    [
+        ({"intent": DEMO, "language": LANGUAGE}, golden(), "", "has another intent (dddddddddddd, not aaaaaaaaaaaa)"),
+        (
+            {"intent": INTENT},
+            golden(),
+            "",
+            "Compared with the version that takes traffic now, the new version lacks l",
+        ),
+        ({**MODELS, "slots": DEMO}, golden(), "", "the new version adds slots. If you changed the models on purpose"),
+        (MODELS, golden(), f"intent@{DEMO[:12]},language", "Compared with the models that ExpectedModels names"),
+        (MODELS, golden(), "intent", "the new version adds language"),
+        (MODELS, {"checked": 3, "changed": []}, "", "The version that takes traffic now cannot name its models. If"),
+        (
+            MODELS,
+            ["no", "object"],
+            "",
+            "Asked for its models, the version that takes traffic now: The version",
+        ),
+    ],
+    ids=["swapped", "dropped", "added", "another than expected", "more than expected", "older handler", "broken"],
+)
+def test_models_that_nobody_announced_are_stopped(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    found: dict[str, str],
+    live: Any,
+    expected: str,
+    reason: str,
+) -> None:
+    monkeypatch.setenv("EXPECTED_MODELS", expected)
+    cloud = run_check(monkeypatch, version(golden(found), live=live))
+    assert [report["status"] for report in cloud.statuses] == ["Failed"]
+    told = json.loads(capsys.readouterr().out)["reason"]
+    assert reason in told
+    # What the message advises is what lets the release pass.
+    advised = re.findall(r"--parameter-overrides ExpectedModels=([^`]+)`", told)
+    assert advised == [",".join(f"{name}@{seal[:12]}" for name, seal in sorted(found.items()))]
+    monkeypatch.setenv("EXPECTED_MODELS", advised[0])
+    cloud = run_check(monkeypatch, version(golden(found), live=live))
+    assert [report["status"] for report in cloud.statuses] == ["Succeeded"]
+
+
+@pytest.mark.parametrize(
+    "expected", [f"intent@{INTENT},language@{LANGUAGE[:12]}", "intent,language", "language, intent"]
+)
+def test_announced_models_pass_whatever_takes_traffic_now(monkeypatch: pytest.MonkeyPatch, expected: str) -> None:
+    monkeypatch.setenv("EXPECTED_MODELS", expected)
+    cloud = run_check(monkeypatch, version(golden(), live=["broken"]))
+    assert [report["status"] for report in cloud.statuses] == ["Succeeded"]
+    assert LIVE not in {name for name, _ in cloud.invoked}
+
+
 def test_the_real_handler_answers_what_the_check_asks(monkeypatch: pytest.MonkeyPatch, bundles: Path) -> None:
     handler = import_handler(bundles)
-    golden, health = (handler(event, LambdaContext()) for event in (GOLDEN_CHECK, HEALTH_REQUEST))
-    cloud = run_check(monkeypatch, version(golden, health))
+    answer, health = (handler(event, LambdaContext()) for event in (GOLDEN_CHECK, HEALTH_REQUEST))
+    assert sorted(answer["models"]) == ["intent", "language", "slots"]
+    cloud = run_check(monkeypatch, version(answer, health, live=answer))
     assert [report["status"] for report in cloud.statuses] == ["Succeeded"]
-    assert len(cloud.invoked) == 2
+    assert len(cloud.invoked) == 3

@@ -3,7 +3,7 @@
 import re
 import subprocess
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,13 @@ from tests.processes import tool
 
 ROOT = Path(__file__).parents[2]
 PARAMETER = re.compile(r"\$\{([A-Za-z]+)\}")
+CONFIG = tomllib.loads((ROOT / "samconfig.toml").read_text(encoding="utf-8"))
+del CONFIG["version"]
 CREDENTIALS = {"AWS_DEFAULT_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
 NOT_PUBLISHED = {
     *("AlarmEmail", "LogRetentionDays", "LatencyAlarmMilliseconds", "RequestsPerSecond", "RequestBurst"),
     *("DeploymentType", "ProvisionedConcurrency", "ReservedConcurrency", "BundleBucket", "BundlePrefix"),
-    *("BakedBundles", "Fetch"),
+    *("BakedBundles", "Fetch", "ImageTag", "ExpectedModels"),
 }
 """Parameters that a published version does not freeze, or that change its image and so publish one anyway."""
 
@@ -109,6 +111,11 @@ def test_every_parameter_is_described_grouped_and_used(template: Any) -> None:
     assert set(template["Parameters"]) <= used
 
 
+def test_no_default_bakes_the_demos_models(template: Any) -> None:
+    assert template["Parameters"]["BakedBundles"]["Default"] == "bundles"
+    assert "ARG BUNDLES=bundles\n" in (ROOT / "Dockerfile.lambda").read_text(encoding="utf-8")
+
+
 def test_only_the_digests_must_be_given(template: Any) -> None:
     assert [name for name, parameter in template["Parameters"].items() if "Default" not in parameter] == [
         "TokenDigests"
@@ -125,6 +132,12 @@ def test_only_the_digests_must_be_given(template: Any) -> None:
         ("CorsOrigins", ["", "*", "https://a.org,http://localhost:3000"], ["a.org", "https://a.org/", "https://a b"]),
         ("BundleBucket", ["", "my-models"], ["s3://my-models", "models/nlu"]),
         ("BundlePrefix", ["", "nlu", "nlu/v3"], ["/nlu", "nlu/", "*"]),
+        (
+            "ExpectedModels",
+            ["", "intent", f"intent@{'a' * 12},slots"],
+            ["intent@", "a@b", "a,", "a b", "A@" + "F" * 12],
+        ),
+        ("ImageTag", ["latest", "prod"], ["", "a:b", "-a"]),
         ("DefaultLanguage", ["en", "pt-BR"], ["", "english language"]),
         ("AlarmEmail", ["", "ops@example.org"], ["ops"]),
     ],
@@ -228,13 +241,35 @@ def test_the_endpoint_ends_without_a_slash(template: Any) -> None:
     assert template["Outputs"]["Endpoint"]["Value"]["Fn::Sub"].endswith("${AWS::URLSuffix}")
 
 
-def test_the_configuration_names_parameters_of_the_template(template: Any) -> None:
-    config = tomllib.loads((ROOT / "samconfig.toml").read_text(encoding="utf-8"))
-    for environment in ("default", "dev", "prod"):
-        deploy = config[environment]["deploy"]["parameters"]
-        assert deploy["resolve_image_repos"]
-        for override in deploy.get("parameter_overrides", []):
-            name, _, value = override.partition("=")
+def overrides(parameters: Mapping[str, Any]) -> dict[str, str]:
+    """Return the template's parameters that a section of samconfig.toml gives."""
+    return dict(override.split("=", 1) for override in parameters.get("parameter_overrides", []))
+
+
+@pytest.mark.parametrize("environment", ["default", "dev", "prod", "demo"])
+def test_the_configuration_names_parameters_of_the_template(template: Any, environment: str) -> None:
+    config = CONFIG[environment]
+    assert config["deploy"]["parameters"]["resolve_image_repos"]
+    for command in ("build", "deploy"):
+        for name, value in overrides(config[command]["parameters"]).items():
             parameter = template["Parameters"][name]
             assert value in map(str, parameter.get("AllowedValues", [value]))
             assert name != "TokenDigests"
+
+
+def test_each_environment_builds_what_it_deploys_and_only_the_demo_builds_the_demos_models(template: Any) -> None:
+    build_only = set(values(template["Resources"]["Function"]["Metadata"], "Ref"))
+    builds, stacks = [], []
+    for environment, config in CONFIG.items():
+        build, deploy = config["build"]["parameters"], config["deploy"]["parameters"]
+        given = overrides(build)
+        assert given["BakedBundles"] == ("examples/bundles" if environment == "demo" else "bundles")
+        assert "Fetch" in given
+        assert given.get("Architecture") == overrides(deploy).get("Architecture")
+        assert not build_only & set(overrides(deploy))
+        folder = build.get("build_dir", ".aws-sam/build")
+        assert deploy.get("template_file", ".aws-sam/build/template.yaml") == f"{folder}/template.yaml"
+        builds.append((folder, given.get("ImageTag", "latest")))
+        stacks.append(config["global"]["parameters"]["stack_name"])
+    for distinct in (stacks, *zip(*builds, strict=True)):
+        assert len(set(distinct)) == len(CONFIG)

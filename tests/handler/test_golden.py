@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from deploy.pre_traffic import parse_models
 from handler.__main__ import main
-from handler.golden import replay
+from handler.bundle import read_bundle
+from handler.golden import expected_models, replay, seals
 from handler.predictor import load_predictors
 from tests.bundles import INTENT, TAGGER, edit_manifest, write_bundle
 
@@ -30,7 +32,16 @@ def bundle(tmp_path: Path) -> Path:
 def test_equal_labels(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert replay(load_predictors([bundle])) == {"checked": 2, "changed": []}
     assert main(["check", str(bundle)]) == 0
-    assert "nlu: 2 rows answered as when they were exported." in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "nlu: 2 rows answered as when they were exported." in out
+    assert f"ExpectedModels=nlu@{read_bundle(bundle).seal[:12]}\n" in out
+
+
+def test_models_are_named_with_their_seals(bundle: Path, tmp_path: Path) -> None:
+    other = write_bundle(tmp_path / "intent", INTENT)
+    predictors = load_predictors([bundle, other])
+    assert seals(predictors) == {"nlu": read_bundle(bundle).seal, "intent": read_bundle(other).seal}
+    assert parse_models(expected_models(predictors)) == {name: seal[:12] for name, seal in seals(predictors).items()}
 
 
 def test_a_label_that_changed_is_named_and_the_words_are_not(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
