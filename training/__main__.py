@@ -44,15 +44,21 @@ files, told by their ending, and within JSON by their content:
   .jsonl .parquet one row for each text
 
 The dataset has the columns text, intent, slots, language, any other traits, and split (0 train, 1 validation, 2 test).
-slots holds one BIO tag for each word. A slot is placed by its offsets where the file has them; otherwise its value, a
-synonym or a value of its lookup table is looked for in the text. Where a value is not found, the row keeps its intent
-and has no slots. Of several files, the synonyms of each serve all.
+slots holds one BIO tag for each word. A slot is where its offsets say, if they fall on borders of words; otherwise its
+value, a synonym or a value of its lookup table is looked for in the text. Where a value is not found, or several times,
+the row keeps its intent and has no slots. Of several files, the synonyms of each serve all.
+
+An entity that never has offsets, in a file whose other entities always have, is a trait. So is a column whose values
+are not parts of the texts. --slot and --trait decide otherwise, --ignore leaves a column or an entity out.
+--validation and --test take files whose rows are all for one part; a part without a file is taken from the other rows.
 
 examples:
   python -m training import nlpsample.json --output data.csv
   python -m training import nlu.yml more.csv --language en --output data.csv --report report.json
   python -m training import samples.csv --column text=question --column intent=label --output data.jsonl
+  python -m training import train.json --test test.json --output data.csv
   python -m training import samples.csv --slot city --trait mood --split 0.7,0.15,0.15 --output data.parquet
+  python -m training import samples.csv --ignore norm --output data.csv
 
 Read the report on stderr: it names each row that was dropped or mended. Then train:
   python -m training fit --config intent-lstm --dataset data.csv --output runs/intent
@@ -136,21 +142,25 @@ def _accuracy(given: str) -> float:
 
 
 def _import(options: argparse.Namespace) -> None:
-    from training.imports.importing import ImportOptions, import_files
+    from training.imports.importing import import_files
+    from training.imports.options import ImportOptions
 
     for path in filter(None, (options.output, options.report)):
         if path.exists() and not options.overwrite:
             raise DatasetError(f"{path} exists: give another name, or --overwrite.")
-        if any(path.resolve() == file.resolve() for file in options.files):
+        if any(path.resolve() == file.resolve() for file in [*options.files, *options.validation, *options.test]):
             raise DatasetError(f"{path} is read and would be written: give another name.")
     import_options = ImportOptions(
         language=options.language,
         split=None if options.no_split else options.split,
+        validation=tuple(options.validation),
+        test=tuple(options.test),
         seed=options.seed,
         keep_none=options.keep_none,
         drop_duplicates=options.drop_duplicates,
         slots=frozenset(options.slot),
         traits=frozenset(options.trait),
+        ignored=frozenset(options.ignore),
         columns={found: name for name, found in options.column},
     )
     report = import_files(options.files, options.output, import_options)
@@ -188,6 +198,15 @@ def _add_import(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         metavar="TRAIN,VALID,TEST",
         help="fractions of the rows (0.8,0.1,0.1, unless the files bring a split of their own)",
     )
+    for part in ("validation", "test"):
+        parser.add_argument(
+            f"--{part}",
+            action="append",
+            default=[],
+            type=Path,
+            metavar="FILE",
+            help=f"training data whose rows are all for {part}, as Hexabot's export of test samples; may be repeated",
+        )
     parser.add_argument("--no-split", action="store_true", help="write no column split; training then splits at random")
     parser.add_argument("--seed", type=int, default=42, help="of the split (%(default)s)")
     parser.add_argument(
@@ -198,6 +217,9 @@ def _add_import(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     )
     parser.add_argument(
         "--trait", action="append", default=[], metavar="NAME", help="a column or entity that is a trait"
+    )
+    parser.add_argument(
+        "--ignore", action="append", default=[], metavar="COLUMN", help="a column or entity to leave out"
     )
     parser.add_argument("--keep-none", action="store_true", help="keep the intent 'none' as a class of its own")
     parser.add_argument("--drop-duplicates", action="store_true", help="keep the first of rows that are the same")

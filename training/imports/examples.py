@@ -18,7 +18,7 @@ class Example:
 
     place: the file and what its rows are called ("data.csv line"); row: counted from 1. entities: None where the file
     says nothing of slots. tags: the file's own BIO tags, later the dataset's; "" is not known. broken: why the entities
-    could not be read.
+    could not be read. part: the part of the split that the row's file was given for; None for a row to spread.
     """
 
     place: str
@@ -31,6 +31,7 @@ class Example:
     entities: list[Entity] | None = None
     traits: dict[str, str] = field(default_factory=dict)
     broken: str = ""
+    part: int | None = None
 
 
 @dataclass

@@ -34,15 +34,24 @@ def read_fractions(given: str) -> tuple[float, ...]:
 def own_splits(examples: Sequence[Example]) -> list[int] | None:
     """Return the splits that the rows bring along; None unless all of them do, with some to train and to validate."""
     numbers = {str(part): part for part in PARTS} | NAMES
-    splits = [numbers.get(example.split.casefold()) for example in examples]
+    splits = [numbers.get(example.split.casefold()) if example.part is None else example.part for example in examples]
     known = [split for split in splits if split is not None]
     return known if len(known) == len(splits) and {TRAIN, VALIDATION} <= set(known) else None
 
 
-def spread(examples: Sequence[Example], fractions: Sequence[float], seed: int) -> list[int] | None:
+def spread(
+    examples: Sequence[Example], fractions: Sequence[float], seed: int, *, validated: bool = False
+) -> list[int] | None:
     """Return the split of each row: by intent, or else by language, with duplicates and templates kept together.
 
-    Returns None if the rows are so alike that nothing could be validated on.
+    Args:
+        examples: Rows with their labels.
+        fractions: Of train, validation and test.
+        seed: Of the choice.
+        validated: Whether there are other rows to validate on.
+
+    Returns:
+        For each row 0, 1 or 2; None if the rows are so alike that nothing could be validated on.
     """
     strata: dict[str, list[Group]] = defaultdict(list)
     for group in groups(examples):
@@ -53,7 +62,36 @@ def spread(examples: Sequence[Example], fractions: Sequence[float], seed: int) -
         for group, part in _dealt(strata[label], fractions, totals, generator):
             for position in group:
                 splits[position] = part
-    return splits if _with_validation(splits, list(strata.values()), fractions) else None
+    _fill_empty_parts(splits, list(strata.values()), fractions)
+    return splits if validated or VALIDATION in splits else None
+
+
+def spread_rest(examples: Sequence[Example], fractions: Sequence[float], seed: int) -> list[int]:
+    """Return the split of each row, where whole files were given for validation, the test, or both.
+
+    Args:
+        examples: Rows; those whose `part` is None are spread over training and the parts that no file was given for.
+        fractions: Of train, validation and test; those of parts that have a file do not count.
+        seed: Of the choice.
+
+    Returns:
+        For each row 0, 1 or 2.
+
+    Raises:
+        DatasetError: If no row is left to train on, or to validate on.
+    """
+    given = {example.part for example in examples}
+    rest = [example for example in examples if example.part is None]
+    kept = [0.0 if part in given else fraction for part, fraction in zip(PARTS, fractions, strict=True)]
+    total = sum(kept)
+    dealt = iter(spread(rest, [fraction / total for fraction in kept], seed, validated=VALIDATION in given) or ())
+    splits = [next(dealt, -1) if example.part is None else example.part for example in examples]
+    if TRAIN not in splits:
+        raise DatasetError(
+            f"Found {len(rest)} rows to train on, too few or too alike to take some for validation: "
+            "give a file with other rows by --validation FILE."
+        )
+    return splits
 
 
 def groups(examples: Sequence[Example]) -> list[Group]:
@@ -115,12 +153,11 @@ def _dealt(
     return dealt
 
 
-def _with_validation(splits: list[int], strata: Sequence[list[Group]], fractions: Sequence[float]) -> bool:
-    """Move the smallest groups out of training if a part has no row. Returns whether there are rows to validate on."""
+def _fill_empty_parts(splits: list[int], strata: Sequence[list[Group]], fractions: Sequence[float]) -> None:
+    """Move the smallest groups out of training if a part has no row."""
     for part in (VALIDATION, TEST):
         if fractions[part] and part not in splits:
             candidates = [group for stratum in strata for group in stratum if splits[group[0]] == TRAIN]
             if len(candidates) > 1:
                 for position in min(candidates, key=len):
                     splits[position] = part
-    return VALIDATION in splits

@@ -48,7 +48,7 @@ def test_hexabots_export_by_another_helper(tmp_path: Path) -> None:
     assert rows[8]["intent"] == ""
     assert [row["language"] for row in rows[:4]] == ["en", "en", "", "fr"]
     assert rows[0]["mood"] == "neutral"
-    assert report["columns"]["mood"].startswith("a trait: 0 of 2 values stand in the text")
+    assert report["columns"]["mood"].startswith("a trait: 0 of 2 values are parts of the text")
     assert report["counts"]["entity"] == {"city": 7, "origin": 1}
 
 

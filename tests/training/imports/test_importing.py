@@ -1,5 +1,6 @@
 """`python -m training import`: broken files, what is written and what is not, and what comes next."""
 
+import json
 import os
 import re
 import subprocess
@@ -90,7 +91,7 @@ def test_a_failed_writing_leaves_the_old_dataset(
         raise OSError(28, "No space left on device")
 
     source, output = written(tmp_path, "in.csv", "text,intent\na,b\n"), written(tmp_path, "data.csv", "old")
-    monkeypatch.setattr("training.imports.importing._write_csv", fail)
+    monkeypatch.setattr("training.imports.writing._write_csv", fail)
     assert main(["import", str(source), "--output", str(output), "--overwrite"]) == 1
     assert "data.csv cannot be written: No space left on device." in capsys.readouterr().err
     assert (output.read_text(), len([*tmp_path.iterdir()])) == ("old", 2)
@@ -139,6 +140,23 @@ def test_importing_is_light(light: dict[str, str], tmp_path: Path) -> None:
     assert (found.returncode, found.stdout) == (0, "")
     assert "Kept 12 rows, dropped 3." in found.stderr
     assert "Next: python -m training fit --config intent-lstm" in found.stderr
+
+
+def test_the_same_files_give_the_same_bytes(light: dict[str, str], tmp_path: Path) -> None:
+    """Ties between entities at one place, and everything else in the test's data, whatever order a set has."""
+    names = [f"name{i}" for i in range(8)]
+    tie = [{"entity": name, "value": "Rome", "start": 3, "end": 7} for name in names]
+    loose = [{"entity": name, "value": "Oslo"} for name in names]
+    data = [{"text": "to Rome", "intent": "a", "entities": tie}, {"text": "to Oslo", "intent": "a", "entities": loose}]
+    files = [written(tmp_path, "ties.json", json.dumps(data)), *sorted(DATA.iterdir())]
+    results = []
+    for seed in ("0", "1", "2"):
+        output, report = tmp_path / f"{seed}.csv", tmp_path / f"{seed}.json"
+        found = run([*files, "--output", output, "--report", report], {**light, "PYTHONHASHSEED": seed})
+        assert found.returncode == 0, found.stderr
+        results.append((output.read_bytes(), report.read_bytes()))
+    assert results[0] == results[1] == results[2]
+    assert results[0][0].splitlines()[1:3] == [b"to Rome,a,O B-name0,,,0", b"to Oslo,a,O B-name0,,,0"]
 
 
 def test_help_teaches(light: dict[str, str]) -> None:

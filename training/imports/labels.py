@@ -1,0 +1,89 @@
+"""The labels of examples: intents and languages as training takes them, and slots as one tag for each word."""
+
+import re
+from collections.abc import Sequence
+
+from training.imports.examples import Example, Source, Vocabulary
+from training.imports.hexabot import are_shifted, slots_written_by_helper
+from training.imports.options import ImportOptions
+from training.imports.report import Report, identical_examples
+from training.imports.spans import UNKNOWN_SLOTS, UNREADABLE, Note, place_entities
+from training.imports.tags import read_tags, tags_of
+
+NO_LABEL = "no label: neither intent, language, slots nor a trait"
+DUPLICATE = "the same text and labels as an earlier row"
+NONE_INTENT = "intent 'none', which Hexabot passes over; the row has no intent now (--keep-none keeps it as a class)"
+QUALIFIED = "role or group of an entity, which a dataset has no place for; name the entity by it, as [Paris](origin)"
+SHIFTED = "Hexabot's tags are of other words, since white space is doubled; export with offsets"
+NO_CODE = "language that is no code, as en or pt-BR are; Hexabot will not know it"
+LANGUAGE_CODE = re.compile("[a-z]{2,3}([-_][A-Za-z0-9]+)*")
+
+
+def labelled(
+    sources: Sequence[Source], vocabulary: Vocabulary, options: ImportOptions, report: Report
+) -> list[Example]:
+    """Return the examples that have a label, with their tags."""
+    examples = []
+    for source in sources:
+        for example in source.examples:
+            if qualified := [f"{each.name} ({each.qualifier})" for each in example.entities or () if each.qualifier]:
+                report.note(QUALIFIED, example, ", ".join(qualified))
+            _tag(example, source, vocabulary, report)
+            if example.intent == "none" and not options.keep_none:
+                report.note(NONE_INTENT, example, example.text)
+                example.intent = ""
+            if example.intent or example.language or example.tags or example.traits:
+                _complete_language(example, options.language, report)
+                examples.append(example)
+            else:
+                report.drop(NO_LABEL, example)
+    if options.drop_duplicates:
+        repeated = {id(each) for alike in identical_examples(examples) for each in alike[1:]}
+        for example in examples:
+            if id(example) in repeated:
+                report.drop(DUPLICATE, example)
+        examples = [example for example in examples if id(example) not in repeated]
+    return examples
+
+
+def _complete_language(example: Example, language: str, report: Report) -> None:
+    """Fill a missing language; report one that Hexabot would not know."""
+    if example.language and not LANGUAGE_CODE.fullmatch(example.language):
+        report.note(NO_CODE, example, example.language)
+    example.language = example.language or language
+
+
+def _tag(example: Example, source: Source, vocabulary: Vocabulary, report: Report) -> None:
+    """Give an example the tags of its words; none if they cannot be known."""
+    unknown = False
+
+    def note(finding: str, found: str) -> None:
+        nonlocal unknown
+        unknown = unknown or finding in UNKNOWN_SLOTS
+        report.note(finding, example, found)
+
+    if example.broken:
+        note(UNREADABLE, example.broken)
+    elif example.entities or (example.entities is not None and not example.tags):
+        spans = place_entities(example.text, example.entities, vocabulary, source.units, note)
+        example.tags = " ".join(tags_of(example.text, spans, note))
+    elif example.tags:
+        example.tags = " ".join(_given_tags(example, source, note))
+    if unknown:
+        example.tags = ""
+
+
+def _given_tags(example: Example, source: Source, note: Note) -> list[str]:
+    """Return the tags that a file gives; none if they do not fit."""
+    if source.rewritten_tags:
+        spans = slots_written_by_helper(example.text, example.tags)
+        if spans is not None:
+            return tags_of(example.text, spans, note)
+        if are_shifted(example.text):
+            note(UNREADABLE, f"{SHIFTED}: {example.text[:60]!r}")
+            return []
+    tags = read_tags(example.text, example.tags)
+    if tags is None:
+        words = len(example.text.split())
+        note(UNREADABLE, f"expected {words} BIO tags for {example.text[:60]!r}, found {example.tags[:60]!r}")
+    return tags or []
