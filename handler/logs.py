@@ -46,9 +46,15 @@ def configure(level: str, stream: TextIO | None = None, *, version: str = "") ->
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-def log(message: str, **fields: Any) -> None:
-    """Log a line with fields."""
-    LOGGER.info(message, extra={"fields": fields})
+def log(message: str, *, level: int = logging.INFO, **fields: Any) -> None:
+    """Log a line with fields.
+
+    Args:
+        message: What happened, in words that alarms can look for.
+        level: One of the levels of `logging`.
+        **fields: What the line holds besides; never an utterance or a token.
+    """
+    LOGGER.log(level, message, extra={"fields": fields})
 
 
 def log_failure(message: str, error: BaseException) -> None:

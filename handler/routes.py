@@ -1,5 +1,6 @@
 """The routes, once, whoever carries them: tokens, limits, errors as JSON, one log line a request."""
 
+import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -97,6 +98,8 @@ class Routes:
         timings = {"models": outcome.milliseconds, "failed": outcome.failed} if outcome.milliseconds else {}
         log(
             "request",
+            # What the deployment's alarms count is logged even where the lines of other requests are not.
+            level=logging.WARNING if status == 401 or outcome.failed else logging.INFO,
             method=request.method,
             path=request.path if status != 404 else None,
             status=status,

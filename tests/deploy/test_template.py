@@ -3,17 +3,15 @@
 import re
 import subprocess
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from tests.deploy.template import ROOT, load, referred, values
 from tests.processes import tool
 
-ROOT = Path(__file__).parents[2]
-PARAMETER = re.compile(r"\$\{([A-Za-z]+)\}")
 CONFIG = tomllib.loads((ROOT / "samconfig.toml").read_text(encoding="utf-8"))
 del CONFIG["version"]
 CREDENTIALS = {"AWS_DEFAULT_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
@@ -25,26 +23,9 @@ NOT_PUBLISHED = {
 """Parameters that a published version does not freeze, or that change its image and so publish one anyway."""
 
 
-class Loader(yaml.SafeLoader):
-    """YAML with CloudFormation's short forms: `!Ref x` is {"Ref": "x"}."""
-
-
-def _short_form(loader: Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
-    if isinstance(node, yaml.ScalarNode):
-        value: Any = loader.construct_scalar(node)
-    elif isinstance(node, yaml.SequenceNode):
-        value = loader.construct_sequence(node, deep=True)
-    else:
-        raise TypeError(f"!{suffix} of a mapping")
-    return {suffix if suffix in {"Ref", "Condition"} else f"Fn::{suffix}": value}
-
-
-Loader.add_multi_constructor("!", _short_form)
-
-
 @pytest.fixture(scope="module")
 def template() -> Any:
-    return yaml.load((ROOT / "template.yaml").read_text(encoding="utf-8"), Loader)
+    return load()
 
 
 @pytest.fixture(scope="module")
@@ -58,24 +39,6 @@ def run_tool(environment: str, name: str, *arguments: str) -> subprocess.Complet
         cwd=ROOT, env={"PATH": "/usr/bin:/bin", "HOME": str(Path.home()), "SAM_CLI_TELEMETRY": "0", **CREDENTIALS},
         capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
-
-
-def values(node: Any, key: str) -> Iterator[Any]:
-    """Yield every value that stands under a key, however deep."""
-    if isinstance(node, dict):
-        for name, inner in node.items():
-            if name == key:
-                yield inner
-            yield from values(inner, key)
-    elif isinstance(node, list):
-        for inner in node:
-            yield from values(inner, key)
-
-
-def referred(node: Any) -> set[str]:
-    """Return every name that a part of the template refers to."""
-    subs = [sub if isinstance(sub, str) else sub[0] for sub in values(node, "Fn::Sub")]
-    return {*values(node, "Ref"), *(name for sub in subs for name in PARAMETER.findall(sub))}
 
 
 @pytest.mark.integration
@@ -130,8 +93,8 @@ def test_only_the_digests_must_be_given(template: Any) -> None:
     [
         ("TokenDigests", ["a" * 64, f"{'a' * 64},{'0' * 64}"], ["", "secret", "A" * 64, "a" * 63, f"{'a' * 64},"]),
         ("CorsOrigins", ["", "*", "https://a.org,http://localhost:3000"], ["a.org", "https://a.org/", "https://a b"]),
-        ("BundleBucket", ["", "my-models"], ["s3://my-models", "models/nlu"]),
-        ("BundlePrefix", ["", "nlu", "nlu/v3"], ["/nlu", "nlu/", "*"]),
+        ("BundleBucket", ["", "my-models", "new,old"], ["s3://my-models", "models/nlu", "new,", "a1b,c2d,e3f"]),
+        ("BundlePrefix", ["", "nlu", "nlu/v4,nlu/v3"], ["/nlu", "nlu/", "*", "nlu,", "a,b,c"]),
         (
             "ExpectedModels",
             ["", "intent", f"intent@{'a' * 12},slots"],
@@ -191,39 +154,6 @@ def test_the_image_is_built_with_arguments_that_its_file_knows(template: Any) ->
     given = template["Resources"]["Function"]["Metadata"]["DockerBuildArgs"]
     known = re.findall(r"^ARG (\w+)", (ROOT / "Dockerfile.lambda").read_text(encoding="utf-8"), re.MULTILINE)
     assert set(given) <= set(known)
-
-
-def test_a_deployment_is_checked_and_watched(template: Any, function: Any) -> None:
-    preference = function["DeploymentPreference"]
-    assert preference["Hooks"] == {"PreTraffic": {"Ref": "PreTrafficCheck"}}
-    for alarm in preference["Alarms"]:
-        dimensions = template["Resources"][alarm["Ref"]]["Properties"]["Dimensions"]
-        assert {"Fn::GetAtt": "Function.Version.Version"} in [dimension["Value"] for dimension in dimensions]
-    hook = template["Resources"]["PreTrafficCheck"]["Properties"]
-    assert hook["FunctionName"]["Fn::Sub"].startswith("CodeDeployHook_")
-    assert hook["DeploymentPreference"] == {"Enabled": False}
-
-
-def test_the_alarm_on_failed_requests_counts_what_the_handler_logs(template: Any) -> None:
-    counted = template["Resources"]["FailedRequestsFilter"]["Properties"]
-    (metric,) = counted["MetricTransformations"]
-    alarm = template["Resources"]["NewVersionFailures"]["Properties"]
-    assert [alarm["Namespace"], alarm["MetricName"]] == [metric["MetricNamespace"], metric["MetricName"]]
-    assert [each["Name"] for each in alarm["Dimensions"]] == [each["Key"] for each in metric["Dimensions"]]
-    # tests/handler/test_logs.py looks for this line.
-    assert (counted["FilterPattern"], metric["Dimensions"][0]["Value"]) == (
-        '{ $.message = "request failed" }',
-        "$.version",
-    )
-
-
-def test_roles_allow_single_things(template: Any) -> None:
-    for policy in values(template["Resources"], "PolicyDocument"):
-        for statement in policy["Statement"]:
-            actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
-            assert not [action for action in actions if "*" in action]
-            assert statement["Resource"] != "*"
-    assert not list(values(template["Resources"], "ManagedPolicyArns"))
 
 
 def test_logs_are_kept_as_long_as_asked(template: Any) -> None:

@@ -1,0 +1,150 @@
+"""What stops a deployment: the check before traffic, and alarms on what the real handler logs."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handler.auth import new_token
+from handler.hexabot import Service
+from tests.bundles import CRASH, INTENT, LANGUAGE, write_bundle
+from tests.deploy.template import load
+from tests.handler.deployment import deploy
+from tests.hexabot_client import multipart
+
+TEMPLATE: Any = load()
+RESOURCES = TEMPLATE["Resources"]
+TERM = re.compile(r'\$\.(\w+)(\[0\])? = ("[^"]*"|\d+)')
+TOKEN, DIGEST = new_token()
+
+
+def matches(pattern: str, line: dict[str, Any]) -> bool:
+    """Tell whether a log line matches a pattern of CloudWatch's, of those that the template uses."""
+    terms = pattern.removeprefix("{ ").removesuffix(" }").split(" && ")
+    for name, first, wanted in (TERM.fullmatch(term).groups() for term in terms):  # type: ignore[union-attr]
+        found = line.get(name)
+        if first:
+            found = found[0] if found else None
+        expected = json.loads(wanted)
+        if found is None or (found != expected and expected != "*"):
+            return False
+    return True
+
+
+def counted(lines: list[dict[str, Any]], name: str) -> list[dict[str, str]]:
+    """Return the dimensions of each data point that a metric filter makes of a log."""
+    (metric,) = RESOURCES[name]["Properties"]["MetricTransformations"]
+    dimensions = metric.get("Dimensions", [])
+    return [
+        {each["Key"]: line[each["Value"].removeprefix("$.")] for each in dimensions}
+        for line in lines
+        if matches(RESOURCES[name]["Properties"]["FilterPattern"], line)
+    ]
+
+
+FILTERS = ("FailedRequestsFilter", "UnauthorizedFilter", "VersionFailedModelsFilter", "FailedModelsFilter")
+V7 = {"Version": "7"}
+
+
+@pytest.mark.parametrize("level", TEMPLATE["Parameters"]["LogLevel"]["AllowedValues"])
+@pytest.mark.parametrize(
+    ("text", "token", "broken", "status", "points"),
+    [
+        ("fly", TOKEN, False, 200, [[], [], [], []]),
+        ("fly", "wrong", False, 401, [[], [V7], [], []]),
+        (f"fly {CRASH}", TOKEN, False, 200, [[], [], [V7], [{}]]),
+        ("fly", TOKEN, True, 500, [[V7], [], [], []]),
+    ],
+    ids=["right", "wrong token", "failed model", "failed request"],
+)
+def test_the_filters_count_what_the_handler_logs(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    level: str,
+    text: str,
+    token: str,
+    broken: bool,
+    status: int,
+    points: list[list[dict[str, str]]],
+) -> None:
+    for head in (LANGUAGE, INTENT):
+        write_bundle(tmp_path / head.name, head, breaking=head is INTENT)
+    environ = {"NLU_TOKEN_DIGESTS": DIGEST, "NLU_LOG_LEVEL": level, "AWS_LAMBDA_FUNCTION_VERSION": "7"}
+    send = deploy(tmp_path, NLU_OPEN="", **environ)
+    if broken:
+        monkeypatch.delattr(Service, "predict")
+    content_type, body = multipart({"text": text})
+    answer = send("POST", "/predict", body, query=f"token={token}", headers={"content-type": content_type})
+    assert answer.status == status
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [counted(lines, name) for name in FILTERS] == points
+
+
+def metrics(alarm: Any) -> list[Any]:
+    """Return the metrics that an alarm reads: its own, or those of its expression."""
+    if "Metrics" not in alarm:
+        return [alarm]
+    return [metric["MetricStat"]["Metric"] for metric in alarm["Metrics"] if "MetricStat" in metric]
+
+
+def test_a_deployment_is_checked_and_watched() -> None:
+    preference = RESOURCES["Function"]["Properties"]["DeploymentPreference"]
+    assert preference["Hooks"] == {"PreTraffic": {"Ref": "PreTrafficCheck"}}
+    watched = [alarm["Ref"] for alarm in preference["Alarms"]]
+    assert watched == [name for name in RESOURCES if name.startswith("NewVersion")]
+    for alarm in watched:
+        for metric in metrics(RESOURCES[alarm]["Properties"]):
+            assert {"Fn::GetAtt": "Function.Version.Version"} in [each["Value"] for each in metric["Dimensions"]]
+    hook = RESOURCES["PreTrafficCheck"]["Properties"]
+    assert hook["FunctionName"]["Fn::Sub"].startswith("CodeDeployHook_")
+    assert hook["DeploymentPreference"] == {"Enabled": False}
+
+
+def test_every_metric_of_a_log_is_read_by_an_alarm_that_exists_only_with_its_dimensions() -> None:
+    made = {}
+    for resource in RESOURCES.values():
+        if resource["Type"] == "AWS::Logs::MetricFilter":
+            (metric,) = resource["Properties"]["MetricTransformations"]
+            assert metric["MetricNamespace"] == {"Ref": "AWS::StackName"}
+            made[metric["MetricName"]] = {each["Key"] for each in metric.get("Dimensions", [])}
+    alarms = [item["Properties"] for item in RESOURCES.values() if item["Type"] == "AWS::CloudWatch::Alarm"]
+    read = {
+        metric["MetricName"]: {each["Name"] for each in metric.get("Dimensions", [])}
+        for alarm in alarms
+        for metric in metrics(alarm)
+        if metric["Namespace"] == {"Ref": "AWS::StackName"}
+    }
+    assert read == {name: keys for name, keys in made.items() if name != "ColdStart"}
+
+
+@pytest.mark.parametrize(
+    ("alarm", "bad", "everything", "rings"),
+    [
+        ("NewVersionUnauthorized", 10, 10, True),
+        ("NewVersionUnauthorized", 1, 1, True),
+        ("NewVersionUnauthorized", 4, 10, False),
+        ("NewVersionFailedModels", 10, 10, True),
+        ("NewVersionFailedModels", 1, 10, True),
+        ("NewVersionFailedModels", 1, 100, False),
+        ("ApiClientErrors", 60, 100, True),
+        ("ApiClientErrors", 3, 100, False),
+    ],
+)
+def test_shares_that_ring(alarm: str, bad: int, everything: int, rings: bool) -> None:
+    properties = RESOURCES[alarm]["Properties"]
+    (expression,) = (metric["Expression"] for metric in properties["Metrics"] if "Expression" in metric)
+    one, other = re.fullmatch(r"100 \* (\w+) / (\w+)", expression).groups()  # type: ignore[union-attr]
+    found = {one: bad, other: everything}
+    ids = [metric["Id"] for metric in properties["Metrics"] if "MetricStat" in metric]
+    assert sorted(found) == sorted(ids) == ["all", "bad"]
+    assert (100 * found["bad"] / found["all"] >= properties["Threshold"]) is rings
+    assert properties["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
+
+
+def test_people_are_told_of_4xx() -> None:
+    alarm = RESOURCES["ApiClientErrors"]["Properties"]
+    assert [metric["MetricName"] for metric in metrics(alarm)] == ["4xx", "Count"]
+    assert {"Fn::If": ["SendsMail", {"Ref": "AlarmTopic"}, {"Ref": "AWS::NoValue"}]} in alarm["AlarmActions"]
