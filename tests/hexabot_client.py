@@ -14,6 +14,8 @@ from urllib.parse import quote_plus
 BOUNDARY = "axios-1.7.7-boundary-oRwoVlEFTmhZPUcEqJDsWm4tK"
 HARD_CODED_CONFIDENCE = 0.5
 """A slot must be surer than this, whatever the helper's threshold."""
+NO_ENTITIES = ("O", "<SOS>", "<EOS>")
+"""Names that the helper never takes for an entity."""
 
 
 class LostAnswerError(Exception):
@@ -62,9 +64,10 @@ def understand(text: str, answer: Any, threshold: float = 0.1) -> Understanding:
     language = models.get("language")
     if not isinstance(language, dict) or "predictions" not in language:
         raise LostAnswerError("language is missing or failed")
-    kept = {name: _trait(name, models[name]) for name in ("language", "intent") if name in models}
-    slots = _slots(text, models["slots"], threshold) if "slots" in models else []
-    return Understanding({name: trait for name, trait in kept.items() if trait is not None}, slots)
+    read = {name: _trait(name, models[name]) for name in ("language", "intent") if name in models}
+    traits = {name: trait for name, trait in read.items() if trait is not None and trait.confidence >= threshold}
+    slots = _slots(text, models["slots"]) if "slots" in models else []
+    return Understanding(traits, [slot for slot in slots if slot.confidence >= threshold])
 
 
 def _refuse_constant(name: str) -> None:
@@ -79,8 +82,8 @@ def _trait(name: str, result: Mapping[str, Any]) -> Trait | None:
     return None if confidence is None else Trait(label, confidence)
 
 
-def _slots(text: str, result: Mapping[str, Any], threshold: float) -> list[Slot]:
-    """Read spans of tags: tag i + 1 belongs to word i, a span begins with `B-`, and its confidence stands there."""
+def _slots(text: str, result: Mapping[str, Any]) -> list[Slot]:
+    """Read spans of tags. Tag i + 1 belongs to word i; a span begins with `B-`, where its confidence is read."""
     columns = result.get("predictions")
     if not isinstance(columns, dict):
         raise LostAnswerError("slots failed")
@@ -88,24 +91,31 @@ def _slots(text: str, result: Mapping[str, Any], threshold: float) -> list[Slot]
     if len(tags) != len(probabilities):
         raise LostAnswerError("slots and their probabilities differ in length")
     words = text.split(" ")
-    found = _spans(tags[1 : len(words) + 1])
     slots = [
-        Slot(entity, " ".join(words[start:end]), probabilities[start + 1], start, end) for entity, start, end in found
+        Slot(tags[span[0] + 1][2:], " ".join(words[i] for i in span), probabilities[span[0] + 1], span[0], span[-1] + 1)
+        for span in _spans(words, tags[1:])
     ]
-    return [slot for slot in slots if (slot.confidence or 0) > HARD_CODED_CONFIDENCE and slot.confidence >= threshold]
+    return [slot for slot in slots if slot.entity not in NO_ENTITIES and (slot.confidence or 0) > HARD_CODED_CONFIDENCE]
 
 
-def _spans(tags: Sequence[str]) -> Iterator[tuple[str, int, int]]:
-    """Yield entity, first word and end of each span; an `I-` that continues nothing is dropped."""
-    start = 0
-    while start < len(tags):
-        end = start + 1
-        if tags[start].startswith("B-"):
-            entity = tags[start][2:]
-            while end < len(tags) and tags[end] == f"I-{entity}":
-                end += 1
-            yield entity, start, end
-        start = end
+def _spans(words: Sequence[str], tags: Sequence[str]) -> Iterator[list[int]]:
+    """Yield the positions of each span's words.
+
+    The helper passes over an empty word, the gap between two spaces, whatever its tag: a span continues behind it. An
+    `I-` that continues nothing is dropped.
+    """
+    span: list[int] = []
+    for position, (word, tag) in enumerate(zip(words, tags, strict=False)):
+        if not word:
+            continue
+        if span and tag == f"I-{tags[span[0]][2:]}":
+            span.append(position)
+            continue
+        if span:
+            yield span
+        span = [position] if tag.startswith("B-") else []
+    if span:
+        yield span
 
 
 def multipart(fields: Mapping[str, str], boundary: str = BOUNDARY) -> tuple[str, bytes]:
