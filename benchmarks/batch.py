@@ -49,6 +49,7 @@ def measured(run: Path, bundle: Path, rounds: int) -> list[list[str]]:
     import pandas as pd
     import torch
 
+    from export.ludwig_library import on_cpu
     from export.model import load_model
     from handler.predictor import Predictor
     from scripts.demo import test_rows
@@ -66,7 +67,8 @@ def measured(run: Path, bundle: Path, rounds: int) -> list[list[str]]:
         dictionaries = table_of_texts.to_dict("records")
 
         def by_ludwig(frame: Any = table_of_texts) -> None:
-            model.predict(dataset=frame, batch_size=ROWS, skip_save_predictions=True)
+            with on_cpu():
+                model.predict(dataset=frame, batch_size=ROWS, skip_save_predictions=True)
 
         def by_bundle(asked: Predictor = predictor, records: Any = dictionaries) -> None:
             asked.predict(records)

@@ -88,6 +88,11 @@ def check(version: str, live: str, expected: str) -> int:
     rows, changed, found = (golden.get(name) for name in ("checked", "changed", "models"))
     if not isinstance(rows, int) or not isinstance(changed, list) or not isinstance(found, dict):
         raise CheckFailedError("The version knows no golden check. Is it an image of this project's handler?")
+    if golden.get("unproven"):
+        raise CheckFailedError(
+            f"The proof of {', '.join(golden['unproven'])} failed when the bundle was exported (--allow-failed-proof). "
+            "Deploy a bundle that passed."
+        )
     if changed:
         raise CheckFailedError(
             f"{len(changed)} labels are not those that Ludwig gave, first {_named(changed[:5])}. "

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 DESCRIPTION = """
 Turn models that Ludwig trained into bundles that the handler serves, and prove that they answer as Ludwig does.
 Each bundle is read back from disk and asked beside LudwigModel.predict, on rows of your own (--dataset) and on odd ones
-(empty, emoji, Arabic, 400 words, ...). A bundle that fails is not written.
+(empty, emoji, Arabic, 400 words, ...). A bundle that fails is not written, and a bundle that exists is not replaced.
 """
 EXAMPLES = """
 examples:
@@ -36,6 +36,8 @@ def main(arguments: Sequence[str]) -> int:
     pairs = list(zip(options.folders[::2], options.folders[1::2], strict=True))
     if options.name and len(pairs) > 1:
         parser.error("--name goes with one model; several are named after their output features")
+    if len({bundle.resolve() for _, bundle in pairs}) < len(pairs):
+        parser.error("two models cannot become one bundle: give each a BUNDLE_DIR of its own")
     try:
         dataset = _check(options, pairs)
         failures = [folder for folder, bundle in pairs if not _export(folder, bundle, dataset, options)]
@@ -55,12 +57,13 @@ def _check(options: argparse.Namespace, pairs: Sequence[tuple[Path, Path]]) -> "
 
     for folder, bundle in pairs:
         find_model_folder(folder, allow_pickle=options.allow_pickle)
-        check_target(bundle)
+        check_target(bundle, force=options.force)
     return read_rows(options.dataset).head(options.max_rows) if options.dataset else None
 
 
 def _export(folder: Path, bundle: Path, dataset: "pd.DataFrame | None", options: argparse.Namespace) -> bool:
-    from export.build import certificate, export_model
+    from export.build import export_model
+    from export.certificate import certificate
     from export.model import load_model
     from export.quantize import QuantizeOptions
 
@@ -76,6 +79,7 @@ def _export(folder: Path, bundle: Path, dataset: "pd.DataFrame | None", options:
             quantize=QuantizeOptions(options.quantize, options.agreement, options.accuracy_loss),
             slot_decoding=options.slot_decoding,
             force=options.force,
+            allow_failed_proof=options.allow_failed_proof,
         )
     except (ExportError, ServingError) as error:
         print(f"error: {folder}: {error}", file=sys.stderr)
@@ -155,7 +159,18 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="read weights that an old Ludwig pickled; give it for models that you trust (docs/legacy-models.md)",
     )
-    parser.add_argument("--force", action="store_true", help="write a bundle that failed; its manifest says so")
+    parser.add_argument(
+        "--force",
+        "--overwrite",
+        action="store_true",
+        help="replace the bundle in BUNDLE_DIR; without it, a bundle that exists is left alone",
+    )
+    parser.add_argument(
+        "--allow-failed-proof",
+        action="store_true",
+        help="write a bundle that failed, to look into it: its manifest says so for good, and `python -m training "
+        "publish`, `python -m handler check` and the check before a deployment refuse it",
+    )
     return parser
 
 

@@ -1,4 +1,7 @@
-"""From a model folder to a proven bundle: describe, write, prove, and only then put it where it was asked for."""
+"""From a model folder to a proven bundle: describe, write, prove, quantize if asked, seal; then move into place.
+
+Each step takes what the step before returned. The bundle's folder is temporary until all of them are done.
+"""
 
 import shutil
 import tempfile
@@ -6,10 +9,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from export.certificate import explain_failure
 from export.console import say
 from export.decoding import with_decoding
 from export.errors import ExportError, ParityError
@@ -18,8 +22,8 @@ from export.graph import write_graph
 from export.inputs import describe_inputs
 from export.model import SourceModel
 from export.outputs import describe_outputs
-from export.parity import Comparison, golden_rows, prove, rows_to_try
-from export.quantize import QuantizeOptions, check_quantizable, quantized
+from export.parity import Proof, Row, agreed, golden_rows, prove, rows_to_try
+from export.quantize import QuantizeOptions, check_quantizable, is_quantized, quantized
 from export.thresholds import with_thresholds
 from handler import __version__
 from handler.bundle import (
@@ -34,6 +38,7 @@ from handler.bundle import (
     is_bundle,
     read_bundle,
 )
+from handler.inputs import InputFeature
 from handler.outputs import Decoding, OutputFeature
 
 if TYPE_CHECKING:
@@ -43,6 +48,14 @@ EXACT = QuantizeOptions()
 UNPROVEN = Parity(
     passed=False, rows=0, odd_rows=0, ids_equal=0, labels_equal=0, max_abs_diff=0.0, tolerance=0.0, worst=[]
 )
+
+
+class Description(NamedTuple):
+    """What a bundle says of its model's features. The files that they read are in the bundle's folder."""
+
+    name: str
+    inputs: list[InputFeature]
+    outputs: list[OutputFeature]
 
 
 def export_model(
@@ -57,75 +70,122 @@ def export_model(
     quantize: QuantizeOptions = EXACT,
     slot_decoding: Decoding | None = None,
     force: bool = False,
+    allow_failed_proof: bool = False,
 ) -> Manifest:
-    """Export a model into a bundle's folder, replacing a bundle that is there.
+    """Export a model into a bundle's folder.
 
-    dataset: rows to prove the bundle on, besides the odd ones. golden: how many of them the bundle keeps, to be asked
-    again before a deployment takes traffic. quantize: whether to try int8, and what it must keep. slot_decoding: in
-    place of what the run's record says. force: write a bundle that failed, which says so itself.
-    Raises UnsupportedError, ExportError, or ParityError; then the folder is as it was.
+    Args:
+        model: What Ludwig trained.
+        bundle: The folder to write. Whatever goes wrong, it stays as it was.
+        name: What the handler calls the model; the names of its outputs by default.
+        dataset: The user's own rows to prove the bundle on, besides the odd ones.
+        license_name: The model's license, for the manifest.
+        graph_format: What runs the graph.
+        golden: How many of the user's own rows the bundle keeps, for the check before a deployment takes traffic.
+        quantize: Whether to try int8, and what it must keep.
+        slot_decoding: How to decode slots; by default as the run's record says.
+        force: Replace a bundle that is there.
+        allow_failed_proof: Write a bundle that failed. Its manifest says so for good, and `publish` and the check
+            before a deployment refuse it.
+
+    Returns:
+        The manifest, read back from the finished bundle.
+
+    Raises:
+        UnsupportedError: A feature cannot be exported.
+        ParityError: The bundle does not answer as its model does.
+        ExportError: The folder is taken, or anything else is wrong with what was given.
     """
-    check_target(bundle)
+    check_target(bundle, force=force)
     with _temporary_folder(bundle) as folder:
-        inputs = describe_inputs(model, folder)
-        outputs = with_thresholds(describe_outputs(model, inputs), model.folder)
-        outputs = with_decoding(outputs, model.training, slot_decoding)
-        name = name or default_name(outputs)
-        say(f"{name}: writing the graph ...")
-        graph = write_graph(model, inputs, outputs, folder, graph_format)
-        manifest = Manifest(
-            schema_version=SCHEMA_VERSION,
-            name=name,
-            graph=graph,
-            inputs=inputs,
-            outputs=outputs,
-            files={path.name: describe_file(path) for path in sorted(folder.iterdir())},
-            provenance=Provenance(
-                ludwig_version=model.ludwig_version,
-                model_sha256=model.weights_sha256,
-                exported_at=datetime.now(UTC).isoformat(timespec="seconds"),
-                exporter_version=__version__,
-                license=license_name,
-                training=model.training,
-            ),
-            parity=UNPROVEN,
-        )
-        (folder / MANIFEST).write_bytes(manifest.to_json())
-        rows = rows_to_try(model, manifest, dataset)
+        description = describe(model, folder, name, slot_decoding)
+        draft = write(model, description, folder, graph_format, license_name)
+        rows = rows_to_try(model, draft, dataset)
         own = [row for row in rows if not row.odd]
         if quantize.mode != "none":
-            check_quantizable(manifest, len(own))
-        parity, comparisons = prove(model, folder, rows)
-        if not parity.passed and not force:
-            raise ParityError(_explain_failure(name, parity, comparisons))
+            check_quantizable(draft, len(own))
+        proof = prove(model, folder, rows)
+        if not proof.parity.passed and not allow_failed_proof:
+            raise ParityError(explain_failure(draft.name, *proof))
         if quantize.mode != "none":
-            manifest = quantized(folder, manifest, own, _labels(model, dataset), quantize)
-            if is_quantized(manifest):
-                parity, comparisons = prove(model, folder, rows)
-                parity = msgspec.structs.replace(parity, promise="agreement", passed=True, tolerance=1.0)
-        manifest = msgspec.structs.replace(manifest, parity=parity, golden=golden_rows(comparisons, golden))
-        (folder / MANIFEST).write_bytes(manifest.to_json())
-        _move_into_place(folder, bundle)
+            draft = quantized(folder, draft, own, _labels(model, dataset), quantize)
+            proof = reproved(model, folder, draft, rows, proof)
+        seal(draft, proof, folder, golden)
+        _move_into_place(folder, bundle, force=force)
     return read_bundle(bundle)
 
 
-def check_target(bundle: Path) -> None:
-    """Raise ExportError if a bundle must not be written there."""
+def describe(model: SourceModel, folder: Path, name: str | None, slot_decoding: Decoding | None) -> Description:
+    """Describe a model's features, and write the vocabularies and tokenizers that they read into a folder.
+
+    Raises UnsupportedError if one cannot be exported, and ExportError if `slot_decoding` does not fit the model.
+    """
+    inputs = describe_inputs(model, folder)
+    outputs = with_thresholds(describe_outputs(model, inputs), model.folder)
+    outputs = with_decoding(outputs, model.training, slot_decoding)
+    return Description(name or default_name(outputs), inputs, outputs)
+
+
+def write(
+    model: SourceModel, description: Description, folder: Path, graph_format: GraphFormat, license_name: str | None
+) -> Manifest:
+    """Write the graph, and a manifest over all files of the folder. Returns the manifest, which proves nothing yet.
+
+    Raises ExportError if the network cannot be traced.
+    """
+    say(f"{description.name}: writing the graph ...")
+    graph = write_graph(model, description.inputs, description.outputs, folder, graph_format)
+    manifest = Manifest(
+        schema_version=SCHEMA_VERSION,
+        name=description.name,
+        graph=graph,
+        inputs=description.inputs,
+        outputs=description.outputs,
+        files={path.name: describe_file(path) for path in sorted(folder.iterdir())},
+        provenance=Provenance(
+            ludwig_version=model.ludwig_version,
+            model_sha256=model.weights_sha256,
+            exported_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            exporter_version=__version__,
+            license=license_name,
+            training=model.training,
+        ),
+        parity=UNPROVEN,
+    )
+    (folder / MANIFEST).write_bytes(manifest.to_json())
+    return manifest
+
+
+def reproved(model: SourceModel, folder: Path, manifest: Manifest, rows: Sequence[Row], exact: Proof) -> Proof:
+    """Return the proof of what `quantized` left in the folder.
+
+    exact: the proof of the graph before that. Where it failed, so does what was made of that graph.
+    """
+    return agreed(prove(model, folder, rows), exact) if is_quantized(manifest) else exact
+
+
+def seal(draft: Manifest, proof: Proof, folder: Path, golden: int) -> Manifest:
+    """Write the final manifest, with its certificate and golden rows, and return it."""
+    manifest = msgspec.structs.replace(draft, parity=proof.parity, golden=golden_rows(proof.comparisons, golden))
+    (folder / MANIFEST).write_bytes(manifest.to_json())
+    return manifest
+
+
+def check_target(bundle: Path, *, force: bool = False) -> None:
+    """Raise ExportError if a bundle must not be written there. force: a bundle that is there may be replaced."""
     if bundle.resolve() in (Path.cwd(), *Path.cwd().parents):
         raise ExportError(f"{bundle} holds the folder that you are in: give a new folder, such as bundles/intent.")
-    if bundle.exists() and not is_bundle(bundle) and (not bundle.is_dir() or any(bundle.iterdir())):
-        raise ExportError(f"{bundle} exists and is no bundle: give a new folder, or an old bundle to replace.")
+    if not bundle.exists() or (bundle.is_dir() and not any(bundle.iterdir())):
+        return
+    if not is_bundle(bundle):
+        raise ExportError(f"{bundle} exists and is not a bundle: give a new folder.")
+    if not force:
+        raise ExportError(f"{bundle} exists: give a new folder, or --force to replace the bundle there.")
 
 
 def default_name(outputs: Sequence[OutputFeature]) -> str:
     """Return the name under which Hexabot finds the answer: that of the output."""
     return "-".join(output.name for output in outputs)
-
-
-def is_quantized(manifest: Manifest) -> bool:
-    """Tell whether a quantised graph was kept."""
-    found = manifest.quantization
-    return found is not None and any(candidate.kept for candidate in found.candidates[1:])
 
 
 def _labels(model: SourceModel, dataset: "pd.DataFrame | None") -> dict[str, list[Any]]:
@@ -135,48 +195,6 @@ def _labels(model: SourceModel, dataset: "pd.DataFrame | None") -> dict[str, lis
     features = model.config["output_features"]
     columns = {feature["name"]: column_of(feature) for feature in features}
     return {name: dataset[column].tolist() for name, column in columns.items() if column in dataset}
-
-
-def certificate(manifest: Manifest) -> str:
-    """Return a bundle's certificate as a person reads it."""
-    parity = manifest.parity
-    if parity.promise == "agreement" and manifest.quantization:
-        kept = next(candidate for candidate in manifest.quantization.candidates if candidate.kept)
-        return (
-            f"{manifest.name}: quantised ({kept.name} int8), {kept.agreement:.2%} of the labels of "
-            f"{manifest.quantization.rows} rows are its model's ({manifest.quantization.agreement:.2%} asked for); "
-            f"{parity.labels_equal} of {parity.rows} rows, the odd ones included, have all labels the same, and the "
-            f"largest difference of a probability is {_difference(parity)}"
-        )
-    verdict = "answers as Ludwig does" if parity.passed else "DOES NOT ANSWER as Ludwig does"
-    return (
-        f"{manifest.name}: {verdict} on {parity.rows} rows ({parity.odd_rows} of them odd): "
-        f"ids equal {parity.ids_equal}, labels equal {parity.labels_equal}, "
-        f"largest difference of a probability {_difference(parity)} (allowed {parity.tolerance:.0e})"
-    )
-
-
-def _explain_failure(name: str, parity: Parity, comparisons: Sequence[Comparison]) -> str:
-    lines = [
-        f"{name} does not answer as its model does, so no bundle was written: of {parity.rows} rows, "
-        f"{parity.rows - parity.ids_equal} have other ids, {parity.rows - parity.labels_equal} other labels, and the "
-        f"largest difference of a probability is {_difference(parity)} (allowed {parity.tolerance:.0e}). The worst:"
-    ]
-    for comparison in comparisons[: len(parity.worst)]:
-        values = {column: _shortened(value) for column, value in comparison.row.values.items()}
-        lines.append(f"  {comparison.row.name}: {values}")
-        lines += [f"      {_shortened(difference)}" for difference in comparison.differences[:4]]
-    lines.append("Please report this model; --force writes the bundle all the same, marked as failed.")
-    return "\n".join(lines)
-
-
-def _difference(parity: Parity) -> str:
-    return "not a number" if parity.max_abs_diff is None else f"{parity.max_abs_diff:.1e}"
-
-
-def _shortened(value: object, characters: int = 200) -> str:
-    text = str(value)
-    return text if len(text) <= characters else text[:characters] + "..."
 
 
 @contextmanager
@@ -190,10 +208,17 @@ def _temporary_folder(bundle: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _move_into_place(folder: Path, bundle: Path) -> None:
+def _move_into_place(folder: Path, bundle: Path, *, force: bool) -> None:
+    """Move a finished bundle to where it was asked for. Another export may have been faster, so look again."""
+    check_target(bundle, force=force)
     folder.chmod(0o755)
     old = folder.with_name(folder.name + "-old")
-    if bundle.exists():
+    if force and bundle.exists():
         bundle.rename(old)
-    folder.rename(bundle)
+    try:
+        folder.rename(bundle)  # fails where a folder with files has appeared meanwhile
+    except OSError as error:
+        if old.exists():
+            old.rename(bundle)
+        raise ExportError(f"{bundle} cannot be written: {error.strerror}. Give a new folder.") from None
     shutil.rmtree(old, ignore_errors=True)

@@ -13,6 +13,7 @@ from torch.overrides import TorchFunctionMode
 from export.edge_cases import values_to_try
 from export.errors import ExportError
 from export.formats import BATCH, Example, Names, write_onnx, write_torchscript
+from export.ludwig_library import on_cpu
 from export.model import SourceModel
 from handler.bundle import Graph, GraphFormat, Tensor
 from handler.inputs import InputFeature
@@ -138,7 +139,7 @@ def write_graph(
         for feature in inputs
     )
     try:
-        with warnings.catch_warnings(), torch.no_grad(), _batched_encoders(network), DecidedOperators():
+        with on_cpu(), warnings.catch_warnings(), torch.no_grad(), _batched_encoders(network), DecidedOperators():
             warnings.simplefilter("ignore")
             answers = network(*example)
             path = WRITERS[graph_format](network, example, names, folder)

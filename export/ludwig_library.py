@@ -4,6 +4,8 @@ import logging
 import os
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
 
 from export.console import say
@@ -12,13 +14,28 @@ from export.errors import ExportError
 NOISY = ("bitsandbytes", "ludwig", "transformers", "torch", "torchmetrics", "lightning", "huggingface_hub", "pandas")
 
 
-def import_ludwig(*, cpu_only: bool) -> ModuleType:
+@contextmanager
+def on_cpu() -> Iterator[None]:
+    """Let Ludwig find no GPU inside the block, so that its answers are those of a processor, as in Lambda.
+
+    Ludwig asks torch for a GPU each time that it places a model or a batch, so torch is what must say no. The variable
+    CUDA_VISIBLE_DEVICES does not do it: CUDA reads it once, and training in the same process may have come first.
+    """
+    import torch
+
+    found = torch.cuda.is_available, torch.backends.mps.is_available
+    torch.cuda.is_available = torch.backends.mps.is_available = lambda: False  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        torch.cuda.is_available, torch.backends.mps.is_available = found
+
+
+def import_ludwig() -> ModuleType:
     """Return `ludwig.api`, with its logs, its warnings and its progress bars silenced.
 
-    cpu_only: hide GPUs, so that answers are those of the processor that will serve them.
+    Raises ExportError if Ludwig is not installed.
     """
-    if cpu_only:
-        os.environ["CUDA_VISIBLE_DEVICES"] = ""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from export.errors import ModelError
 from export.legacy import check_tokenizers, legacy_tokenizers
 from export.ludwig_fixes import keep_labels_in_range, readable_folder
-from export.ludwig_library import import_ludwig
+from export.ludwig_library import import_ludwig, on_cpu
 from export.rows import with_affix_columns
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ class SourceModel:
     """Hugging Face's name of the network in an input's encoder, by feature, where there is one."""
 
     def predict(self, rows: "pd.DataFrame") -> list[dict[str, Any]]:
-        """Return Ludwig's own answers, a record a row."""
-        with legacy_tokenizers(self.config):
+        """Return Ludwig's own answers on the CPU, a record a row."""
+        with on_cpu(), legacy_tokenizers(self.config):
             predictions, _ = self.ludwig_model.predict(self._complete(rows), skip_save_predictions=True)
         records: list[dict[str, Any]] = predictions.to_dict("records")
         return records
@@ -54,7 +54,7 @@ class SourceModel:
         """Return the arrays that Ludwig's own preprocessing makes of rows, by input feature."""
         from ludwig.data.preprocessing import preprocess_for_prediction
 
-        with legacy_tokenizers(self.config):
+        with on_cpu(), legacy_tokenizers(self.config):
             dataset, _ = preprocess_for_prediction(
                 self.ludwig_model.config_obj,
                 dataset=self._complete(rows),
@@ -97,11 +97,11 @@ def load_model(path: Path, *, allow_pickle: bool = False) -> SourceModel:
     stored = _stored_config(folder)
     check_tokenizers(stored)
     _check_adapters(stored)
-    api = import_ludwig(cpu_only=True)
+    api = import_ludwig()
     import ludwig
 
     try:
-        with legacy_tokenizers(stored), readable_folder(folder, stored) as readable:
+        with on_cpu(), legacy_tokenizers(stored), readable_folder(folder, stored) as readable:
             ludwig_model = api.LudwigModel.load(str(readable), backend="local")
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"[:MOST_CHARACTERS]

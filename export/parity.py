@@ -4,8 +4,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
 import numpy as np
 
 from export.console import progress
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TOLERANCE = 1e-4
+AGREEMENT_TOLERANCE = 1.0
+"""Of a quantized graph, whose probabilities may differ by any amount."""
 BATCH_ROWS = 64
 WORST_KEPT = 5
 GOLDEN_ODD_ROWS = 8
@@ -75,10 +78,26 @@ def rows_to_try(model: SourceModel, manifest: Manifest, dataset: "pd.DataFrame |
     return rows
 
 
-def prove(model: SourceModel, folder: Path, rows: Sequence[Row]) -> tuple[Parity, list[Comparison]]:
-    """Compare a bundle with its model. Returns the certificate, and every comparison, the worst first.
+class Proof(NamedTuple):
+    """The certificate of a bundle, and every comparison that it counts, the worst first."""
 
-    Odd rows are asked one by one, as messages arrive; the user's rows in batches.
+    parity: Parity
+    comparisons: list[Comparison]
+
+
+def prove(model: SourceModel, folder: Path, rows: Sequence[Row]) -> Proof:
+    """Compare a bundle with its model.
+
+    Args:
+        model: The model, which Ludwig asks on the CPU.
+        folder: The bundle, which the shipped predictor reads from disk.
+        rows: What to ask: odd rows one by one, as messages arrive; the user's rows in batches.
+
+    Returns:
+        The proof, of answers that must be exact.
+
+    Raises:
+        ParityError: The bundle fails on a row.
     """
     import pandas as pd
 
@@ -97,7 +116,17 @@ def prove(model: SourceModel, folder: Path, rows: Sequence[Row]) -> tuple[Parity
         ids_equal = all(np.array_equal(ids[index], expected_ids[name][index]) for name, ids in found_ids.items())
         comparisons.append(_compare(row, ids_equal, expected[index], found[index]))
     comparisons.sort(key=lambda comparison: comparison.badness, reverse=True)
-    return _certificate(comparisons), comparisons
+    return Proof(_certificate(comparisons), comparisons)
+
+
+def agreed(found: Proof, exact: Proof) -> Proof:
+    """Return the proof of a quantized graph, which promises agreement and not exactness.
+
+    found: the quantized graph beside Ludwig. exact: the graph that it was made of, beside Ludwig. The quantized graph
+    was measured beside that one only, so a failure there is a failure here, however well the two agree.
+    """
+    parity = msgspec.structs.replace(found.parity, promise="agreement", tolerance=AGREEMENT_TOLERANCE)
+    return Proof(msgspec.structs.replace(parity, passed=exact.parity.passed and parity.is_earned), found.comparisons)
 
 
 def _answers(predictor: Predictor, rows: Sequence[Row]) -> list[dict[str, Any]]:

@@ -88,6 +88,12 @@ def check_quantizable(manifest: Manifest, rows: int) -> None:
         )
 
 
+def is_quantized(manifest: Manifest) -> bool:
+    """Tell whether the bundle's graph is a quantized one."""
+    found = manifest.quantization
+    return found is not None and any(candidate.kept for candidate in found.candidates[1:])
+
+
 def judge(candidate: Candidate, exact: Candidate, options: QuantizeOptions) -> str:
     """Return why a candidate is not kept; nothing if it may be."""
     if candidate.reason:

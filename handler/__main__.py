@@ -109,6 +109,11 @@ def _check(options: argparse.Namespace) -> None:
     result = replay(service.predictors)
     for change in result["changed"]:
         print("{model}: {row}: {column} was {expected!r}, is {found!r}".format_map(change))
+    if result["unproven"]:
+        raise BundleError(
+            f"{', '.join(result['unproven'])}: the proof failed when the bundle was exported "
+            "(--allow-failed-proof). Do not deploy it: export a model that passes."
+        )
     if result["changed"]:
         raise BundleError(f"{len(result['changed'])} labels changed, in {result['checked']} rows: do not deploy this.")
     print(f"{', '.join(service.predictors)}: {result['checked']} rows answered as when they were exported.")

@@ -87,8 +87,9 @@ class Parity(Described, frozen=True, kw_only=True):
     @property
     def is_earned(self) -> bool:
         """Tell whether the counts allow `passed`. A quantized graph owes exact token ids, an exact one everything."""
-        exact = self.labels_equal == self.rows and self.max_abs_diff is not None and self.max_abs_diff <= self.tolerance
-        return self.rows > 0 and self.ids_equal == self.rows and (exact or self.promise == "agreement")
+        if self.max_abs_diff is None or not self.rows or self.ids_equal != self.rows:
+            return False
+        return self.promise == "agreement" or (self.labels_equal == self.rows and self.max_abs_diff <= self.tolerance)
 
 
 class Candidate(Described, frozen=True, kw_only=True):

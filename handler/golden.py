@@ -12,9 +12,15 @@ SEAL_DIGITS = 12
 def replay(predictors: Mapping[str, Predictor]) -> dict[str, Any]:
     """Answer every golden row of every bundle.
 
-    Returns how many were `checked`, and those `changed`: model, row, column, expected, found.
-    Rows are named, not quoted.
+    Args:
+        predictors: The loaded bundles, by name.
+
+    Returns:
+        `checked`, the number of rows; `changed`, for each label that is not Ludwig's its model, row, column, expected
+        and found; `unproven`, the models whose bundle failed its own proof, whose golden rows are only those that did
+        not. Rows are named, not quoted.
     """
+    unproven = [name for name, predictor in predictors.items() if not predictor.manifest.parity.passed]
     checked, changed = 0, []
     for name, predictor in predictors.items():
         golden = predictor.manifest.golden
@@ -26,7 +32,7 @@ def replay(predictors: Mapping[str, Predictor]) -> dict[str, Any]:
                     changed.append(
                         {"model": name, "row": row.row, "column": column, "expected": expected, "found": found}
                     )
-    return {"checked": checked, "changed": changed}
+    return {"checked": checked, "changed": changed, "unproven": unproven}
 
 
 def expected_models(predictors: Mapping[str, Predictor]) -> str:

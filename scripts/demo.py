@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from export.console import say
 from export.errors import ExportError
 from handler.bundle import MANIFEST, Manifest, read_bundle
-from handler.errors import DeploymentError
+from handler.errors import BundleError, DeploymentError
 from training.config import read_config
 from training.dataset import TEST, TRAIN, read_dataset
 from training.errors import TrainingError
@@ -54,7 +54,7 @@ def train(name: str, run: Path) -> None:
 
 def make_bundle(run: Path, bundle: Path) -> str:
     """Export a model, unless its bundle is there already. Returns the certificate."""
-    from export.build import certificate
+    from export.certificate import certificate
 
     return certificate(_existing(run, bundle) or _export(run, bundle))
 
@@ -62,7 +62,11 @@ def make_bundle(run: Path, bundle: Path) -> str:
 def _existing(run: Path, bundle: Path) -> Manifest | None:
     if not (bundle / MANIFEST).exists():
         return None
-    manifest = read_bundle(bundle)
+    try:
+        manifest = read_bundle(bundle)
+    except BundleError as error:
+        say(f"{error} It is exported again now.")
+        return None
     newer = (run / "training.json").stat().st_mtime > (bundle / MANIFEST).stat().st_mtime
     return None if newer else manifest
 
@@ -71,7 +75,7 @@ def _export(run: Path, bundle: Path) -> Manifest:
     from export.build import export_model
     from export.model import load_model
 
-    return export_model(load_model(run), bundle, dataset=test_rows(), license_name="Apache-2.0")
+    return export_model(load_model(run), bundle, dataset=test_rows(), license_name="Apache-2.0", force=True)
 
 
 def test_rows() -> "pd.DataFrame":

@@ -73,7 +73,7 @@ def fit(
     config, dataset = prepare(config, dataset)
     names = _outputs_with_thresholds(config) if thresholds else []
     tell_weaknesses(config, dataset)
-    api = import_ludwig(cpu_only=False)
+    api = import_ludwig()
     record = {
         "config": _without_paths(config),
         "dataset_sha256": dataset_sha256(dataset),

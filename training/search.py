@@ -54,7 +54,7 @@ def search(config: Config, dataset: "pd.DataFrame", folder: Path, *, seed: int =
     check_shape(config)
     config, dataset = prepare(config, dataset)
     tell_weaknesses(config, dataset)
-    api = import_ludwig(cpu_only=False)
+    api = import_ludwig()
     from ludwig.hyperopt.run import hyperopt
 
     workspace = folder.absolute().with_name(f".{folder.name}-search")

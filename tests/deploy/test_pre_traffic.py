@@ -25,9 +25,9 @@ CHANGED = {"model": "intent", "row": "row 3", "column": "intent_predictions", "e
 Version = Callable[[str, Any], tuple[Any, str]]
 
 
-def golden(models: Any = MODELS, checked: int = 40, changed: Any = ()) -> dict[str, Any]:
+def golden(models: Any = MODELS, checked: int = 40, changed: Any = (), unproven: Any = ()) -> dict[str, Any]:
     """Return what a version answers to the golden check."""
-    return {"checked": checked, "changed": list(changed), "models": models}
+    return {"checked": checked, "changed": list(changed), "unproven": list(unproven), "models": models}
 
 
 def version(answer: Any, health: Any = HEALTHY, error: str = "", live: Any = None) -> Version:
@@ -88,12 +88,13 @@ def test_bundles_without_golden_rows_pass_with_a_warning(
     ("answer", "reason"),
     [
         (version(golden(changed=[CHANGED])), "1 labels are not those that Ludwig gave, first intent row 3"),
+        (version(golden(unproven=["intent"])), "The proof of intent failed when the bundle"),
         (version({"errorType": "Sandbox.Timedout"}, error="Unhandled"), "golden check (Unhandled: Sandbox.Timedout)"),
         (version(golden(), health={"statusCode": 503}), "GET / answered 503, not 200"),
         (version({"statusCode": 500}), "knows no golden check"),
         (version(["no", "object"]), "no JSON object"),
     ],
-    ids=["changed label", "function error", "unhealthy", "other handler", "other answer"],
+    ids=["changed label", "failed proof", "function error", "unhealthy", "other handler", "other answer"],
 )
 def test_a_version_that_answers_otherwise_is_stopped(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answer: Version, reason: str

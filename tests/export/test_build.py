@@ -1,6 +1,7 @@
 """Bundles that fail, bundles that replace others, and the command line."""
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,17 @@ import pytest
 from onnx import numpy_helper
 
 import export.build
+import export.quantize
 from export.__main__ import main
 from export.build import export_model
 from export.errors import ExportError, ParityError
 from export.model import SourceModel
 from handler.bundle import MANIFEST, read_bundle
+from handler.golden import replay
 from handler.predictor import Predictor
 from tests.trained import DEMO_DATASET, Exported, Run, demo_rows
+from training.errors import PublishError
+from training.publishing.contents import gather
 
 pytestmark = [pytest.mark.ludwig, pytest.mark.filterwarnings("ignore")]
 
@@ -100,7 +105,7 @@ def test_a_bundle_that_answers_otherwise_is_not_written(
     assert all(": {'text': " in line for line in rows)
     assert any(difference in line for line in worst)
     assert all(len(line) < 400 for line in worst)
-    assert "--force" in advice
+    assert "--allow-failed-proof" in advice
     assert list(tmp_path.iterdir()) == []
 
 
@@ -112,33 +117,71 @@ def test_an_older_bundle_outlives_a_failed_one(
     before = contents(tmp_path)
     TAMPERINGS[part][0](monkeypatch)
     with pytest.raises(ParityError):
-        export_model(loaded("language-cnn"), bundle)
+        export_model(loaded("language-cnn"), bundle, force=True)
     assert contents(tmp_path) == before
     assert Predictor(bundle).manifest.parity.passed
 
 
-def test_a_forced_bundle_says_that_it_failed(
-    trained: Callable[[str], Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("part", TAMPERINGS)
+@pytest.mark.parametrize("mode", ["none", "auto", "dynamic"])
+def test_a_failed_bundle_stays_failed_and_is_refused_wherever_it_goes(
+    mode: str,
+    part: str,
+    trained: Callable[[str], Run],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    swap_labels(monkeypatch)
+    TAMPERINGS[part][0](monkeypatch)
+    monkeypatch.setattr(export.quantize, "FASTER", math.inf)  # auto keeps a graph, however slow this machine is
     folder, bundle = trained("language-cnn").fitted.folder, tmp_path / "bundle"
-    assert main([str(folder), str(bundle), "--force"]) == 0
+    asked = [str(folder), str(bundle), "--dataset", str(DEMO_DATASET), "--max-rows", "320", "--quantize", mode]
+    lenient = ["--agreement", "0.5", "--accuracy-loss", "100"]
+    assert main([*asked, *lenient]) == 1
+    assert not bundle.exists()
+    assert main([*asked, *lenient, "--allow-failed-proof"]) == 0
+    assert "language: DOES NOT ANSWER as Ludwig does" in capsys.readouterr().out
     manifest = Predictor(bundle).manifest
     assert not manifest.parity.passed
-    assert manifest.parity.labels_equal < manifest.parity.rows
+    assert manifest.parity.promise == ("exact" if mode == "none" else "agreement")
     assert len(manifest.parity.worst) == 5
-    assert "language: DOES NOT ANSWER as Ludwig does on " in capsys.readouterr().out
+    assert replay({"language": Predictor(bundle)})["unproven"] == ["language"]
+    with pytest.raises(PublishError, match="Only what is proven is published"):
+        gather(None, bundle)
 
 
-def test_a_bundle_is_replaced_whole(loaded: Load, exported: Callable[[str], Exported], tmp_path: Path) -> None:
+def test_a_bundle_is_replaced_when_told_to_and_whole(
+    loaded: Load, exported: Callable[[str], Exported], tmp_path: Path
+) -> None:
     bundle = copied(exported("intent-lstm"), tmp_path / "bundle")
     (bundle / "vocabulary-7.json").write_text("of an older model")
-    manifest = export_model(loaded("language-cnn"), bundle, license_name="CC-BY-4.0")
+    before = contents(tmp_path)
+    with pytest.raises(ExportError, match=r"bundle exists: give a new folder, or --force to replace the bundle there"):
+        export_model(loaded("language-cnn"), bundle)
+    assert contents(tmp_path) == before
+    manifest = export_model(loaded("language-cnn"), bundle, license_name="CC-BY-4.0", force=True)
     assert read_bundle(bundle) == manifest
     assert manifest.provenance.license == "CC-BY-4.0"
     assert {path.name for path in bundle.iterdir()} == {MANIFEST, *manifest.files}
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
     assert bundle.stat().st_mode & 0o777 == 0o755
+
+
+def test_of_two_exports_at_once_the_slower_one_replaces_nothing(
+    loaded: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seal = export.build.seal
+
+    def slow(*arguments: Any) -> Any:
+        monkeypatch.setattr(export.build, "seal", seal)
+        export_model(loaded("language-cnn"), tmp_path / "bundle", name="faster")
+        return seal(*arguments)
+
+    monkeypatch.setattr(export.build, "seal", slow)
+    with pytest.raises(ExportError, match="bundle exists: give a new folder, or --force"):
+        export_model(loaded("language-cnn"), tmp_path / "bundle", name="slower")
+    assert read_bundle(tmp_path / "bundle").name == "faster"
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
 
 
 @pytest.mark.parametrize("is_file", [True, False], ids=["file", "folder"])
@@ -148,8 +191,8 @@ def test_what_is_no_bundle_is_left_alone(is_file: bool, loaded: Load, tmp_path: 
         target.mkdir()
     (target if is_file else target / "chapter.txt").write_text("precious")
     before = contents(tmp_path)
-    with pytest.raises(ExportError, match="thesis exists and is no bundle"):
-        export_model(loaded("language-cnn"), target)
+    with pytest.raises(ExportError, match="thesis exists and is not a bundle"):
+        export_model(loaded("language-cnn"), target, force=True)
     assert contents(tmp_path) == before
 
 

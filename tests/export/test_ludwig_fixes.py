@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from export.ludwig_fixes import HYPERPARAMETERS, readable_folder
-from export.ludwig_library import import_ludwig
+from export.ludwig_library import import_ludwig, on_cpu
 from export.model import load_model
 from tests.zoo.dataset import dataset
 from tests.zoo.models import CHOICES
@@ -35,9 +35,10 @@ def test_the_original_is_not_written(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("encoder", ["mamba2", "tf_idf"])
 def test_a_mended_model_answers_as_it_did_when_it_was_trained(encoder: str, tmp_path: Path) -> None:
-    model = import_ludwig(cpu_only=True).LudwigModel(CHOICES["encoder"][encoder], backend="local")
-    results = model.train(dataset=dataset(), output_directory=str(tmp_path), skip_save_processed_input=True)
-    trained, _ = model.predict(dataset(), skip_save_predictions=True)
+    model = import_ludwig().LudwigModel(CHOICES["encoder"][encoder], backend="local")
+    with on_cpu():
+        results = model.train(dataset=dataset(), output_directory=str(tmp_path), skip_save_processed_input=True)
+        trained, _ = model.predict(dataset(), skip_save_predictions=True)
     loaded = load_model(Path(results.output_directory)).predict(dataset())
     for before, after in zip(trained.to_dict("records"), loaded, strict=True):
         np.testing.assert_array_equal(before["intent_probabilities"], after["intent_probabilities"])

@@ -1,4 +1,4 @@
-"""`python -m export`: what it says before Ludwig is loaded. Exports themselves are in test_pack.py."""
+"""`python -m export`: what it says before Ludwig is loaded. Exports themselves are in test_build.py."""
 
 import os
 import subprocess
@@ -15,6 +15,7 @@ FILES = {
     "model": ["model_weights.safetensors", "model_hyperparameters.json", "training_set_metadata.json"],
     "old": ["model_weights", "model_hyperparameters.json", "training_set_metadata.json"],
     "taken": ["chapter.txt"],
+    "older": ["manifest.json"],
 }
 
 
@@ -28,7 +29,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, files in FILES.items():
         (tmp_path / name).mkdir()
         for file in files:
-            (tmp_path / name / file).write_text("{}")
+            (tmp_path / name / file).write_text('{"schema_version": 1}')
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("export.model.import_ludwig", loads_ludwig)
     return tmp_path
@@ -53,7 +54,14 @@ def run(arguments: Sequence[str], folder: Path) -> subprocess.CompletedProcess[s
 def test_help_needs_no_ludwig(tmp_path: Path) -> None:
     found = run(["--help"], tmp_path)
     assert (found.returncode, found.stderr) == (0, "")
-    for text in ("usage: python -m export", "--dataset", "--name", "--force", "LudwigModel.predict"):
+    for text in (
+        "usage: python -m export",
+        "--dataset",
+        "--name",
+        "--force",
+        "--allow-failed-proof",
+        "LudwigModel.predict",
+    ):
         assert text in found.stdout
 
 
@@ -62,12 +70,14 @@ def test_help_needs_no_ludwig(tmp_path: Path) -> None:
     [
         (["none", "bundle"], "none is not a Ludwig model"),
         (["old", "bundle"], "the weights in old are pickled"),
-        (["model", "taken"], "taken exists and is no bundle"),
+        (["model", "taken"], "taken exists and is not a bundle"),
+        (["model", "older"], "older exists: give a new folder, or --force to replace the bundle there."),
+        (["model", "taken", "--force"], "taken exists and is not a bundle"),
         (["model", "bundle", "--dataset", "none.csv"], "none.csv cannot be read: No such file or directory."),
         (["model", "bundle", "none", "other"], "none is not a Ludwig model"),
-        (["model", "bundle", "model", "taken"], "taken exists and is no bundle"),
+        (["model", "bundle", "model", "taken"], "taken exists and is not a bundle"),
     ],
-    ids=["no model", "pickled", "taken", "no rows", "second model", "second bundle"],
+    ids=["no model", "pickled", "taken", "bundle", "taken by force", "no rows", "second model", "second bundle"],
 )
 def test_mistakes_are_told_in_one_line_before_ludwig_loads(
     arguments: list[str], message: str, workplace: Path, capsys: pytest.CaptureFixture[str]
@@ -78,7 +88,7 @@ def test_mistakes_are_told_in_one_line_before_ludwig_loads(
     assert err.lower().startswith(f"error: {message.lower()}")
     assert err.count("\n") == 1
     assert sorted(path.name for path in workplace.iterdir()) == sorted(FILES)
-    assert (workplace / "taken" / "chapter.txt").read_text() == "{}"
+    assert (workplace / "taken" / "chapter.txt").read_text() == '{"schema_version": 1}'
 
 
 def test_a_mistake_needs_no_ludwig(tmp_path: Path) -> None:
@@ -94,9 +104,10 @@ def test_a_mistake_needs_no_ludwig(tmp_path: Path) -> None:
         (["a"], "give pairs of folders"),
         (["a", "b", "c"], "give pairs of folders"),
         (["a", "b", "c", "d", "--name", "x"], "--name goes with one model; several are named after their output"),
+        (["a", "b", "c", "../b", "d", "b"], "two models cannot become one bundle"),
         (["a", "b", "--max-rows", "many"], "invalid int value"),
     ],
-    ids=["nothing", "one", "three", "name", "number"],
+    ids=["nothing", "one", "three", "name", "one bundle", "number"],
 )
 def test_incomplete_commands_show_their_usage(
     arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]

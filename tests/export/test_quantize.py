@@ -10,7 +10,8 @@ import pytest
 
 import export.quantize
 from export.__main__ import main
-from export.build import certificate, export_model
+from export.build import export_model
+from export.certificate import certificate
 from export.errors import ExportError, ParityError
 from export.model import SourceModel
 from export.quantize import QuantizeOptions, comparison_table, judge
@@ -60,7 +61,7 @@ def test_a_quantised_bundle_says_what_it_promises(kind: str, mode: Any, loaded: 
     assert found.bytes < exact.bytes
     assert exact.accuracy is not None
     assert "agree" in comparison_table(manifest.quantization)
-    assert f"quantised ({mode} int8)" in certificate(manifest)
+    assert f"quantized ({mode} int8)" in certificate(manifest)
     types = {tensor.data_type for tensor in onnx.load(tmp_path / kind / "model.onnx").graph.initializer}
     assert onnx.TensorProto.INT8 in types
     assert replay({manifest.name: Predictor(tmp_path / kind)})["changed"] == []

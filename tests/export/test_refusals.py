@@ -161,22 +161,22 @@ def test_a_refused_model_leaves_an_old_bundle(tmp_path: Path) -> None:
     bundle.mkdir()
     (bundle / "manifest.json").write_text(OLD_MANIFEST)
     with pytest.raises(UnsupportedError):
-        export_model(model({"type": "image"}), bundle)
+        export_model(model({"type": "image"}), bundle, force=True)
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
     assert (bundle / "manifest.json").read_text() == OLD_MANIFEST
 
 
 def test_the_manifest_of_another_program_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text('{"name": "a web app"}')
-    with pytest.raises(ExportError, match="exists and is no bundle"):
-        check_target(tmp_path)
+    with pytest.raises(ExportError, match="exists and is not a bundle"):
+        check_target(tmp_path, force=True)
 
 
 @pytest.mark.parametrize("place", [".", ".."])
 def test_the_folder_one_stands_in_is_not_replaced(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ExportError, match=r"holds the folder that you are in: give a new folder"):
-        check_target(Path(place))
+        check_target(Path(place), force=True)
 
 
 @pytest.mark.parametrize("tokenizer", sorted(SPLITTING))

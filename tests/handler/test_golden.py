@@ -30,7 +30,7 @@ def bundle(tmp_path: Path) -> Path:
 
 
 def test_equal_labels(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert replay(load_predictors([bundle])) == {"checked": 2, "changed": []}
+    assert replay(load_predictors([bundle])) == {"checked": 2, "changed": [], "unproven": []}
     assert main(["check", str(bundle)]) == 0
     out = capsys.readouterr().out
     assert "nlu: 2 rows answered as when they were exported." in out
@@ -58,4 +58,18 @@ def test_a_label_that_changed_is_named_and_the_words_are_not(bundle: Path, capsy
 
 
 def test_a_bundle_without_golden_rows(tmp_path: Path) -> None:
-    assert replay(load_predictors([write_bundle(tmp_path / "a", INTENT)])) == {"checked": 0, "changed": []}
+    assert replay(load_predictors([write_bundle(tmp_path / "a", INTENT)])) == {
+        "checked": 0,
+        "changed": [],
+        "unproven": [],
+    }
+
+
+def test_a_bundle_that_failed_its_proof_is_refused_though_its_golden_rows_are_right(
+    bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parity = {"passed": False, "rows": 9, "odd_rows": 0, "ids_equal": 9, "labels_equal": 7, "max_abs_diff": None}
+    edit_manifest(bundle, parity={**parity, "tolerance": 1e-4, "worst": []})
+    assert replay(load_predictors([bundle])) == {"checked": 2, "changed": [], "unproven": ["nlu"]}
+    assert main(["check", str(bundle)]) == 1
+    assert "error: nlu: the proof failed when the bundle was exported" in capsys.readouterr().err

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import get_args
 
 from export.build import export_model
-from export.ludwig_library import import_ludwig
+from export.ludwig_library import import_ludwig, on_cpu
 from export.model import load_model
 from export.rows import with_affix_columns
 from handler.bundle import GraphFormat, Parity
@@ -21,17 +21,18 @@ class TrainingFailed(Exception):  # noqa: N818 - it is an outcome, not a mistake
 
 def train_and_prove(config: Config, folder: Path) -> dict[GraphFormat, Parity]:
     """Return the certificate of each format. Raises TrainingFailed, or ParityError if a bundle cannot be proven."""
-    api = import_ludwig(cpu_only=True)
+    api = import_ludwig()
     _trust_ludwigs_schema()
     rows = with_affix_columns(dataset(), config)
     try:
-        results = api.LudwigModel(config, backend="local").train(
-            dataset=rows,
-            output_directory=str(folder),
-            skip_save_processed_input=True,
-            skip_save_log=True,
-            skip_save_progress=True,
-        )
+        with on_cpu():
+            results = api.LudwigModel(config, backend="local").train(
+                dataset=rows,
+                output_directory=str(folder),
+                skip_save_processed_input=True,
+                skip_save_log=True,
+                skip_save_progress=True,
+            )
     except Exception as error:  # Ludwig, and the libraries under it, raise all kinds
         raise TrainingFailed(f"{type(error).__name__}: {error}") from error
     model = load_model(Path(results.output_directory))

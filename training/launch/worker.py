@@ -84,7 +84,7 @@ class Worker:
             self._send(names.RUN, self._run)
         self._folder.put_status(names.EXPORTING)
         bundle = self._here / "bundles" / self._job.name
-        code = self._attend(["export", str(self._run), str(bundle), "--dataset", dataset])
+        code = self._attend(["export", str(self._run), str(bundle), "--dataset", dataset, "--force"])
         if code:
             return names.FAILED, "The model is trained, and could not be exported: the end of the log says why.", code
         self._send(names.BUNDLE, bundle)

@@ -117,7 +117,7 @@ def _proven_manifest(bundle: Path) -> Manifest:
     parity = manifest.parity
     if not parity.passed:
         raise PublishError(
-            f"{bundle} does not answer as its model does (it was exported with --force): of {parity.rows} rows, "
+            f"{bundle} does not answer as its model does (its proof failed): of {parity.rows} rows, "
             f"{parity.rows - parity.labels_equal} have other labels. Only what is proven is published: export a model "
             "that passes."
         )

@@ -87,7 +87,7 @@ def no_run(made: Made) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (unproven, "does not answer as its model does (it was exported with --force): of 9 rows, 2 have other labels"),
+        (unproven, "does not answer as its model does (its proof failed): of 9 rows, 2 have other labels"),
         (of_another_model, "was exported from another model than "),
         (altered, "model.onnx was altered"),
         (pickled, "are pickled, and a pickle can run code wherever it is read. Turn them into"),

@@ -28,7 +28,7 @@ def test_it_answers_as_before(
     run, bundle = trained(kind).fitted.folder, exported(kind)
     assert main(["publish", "--run", str(run), "--bundle", str(bundle.folder), "--to", place, "--version", "v1"]) == 0
     predictors = load_predictors(local_folders([f"{place}/v1"], tmp_path / "cache"))
-    assert replay(predictors) == {"checked": len(bundle.manifest.golden), "changed": []}
+    assert replay(predictors) == {"checked": len(bundle.manifest.golden), "changed": [], "unproven": []}
 
     assert main(["fetch", place, "--output", str(tmp_path / "back")]) == 0
     back = load_model(tmp_path / "back")
