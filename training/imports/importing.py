@@ -19,6 +19,10 @@ OWN_SPLIT = "the files' own"
 SPREAD = "by intent, templates and duplicates together"
 BY_FILE = "by the files of --validation and --test, the other rows by intent"
 NO_TEXT = "no text"
+NO_SAMPLES = (
+    "It has no samples. Hexabot exports none while its list of samples shows the dataset 'all': choose train or test "
+    "there, and export each"
+)
 NO_UNICODE = "text that is not Unicode: half of a character"
 
 
@@ -77,6 +81,8 @@ def _read_sources(paths: Sequence[Path], options: ImportOptions) -> list[Source]
     for path, part in given:
         source = read_source(path, options.columns)
         source.kind += f", for {PART_NAMES[part]}" if part is not None else ""
+        if source.units == "utf-16" and not source.examples and not source.dropped:  # Hexabot's, by JavaScript's units
+            source.notes.append(f"{NO_SAMPLES}.")
         for example in source.examples:
             example.part = part
         sources.append(source)

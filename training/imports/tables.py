@@ -14,8 +14,8 @@ DELIMITERS = ",;\t"
 TOO_MANY_VALUES = "more values than the header has names"
 NO_OBJECT = "no object"
 NO_OFFSETS = (
-    "The slots have no offsets: if Hexabot's Ludwig helper wrote them, neighbours of one kind are one slot, and values "
-    "without offsets are missing. An export with another helper active has them."
+    "The slots have no offsets: if Hexabot's Ludwig helper wrote them, neighbors of one kind are one slot, and values "
+    "without offsets are missing. Choose tensorflow-nlu-helper as Hexabot's Default NLU Helper and export again."
 )
 BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 LONGEST_CELL = 1_000_000

@@ -1,8 +1,11 @@
 """`python -m training import` of what Hexabot exports, by each of its helpers."""
 
+import json
 from pathlib import Path
 
-from tests.training.imports.command import DATA, imported, places, slots
+import pytest
+
+from tests.training.imports.command import DATA, error_of, imported, places, slots, written
 
 
 def test_hexabots_export_by_its_ludwig_helper(tmp_path: Path) -> None:
@@ -82,3 +85,40 @@ def test_hexabots_csv(tmp_path: Path) -> None:
     assert report["columns"]["mood"].startswith("a trait: 0 of 6")
     assert [row["language"] for row in rows] == ["en", "en", "en", "en", "xx", "en"]
     assert report["files"][0]["kind"] == "CSV, separated by ';'"
+
+
+@pytest.mark.parametrize(
+    "empty", [[], {"common_examples": [], "lookup_tables": [{"name": "language", "elements": []}]}]
+)
+def test_an_export_of_the_dataset_all_is_empty_and_says_why(
+    empty: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = error_of(capsys, tmp_path, written(tmp_path, "nlp_export_all.json", json.dumps(empty)))
+    assert "choose train or test there, and export each" in error
+
+
+def test_what_the_tensorflow_helper_exports(tmp_path: Path) -> None:
+    """It writes synonyms, the main value for each word, traits among the entities, and an empty language."""
+    language = {"entity": "language", "value": ""}
+    city = {"entity": "city", "value": "New York"}
+    mood = {"entity": "mood", "value": "fly"}
+    samples = [
+        {"text": "fly to NYC", "intent": "go", "entities": [{**city, "start": 7, "end": 10}, mood, language]},
+        {"text": "🙂 to  the big apple", "intent": "go", "entities": [{**city, "start": 7, "end": 20}, language]},
+        {"text": "NYC or New York", "intent": "go", "entities": [{**city, "start": 0, "end": 3}, language]},
+    ]
+    data = {
+        "common_examples": samples,
+        "regex_features": [],
+        "lookup_tables": [{"name": "city", "elements": ["New York"]}, {"name": "mood", "elements": ["fly", "calm"]}],
+        "entity_synonyms": [{"value": "New York", "synonyms": ["NYC"]}],
+    }
+    rows, report = imported(tmp_path, written(tmp_path, "in.json", json.dumps(data)), "--language", "en")
+    assert slots(rows) == {
+        "fly to NYC": "O O B-city",
+        "🙂 to  the big apple": "O O B-city I-city I-city",
+        "NYC or New York": "B-city O O O",
+    }
+    assert [row["mood"] for row in rows] == ["fly", "", ""]
+    assert {row["language"] for row in rows} == {"en"}
+    assert report["columns"]["mood"].startswith("a trait: it never has offsets")
