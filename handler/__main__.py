@@ -89,7 +89,7 @@ def _serve(options: argparse.Namespace) -> None:
     settings = Settings.from_env(_environ(options.bundles, options.open))
     configure(settings.log_level)
     service = load_service(settings)
-    address = f"http://{options.host}:{options.port}"
+    address = f"http://{options.host}:{options.port}{settings.base_path}"
     query = "" if settings.open else "?token=$TOKEN"
     print(f"{len(service.predictors)} models at {address}: {', '.join(service.predictors)}. Stop with Ctrl-C. Try:\n")
     print(f"  curl -F 'text=good morning!' '{address}/predict{query}'\n", flush=True)

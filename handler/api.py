@@ -1,4 +1,4 @@
-"""The routes as a FastAPI application: for servers, for browsers of other origins, and for rarer events of Lambda."""
+"""The routes as a FastAPI application: for servers, and for browsers of other origins in Lambda."""
 
 from typing import Any
 
@@ -9,7 +9,6 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response as HttpResponse
 
 from handler import __version__
-from handler.gateway import without_stage
 from handler.messages import Request, new_id
 from handler.routes import Routes
 
@@ -56,8 +55,9 @@ async def _read(request: HttpRequest, max_body_bytes: int) -> Request:
     return Request(
         id=getattr(scope.get("aws.context"), "aws_request_id", None) or new_id(),
         method=scope["method"],
-        path=without_stage(scope["path"], scope.get("aws.event", {}).get("requestContext", {})),
+        path=scope["path"],
         query=request.query_params.multi_items(),
         headers=request.headers,
         body=bytes(body),
+        answer_bytes=scope.get("aws.event", {}).get("answerBytes"),
     )

@@ -1,5 +1,6 @@
 """Request bodies: multipart, urlencoded or JSON in, named values out."""
 
+import codecs
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
@@ -9,15 +10,64 @@ from python_multipart import FormParser
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import Field, File, parse_options_header
 
-from handler.errors import RequestError, UnsupportedContentError
+from handler.errors import PayloadTooLargeError, RequestError, UnsupportedContentError
 
 MAX_FIELDS = 100
+ZLIB_OR_GZIP = 47
+"""zlib's `wbits` for a stream with a header of either kind."""
+
+MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+"""The byte order marks that Windows programs write before a text, and what encoding each one means."""
+
+CHARSETS = {
+    **dict.fromkeys((b"iso-8859-1", b"latin1", b"latin-1"), "latin-1"),
+    **{name: name.decode() for name in (b"utf-16", b"utf-16le", b"utf-16be")},
+}
+"""Encodings other than UTF-8 that a content type may declare. PowerShell 5 sends Latin-1, for example."""
+
+
+def decompressed(encoding: str, body: bytes, limit: int) -> bytes:
+    """Undo the compression of a body.
+
+    Args:
+        encoding: The header Content-Encoding.
+        body: The body as it was sent.
+        limit: The most bytes that it may have, decompressed.
+
+    Raises:
+        UnsupportedContentError: The encoding is none of gzip, deflate and identity.
+        RequestError: The body is not what the header says.
+        PayloadTooLargeError: It is over the limit. Not more than that is decompressed.
+    """
+    encoding = encoding.strip().lower()
+    if encoding in ("", "identity"):
+        return body
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        raise UnsupportedContentError(f"The content encoding is {encoding!r}; send gzip, deflate, or no compression.")
+    import zlib
+
+    stream = zlib.decompressobj(ZLIB_OR_GZIP)
+    try:
+        content = stream.decompress(body, limit + 1)
+    except zlib.error as error:
+        raise RequestError(f"The body is not {encoding}, which its content encoding says: {error}.") from None
+    if len(content) > limit:
+        raise PayloadTooLargeError(f"The body is over {limit} bytes decompressed: send shorter texts, smaller batches.")
+    if not stream.eof or stream.unused_data:
+        raise RequestError(f"The {encoding} body breaks off before its end, or goes on behind it: send one stream.")
+    return content
 
 
 def parse_body(content_type: str, body: bytes) -> dict[str, Any]:
     """Read the fields of a body. Of a name that is given twice, the last value counts.
 
-    Raises UnsupportedContentError for another content type, RequestError for a body that is not what it says it is.
+    Args:
+        content_type: The header Content-Type. A charset in it is heeded where it is in `CHARSETS`; multipart is UTF-8.
+        body: The body, decompressed. A byte order mark at its beginning is taken off.
+
+    Raises:
+        UnsupportedContentError: It is of another content type.
+        RequestError: It is not what it says it is.
     """
     media_type, options = parse_options_header(content_type)
     parsers: dict[bytes, Callable[[bytes, dict[bytes, bytes]], dict[str, Any]]] = {
@@ -33,7 +83,18 @@ def parse_body(content_type: str, body: bytes) -> dict[str, Any]:
     try:
         return parse(body, options)
     except UnicodeDecodeError as error:
-        raise RequestError(f"The body is not UTF-8: byte {error.start} of a value cannot be read.") from None
+        raise RequestError(
+            f"The body is not {error.encoding.upper()}: byte {error.start} of a value cannot be read."
+        ) from None
+
+
+def _as_text(body: bytes, options: dict[bytes, bytes]) -> tuple[str, str]:
+    """Return a body's text, and its encoding: that of its byte order mark, else the declared one, else UTF-8."""
+    for mark, encoding in MARKS.items():
+        if body.startswith(mark):
+            return body[len(mark) :].decode(encoding), encoding
+    encoding = CHARSETS.get(options.get(b"charset", b"").lower(), "utf-8")
+    return body.decode(encoding), encoding
 
 
 def _parse_multipart(body: bytes, options: dict[bytes, bytes]) -> dict[str, Any]:
@@ -60,8 +121,9 @@ def _parse_multipart(body: bytes, options: dict[bytes, bytes]) -> dict[str, Any]
 
 
 def _parse_urlencoded(body: bytes, options: dict[bytes, bytes]) -> dict[str, Any]:
+    text, encoding = _as_text(body, options)
     try:
-        pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
+        pairs = parse_qsl(text, keep_blank_values=True, encoding=encoding, errors="strict", max_num_fields=MAX_FIELDS)
     except UnicodeDecodeError:
         raise
     except ValueError as error:
@@ -70,8 +132,9 @@ def _parse_urlencoded(body: bytes, options: dict[bytes, bytes]) -> dict[str, Any
 
 
 def _parse_json(body: bytes, options: dict[bytes, bytes]) -> dict[str, Any]:
+    text, _ = _as_text(body, options)
     try:
-        fields = msgspec.json.decode(body)
+        fields = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError) as error:
         raise RequestError(f"The body is not JSON: {error}.") from None
     if not isinstance(fields, dict):

@@ -1,18 +1,14 @@
 """Run a bundle's graph: with onnxruntime, or with torch where the bundle asks for it."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-# Its official builds report to their maker otherwise; it is read when onnxruntime is imported.
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-
 import numpy as np
-import onnxruntime
 
 from handler.bundle import Graph
 from handler.errors import BundleError
+from handler.onnx_library import FATAL, onnxruntime, tell_pending
 
 
 class RunningGraph(Protocol):
@@ -31,6 +27,7 @@ def load_graph(graph: Graph, folder: Path, threads: int = 1) -> RunningGraph:
         from handler.torchscript import TorchscriptGraph
 
         return TorchscriptGraph(graph, folder, threads)
+    tell_pending()
     return OnnxGraph(folder / graph.file, threads)
 
 
@@ -42,7 +39,7 @@ class OnnxGraph:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        options.log_severity_level = 3
+        options.log_severity_level = FATAL
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's exceptions share no public base class

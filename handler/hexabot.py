@@ -37,11 +37,16 @@ class Table(msgspec.Struct, frozen=True):
 
 @dataclass
 class Outcome:
-    """An answer, and what the log says of it: milliseconds by model, and the models that failed."""
+    """An answer, and what the log says of it.
+
+    milliseconds: by model. failed: the models that failed, which calls an alarm. refused: the models that cannot use
+    what the caller sent, which is not their fault.
+    """
 
     answer: dict[str, Any] = field(default_factory=dict)
     milliseconds: dict[str, float] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
 
 
 class Service:
@@ -88,12 +93,13 @@ class Service:
             try:
                 outcome.answer |= ask(self.predictors[name])
             except Exception as error:
-                outcome.failed.append(name)
                 message = "The model failed; the service's log says where."
                 if isinstance(error, RequestError):
+                    outcome.refused.append(name)
                     refusals.append(error)
                     message = str(error)
                 else:
+                    outcome.failed.append(name)
                     log_failure(f"model {name} failed", error)
                 outcome.answer[name] = {"error": message, "status": "failed"}
             outcome.milliseconds[name] = round((time.perf_counter() - started) * 1000, 3)
@@ -152,7 +158,7 @@ class Service:
 
     def _stand_in(self, outcome: Outcome, fields: Fields) -> None:
         """Answer for failed models what Hexabot cannot do without: a language, and slots of the right length."""
-        for name in outcome.failed:
+        for name in (*outcome.failed, *outcome.refused):
             error = outcome.answer[name]["error"]
             for output in self.predictors[name].manifest.outputs:
                 if outcome.answer.get(output.name, {}).get("status") == "success":

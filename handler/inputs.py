@@ -24,6 +24,7 @@ from handler.tokenizers import SplittingTokenizer
 
 TRUE_WORDS = frozenset({"yes", "y", "true", "t", "1", "1.0"})
 FALSE_WORDS = frozenset({"no", "n", "false", "f", "0", "0.0", "-1", "-1.0"})
+LARGEST_NUMBER = float(np.finfo(np.float32).max)
 SECONDS_MAGNITUDE = 9
 """The decimal logarithm of today in seconds; larger numbers are milliseconds, microseconds and so on."""
 
@@ -87,14 +88,16 @@ class NumberInput(PlainInput, frozen=True, kw_only=True, tag="number"):
 
     @override
     def encode(self, values: Sequence[Any]) -> np.ndarray:
-        numbers = np.array([self._number(value) for value in values], dtype=np.float64).astype(np.float32)
-        if self.outlier_threshold is not None:
-            distances = np.abs((numbers - self.outlier_mean) / self.outlier_deviation)
-            numbers[distances > self.outlier_threshold] = self.outlier_fill
-        try:
-            return self.normalization.apply(numbers).astype(np.float32)
-        except ValueError as error:
-            raise RequestError(f"{self.column!r} cannot be used: {error}.") from None
+        with np.errstate(over="ignore", invalid="ignore"):  # what is too large is refused below
+            numbers = np.array([self._number(value) for value in values], dtype=np.float64).astype(np.float32)
+            if self.outlier_threshold is not None:
+                distances = np.abs((numbers - self.outlier_mean) / self.outlier_deviation)
+                numbers[distances > self.outlier_threshold] = self.outlier_fill
+            try:
+                normalized = self.normalization.apply(numbers).astype(np.float32)
+            except ValueError as error:
+                raise RequestError(f"{self.column!r} cannot be used: {error}.") from None
+        return _finite(normalized, self.column)
 
     def _number(self, value: Any) -> float:
         number = _parsed_number(self._given(value))
@@ -114,6 +117,8 @@ class BinaryInput(PlainInput, frozen=True, kw_only=True, tag="binary"):
     def _truth(self, value: Any) -> bool:
         try:
             return bool(float(value))
+        except OverflowError:
+            return True  # an integer beyond the largest float is not zero
         except (TypeError, ValueError):
             word = checked_text(value, self.column)
         if word.lower() in {"true", "false"}:
@@ -193,12 +198,15 @@ class VectorInput(PlainInput, frozen=True, kw_only=True, tag="vector"):
     def _vector(self, value: Any) -> np.ndarray:
         numbers = value.split() if isinstance(value, str) else value
         try:
-            vector = np.array(numbers, dtype=np.float32)
+            with np.errstate(over="ignore"):
+                vector = np.array(numbers, dtype=np.float32)
+        except OverflowError:
+            raise RequestError(_too_large(self.column)) from None
         except (TypeError, ValueError):
             raise RequestError(f"{self.column!r} must be {self.size} numbers with spaces between.") from None
         if vector.shape != (self.size,):
             raise RequestError(f"{self.column!r} must be {self.size} numbers, found {vector.size}.")
-        return vector
+        return _finite(vector, self.column)
 
 
 class DateInput(PlainInput, frozen=True, kw_only=True, tag="date"):
@@ -228,7 +236,8 @@ class DateInput(PlainInput, frozen=True, kw_only=True, tag="date"):
             with suppress(ValueError):
                 return datetime.strptime(text, self.format)
         with suppress(ParserError, OverflowError):
-            moment: datetime = parse(text)
+            # An offset does not change the parts. Left alone, dateutil quotes names of time zones in warnings.
+            moment: datetime = parse(text, tzinfos=lambda name, offset: offset)
             return moment
         with suppress(ValueError, OverflowError, OSError):
             seconds = float(text)
@@ -256,11 +265,27 @@ def _parsed_number(value: Any) -> float:
         return math.nan
     try:
         return float(value)
+    except OverflowError:  # an integer beyond the largest float
+        return math.inf if value > 0 else -math.inf
     except (TypeError, ValueError):
         return math.nan
 
 
+def _finite(numbers: np.ndarray, column: str) -> np.ndarray:
+    """Return numbers as they are. Raises RequestError if one is NaN or infinite, which no model can use."""
+    if not np.isfinite(numbers).all():
+        raise RequestError(_too_large(column))
+    return numbers
+
+
+def _too_large(column: str) -> str:
+    return f"{column!r} must be finite numbers, and none beyond {LARGEST_NUMBER:.1e} once it is normalized."
+
+
 def _scalar_text(value: Any, column: str) -> str:
     if isinstance(value, (bool, int, float)):
-        return str(value)
+        try:
+            return str(value)
+        except ValueError:  # Python writes no integer of more than 4300 digits
+            raise RequestError(f"{column!r} is a number of too many digits.") from None
     raise RequestError(f"{column!r} must be a string or a number, found {type(value).__name__}.")

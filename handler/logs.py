@@ -57,6 +57,11 @@ def log(message: str, *, level: int = logging.INFO, **fields: Any) -> None:
     LOGGER.log(level, message, extra={"fields": fields})
 
 
+def log_refusal(message: str, **fields: Any) -> None:
+    """Log a line with fields about something that the service does not do, as a warning."""
+    LOGGER.warning(message, extra={"fields": fields})
+
+
 def log_failure(message: str, error: BaseException) -> None:
     """Log an unexpected error: its type and where it was raised, but not its message, which may quote the utterance."""
     frames = traceback.format_list(traceback.extract_tb(error.__traceback__))

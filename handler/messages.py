@@ -1,4 +1,4 @@
-"""A request and its answer, whoever carries them: API Gateway's events, or FastAPI."""
+"""A request and its answer, whoever carries them: events of AWS, or FastAPI."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -9,6 +9,7 @@ class Request(NamedTuple):
     """One request.
 
     id: what the log knows it by. query: decoded pairs. headers: by lower-case name. body: as sent, base64 taken off.
+    answer_bytes: the largest answer that the carrier brings back, as JSON, in bytes; None where it sets no limit.
     """
 
     id: str
@@ -17,6 +18,7 @@ class Request(NamedTuple):
     query: Iterable[tuple[str, str]]
     headers: Mapping[str, str]
     body: bytes = b""
+    answer_bytes: int | None = None
 
 
 class Answer(NamedTuple):

@@ -8,13 +8,14 @@ from typing import Any
 import msgspec
 
 from handler.auth import authorize
-from handler.body import parse_body
+from handler.body import decompressed, parse_body
 from handler.errors import (
     PayloadTooLargeError,
     RequestError,
     UnauthorizedError,
     UnsupportedContentError,
 )
+from handler.gateway import carried_bytes
 from handler.hexabot import Outcome, Service
 from handler.logs import log, log_failure, request_id
 from handler.messages import Answer, Request
@@ -27,6 +28,8 @@ STATUS: dict[type[RequestError], int] = {
     RequestError: 400,
 }
 EXISTING = "there are GET /, POST /predict and POST /batch_predict."
+ENVELOPE_BYTES = 2_000
+"""What is kept free for the status and the headers where the size of an answer is limited."""
 
 
 class Routes:
@@ -36,7 +39,7 @@ class Routes:
         self._service = service
         self._settings = settings
         self.table: dict[str, dict[str, Callable[[Request], Outcome]]] = {
-            "/": {"GET": self._health},
+            "/": {"GET": self._health, "HEAD": self._health},
             "/predict": {"POST": lambda request: service.predict(self._fields(request))},
             "/batch_predict": {"POST": lambda request: service.batch_predict(self._fields(request))},
         }
@@ -48,6 +51,7 @@ class Routes:
 
     def answer(self, request: Request) -> Answer:
         """Answer a request, and log one line of it: never its query, its headers or its body."""
+        request = request._replace(path=self._route_of(request.path))
         token = request_id.set(request.id)
         started = time.perf_counter()
         outcome = Outcome()
@@ -57,6 +61,7 @@ class Routes:
             if callable(found):
                 outcome = found(request)
                 body = msgspec.json.encode(outcome.answer)
+                _check_size(body, request.answer_bytes)
             else:
                 status, message = found
                 body = _error(message, request)
@@ -70,7 +75,16 @@ class Routes:
             body = _error("Something went wrong here; the service's log says where, under this id.", request)
         self._log(request, status, started, outcome)
         request_id.reset(token)
+        if request.method == "HEAD":
+            headers["content-length"], body = str(len(body)), b""
         return Answer(status, headers, body)
+
+    def _route_of(self, path: str) -> str:
+        """Take the base path of a domain and slashes at the end off a path."""
+        base = self._settings.base_path
+        if base and f"{path}/".startswith(f"{base}/"):
+            path = path.removeprefix(base)
+        return path.rstrip("/") or "/"
 
     def _route(self, request: Request, headers: dict[str, str]) -> Callable[[Request], Outcome] | tuple[int, str]:
         """Return what answers a request, or the status and message of what nothing answers."""
@@ -92,10 +106,15 @@ class Routes:
         limit = self.max_body_bytes
         if len(request.body) > limit or (declared_bytes(request) or 0) > limit:
             raise PayloadTooLargeError(f"The body is over {limit} bytes: send shorter texts or smaller batches.")
-        return parse_body(request.headers.get("content-type", ""), request.body)
+        body = decompressed(request.headers.get("content-encoding", ""), request.body, limit)
+        return parse_body(request.headers.get("content-type", ""), body)
 
     def _log(self, request: Request, status: int, started: float, outcome: Outcome) -> None:
-        timings = {"models": outcome.milliseconds, "failed": outcome.failed} if outcome.milliseconds else {}
+        models: dict[str, Any] = {}
+        if outcome.milliseconds:
+            models = {"models": outcome.milliseconds, "failed": outcome.failed}
+        if outcome.refused:
+            models["refused"] = outcome.refused
         log(
             "request",
             # What the deployment's alarms count is logged even where the lines of other requests are not.
@@ -105,7 +124,25 @@ class Routes:
             status=status,
             bytes=declared_bytes(request),
             milliseconds=round((time.perf_counter() - started) * 1000, 3),
-            **timings,
+            **models,
+        )
+
+
+def _check_size(body: bytes, limit: int | None) -> None:
+    """Raise PayloadTooLargeError for an answer that its carrier would replace by an error of its own, such as 502.
+
+    Args:
+        body: The answer's JSON.
+        limit: The most that the carrier takes, as JSON again, in bytes; None where it takes everything.
+    """
+    # Escapes make a character six times as long at most, so only large answers are measured.
+    if limit is None or 6 * len(body) + ENVELOPE_BYTES <= limit:
+        return
+    found = carried_bytes(body) + ENVELOPE_BYTES
+    if found > limit:
+        raise PayloadTooLargeError(
+            f"The answer has {found} bytes as it is sent, {limit} are allowed: split the batch into "
+            f"{-(-found // limit)} parts at least, or name fewer models in the field 'model'."
         )
 
 

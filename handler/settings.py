@@ -9,6 +9,7 @@ from pathlib import Path
 from handler.errors import SettingsError
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
+BASE_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 TRUE, FALSE = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
 
 
@@ -19,7 +20,8 @@ class Settings:
     bundles: places, each a bundle or a folder of bundles: a path, `s3://bucket/prefix` or `hf://owner/name@revision`.
     cache: the folder that remote bundles are fetched into.
     token_digests: SHA-256 of each accepted token, in lower-case hex. open: serve without tokens.
-    default_language: answered where no language model is loaded or it failed.
+    default_language: answered where no language model is loaded, it failed, or it is unsure.
+    base_path: what a custom domain puts before every path, such as `/nlu`; "" for nothing.
     threads: how many a single call of a model may use.
     cors_origins: origins whose pages may call the service; none by default.
     version: Lambda's number of the function's version, where it runs there; logs tell it.
@@ -30,6 +32,7 @@ class Settings:
     token_digests: tuple[str, ...] = ()
     open: bool = False
     default_language: str = "en"
+    base_path: str = ""
     max_text_characters: int = 10_000
     max_batch_rows: int = 500
     max_body_bytes: int = 1_000_000
@@ -63,12 +66,16 @@ class Settings:
                 "NLU_BUNDLES is not set: give folders of bundles, s3://bucket/prefix or hf://owner/name@revision, "
                 "commas between several."
             )
+        base_path = "/" + environ.get("NLU_BASE_PATH", "").strip().strip("/")
+        if not BASE_PATH.fullmatch(base_path.rstrip("/")):
+            raise SettingsError(f"NLU_BASE_PATH must be a path such as /nlu or /bots/nlu, found {base_path!r}.")
         return cls(
             bundles=places,
             cache=Path(environ.get("NLU_CACHE") or cls.cache),
             token_digests=_items(environ.get("NLU_TOKEN_DIGESTS", "").lower()),
             open=_flag(environ, "NLU_OPEN"),
             default_language=environ.get("NLU_DEFAULT_LANGUAGE") or cls.default_language,
+            base_path=base_path.rstrip("/"),
             max_text_characters=_number(environ, "NLU_MAX_TEXT_CHARACTERS", cls.max_text_characters),
             max_batch_rows=_number(environ, "NLU_MAX_BATCH_ROWS", cls.max_batch_rows),
             max_body_bytes=_number(environ, "NLU_MAX_BODY_BYTES", cls.max_body_bytes),

@@ -10,6 +10,7 @@ from mangum import Mangum
 
 from handler.api import create_app
 from handler.hexabot import Fields, Outcome, Service
+from handler.logs import configure
 from handler.routes import Routes
 from handler.settings import Settings
 from tests.handler.deployment import Answer, LambdaContext, Send, deploy, invoke, lambda_handler, predict
@@ -116,6 +117,42 @@ def test_without_lambda_each_request_has_an_id_of_its_own(bundles: Path) -> None
     handler = lambda_handler(bundles)
     ids = {handler(http_api_event("GET", "/"), None)["headers"]["x-request-id"] for _ in range(3)}
     assert len(ids) == 3
+
+
+@pytest.mark.parametrize("base", ["/nlu", "nlu/", "/bots/nlu"])
+@pytest.mark.parametrize("path", ["/predict", "/predict/", "/predict//"])
+def test_a_domain_may_put_a_base_path_before_every_path(bundles: Path, base: str, path: str) -> None:
+    handler = lambda_handler(bundles, NLU_BASE_PATH=base)
+    content_type, body = multipart({"text": TEXT})
+    for make in (http_api_event, rest_api_event):
+        for prefix in ("/" + base.strip("/"), ""):
+            headers = {"content-type": content_type}
+            assert is_understood(invoke(handler, make("POST", prefix + path, body, headers=headers)))
+        for root in ("/" + base.strip("/"), "/" + base.strip("/") + "/", "/"):
+            assert invoke(handler, make("GET", root)).status == 200
+        assert invoke(handler, make("POST", "/" + base.strip("/") + "x/predict")).status == 404
+
+
+def test_a_base_path_behind_a_stage(bundles: Path) -> None:
+    handler = lambda_handler(bundles, NLU_BASE_PATH="/nlu")
+    assert invoke(handler, http_api_event("GET", "/nlu/", stage="prod")).status == 200
+
+
+@pytest.mark.parametrize("slashes", ["/", "//"])
+def test_slashes_at_the_end_of_a_path_do_not_matter(
+    send: Send, slashes: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure("INFO")
+    content_type, body = multipart({"text": TEXT})
+    assert is_understood(send("POST", f"/predict{slashes}", body, headers={"content-type": content_type}))
+    assert json.loads(capsys.readouterr().out)["path"] == "/predict"
+
+
+@pytest.mark.parametrize(("path", "status"), [("/", 200), ("/predict", 405), ("/nothing", 404)])
+def test_head_answers_like_get_without_a_body(send: Send, path: str, status: int) -> None:
+    get, head = send("GET", path), send("HEAD", path)
+    assert (head.status, head.body) == (get.status, b"") == (status, b"")
+    assert head.headers == get.headers
 
 
 class BrokenService(Service):

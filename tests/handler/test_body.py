@@ -1,6 +1,9 @@
 """Request bodies in, named values out."""
 
-from collections.abc import Mapping
+import gzip
+import zlib
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from urllib.parse import urlencode
 
 import msgspec
@@ -8,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handler.body import MAX_FIELDS, parse_body
-from handler.errors import RequestError, UnsupportedContentError
+from handler.body import MAX_FIELDS, decompressed, parse_body
+from handler.errors import PayloadTooLargeError, RequestError, UnsupportedContentError
 from tests.hexabot_client import BOUNDARY, multipart
 
 MULTIPART = f"multipart/form-data; boundary={BOUNDARY}"
@@ -50,8 +53,16 @@ def test_json_values_come_back_untouched(fields: Mapping[str, object]) -> None:
         ("APPLICATION/X-WWW-FORM-URLENCODED", "text=é ".encode()),
         (f"{JSON};charset=utf-8", b'{"text": "\\u00e9 "}'),
         (JSON, b' \n{"text": "\xc3\xa9 "}'),
+        (JSON, '{"text": "é "}'.encode("utf-8-sig")),
+        (JSON, '{"text": "é "}'.encode("utf-16")),
+        (JSON, b"\xfe\xff" + '{"text": "é "}'.encode("utf-16-be")),
+        (f"{JSON}; charset=utf-16", '{"text": "é "}'.encode("utf-16")),
+        (f"{JSON}; charset=UTF-16LE", '{"text": "é "}'.encode("utf-16-le")),
+        (f'{JSON}; charset="ISO-8859-1"', b'{"text": "\xe9 "}'),
+        (URLENCODED, "text=é ".encode("utf-8-sig")),
+        (f"{URLENCODED}; charset=iso-8859-1", b"text=%E9+"),
     ],
-    ids=["quoted boundary", "part type", "epilogue", "escaped", "raw", "json escape", "json raw"],
+    ids=lambda value: None,
 )
 def test_ways_to_write_the_same(content_type: str, body: bytes) -> None:
     assert parse_body(content_type, body) == {"text": "é "}
@@ -115,6 +126,9 @@ def test_other_content_types(content_type: str) -> None:
         (JSON, b'["text"]', r'must be an object such as \{"text": "hello"\}, found list'),
         (JSON, b'"text"', "found str"),
         (JSON, b"null", "found NoneType"),
+        (JSON, '{"text": "é"}'.encode("utf-16-le"), "is not UTF-8"),
+        (JSON, "é".encode("utf-16") + b"\x00", "is not UTF-16-LE: byte 2 of a value"),
+        (f"{JSON}; charset=utf-7", b'{"text": "\xff"}', "is not UTF-8"),
     ],
     ids=lambda value: None if not isinstance(value, str) else value[:40],
 )
@@ -132,6 +146,45 @@ def test_there_are_only_so_many_fields(kind: str) -> None:
     assert len(parse_body(*body(MAX_FIELDS))) == MAX_FIELDS
     with pytest.raises(RequestError, match="fields"):
         parse_body(*body(MAX_FIELDS + 1))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "compress"),
+    [("gzip", gzip.compress), ("X-GZIP ", gzip.compress), ("deflate", zlib.compress), ("identity", bytes), ("", bytes)],
+)
+def test_a_body_may_be_compressed(encoding: str, compress: Callable[[bytes], bytes]) -> None:
+    body = b'{"text": "hello"}'
+    assert decompressed(encoding, compress(body), len(body)) == body
+    if compress is not bytes:
+        with pytest.raises(PayloadTooLargeError, match="over 16 bytes decompressed"):
+            decompressed(encoding, compress(body), len(body) - 1)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body", "error", "message"),
+    [
+        ("br", b"", UnsupportedContentError, "content encoding is 'br'; send gzip, deflate, or no compression"),
+        ("gzip, gzip", b"", UnsupportedContentError, "content encoding is 'gzip, gzip'"),
+        ("gzip", b"{}", RequestError, "is not gzip, which its content encoding says"),
+        ("gzip", b"", RequestError, "breaks off before its end"),
+        ("gzip", gzip.compress(b"{}")[:-4], RequestError, "breaks off before its end"),
+        ("gzip", gzip.compress(b"{}") * 2, RequestError, "goes on behind it: send one stream"),
+        ("deflate", zlib.compress(b"{}")[:-1], RequestError, "breaks off"),
+        ("gzip", gzip.compress(bytes(10**8)), PayloadTooLargeError, "over 999 bytes decompressed"),
+    ],
+    ids=["brotli", "twice", "not compressed", "empty", "cut", "two streams", "cut deflate", "bomb"],
+)
+def test_a_compressed_body_that_cannot_be_read(
+    encoding: str, body: bytes, error: type[RequestError], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        decompressed(encoding, body, 999)
+
+
+@given(encoding=st.sampled_from(["gzip", "deflate"]) | st.text(), body=st.binary())
+def test_rubbish_that_claims_to_be_compressed_is_refused(encoding: str, body: bytes) -> None:
+    with suppress(RequestError):
+        assert len(decompressed(encoding, body, 99)) <= max(99, len(body))
 
 
 def reads_or_refuses(content_type: str, body: bytes) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -27,6 +27,8 @@ IMPORTS_OF_THE_FIRST_ANSWER = {"handler", "msgspec", "numpy", "onnxruntime", "py
 MOST_MODULES = 320
 """What a first answer may import in all. It is a budget: raise it only for what every answer needs."""
 
+PATHS = ["/predict", "/batch_predict", "/nothing", "/predict/", "/pre%64ict", "//"]
+
 texts = st.text(st.characters(codec="utf-8"), max_size=30)
 bodies = st.one_of(
     texts.map(lambda text: multipart({"text": text})),
@@ -35,18 +37,20 @@ bodies = st.one_of(
 )
 requests = st.fixed_dictionaries(
     {
-        "method": st.sampled_from(["GET", "POST", "PUT"]),
-        "path": st.sampled_from(["/", "/predict", "/batch_predict", "/nothing", "/predict/", "/pre%64ict"]),
+        "method": st.sampled_from(["GET", "HEAD", "POST", "PUT"]),
+        "path": st.sampled_from(["/", *PATHS, *(f"/nlu{path}" for path in PATHS), "/nlu", "/nlux", "/nlu/"]),
         "body": bodies,
         "query": st.sampled_from(["", "token=a+token", "token=a%20token", "token=&token=a+token", "token=wrong"]),
-        "headers": st.sampled_from([{}, {"X-Api-Key": TOKEN}, {"Authorization": f"Bearer {TOKEN}"}]),
+        "headers": st.sampled_from(
+            [{}, {"X-Api-Key": TOKEN}, {"Authorization": f"Bearer {TOKEN}"}, {"Content-Encoding": "gzip"}]
+        ),
     }
 )
 
 
 @pytest.fixture(scope="module")
 def routes(bundles: Path) -> Routes:
-    settings = Settings(bundles=(), token_digests=(digest(TOKEN),), max_body_bytes=200)
+    settings = Settings(bundles=(), token_digests=(digest(TOKEN),), max_body_bytes=200, base_path="/nlu")
     return Routes(Service(load_predictors([bundles]), settings), settings)
 
 
@@ -67,20 +71,6 @@ def test_both_carriers_answer_alike(
     directly = event_answer(event, routes.answer(read))
     framework = Mangum(create_app(routes), lifespan="off")(event, LambdaContext())
     assert directly == framework
-
-
-@pytest.mark.parametrize(
-    "event",
-    [
-        {},
-        {"check": "golden"},
-        {"requestContext": {"elb": {}}, "httpMethod": "GET", "path": "/"},
-        {**http_api_event("POST", "/predict"), "body": "abc", "isBase64Encoded": True},
-    ],
-    ids=["empty", "golden check", "load balancer", "broken base64"],
-)
-def test_other_events_are_left_to_the_framework(event: Mapping[str, Any]) -> None:
-    assert read_event(event, None) is None
 
 
 def test_a_stage_is_taken_off_the_path(routes: Routes) -> None:

@@ -72,6 +72,19 @@ def test_a_model_that_fails_is_named_with_its_traceback(breaking: Path, capsys: 
     assert (request["failed"], request["status"]) == (["intent"], 200)
 
 
+def test_a_model_that_cannot_use_a_request_did_not_fail(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The filter FailedModels of template.yaml counts failed models and calls an alarm: callers must not do that."""
+    write_bundle(tmp_path / "intent", INTENT)
+    write_bundle(tmp_path / "slots", TAGGER, column="question")
+    send = deploy(tmp_path)
+    headers = {"content-type": "application/json"}
+    answer = send("POST", "/predict", json.dumps({"text": "fly", "question": 10**309}).encode(), headers=headers)
+    assert answer.json()["intent"]["status"] == "success"
+    assert answer.json()["slots"]["error"] == "'question' must be a string, found int."
+    (line,) = lines(capsys.readouterr().out)
+    assert (line["failed"], line["refused"]) == ([], ["slots"])
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status", "logged"), [("GET", f"/{UTTERANCE}", 404, None), ("GET", "/predict", 405, "/predict")]
 )

@@ -27,6 +27,7 @@ def test_everything_can_be_said() -> None:
             "NLU_TOKEN_DIGESTS": f" {A.upper()},\n{B} ",
             "NLU_OPEN": "no",
             "NLU_DEFAULT_LANGUAGE": "fr",
+            "NLU_BASE_PATH": " bots/nlu/ ",
             "NLU_MAX_TEXT_CHARACTERS": "1",
             "NLU_MAX_BATCH_ROWS": " 2 ",
             "NLU_MAX_BODY_BYTES": "3",
@@ -41,6 +42,7 @@ def test_everything_can_be_said() -> None:
         token_digests=(A, B),
         open=False,
         default_language="fr",
+        base_path="/bots/nlu",
         max_text_characters=1,
         max_batch_rows=2,
         max_body_bytes=3,
@@ -50,7 +52,9 @@ def test_everything_can_be_said() -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["NLU_DEFAULT_LANGUAGE", "NLU_THREADS", "NLU_TOKEN_DIGESTS", "NLU_CORS_ORIGINS"])
+@pytest.mark.parametrize(
+    "name", ["NLU_BASE_PATH", "NLU_DEFAULT_LANGUAGE", "NLU_THREADS", "NLU_TOKEN_DIGESTS", "NLU_CORS_ORIGINS"]
+)
 def test_what_is_empty_is_not_said(name: str) -> None:
     assert Settings.from_env({**MINIMAL, name: ""}) == Settings.from_env(MINIMAL)
 
@@ -75,6 +79,9 @@ def test_a_service_may_be_told_to_be_open(value: str) -> None:
         ({"NLU_MAX_BODY_BYTES": "-1"}, "NLU_MAX_BODY_BYTES must be a whole number"),
         ({"NLU_MAX_BATCH_ROWS": "1.5"}, "NLU_MAX_BATCH_ROWS must be a whole number"),
         ({"NLU_MAX_TEXT_CHARACTERS": "²"}, "NLU_MAX_TEXT_CHARACTERS must be a whole number"),
+        ({"NLU_BASE_PATH": "https://a.example/nlu"}, "NLU_BASE_PATH must be a path such as /nlu or /bots/nlu, found"),
+        ({"NLU_BASE_PATH": "/a//b"}, "NLU_BASE_PATH must be a path"),
+        ({"NLU_BASE_PATH": "/a b"}, "NLU_BASE_PATH must be a path"),
         ({"NLU_LOG_LEVEL": "loud"}, "NLU_LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR, found 'LOUD'"),
     ],
     ids=lambda value: str(value)[:50],
