@@ -114,8 +114,7 @@ def _kind(event: Any) -> Kind | None:
     # The events of API Gateway's authorizers look like requests, and expect a policy.
     if not isinstance(event, dict) or event.get("type") == "REQUEST":
         return None
-    requested = event.get("requestContext")
-    requested = requested if isinstance(requested, dict) else {}
+    requested = _requested(event)
     version = event.get("version")
     signs: dict[Kind, bool] = {
         "load balancer": "elb" in requested,
@@ -127,9 +126,14 @@ def _kind(event: Any) -> Kind | None:
     return next((kind for kind, is_so in signs.items() if is_so), None)
 
 
+def _requested(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    requested = event.get("requestContext")
+    return requested if isinstance(requested, dict) else {}
+
+
 def _one_shape(event: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
     """Return an event with the names of `_Event`."""
-    requested = event.get("requestContext") or {}
+    requested = _requested(event)
     match kind:
         case "HTTP API":
             http = requested["http"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handler.auth import digest
@@ -216,6 +216,7 @@ json_values = st.recursive(
 changes = st.dictionaries(names, json_values, max_size=3)
 
 
+@settings(max_examples=400)
 @given(event=json_values | st.tuples(st.sampled_from(list(SENDERS)), changes))
 def test_no_event_raises(handler: Handler, handler_for_pages: Handler, event: Any) -> None:
     if isinstance(event, tuple):
