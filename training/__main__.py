@@ -60,7 +60,7 @@ examples:
   python -m training import samples.csv --slot city --trait mood --split 0.7,0.15,0.15 --output data.parquet
   python -m training import samples.csv --ignore norm --output data.csv
 
-Read the report on stderr: it names each row that was dropped or mended. Then train:
+Read the report on stderr: it names each row that was dropped, corrected or doubtful. Then train:
   python -m training fit --config intent-lstm --dataset data.csv --output runs/intent
 """
 

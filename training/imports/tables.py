@@ -180,7 +180,7 @@ def _take_records(source: Source, records: Iterator[tuple[int, Any]], place: str
         if not isinstance(record, Mapping):
             source.dropped.append((place, row, NO_OBJECT, str(record)[:60]))
             continue
-        for name in record.keys() - names.keys():
+        for name in [name for name in record if name not in names]:
             names[name] = _named(name, columns)
             _check_unique(source.path, list(names.values()))
         source.examples.append(example_of({names[name]: value for name, value in record.items()}, place, row))

@@ -149,11 +149,14 @@ def test_the_same_files_give_the_same_bytes(light: dict[str, str], tmp_path: Pat
     loose = [{"entity": name, "value": "Oslo"} for name in names]
     data = [{"text": "to Rome", "intent": "a", "entities": tie}, {"text": "to Oslo", "intent": "a", "entities": loose}]
     files = [written(tmp_path, "ties.json", json.dumps(data)), *sorted(DATA.iterdir())]
+    textless = written(tmp_path, "textless.json", json.dumps([{name: "x" for name in names}]))
     results = []
     for seed in ("0", "1", "2"):
         output, report = tmp_path / f"{seed}.csv", tmp_path / f"{seed}.json"
         found = run([*files, "--output", output, "--report", report], {**light, "PYTHONHASHSEED": seed})
         assert found.returncode == 0, found.stderr
+        refused = run([textless, "--output", output, "--overwrite"], {**light, "PYTHONHASHSEED": seed})
+        assert f"has the columns {names}" in refused.stderr
         results.append((output.read_bytes(), report.read_bytes()))
     assert results[0] == results[1] == results[2]
     assert results[0][0].splitlines()[1:3] == [b"to Rome,a,O B-name0,,,0", b"to Oslo,a,O B-name0,,,0"]
