@@ -149,7 +149,7 @@ def test_the_same_files_give_the_same_bytes(light: dict[str, str], tmp_path: Pat
     loose = [{"entity": name, "value": "Oslo"} for name in names]
     data = [{"text": "to Rome", "intent": "a", "entities": tie}, {"text": "to Oslo", "intent": "a", "entities": loose}]
     files = [written(tmp_path, "ties.json", json.dumps(data)), *sorted(DATA.iterdir())]
-    textless = written(tmp_path, "textless.json", json.dumps([{name: "x" for name in names}]))
+    textless = written(tmp_path, "textless.json", json.dumps([dict.fromkeys(names, "x")]))
     results = []
     for seed in ("0", "1", "2"):
         output, report = tmp_path / f"{seed}.csv", tmp_path / f"{seed}.json"
