@@ -2,21 +2,22 @@
 
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from export.parity import Row
-from handler.alignment import align, word_places
 from handler.bundle import Candidate
-from handler.outputs import BinaryOutput, CategoryOutput, OutputFeature, SequenceOutput, SetOutput
+from handler.outputs import BinaryOutput, CategoryOutput, OutputFeature, SequenceOutput, SetOutput, merged
 from handler.predictor import Predictor
 
 TIMED_ROUNDS = 60
 BATCH_ROWS = 64
 WITH_LABELS = (BinaryOutput, CategoryOutput, SequenceOutput, SetOutput)
+Answer = dict[str, Any]
+"""Ludwig's columns of one row and, of outputs that tag words, `<output>_words`: the tags that are served."""
 
 
 class Reference:
@@ -27,7 +28,6 @@ class Reference:
         self._outputs = exact.manifest.outputs
         self._exact = exact
         self._labels = labels
-        self._ids = exact.encode(self._rows)
         self._answers = _answers(exact, self._rows)
         self._decisions = {output.name: self._decided(output, self._answers) for output in self._outputs}
 
@@ -43,60 +43,31 @@ class Reference:
         taken, beside = _milliseconds(predictor, self._exact, self._rows)
         return Candidate(
             name=name,
-            agreement=sum(equal) / len(equal),
-            accuracy=self._accuracy(predictor, answers),
+            agreement=sum(equal) / max(len(equal), 1),
+            accuracy=self._accuracy(answers),
             max_abs_diff=self._largest_difference(answers),
             milliseconds=taken,
             of_exact=round(taken / beside, 4) if predictor is not self._exact else 1.0,
             bytes=(folder / predictor.manifest.graph.file).stat().st_size,
         )
 
-    def _decided(self, output: OutputFeature, answers: Sequence[dict[str, Any]]) -> list[Any]:
-        """Return the decisions in some answers: a label for each row, or for each token that the row has."""
-        predictions = [answer[f"{output.name}_predictions"] for answer in answers]
-        if not isinstance(output, SequenceOutput):
-            return predictions
-        seen = self._seen(output)
-        return [
-            tag
-            for tags, there in zip(predictions, seen, strict=True)
-            for tag, is_there in zip(tags, there, strict=False)
-            if is_there
-        ]
+    def _decided(self, output: OutputFeature, answers: Sequence[Answer]) -> list[Any]:
+        """Return the decisions in some answers: a label for each row, each word, or each position of a sequence."""
+        if isinstance(output, SequenceOutput):
+            return [tag for answer in answers for tag in answer[_decisions(output)]]
+        return [answer[_decisions(output)] for answer in answers]
 
-    def _seen(self, output: SequenceOutput) -> Any:
-        """Return which positions of each row hold a token."""
-        for feature in self._exact.manifest.inputs:
-            if feature.name == output.aligned_with:
-                text = self._exact.text_encoder(feature.name).feature
-                return self._ids[feature.name][:, :: text.stride] != text.padding_id
-        return [[True] * len(answer[f"{output.name}_predictions"]) for answer in self._answers]
-
-    def _accuracy(self, predictor: Predictor, answers: Sequence[dict[str, Any]]) -> float | None:
+    def _accuracy(self, answers: Sequence[Answer]) -> float | None:
         """Return the share of right labels, by the user's own, where they are known."""
         right: list[bool] = []
         for output in self._outputs:
-            truth = self._labels.get(output.name)
-            if truth is not None and isinstance(output, CategoryOutput):
-                right += [
-                    answer[f"{output.name}_predictions"] == label for answer, label in zip(answers, truth, strict=True)
-                ]
-            if truth is not None and isinstance(output, SequenceOutput) and output.aligned_with:
-                right += self._right_tags(predictor, output, truth, answers)
+            labels = self._labels.get(output.name)
+            for expected, answer in zip(labels, answers, strict=True) if labels else ():
+                if isinstance(output, CategoryOutput) and expected is not None:
+                    right.append(answer[_decisions(output)] == expected)
+                elif isinstance(output, SequenceOutput) and output.aligned_with:
+                    right += _right_tags(str(expected or "").split(), answer[_decisions(output)])
         return sum(right) / len(right) if right else None
-
-    def _right_tags(
-        self, predictor: Predictor, output: SequenceOutput, truth: Sequence[Any], answers: Sequence[dict[str, Any]]
-    ) -> Iterator[bool]:
-        feature = next(feature for feature in predictor.manifest.inputs if feature.name == output.aligned_with)
-        encoder = predictor.text_encoder(feature.name)
-        for values, tags, answer in zip(self._rows, truth, answers, strict=True):
-            text, expected = values[feature.column], str(tags).split()
-            if isinstance(text, str) and len(text.split(" ")) == len(expected):
-                columns = (answer[f"{output.name}_predictions"], answer[f"{output.name}_probabilities"])
-                places = word_places(text, encoder.placed_spans(text))
-                found, _ = align(text, places, *columns, output.special_labels)
-                yield from (tag == word for tag, word in zip(found[1:-1], expected, strict=True))
 
     def _largest_difference(self, answers: Sequence[dict[str, Any]]) -> float:
         names = [
@@ -114,12 +85,35 @@ class Reference:
         )
 
 
-def _answers(predictor: Predictor, rows: Sequence[Any]) -> list[dict[str, Any]]:
-    return [
-        answer
-        for start in range(0, len(rows), BATCH_ROWS)
-        for answer in predictor.predict(rows[start : start + BATCH_ROWS])
-    ]
+def _answers(predictor: Predictor, rows: Sequence[Mapping[str, Any]]) -> list[Answer]:
+    answers: list[Answer] = []
+    for start in range(0, len(rows), BATCH_ROWS):
+        batch = rows[start : start + BATCH_ROWS]
+        arrays = predictor.run(batch)
+        for number, (row, columns) in enumerate(zip(batch, predictor.columns(arrays), strict=True)):
+            answer = merged(columns)
+            for output in predictor.manifest.outputs:
+                if isinstance(output, SequenceOutput) and output.aligned_with:
+                    logits = arrays.get(f"{output.name}::logits")
+                    tags, _ = predictor.word_tags(
+                        output, row, columns[output.name], None if logits is None else logits[number]
+                    )
+                    answer[_decisions(output)] = tags
+            answers.append(answer)
+    return answers
+
+
+def _decisions(output: OutputFeature) -> str:
+    """Return where an answer has the decisions of an output."""
+    aligned = isinstance(output, SequenceOutput) and output.aligned_with
+    return f"{output.name}_words" if aligned else f"{output.name}_predictions"
+
+
+def _right_tags(expected: Sequence[str], found: Sequence[str]) -> list[bool]:
+    """Tell of each word whether its tag is right; of none where the row's tags do not fit its words."""
+    if len(expected) != len(found):
+        return []
+    return [one == other for one, other in zip(expected, found, strict=True)]
 
 
 def _milliseconds(predictor: Predictor, exact: Predictor, rows: Sequence[Any]) -> tuple[float, float]:

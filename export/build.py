@@ -20,6 +20,7 @@ from export.errors import ExportError, ParityError
 from export.features import column_of
 from export.graph import write_graph
 from export.inputs import describe_inputs
+from export.labels import clean_labels
 from export.model import SourceModel
 from export.outputs import describe_outputs
 from export.parity import Proof, Row, agreed, golden_rows, prove, rows_to_try
@@ -189,9 +190,10 @@ def default_name(outputs: Sequence[OutputFeature]) -> str:
 
 
 def _labels(model: SourceModel, dataset: "pd.DataFrame | None") -> dict[str, list[Any]]:
-    """Return the right labels of the user's rows, by output, where the rows have them."""
+    """Return the right labels of the user's rows, by output, where the rows have them; None is a missing label."""
     if dataset is None:
         return {}
+    dataset = clean_labels(dataset, model.config)
     features = model.config["output_features"]
     columns = {feature["name"]: column_of(feature) for feature in features}
     return {name: dataset[column].tolist() for name, column in columns.items() if column in dataset}

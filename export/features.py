@@ -11,9 +11,37 @@ FILLING = {"fill_with_const", "fill_with_mode", "fill_with_mean", "fill_with_fal
 """Strategies for missing values that need no other rows."""
 
 
+SEQUENCES = {"text", "sequence"}
+"""Types of inputs that are read as tokens."""
+
+
 def column_of(feature: Config) -> str:
     """Return the column that a feature reads."""
     return str(feature.get("column") or feature["name"])
+
+
+def tagged_text(config: Config) -> Config | None:
+    """Return the input whose tokens a tagger's output tags: Ludwig's main sequence.
+
+    Ludwig takes the one that the combiner names, else the first that keeps a vector for each token. Source:
+    `SequenceConcatCombiner.forward` in `ludwig.combiners.combiners`.
+
+    Args:
+        config: A whole configuration, with Ludwig's defaults.
+
+    Returns:
+        The input's description, or None if no input is a text or a sequence.
+    """
+    texts = [feature for feature in config["input_features"] if feature["type"] in SEQUENCES]
+    main = (config.get("combiner") or {}).get("main_sequence_feature")
+    named = [feature for feature in texts if feature["name"] == main]
+    whole = [feature for feature in texts if (feature.get("encoder") or {}).get("reduce_output") is None]
+    return next(iter([*named, *whole, *texts]), None)
+
+
+def is_tagger(feature: Config) -> bool:
+    """Tell whether an output gives a label to each token of a text."""
+    return (feature.get("decoder") or {}).get("type") == "tagger"
 
 
 def describer[Describer](describers: Mapping[str, Describer], config: Config, role: str) -> Describer:

@@ -6,7 +6,7 @@ Adding an output type is adding a function here and naming it in `DESCRIBERS`.
 from collections.abc import Callable, Sequence
 
 from export.errors import UnsupportedError
-from export.features import Config, describer
+from export.features import Config, describer, tagged_text
 from export.inputs import normalization
 from export.model import SourceModel
 from export.text import START, STOP, SUBWORDS, UNKNOWN
@@ -26,19 +26,43 @@ SPECIAL_LABELS = (START, STOP, "<PAD>", UNKNOWN)
 
 
 def describe_outputs(model: SourceModel, inputs: Sequence[InputFeature]) -> list[OutputFeature]:
-    """Describe every output feature. Raises UnsupportedError for one that cannot be reproduced without Ludwig."""
+    """Describe every output feature.
+
+    Args:
+        model: The model.
+        inputs: Its inputs, as the bundle describes them.
+
+    Raises:
+        UnsupportedError: An output cannot be reproduced without Ludwig.
+    """
+    tagged = tagged_text(model.config)
+    text = next((feature for feature in inputs if tagged and feature.name == tagged["name"]), None)
     features = []
     for config in model.config["output_features"]:
         describe = describer(DESCRIBERS, config, "outputs")
-        features.append(describe(config, model.metadata[config["name"]], inputs))
+        features.append(describe(config, model.metadata[config["name"]], text))
     return features
 
 
-def _describe_category(config: Config, metadata: Config, inputs: Sequence[InputFeature]) -> CategoryOutput:
+def is_aligned(text: InputFeature | None, metadata: Config) -> bool:
+    """Tell whether the tags of an output are where the tokens of a text are.
+
+    Args:
+        text: The input that is tagged, if there is one.
+        metadata: Ludwig's metadata of the output.
+    """
+    return (
+        isinstance(text, TextInput)
+        and text.length // text.stride == int(metadata["max_sequence_length"])
+        and text.padding == metadata["preprocessing"].get("padding", text.padding)
+    )
+
+
+def _describe_category(config: Config, metadata: Config, text: InputFeature | None) -> CategoryOutput:
     return CategoryOutput(name=config["name"], labels=list(metadata["idx2str"]))
 
 
-def _describe_sequence(config: Config, metadata: Config, inputs: Sequence[InputFeature]) -> SequenceOutput:
+def _describe_sequence(config: Config, metadata: Config, text: InputFeature | None) -> SequenceOutput:
     decoder = config["decoder"]["type"]
     if decoder != "tagger":
         raise UnsupportedError(
@@ -52,38 +76,34 @@ def _describe_sequence(config: Config, metadata: Config, inputs: Sequence[InputF
             "its labels are the sub-words of a Hugging Face tokenizer",
             "Train tags as an output of type `sequence` with `tokenizer: space`.",
         )
-    length = int(metadata["max_sequence_length"])
-    texts = [
-        feature for feature in inputs if isinstance(feature, TextInput) and feature.length // feature.stride == length
-    ]
     labels = list(metadata["idx2str"])
     return SequenceOutput(
         name=config["name"],
         labels=labels,
         special_labels=[label for label in SPECIAL_LABELS if label in labels],
-        aligned_with=texts[0].name if len(texts) == 1 else None,
+        aligned_with=text.name if text is not None and is_aligned(text, metadata) else None,
         responds=config["type"] == "text",
     )
 
 
-def _describe_binary(config: Config, metadata: Config, inputs: Sequence[InputFeature]) -> BinaryOutput:
+def _describe_binary(config: Config, metadata: Config, text: InputFeature | None) -> BinaryOutput:
     words = metadata.get("bool2str")
     return BinaryOutput(name=config["name"], labels=None if words is None else (words[0], words[1]))
 
 
-def _describe_number(config: Config, metadata: Config, inputs: Sequence[InputFeature]) -> NumberOutput:
+def _describe_number(config: Config, metadata: Config, text: InputFeature | None) -> NumberOutput:
     return NumberOutput(name=config["name"], normalization=normalization(metadata))
 
 
-def _describe_set(config: Config, metadata: Config, inputs: Sequence[InputFeature]) -> SetOutput:
+def _describe_set(config: Config, metadata: Config, text: InputFeature | None) -> SetOutput:
     return SetOutput(name=config["name"], labels=list(metadata["idx2str"]), threshold=float(config["threshold"]))
 
 
-def _describe_vector(config: Config, metadata: Config, inputs: Sequence[InputFeature]) -> VectorOutput:
+def _describe_vector(config: Config, metadata: Config, text: InputFeature | None) -> VectorOutput:
     return VectorOutput(name=config["name"])
 
 
-DESCRIBERS: dict[str, Callable[[Config, Config, Sequence[InputFeature]], OutputFeature]] = {
+DESCRIBERS: dict[str, Callable[[Config, Config, InputFeature | None], OutputFeature]] = {
     "category": _describe_category,
     "category_distribution": _describe_category,
     "sequence": _describe_sequence,

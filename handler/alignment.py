@@ -1,61 +1,125 @@
-"""Slots in the shape that Hexabot reads: one tag for each element of `text.split(" ")`.
+"""The tags of words, from the tags of tokens.
 
-Ludwig tags tokens, and its answer has the padded length. Hexabot splits the text at every single space and takes tag
-i + 1 for word i, so a double space, a tab or a sub-word would shift every slot behind it.
+Ludwig tags tokens, and its answer has the padded length. One rule makes tags of words of it, for the handler, for the
+metrics of `training fit` and for the agreement of int8 graphs:
+
+- A word is a run of characters without white space, as the words of a dataset are.
+- Its tag is that of the first token that shares a character with it.
+- Where several words share that token, it begins with the first of them: for the others, `B-x` becomes `I-x`.
+
+Hexabot splits a text at every single space, and takes tag i + 1 for piece i. A piece has the tag of its first word.
 """
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Container, Iterable, Sequence
 
-from handler.text import PlacedSpan
+import numpy as np
 
-START, STOP, OUTSIDE = "<SOS>", "<EOS>", "O"
+from handler.decoding import BEGIN, INSIDE, OUTSIDE, SlotDecoder, is_whole
+from handler.tokenizers import Span
+
+WORD = re.compile(r"\S+")
+START, STOP = "<SOS>", "<EOS>"
+PlacedSpan = tuple[int, Span]
+"""The position of a token in a padded sequence, and its span in the raw text."""
+Tagged = tuple[list[str], list[float]]
+"""Tags and their probabilities, in [0, 1]."""
+
+_NO_TOKEN: tuple[None, Span] = (None, (0, 0))
 
 
-def word_places(text: str, placed_spans: Iterable[PlacedSpan]) -> list[int | None]:
-    """Return the position of the first token of each word of `text.split(" ")`, None for a word without any.
+def word_spans(text: str) -> list[Span]:
+    """Return the spans of the words of a text: as many as `text.split()` has words."""
+    return [match.span() for match in WORD.finditer(text)]
 
-    placed_spans: where the tokens lie, and their positions.
+
+def word_positions(text: str, tokens: Iterable[PlacedSpan]) -> list[int | None]:
+    """Return the position of each word's first token.
+
+    Args:
+        text: The raw text.
+        tokens: The tokens that the graph sees, in reading order.
+
+    Returns:
+        A position for each word of `text.split()`; None for a word without a token, because the text was cut before it
+        or the tokenizer drops its characters.
     """
-    places: list[int | None] = []
-    spans = iter(placed_spans)
-    position, (start, end) = next(spans, _NO_TOKEN)
-    word_start = 0
-    for word in text.split(" "):
-        word_end = word_start + len(word)
-        while end <= word_start and position is not None:
-            position, (start, end) = next(spans, _NO_TOKEN)
-        places.append(position if position is not None and start < word_end else None)
-        word_start = word_end + 1
-    return places
+    positions: list[int | None] = []
+    remaining = iter(tokens)
+    position, (start, end) = next(remaining, _NO_TOKEN)
+    for word_start, word_end in word_spans(text):
+        while position is not None and end <= word_start:
+            position, (start, end) = next(remaining, _NO_TOKEN)
+        # The token is not consumed: it stands for the next word, too, if it reaches that far.
+        positions.append(position if position is not None and start < word_end else None)
+    return positions
 
 
-def align(
-    text: str, places: Sequence[int | None], tags: Sequence[str], probabilities: Sequence[float], special: Sequence[str]
-) -> tuple[list[str], list[float]]:
-    """Return a tag and a probability for each word of `text.split(" ")`, between `<SOS>` and `<EOS>`.
+def word_tags(
+    positions: Sequence[int | None],
+    tags: Sequence[str],
+    probabilities: Sequence[float],
+    special: Container[str] = (),
+    decoder: SlotDecoder | None = None,
+    logits: np.ndarray | None = None,
+) -> Tagged:
+    """Return a tag and a probability for each word.
 
-    places: where each word stands in tags and probabilities, as `word_places` gives them. Empty words are surely
-    outside (1.0); of words that the graph never saw nothing is known (0.0). special: labels that are no tags, answered
-    as outside. The probability of a `B-` tag is that of its whole span.
+    Args:
+        positions: What `word_positions` returns.
+        tags: A tag for each position of the padded sequence.
+        probabilities: Those of the tags.
+        special: Labels that are not tags, such as padding: they become `O`.
+        decoder: Decides the tags again where Ludwig's do not make whole slots; None keeps Ludwig's tags.
+        logits: What the decoder reads, float, (length, labels).
+
+    Returns:
+        Tags and probabilities. A word without a token is `O` with probability 0.0: nothing is known of it.
     """
-    word_tags, word_probabilities = [], []
-    for word, place in zip(text.split(" "), places, strict=True):
-        if place is None:
-            word_tags.append(OUTSIDE)
-            word_probabilities.append(0.0 if word.strip() else 1.0)
-        else:
-            word_tags.append(OUTSIDE if tags[place] in special else tags[place])
-            word_probabilities.append(probabilities[place])
-    _spread_span_confidence(word_tags, word_probabilities)
-    return [START, *word_tags, STOP], [1.0, *word_probabilities, 1.0]
+    seen = list(dict.fromkeys(position for position in positions if position is not None))
+    found = {position: (tags[position], probabilities[position]) for position in seen}
+    if decoder is not None and logits is not None and not is_whole(tags[position] for position in seen):
+        found = dict(zip(seen, zip(*decoder.decode(logits[seen]), strict=True), strict=True))
+    words: Tagged = ([], [])
+    previous = None
+    for position in positions:
+        tag, probability = (OUTSIDE, 0.0) if position is None else found[position]
+        if position is not None and position == previous and tag.startswith(BEGIN):
+            tag = INSIDE + tag[len(BEGIN) :]
+        words[0].append(OUTSIDE if tag in special else tag)
+        words[1].append(probability)
+        previous = position
+    return words
 
 
-def all_outside(text: str) -> tuple[list[str], list[float]]:
-    """Return what stands for the slots of a text when no model could tag it."""
-    return align(text, word_places(text, []), [], [], [])
+def hexabot_tags(text: str, tags: Sequence[str], probabilities: Sequence[float]) -> Tagged:
+    """Return a tag and a probability for each piece of `text.split(" ")`, between `<SOS>` and `<EOS>`.
+
+    Args:
+        text: The raw text.
+        tags: A tag for each word of `text.split()`.
+        probabilities: Those of the tags.
+
+    Returns:
+        Two lists of the length that Hexabot expects. A blank piece is `O` with probability 1.0. The probability of a
+        `B-` tag is that of its whole span.
+    """
+    piece_tags: list[str] = []
+    piece_probabilities: list[float] = []
+    first = 0
+    for piece in text.split(" "):
+        words = len(piece.split())
+        piece_tags.append(tags[first] if words else OUTSIDE)
+        piece_probabilities.append(probabilities[first] if words else 1.0)
+        first += words
+    _spread_span_confidence(piece_tags, piece_probabilities)
+    return [START, *piece_tags, STOP], [1.0, *piece_probabilities, 1.0]
 
 
-_NO_TOKEN: tuple[None, tuple[int, int]] = (None, (0, 0))
+def all_outside(text: str) -> Tagged:
+    """Return what Hexabot gets for the slots of a text that no model could tag."""
+    words = len(text.split())
+    return hexabot_tags(text, [OUTSIDE] * words, [0.0] * words)
 
 
 def _spread_span_confidence(tags: list[str], probabilities: list[float]) -> None:
@@ -64,8 +128,8 @@ def _spread_span_confidence(tags: list[str], probabilities: list[float]) -> None
     Hexabot reads the confidence of a slot at its first word only.
     """
     for first, tag in enumerate(tags):
-        if tag.startswith("B-"):
+        if tag.startswith(BEGIN):
             last = first + 1
-            while last < len(tags) and tags[last] == f"I-{tag[2:]}":
+            while last < len(tags) and tags[last] == INSIDE + tag[len(BEGIN) :]:
                 last += 1
             probabilities[first] = min(probabilities[first:last])

@@ -10,10 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-import numpy as np
 
-from handler.alignment import align, all_outside, word_places
-from handler.decoding import is_whole
+from handler.alignment import all_outside, hexabot_tags
 from handler.errors import PayloadTooLargeError, RequestError
 from handler.logs import log_failure
 from handler.outputs import CategoryOutput, Columns, SequenceOutput, merged
@@ -152,8 +150,10 @@ class Service:
         ]
         for number, (row, outputs) in enumerate(zip(rows, predictor.columns(arrays), strict=True)):
             for output in taggers:
-                logits = arrays.get(f"{output.name}::logits")
-                _align(predictor, output, row, outputs[output.name], None if logits is None else logits[number])
+                columns, logits = outputs[output.name], arrays.get(f"{output.name}::logits")
+                tagged = predictor.word_tags(output, row, columns, None if logits is None else logits[number])
+                shaped = hexabot_tags(_text(predictor, output, row), *tagged)
+                columns[f"{output.name}_predictions"], columns[f"{output.name}_probabilities"] = shaped
             yield outputs
 
     def _stand_in(self, outcome: Outcome, fields: Fields) -> None:
@@ -166,8 +166,7 @@ class Service:
                 if LANGUAGE in (name, output.name):
                     outcome.answer[LANGUAGE] = {**self._default_language(), "error": error}
                 elif isinstance(output, SequenceOutput):
-                    text = fields.get(TEXT)
-                    tags, probabilities = all_outside(text if isinstance(text, str) else "")
+                    tags, probabilities = all_outside(_text(self.predictors[name], output, fields))
                     columns = {f"{output.name}_predictions": tags, f"{output.name}_probabilities": probabilities}
                     outcome.answer[output.name] = {**_success(columns), "fallback": True, "error": error}
 
@@ -220,22 +219,11 @@ class Service:
                 raise PayloadTooLargeError(f"A text has {len(value)} characters, {limit} are allowed: shorten it.")
 
 
-def _align(
-    predictor: Predictor, output: SequenceOutput, row: Mapping[str, Any], columns: Columns, logits: np.ndarray | None
-) -> None:
-    """Put the tags of one row, decoded if the bundle asks for it, where Hexabot looks for them."""
-    feature = next(feature for feature in predictor.manifest.inputs if feature.name == output.aligned_with)
-    text = row[feature.column] or ""
-    places = word_places(text, predictor.text_encoder(feature.name).placed_spans(text))
-    tags, probabilities = columns[f"{output.name}_predictions"], columns[f"{output.name}_probabilities"]
-    decoder = predictor.slot_decoder(output.name)
-    seen = [place for place in places if place is not None]
-    if decoder is not None and logits is not None and not is_whole(tags[place] for place in seen):
-        for place, tag, probability in zip(seen, *decoder.decode(logits[seen]), strict=True):
-            tags[place], probabilities[place] = tag, probability
-    columns[f"{output.name}_predictions"], columns[f"{output.name}_probabilities"] = align(
-        text, places, tags, probabilities, output.special_labels
-    )
+def _text(predictor: Predictor, output: SequenceOutput, fields: Fields) -> str:
+    """Return the text that an output tags; a request without its column has it in the field `text`."""
+    columns = {feature.name: feature.column for feature in predictor.manifest.inputs}
+    text = fields.get(columns.get(str(output.aligned_with), TEXT), fields.get(TEXT))
+    return text if isinstance(text, str) else ""
 
 
 def _success(predictions: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from handler.alignment import Tagged, word_positions, word_tags
 from handler.bundle import MANIFEST, Manifest, read_bundle
 from handler.decoding import SlotDecoder
 from handler.errors import BundleError, RequestError
@@ -88,9 +89,30 @@ class Predictor:
             raise TypeError(f"input {input_name!r} holds no text")
         return encoder
 
-    def slot_decoder(self, output_name: str) -> SlotDecoder | None:
-        """Return what decodes the slots of an output, or None where Ludwig's own tags are the answer."""
-        return self._decoders.get(output_name)
+    def word_tags(
+        self, output: SequenceOutput, row: Mapping[str, Any], columns: Columns, logits: np.ndarray | None
+    ) -> Tagged:
+        """Return a tag and a probability for each word of the text that an output tags.
+
+        Args:
+            output: An output with `aligned_with`.
+            row: The raw values that were asked, by column.
+            columns: Ludwig's columns of this output, for this row.
+            logits: float, (length, labels), of outputs that are decoded; None for others.
+
+        Returns:
+            Tags and probabilities, one for each word of `text.split()`; decoded where the bundle asks for it.
+        """
+        encoder = self.text_encoder(str(output.aligned_with))
+        text = row[encoder.feature.column] or ""
+        return word_tags(
+            word_positions(text, encoder.placed_spans(text)),
+            columns[f"{output.name}_predictions"],
+            columns[f"{output.name}_probabilities"],
+            output.special_labels,
+            self._decoders.get(output.name),
+            logits,
+        )
 
     def _value(self, row: Mapping[str, Any], column: str) -> Any:
         try:

@@ -8,12 +8,10 @@ import msgspec
 import numpy as np
 
 from handler.affixes import WORDS, Affixes
+from handler.alignment import PlacedSpan
 from handler.described import Described
 from handler.errors import RequestError
-from handler.tokenizers import PiecesTokenizer, SpaceTokenizer, Span, SubwordTokenizer, Tokenizer, lowered_origins
-
-PlacedSpan = tuple[int, Span]
-"""A position in the padded sequence, and where the token at that position lies in the raw text."""
+from handler.tokenizers import PiecesTokenizer, SpaceTokenizer, SubwordTokenizer, Tokenizer, raw_spans
 
 
 class Vocabulary(Described, frozen=True):
@@ -90,24 +88,21 @@ class TextEncoder:
         return ids
 
     def placed_spans(self, text: str) -> list[PlacedSpan]:
-        """Return where each token that the graph sees lies in the text, in reading order; no special tokens.
+        """Return the position and the raw span of each token that the graph sees, in reading order.
 
-        Of affixes, each word counts as one.
+        Special tokens are left out. Where words have affixes, each word counts as one token.
         """
         length = self.feature.length // self.feature.stride
-        origins: Sequence[int] = range(len(text) + 1)
         if self.feature.stride > 1:
             spans = list(enumerate(WORDS.spans(text), start=1))
             count = len(spans) + 2
         else:
             count, spans = self._spans(self._lowered(text))
-            origins = lowered_origins(text) if self.feature.lowercase else origins
+            if self.feature.lowercase:
+                raw = raw_spans(text, [span for _, span in spans])
+                spans = [(index, span) for (index, _), span in zip(spans, raw, strict=True)]
         first = 0 if self.feature.padding == "right" else length - min(count, length)
-        return [
-            (first + index, (origins[start], origins[end - 1] + 1 if end > start else origins[end]))
-            for index, (start, end) in spans
-            if index < length
-        ]
+        return [(first + index, span) for index, span in spans if index < length]
 
     def _spans(self, text: str) -> tuple[int, list[PlacedSpan]]:
         """Return how many ids the text has, and the index and span of each that is no special token."""

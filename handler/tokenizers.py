@@ -6,7 +6,7 @@ Source: `ludwig.utils.tokenizers` of Ludwig 0.17.10.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, override
@@ -191,13 +191,15 @@ SplittingTokenizer = (
 Tokenizer = SplittingTokenizer | PiecesTokenizer | SubwordTokenizer
 
 
-def lowered_origins(text: str) -> list[int]:
-    """Map each character of `text.lower()` to the character it came from; one more entry marks the end.
+def raw_spans(text: str, lowered: Sequence[Span]) -> list[Span]:
+    """Return spans of `text.lower()` as spans of the text itself.
 
-    Lowering can lengthen a text ("İ" becomes two characters), so offsets in the one are not offsets in the other.
+    Lowering can lengthen a text ("İ" becomes two characters), so offsets in the one are not offsets in the other. A
+    span covers every character that any part of it comes from.
     """
     origins = [index for index, character in enumerate(text) for _ in character.lower()]
-    return [*origins, len(text)]
+    origins.append(len(text))
+    return [(origins[start], origins[end - 1] + 1 if end > start else origins[start]) for start, end in lowered]
 
 
 def _read_tokenizer(path: Path) -> "tokenizers.Tokenizer":

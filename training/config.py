@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from export.features import column_of
+from export.features import column_of, tagged_text
 from handler.affixes import parse_column
 from training.errors import ConfigError
 from training.yaml_files import load_document
@@ -94,3 +94,12 @@ def minilm_folder() -> Path:
 def columns(config: Config, section: str) -> list[str]:
     """Return the columns of the dataset that a section's features read; those of affixes are made of others."""
     return list(dict.fromkeys(parse_column(column_of(feature))[0] for feature in config[section]))
+
+
+def text_column(config: Config) -> str:
+    """Return the column that a person reads first: that of the text which is tagged, or of the first input.
+
+    config: with Ludwig's defaults filled in.
+    """
+    feature = tagged_text(config) or config["input_features"][0]
+    return parse_column(column_of(feature))[0]

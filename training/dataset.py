@@ -1,12 +1,16 @@
 """The rows to train on: read, checked against a configuration, and split."""
 
 import hashlib
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from export.console import say
 from export.features import column_of
+from export.labels import clean_label, clean_labels, near_equal
 from export.rows import read_rows, with_text_column
+from handler.decoding import BEGIN
 from training.config import SPLIT, Config, columns, with_fixed_split
 from training.errors import DatasetError
 
@@ -103,7 +107,8 @@ def out_of_scope(
 
     if label is None:
         return dataset, dataset.iloc[:0].assign(**{SPLIT: VALIDATION})
-    dataset = with_text_column(dataset, columns(config, "input_features"))
+    label = clean_label(label)
+    dataset = clean_labels(with_text_column(dataset, columns(config, "input_features")), config)
     labels = [column for column in _categories(config) if column in dataset]
     outside = (dataset[labels] == label).any(axis=1)
     found = dataset[outside].reset_index(drop=True)
@@ -154,19 +159,42 @@ def tell_weaknesses(config: Config, dataset: "pd.DataFrame") -> None:
         say(f"Only {len(dataset)} rows: a model needs hundreds, and its figures will be rough.")
     for column in _categories(config):
         counts = dataset[column].value_counts()
+        tell_near_equal(column, Counter(dataset[column]))
         few = counts[counts < SMALLEST_STRATUM]
         if not few.empty:
             say(
                 f"{len(few)} of {len(counts)} values of {column!r} have fewer than {SMALLEST_STRATUM} rows, and will "
                 f"hardly be learnt: {_listed([f'{label} ({count})' for label, count in few.items()])}."
             )
+    for column in _tags(config):
+        names = Counter(
+            tag[len(BEGIN) :] for tags in dataset[column] for tag in str(tags).split() if tag.startswith(BEGIN)
+        )
+        tell_near_equal(column, names)
     if SPLIT in dataset and not (dataset[SPLIT] == TEST).any():
         say("No row is of the test split (2): the model is measured on validation, which flatters a little.")
+
+
+def tell_near_equal(name: str, counts: Mapping[str, int]) -> None:
+    """Say which labels look like one label that is written in several ways.
+
+    Args:
+        name: What has the labels.
+        counts: The rows of each label.
+    """
+    for group in near_equal(counts)[:SHOWN]:
+        listed = ", ".join(f"{label!r} ({counts[label]})" for label in group)
+        say(f"{name!r} has labels that differ only in case, separators or encoding: {listed}. Are they one label?")
 
 
 def _categories(config: Config) -> list[str]:
     """Return the columns of the labels."""
     return [column_of(feature) for feature in config["output_features"] if feature["type"] == "category"]
+
+
+def _tags(config: Config) -> list[str]:
+    """Return the columns of the tags."""
+    return [column_of(feature) for feature in config["output_features"] if feature["type"] == "sequence"]
 
 
 def _listed(names: list[str]) -> str:

@@ -1,21 +1,22 @@
 """Slot tags: one for each word in a dataset, one for each token in what Ludwig trains on."""
 
-import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from export.features import column_of
+from export.features import column_of, is_tagger, tagged_text
 from export.rows import with_affix_columns
 from export.text import SPLITTING
 from handler.affixes import parse_column
-from handler.tokenizers import Span, lowered_origins
+from handler.alignment import word_positions, word_spans
+from handler.decoding import BEGIN, INSIDE, OUTSIDE
+from handler.tokenizers import Span, raw_spans
 from training.config import Config
 from training.errors import ConfigError, DatasetError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-WORD = re.compile(r"\S+")
 SUBWORDS = "hf_tokenizer"
 SHOWN = 5
 
@@ -28,12 +29,17 @@ def ludwig_rows(config: Config, dataset: "pd.DataFrame") -> "pd.DataFrame":
 def spread_tags(config: Config, dataset: "pd.DataFrame") -> "pd.DataFrame":
     """Return a dataset whose slot tags stand one for each token of the text, as a tagger learns them.
 
-    The tag of a word goes to its first token; the others of that word go on with it (`I-` for a slot).
-    config: with Ludwig's defaults filled in, since the tokenizer may be one of them.
-    Raises DatasetError, naming rows, if a row has not one tag for each word.
+    Args:
+        config: A configuration with Ludwig's defaults, since the tokenizer may be one of them.
+        dataset: Rows with a tag for each word.
+
+    Raises:
+        ConfigError: No tokenizer or padding of this kind can be tagged.
+        DatasetError: Rows have more or fewer tags than words; they are named.
     """
     for text, slots in _tagged(config):
         text_column, slots_column = parse_column(column_of(text))[0], column_of(slots)
+        _check_padding(text, slots)
         spans = _token_spans(text)
         rows = list(zip(dataset[text_column], dataset[slots_column], strict=True))
         _check_counts(rows, slots_column)
@@ -42,46 +48,20 @@ def spread_tags(config: Config, dataset: "pd.DataFrame") -> "pd.DataFrame":
     return dataset
 
 
-def word_positions(config: Config, output: str) -> Callable[[str], list[int | None]] | None:
-    """Return what tells where in a tagger's answer the words of a text stand: the undoing of `spread_tags`.
-
-    A word's tag is that of its first token; None stands for a word without any. Returns None for an output that tags
-    no text.
-    """
-    for text, slots in _tagged(config):
-        if slots["name"] == output:
-            spans = _token_spans(text)
-            return lambda words: _first_tokens(words, spans(words))
-    return None
-
-
 def _tagged(config: Config) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Return the text input and the output of slots, if the configuration has both."""
-    pairs = [
-        (text, slots)
-        for slots in config["output_features"]
-        if slots.get("decoder", {}).get("type") == "tagger"
-        for text in config["input_features"]
-        if text["type"] in {"text", "sequence"}
-    ]
-    return pairs[:1]
+    """Return the text whose words are tagged, beside each output that tags them."""
+    text = tagged_text(config)
+    return [(dict(text), slots) for slots in config["output_features"] if text is not None and is_tagger(slots)]
 
 
-def _first_tokens(text: str, token_spans: Iterable[Span]) -> list[int | None]:
-    """Return the position of each word's first token, counted behind the start symbol."""
-    words = [match.span() for match in WORD.finditer(text)]
-    positions: dict[int, int] = {}
-    for position, span in enumerate(token_spans, start=1):
-        word = _word_at(words, span)
-        if word is not None:
-            positions.setdefault(word, position)
-    return [positions.get(word) for word in range(len(words))]
-
-
-def _word_at(words: Sequence[Span], token: Span) -> int | None:
-    """Return the word that a token begins in."""
-    start, end = token
-    return next((i for i, (first, last) in enumerate(words) if first < max(end, start + 1) and last > start), None)
+def _check_padding(text: Mapping[str, Any], slots: Mapping[str, Any]) -> None:
+    """Check that the tags are padded as the text is: else no tag is where its token is."""
+    sides = [feature.get("preprocessing", {}).get("padding", "right") for feature in (text, slots)]
+    if sides[0] != sides[1]:
+        raise ConfigError(
+            f"The text {text['name']!r} has `padding: {sides[0]}` and {slots['name']!r} has `padding: {sides[1]}`, so "
+            "tags are not where their words are: give both the same in `preprocessing`."
+        )
 
 
 def _check_counts(rows: Sequence[tuple[Any, Any]], column: str) -> None:
@@ -103,49 +83,64 @@ def _check_counts(rows: Sequence[tuple[Any, Any]], column: str) -> None:
 
 
 def _spread(text: str, tags: Sequence[str], token_spans: Iterable[Span]) -> list[str]:
-    """Return the tag of each token, from the tag of each word."""
-    words = [match.span() for match in WORD.finditer(text)]
+    """Return the tag of each token, from the tag of each word: the inverse of `handler.alignment.word_tags`.
+
+    Args:
+        text: The raw text.
+        tags: A tag for each word.
+        token_spans: The tokens, in reading order.
+
+    Returns:
+        A tag for each token. The first token of a word has the word's tag, as it is read from there; other tokens that
+        share a character with the word have it with `I-` for `B-`. A token between words is outside.
+    """
+    spans, words = list(token_spans), word_spans(text)
+    begun: dict[int, int] = {}
+    for word, position in enumerate(word_positions(text, enumerate(spans))):
+        if position is not None:
+            begun.setdefault(position, word)
+    ends = [end for _, end in words]
     spread: list[str] = []
-    previous = -1
-    for span in token_spans:
-        word = _word_at(words, span)
-        if word is None:
-            spread.append("O")
-        elif word == previous and tags[word].startswith("B-"):
-            spread.append(f"I-{tags[word][2:]}")
-        else:
+    for position, (start, end) in enumerate(spans):
+        word = begun.get(position, bisect_right(ends, start))
+        if position in begun:
             spread.append(tags[word])
-        previous = -1 if word is None else word
+        elif start < end and word < len(words) and words[word][0] < end:
+            spread.append(INSIDE + tags[word][len(BEGIN) :] if tags[word].startswith(BEGIN) else tags[word])
+        else:
+            spread.append(OUTSIDE)
     return spread
 
 
-def _token_spans(feature: Mapping[str, Any]) -> Callable[[str], list[Span]]:
+def _token_spans(text: Mapping[str, Any]) -> Callable[[str], list[Span]]:
     """Return what tells where the tokens of a text feature lie in a raw text."""
-    preprocessing = feature["preprocessing"]
+    preprocessing = text["preprocessing"]
     name = preprocessing["tokenizer"]
-    if parse_column(column_of(feature))[1] is not None and name != "space":
+    if parse_column(column_of(text))[1] is not None and name != "space":
         raise ConfigError(f"Slots cannot be trained on affixes with the tokenizer {name!r}: use `space`.")
     if name == SUBWORDS:
-        spans = _subword_spans(preprocessing["pretrained_model_name_or_path"])
+        spans = _subword_spans(text["name"], preprocessing["pretrained_model_name_or_path"])
     elif name in SPLITTING:
         splitter = SPLITTING[name]()
-        spans = lambda text: list(splitter.spans(text))  # noqa: E731
+        spans = lambda words: list(splitter.spans(words))  # noqa: E731
     else:
         raise ConfigError(f"Slots cannot be trained with the tokenizer {name!r}: use one of {[*SPLITTING, SUBWORDS]}.")
     if not preprocessing["lowercase"]:
         return spans
-
-    def lowered_spans(text: str) -> list[Span]:
-        origins = lowered_origins(text)
-        return [(origins[start], origins[end]) for start, end in spans(text.lower())]
-
-    return lowered_spans
+    return lambda words: raw_spans(words, spans(words.lower()))
 
 
-def _subword_spans(pretrained: str) -> Callable[[str], list[Span]]:
+def _subword_spans(feature: str, pretrained: str) -> Callable[[str], list[Span]]:
     from ludwig.utils.tokenizers import get_tokenizer_from_registry
 
     tokenizer = get_tokenizer_from_registry(SUBWORDS)(pretrained_model_name_or_path=pretrained).tokenizer
+    special = tokenizer("a", return_special_tokens_mask=True)["special_tokens_mask"]
+    before = [*special, 0].index(0)
+    if before != 1:  # Ludwig puts one start symbol before the tags
+        raise ConfigError(
+            f"The tokenizer of {feature!r} puts {before} special tokens before a text, and slots need exactly one, as "
+            "BERT's [CLS] is: start from another pretrained model."
+        )
 
     def spans(text: str) -> list[Span]:
         encoding = tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.affixes import Affixes
-from handler.alignment import align, all_outside
+from handler.alignment import all_outside, hexabot_tags, word_positions, word_tags
 from handler.hexabot import Service
 from handler.predictor import Predictor, load_predictors
 from handler.settings import Settings
@@ -218,14 +218,35 @@ def test_words_that_the_graph_never_saw_are_outside_and_unknown(tmp_path: Path) 
 
 def test_a_span_is_no_surer_than_its_least_sure_word() -> None:
     tags = ["B-city", "I-city", "I-date", "I-city", "B-date"]
-    aligned = align("a b c d e", range(5), tags, [0.9, 0.6, 0.1, 0.2, 0.8], [])
-    assert aligned == (["<SOS>", *tags, "<EOS>"], [1.0, 0.6, 0.6, 0.1, 0.2, 0.8, 1.0])
+    shaped = hexabot_tags("a b c d e", tags, [0.9, 0.6, 0.1, 0.2, 0.8])
+    assert shaped == (["<SOS>", *tags, "<EOS>"], [1.0, 0.6, 0.6, 0.1, 0.2, 0.8, 1.0])
 
 
 def test_special_symbols_are_outside() -> None:
-    tags, probabilities = align("a b", range(2), ["<PAD>", "B-city"], [0.7, 0.8], ["<PAD>"])
-    assert tags == ["<SOS>", "O", "B-city", "<EOS>"]
-    assert probabilities == [1.0, 0.7, 0.8, 1.0]
+    assert word_tags([0, 1], ["<PAD>", "B-city"], [0.7, 0.8], ["<PAD>"]) == (["O", "B-city"], [0.7, 0.8])
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens", "positions"),
+    [
+        ("fly to Paris", [(0, 3), (4, 6), (7, 12)], [0, 1, 2]),
+        ("fly\tto Paris", [(0, 6), (7, 12)], [0, 0, 1]),
+        ("\tParis", [(0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (5, 6)], [1]),
+        (",Paris", [(0, 0), (1, 6)], [1]),
+        ("a \u200b b", [(0, 1), (4, 5)], [0, None, 1]),
+        ("a b c", [(0, 1)], [0, None, None]),
+        (" \n", [(0, 2)], []),
+    ],
+    ids=["words", "one token for two", "blank token", "empty token", "dropped", "cut", "blank"],
+)
+def test_a_word_is_at_its_first_token(text: str, tokens: list[tuple[int, int]], positions: list[int | None]) -> None:
+    assert word_positions(text, enumerate(tokens)) == positions
+
+
+def test_words_that_share_a_token_are_one_slot() -> None:
+    tags, probabilities = word_tags([1, 1, 2, 2, None], ["", "B-city", "O"], [0.0, 0.9, 0.8])
+    assert tags == ["B-city", "I-city", "O", "O", "O"]
+    assert probabilities == [0.9, 0.9, 0.8, 0.8, 0.0]
 
 
 @pytest.mark.parametrize("padding", ["right", "left"])

@@ -152,6 +152,16 @@ def test_a_joint_model_that_fails_has_stand_ins(tmp_path: Path) -> None:
     assert predict(send, {"text": CRASH}).json()["nlu"]["status"] == "failed"
 
 
+def test_the_stand_in_for_slots_has_the_words_of_the_column_that_the_model_tags(tmp_path: Path) -> None:
+    send = deploy(write_bundle(tmp_path / "slots", TAGGER, column="words", breaking=True))
+    for fields in ({"words": f"a {CRASH} b", "text": "a"}, {"text": f"a {CRASH} b"}):
+        answer = predict(send, fields).json()["slots"]
+        assert (answer["fallback"], answer["predictions"]["slots_predictions"]) == (
+            True,
+            ["<SOS>", "O", "O", "O", "<EOS>"],
+        )
+
+
 def test_a_joint_model_that_fails_does_not_replace_what_others_answered(tmp_path: Path) -> None:
     write_bundle(tmp_path / "a", LANGUAGE)
     write_bundle(tmp_path / "b", TAGGER)

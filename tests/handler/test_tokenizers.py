@@ -19,7 +19,7 @@ from handler.tokenizers import (
     SubwordTokenizer,
     UnderscoreTokenizer,
     UntokenizedTokenizer,
-    lowered_origins,
+    raw_spans,
 )
 from tests.bundles import WORD_PIECES, word_piece
 
@@ -71,17 +71,24 @@ def test_pairs_lie_behind_the_words_that_they_join(text: str) -> None:
 
 def test_lowering_may_lengthen_a_text() -> None:
     assert "İß".lower() == "i\u0307ß"
-    assert lowered_origins("aİßB") == [0, 1, 1, 2, 3, 4]
+    assert raw_spans("aİßB", [(0, 1), (1, 2), (2, 3), (1, 4), (4, 5), (5, 5)]) == [
+        (0, 1),
+        (1, 2),
+        (1, 2),
+        (1, 3),
+        (3, 4),
+        (4, 4),
+    ]
 
 
 @given(text=st.text(alphabet="aAİßΣσÇéÉم ", max_size=20) | st.text())
 def test_every_lowered_character_has_its_origin(text: str) -> None:
-    lowered, origins = text.lower(), lowered_origins(text)
-    assert len(origins) == len(lowered) + 1
-    assert origins == sorted(origins)
-    assert origins[-1] == len(text)
-    single = [index for index, origin in enumerate(origins[:-1]) if len(text[origin].lower()) == 1]
-    assert all(lowered[index] in (text[origins[index]].lower(), "ς") for index in single)
+    lowered = text.lower()
+    spans = raw_spans(text, [(index, index + 1) for index in range(len(lowered))])
+    assert spans == sorted(spans)
+    assert raw_spans(text, [(0, len(lowered)), (len(lowered), len(lowered))])[1] == (len(text), len(text))
+    single = [index for index, (start, end) in enumerate(spans) if len(text[start:end].lower()) == 1]
+    assert all(lowered[index] in (text[slice(*spans[index])].lower(), "ς") for index in single)
 
 
 def test_subwords_are_neither_padded_nor_cut_by_the_file(tmp_path: Path) -> None:

@@ -1,17 +1,20 @@
 """Tags of words, spread over the tokens that a tagger learns."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+import tokenizers
 from hypothesis import given
 from hypothesis import strategies as st
 
 from export.text import SPLITTING
+from tests.bundles import WORD_PIECES, word_piece
 from training.config import Config, minilm_folder
 from training.errors import ConfigError, DatasetError
-from training.slots import ludwig_rows, spread_tags, word_positions
+from training.slots import ludwig_rows, spread_tags
 
 SLOTS = {"name": "slots", "type": "sequence", "column": "slots", "decoder": {"type": "tagger"}}
 WORDS = st.text(st.characters(exclude_categories=["Z", "C"]) | st.sampled_from("ab_,'-İß"), min_size=1, max_size=8)
@@ -53,7 +56,8 @@ def test_words_between_spaces_keep_their_tags(text: str, tags: str) -> None:
         ("characters", "to NY", "O B-city", "O O O B-city I-city"),
         ("characters", "a b", "B-x B-y", "B-x O B-y"),
         ("comma", "a, b c", "B-x B-y I-y", "B-x B-y"),
-        ("underscore", "a_b c", "B-x O", "B-x I-x"),
+        ("comma", ",a,,b", "B-x", "O B-x O I-x"),
+        ("underscore", "a_b c", "B-x O", "B-x O"),
         ("stripped", "  New York ", "B-city I-city", "B-city"),
     ],
     ids=[
@@ -64,6 +68,7 @@ def test_words_between_spaces_keep_their_tags(text: str, tags: str) -> None:
         "characters",
         "neighbours",
         "comma",
+        "empty tokens",
         "underscore",
         "stripped",
     ],
@@ -124,6 +129,32 @@ def test_a_tokenizer_without_places_is_refused() -> None:
         spread(config("english_tokenize"), ("a", "O"))
 
 
+def test_a_text_that_is_padded_on_another_side_is_refused() -> None:
+    made = config("space")
+    made["input_features"][0]["preprocessing"]["padding"] = "left"
+    with pytest.raises(ConfigError, match=r"'text' has `padding: left` and 'slots' has `padding: right`"):
+        spread(made, ("a", "O"))
+    made["output_features"][0]["preprocessing"] = {"padding": "left"}
+    assert spread(made, ("a", "O")) == ["O"]
+
+
+@pytest.mark.ludwig
+@pytest.mark.filterwarnings("ignore")
+def test_a_tokenizer_that_begins_without_a_symbol_is_refused(tmp_path: Path) -> None:
+    """As T5's and GPT-2's do: each tag would be one position behind its token."""
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = word_piece(WORD_PIECES)
+    tokenizer.post_processor = tokenizers.processors.TemplateProcessing(
+        single="$A [SEP]", special_tokens=[("[SEP]", 3)]
+    )
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="[UNK]", pad_token="[PAD]").save_pretrained(tmp_path)
+    made = config("hf_tokenizer")
+    made["input_features"][0]["preprocessing"]["pretrained_model_name_or_path"] = str(tmp_path)
+    with pytest.raises(ConfigError, match="puts 0 special tokens before a text, and slots need exactly one"):
+        spread(made, ("fly", "O"))
+
+
 def test_affixes_keep_one_tag_for_each_word() -> None:
     made = config("space", lowercase=True)
     made["input_features"][0]["column"] = "text+affixes24"
@@ -132,9 +163,6 @@ def test_affixes_keep_one_tag_for_each_word() -> None:
     assert list(ludwig_rows(made, rows)["text+affixes24"]) == [
         "* * * * to* to* to *to *to Pa* Pari* Paris *aris *is * * * *"
     ]
-    positions = word_positions(made, "slots")
-    assert positions is not None
-    assert positions(" to  Paris") == [1, 2]
 
 
 def test_affixes_are_tagged_by_words_between_spaces_only() -> None:

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from export.console import say
-from training.config import Config, columns
+from training.config import Config, columns, text_column
 from training.errors import EvaluationError
-from training.evaluation.answers import Decoders, Predict, Records, answer_rows
+from training.evaluation.answers import Predict, Records, answer_rows
 from training.evaluation.metrics import SCHEMA, Metrics, category_metrics, slot_metrics
+from training.evaluation.taggers import Taggers
 from training.evaluation.thresholds import Answered, measure, refused
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Source:
     """Where an evaluation comes from.
 
     rows: in words. model: its name. temperatures: of categories that are calibrated. known: the labels of each
-    category. ludwig, learning: what the metrics hold under these names. decoders: of slots.
+    category. ludwig, learning: what the metrics hold under these names. taggers: of slots.
     """
 
     rows: str
@@ -34,7 +35,7 @@ class Source:
     known: Mapping[str, list[str]] = field(default_factory=dict)
     ludwig: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     learning: Metrics | None = None
-    decoders: Decoders = field(default_factory=dict)
+    taggers: Taggers = field(default_factory=dict)
 
 
 def evaluate(
@@ -51,16 +52,15 @@ def evaluate(
 
     outside: rows out of scope, to measure thresholds on.
     """
-    records = answer_rows(predict, config, rows, source.temperatures, source.decoders)
-    out_of_scope_rows = (
-        [] if outside is None or outside.empty else answer_rows(predict, config, outside, decoders=source.decoders)
-    )
+    records = answer_rows(predict, config, rows, source.temperatures, source.taggers)
+    out_of_scope_rows = [] if outside is None or outside.empty else answer_rows(predict, config, outside)
     metrics: Metrics = {
         "schema": SCHEMA,
         "source": source.rows,
         "rows": len(records),
         "model": source.model,
         "inputs": columns(config, "input_features"),
+        "text": text_column(config),
         "outputs": {
             feature["name"]: _measured(feature, records, source)
             for feature in config["output_features"]
@@ -113,7 +113,7 @@ def _measured(feature: Mapping[str, Any], records: Records, source: Source) -> M
     if feature["type"] == "sequence":
         right = [_joined(tags) for tags in expected]
         found = slot_metrics(right, [_joined(tags) for tags in predicted])
-        if name in source.decoders:
+        if name in source.taggers and source.taggers[name].decoder:
             found["argmax_f1"] = slot_metrics(right, [record[f"{name}_argmax"] for record in records])["f1"]
         return found
     metrics = category_metrics(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from export.console import say
 from export.decoding import DECODING
+from export.labels import clean_label, clean_labels
 from export.model import SourceModel, load_model
 from export.rows import with_text_column
 from export.thresholds import THRESHOLDS
@@ -16,6 +17,7 @@ from training.errors import DatasetError, EvaluationError
 from training.evaluation.answers import answer_rows
 from training.evaluation.evaluate import Source, evaluate
 from training.evaluation.metrics import Metrics
+from training.evaluation.taggers import taggers_of
 from training.evaluation.trained import known_labels, slot_decoders, temperatures, with_logits
 
 if TYPE_CHECKING:
@@ -30,8 +32,9 @@ def ask(path: Path, rows: "pd.DataFrame", *, allow_pickle: bool = False) -> "pd.
     inputs, outputs = (columns(model.config, section) for section in ("input_features", "output_features"))
     rows = _with_columns(rows, inputs)
     decoders = _decoders(model)
+    taggers = taggers_of(model.config, model.metadata, decoders)
     predict = with_logits(model.ludwig_model, decoders, model.predict)
-    answers = pd.DataFrame(answer_rows(predict, model.config, rows, decoders=decoders))
+    answers = pd.DataFrame(answer_rows(predict, model.config, rows, taggers=taggers))
     left = (*inputs, *outputs, *(f"{name}_argmax" for name in decoders))
     answers = answers.drop(columns=[name for name in left if name in answers])
     rows = rows.drop(columns=[name for name in answers if name in rows]).reset_index(drop=True)
@@ -44,28 +47,29 @@ def evaluate_file(path: Path, rows: "pd.DataFrame", folder: Path, name: str, *, 
     name: of the rows, for the report. Raises DatasetError if columns or labels are missing.
     """
     model = load_model(path, allow_pickle=allow_pickle)
-    rows = _with_columns(rows, columns(model.config, "input_features"))
+    rows = clean_labels(_with_columns(rows, columns(model.config, "input_features")), model.config)
     labels = columns(model.config, "output_features")
     present = [column for column in labels if column in rows]
     if not present:
         raise DatasetError(f"The rows have the columns {list(rows.columns)}; none of {labels} to measure the model by.")
     thresholds = _thresholds(model)
-    out_of_scope_rows = {found["fitted"]["out_of_scope"] for found in thresholds.values()} - {None}
+    out_of_scope_rows = {clean_label(found["fitted"]["out_of_scope"] or "") for found in thresholds.values()} - {""}
     outside = rows[present].isin(out_of_scope_rows).any(axis=1)
     labelled = rows[present].notna().all(axis=1) & (rows[present] != "").all(axis=1) & ~outside
     if left := int((~labelled & ~outside).sum()):
         say(f"Left out {left} of {len(rows)} rows: no value in {' or '.join(present)}.")
     if not labelled.any():
         raise DatasetError(f"No row has a value in {' and '.join(present)}: there is nothing to measure the model by.")
+    decoders = _decoders(model)
     source = Source(
         rows=name,
         model=_name(path),
         temperatures=temperatures(model.ludwig_model),
         known=known_labels(model.config, model.metadata),
-        decoders=_decoders(model),
+        taggers=taggers_of(model.config, model.metadata, decoders),
     )
     return evaluate(
-        with_logits(model.ludwig_model, source.decoders, model.predict),
+        with_logits(model.ludwig_model, decoders, model.predict),
         model.config,
         rows[labelled].drop(columns=SPLIT, errors="ignore").reset_index(drop=True),
         folder,

@@ -7,6 +7,7 @@ The metrics of an evaluation are one JSON object, `metrics.json`:
     rows        how many there are
     model       name of the run
     inputs      names of the input columns
+    text        the one of them that a person reads; missing in evaluations of old versions
     outputs     by output feature, one of the two shapes below
     ludwig      by output feature: Ludwig's own metrics; empty where it was not asked for them
     learning    best_epoch, whose weights the model has, and outputs: by output feature training and validation, each

@@ -29,7 +29,7 @@ def write_report(folder: Path, metrics: Metrics, records: Records) -> Path:
         name: {
             "metrics": found,
             "pictures": dict(_draw(pictures, metrics, number, name)),
-            "mistakes": _mistakes(name, found["type"], metrics["inputs"][0], records),
+            "mistakes": _mistakes(name, found["type"], metrics.get("text", metrics["inputs"][0]), records),
             "thresholds": metrics["thresholds"].get(name),
             "numbered": not all(map(plots.can_write, found.get("labels") or found.get("entities"))),
         }

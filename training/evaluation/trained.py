@@ -9,17 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from export.console import say
+from export.features import is_tagger, tagged_text
 from export.outputs import SPECIAL_LABELS
 from export.rows import with_affix_columns
 from handler.decoding import SlotDecoder, is_bio
 from training.config import SPLIT, Config
 from training.dataset import TEST, VALIDATION
-from training.evaluation.answers import Decoders, Predict, answer_rows
+from training.evaluation.answers import Predict, answer_rows
 from training.evaluation.evaluate import FOLDER, Source, evaluate
 from training.evaluation.metrics import Metrics, summary
+from training.evaluation.taggers import taggers_of
 from training.evaluation.thresholds import Answered, ThresholdOptions, fit_thresholds, measure
 from training.progress import MAIN_METRIC
-from training.slots import ludwig_rows, word_positions
+from training.slots import ludwig_rows
 from training.workspace import MODEL, PROGRESS
 
 if TYPE_CHECKING:
@@ -30,6 +32,10 @@ ROWS_OF = {
     TEST: "the test split, which training never saw",
     VALIDATION: "the validation split, as there is no test split; it chose the best epoch, so this flatters a little",
 }
+
+OVER_PADDING = ("sequence_accuracy", "perplexity", "next_token_perplexity")
+"""Ludwig's metrics of sequences that count every position of the padded length. A tagger may answer anything there, so
+that no row is ever right as a whole. Source: `SequenceAccuracyMetric` in `ludwig.modules.metric_modules`."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,7 @@ class Training:
     rows: "pd.DataFrame"
     outside: "pd.DataFrame"
     seconds: float
-    decoders: Decoders = field(default_factory=dict)
+    decoders: Mapping[str, SlotDecoder] = field(default_factory=dict)
 
     def part(self, part: int) -> "pd.DataFrame":
         """Return the rows of a split."""
@@ -69,9 +75,11 @@ def evaluate_training(training: Training, run: Path, name: str, thresholds: Mapp
         model=name,
         temperatures=temperatures(training.model),
         known=known_labels(training.config, training.model.training_set_metadata),
-        ludwig={feature["name"]: _numbers(found[feature["name"]]) for feature in training.config["output_features"]},
+        ludwig={
+            feature["name"]: _numbers(feature, found[feature["name"]]) for feature in training.config["output_features"]
+        },
         learning=_learning(training.config, run),
-        decoders=training.decoders,
+        taggers=taggers_of(training.config, training.model.training_set_metadata, training.decoders),
     )
     outside = training.outside_part(TEST)
     return evaluate(
@@ -164,8 +172,8 @@ def slot_decoders(config: Config, metadata: Mapping[str, Any]) -> dict[str, Slot
     return {
         feature["name"]: SlotDecoder(labels)
         for feature in config["output_features"]
-        if feature.get("decoder", {}).get("type") == "tagger"
-        and word_positions(config, feature["name"]) is not None
+        if is_tagger(feature)
+        and tagged_text(config) is not None
         and is_bio(set(labels := metadata[feature["name"]]["idx2str"]) - set(SPECIAL_LABELS))
     }
 
@@ -217,6 +225,8 @@ def _part(rows: "pd.DataFrame", part: int) -> "pd.DataFrame":
     return rows[rows[SPLIT] == part].drop(columns=SPLIT).reset_index(drop=True)
 
 
-def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+def _numbers(feature: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Return the metrics of an output that are finite numbers; of tags, without those that count padding."""
+    left = OVER_PADDING if is_tagger(feature) else ()
     numbers = {name: float(value) for name, value in metrics.items() if isinstance(value, (int, float))}
-    return {name: value for name, value in numbers.items() if isfinite(value)}
+    return {name: value for name, value in numbers.items() if isfinite(value) and name not in left}

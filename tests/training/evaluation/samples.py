@@ -9,13 +9,14 @@ import pandas as pd
 
 from handler.decoding import SlotDecoder
 from training.evaluation.evaluate import Source, evaluate
+from training.evaluation.taggers import taggers_of
 
 LABELS = {
     "input_features": [{"name": "text", "type": "text"}],
     "output_features": [{"name": "intent", "type": "category"}],
 }
 TAGS = {
-    "input_features": [{"name": "text", "type": "text", "preprocessing": {"tokenizer": "space", "lowercase": False}}],
+    "input_features": [{"name": "text", "column": "text", "type": "text"}],
     "output_features": [{"name": "slots", "type": "sequence", "decoder": {"type": "tagger"}}],
 }
 LEARNING = {
@@ -27,6 +28,24 @@ LEARNING = {
         }
     },
 }
+
+
+LONGEST = 8
+"""Tokens of the longest text that is decoded, start and stop included."""
+
+
+def metadata(length: int) -> dict[str, Any]:
+    """Return what Ludwig's metadata says of TAGS."""
+    symbols = {"<EOS>": 0, "<SOS>": 1, "<PAD>": 2, "<UNK>": 3}
+    preprocessing = {
+        "tokenizer": "space",
+        "lowercase": False,
+        "padding": "right",
+        "padding_symbol": "<PAD>",
+        "missing_value_strategy": "fill_with_const",
+    }
+    text = {"idx2str": list(symbols), "str2idx": symbols, "max_sequence_length": length, "preprocessing": preprocessing}
+    return {"text": text, "slots": text}
 
 
 def evaluate_labels(
@@ -59,19 +78,25 @@ def evaluate_slots(
 ) -> dict[str, Any]:
     """Evaluate tags of words. rows: text, right tags, answered tags; padding: what the model says behind them."""
     answers = {text: answered.split() for text, _, answered in rows}
+    length = max(map(len, answers.values())) + 1 + len(padding)
 
     def predict(asked: pd.DataFrame) -> list[dict[str, Any]]:
         padded = [["<SOS>", *answers[text], *padding] for text in asked["text"]]
+        padded = [tags + ["B-noise"] * (length - len(tags)) for tags in padded]
         return [{"slots_predictions": tags, "slots_probabilities": [0.75] * len(tags)} for tags in padded]
 
     table = pd.DataFrame([(text, right) for text, right, _ in rows], columns=["text", "slots"])
-    return evaluate(predict, TAGS, table, folder, Source("the test split", "slots"))
+    taggers = taggers_of(TAGS, metadata(length), {})
+    return evaluate(predict, TAGS, table, folder, Source("the test split", "slots", taggers=taggers))
 
 
 def evaluate_decoded(folder: Path, rows: Sequence[tuple[str, str, list[list[float]]]]) -> dict[str, Any]:
     """Evaluate tags that are decoded. rows: text, right tags, and for each word the logits of O, B-city, I-city."""
     labels = ["O", "B-city", "I-city"]
-    answers = {text: np.array([[9, 0, 0], *logits, [9, 0, 0]], dtype=np.float32) for text, _, logits in rows}
+    answers = {
+        text: np.array([[9, 0, 0], *logits, *[[9, 0, 0]] * (LONGEST - len(logits) - 1)], dtype=np.float32)
+        for text, _, logits in rows
+    }
 
     def predict(asked: pd.DataFrame) -> list[dict[str, Any]]:
         found = [answers[text] for text in asked["text"]]
@@ -85,6 +110,5 @@ def evaluate_decoded(folder: Path, rows: Sequence[tuple[str, str, list[list[floa
         ]
 
     table = pd.DataFrame([(text, right) for text, right, _ in rows], columns=["text", "slots"])
-    return evaluate(
-        predict, TAGS, table, folder, Source("the test split", "slots", decoders={"slots": SlotDecoder(labels)})
-    )
+    taggers = taggers_of(TAGS, metadata(LONGEST), {"slots": SlotDecoder(labels)})
+    return evaluate(predict, TAGS, table, folder, Source("the test split", "slots", taggers=taggers))

@@ -84,6 +84,18 @@ def test_mistakes_in_slots_show_their_values(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "plots").iterdir()) == ["1-labels.png"]
 
 
+def test_mistakes_show_the_text_and_no_other_input(tmp_path: Path) -> None:
+    evaluate_labels(tmp_path, [("book me a flight", "fly", "stay", 0.97)])
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["text"] == "text"
+    (tmp_path / "metrics.json").write_text(json.dumps({**metrics, "inputs": ["channel", "text"]}))
+    (record,) = map(json.loads, (tmp_path / "predictions.jsonl").read_text().splitlines())
+    (tmp_path / "predictions.jsonl").write_text(json.dumps({"channel": "web", **record}))
+    assert main(["report", str(tmp_path)]) == 0
+    text = " ".join(Resources((tmp_path / "report.html").read_text(encoding="utf-8")).text.split())
+    assert "book me a flight fly stay 97.0%" in text
+
+
 def test_a_perfect_model_has_a_report_too(tmp_path: Path) -> None:
     evaluate_labels(tmp_path, [("a", "x", "x", 1.0), ("b", "y", "y", 1.0)], learning=None)
     text = (tmp_path / "report.html").read_text(encoding="utf-8")

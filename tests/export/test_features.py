@@ -1,0 +1,32 @@
+"""Which input is the text that a tagger tags."""
+
+from typing import Any
+
+import pytest
+
+from export.features import tagged_text
+
+CATEGORY: dict[str, Any] = {"name": "channel", "type": "category"}
+WHOLE: dict[str, Any] = {"name": "whole", "type": "text", "encoder": {"type": "rnn", "reduce_output": None}}
+REDUCED: dict[str, Any] = {"name": "reduced", "type": "sequence", "encoder": {"type": "rnn", "reduce_output": "last"}}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "combiner", "expected"),
+    [
+        ([WHOLE], None, "whole"),
+        ([CATEGORY, WHOLE], None, "whole"),
+        ([REDUCED, WHOLE], None, "whole"),
+        ([WHOLE, {**WHOLE, "name": "other"}], None, "whole"),
+        ([WHOLE, {**WHOLE, "name": "other"}], {"main_sequence_feature": "other"}, "other"),
+        ([CATEGORY, WHOLE], {"main_sequence_feature": None}, "whole"),
+        ([CATEGORY, REDUCED], None, "reduced"),
+        ([CATEGORY], None, None),
+    ],
+    ids=["alone", "behind a category", "not reduced", "first", "named", "none named", "reduced", "no text"],
+)
+def test_the_tagged_text_is_ludwigs_main_sequence(
+    inputs: list[dict[str, Any]], combiner: dict[str, Any] | None, expected: str | None
+) -> None:
+    found = tagged_text({"input_features": inputs, **({"combiner": combiner} if combiner else {})})
+    assert (found and found["name"]) == expected
