@@ -25,6 +25,7 @@ from export.model import SourceModel
 from export.outputs import describe_outputs
 from export.parity import Proof, Row, agreed, golden_rows, prove, rows_to_try
 from export.quantize import QuantizeOptions, check_quantizable, is_quantized, quantized
+from export.rows import readable_rows
 from export.thresholds import with_thresholds
 from handler import __version__
 from handler.bundle import (
@@ -193,8 +194,8 @@ def _labels(model: SourceModel, dataset: "pd.DataFrame | None") -> dict[str, lis
     """Return the right labels of the user's rows, by output, where the rows have them; None is a missing label."""
     if dataset is None:
         return {}
-    dataset = clean_labels(dataset, model.config)
     features = model.config["output_features"]
+    dataset = clean_labels(readable_rows(dataset, features), model.config)
     columns = {feature["name"]: column_of(feature) for feature in features}
     return {name: dataset[column].tolist() for name, column in columns.items() if column in dataset}
 

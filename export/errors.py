@@ -1,7 +1,8 @@
 """The exceptions of export, in one tree.
 
 ExportError
-├── ModelError          the model folder, or the rows to prove it on, cannot be read
+├── ModelError          the model folder cannot be read
+├── RowsError           a file of rows cannot be read
 ├── UnsupportedError    the model has a part that cannot be reproduced exactly
 └── ParityError         the bundle does not answer as the model does, and was not written
 """
@@ -12,7 +13,11 @@ class ExportError(Exception):
 
 
 class ModelError(ExportError):
-    """Raise when a model folder or a file of rows is missing, incomplete or unreadable."""
+    """Raise when a model folder is missing, incomplete or unreadable, or lacks what its rows need."""
+
+
+class RowsError(ExportError):
+    """Raise when a file of rows is missing, broken or in an unknown format, or a feature cannot read its values."""
 
 
 class UnsupportedError(ExportError):

@@ -13,10 +13,12 @@ from export.console import progress
 from export.edge_cases import values_to_try
 from export.errors import ModelError, ParityError
 from export.model import SourceModel
-from export.rows import with_text_column
+from export.rows import readable_rows
 from handler.bundle import GoldenRow, Manifest, Parity, WorstCase
 from handler.errors import ServingError
+from handler.inputs import BagInput, CategoryInput, InputFeature, SetInput
 from handler.predictor import Predictor
+from handler.text import TextInput
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +30,7 @@ BATCH_ROWS = 64
 WORST_KEPT = 5
 GOLDEN_ODD_ROWS = 8
 GOLDEN_CHARACTERS = 300
+READ_AS_TEXT = (TextInput, CategoryInput, SetInput, BagInput)
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ def rows_to_try(model: SourceModel, manifest: Manifest, dataset: "pd.DataFrame |
         names, values = zip(*(list(options.items())[number % len(options)] for options in tried.values()), strict=True)
         rows.append(Row(" / ".join(names), dict(zip(tried, values, strict=True)), odd=True))
     if dataset is not None:
-        dataset = with_text_column(dataset, list(tried))
+        dataset = readable_rows(dataset, [_described(feature) for feature in manifest.inputs])
         if lacking := [column for column in tried if column not in dataset]:
             raise ModelError(
                 f"The rows to prove on have the columns {list(dataset.columns)}; the model reads {lacking}."
@@ -76,6 +79,11 @@ def rows_to_try(model: SourceModel, manifest: Manifest, dataset: "pd.DataFrame |
             given = {str(column): None if value != value else value for column, value in record.items()}
             rows.append(Row(f"row {number}", given, odd=False))
     return rows
+
+
+def _described(feature: InputFeature) -> dict[str, str]:
+    """Return an input as a feature that reads text, or values of its own types."""
+    return {"name": feature.column, "type": "sequence" if isinstance(feature, READ_AS_TEXT) else "number"}
 
 
 class Proof(NamedTuple):

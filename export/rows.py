@@ -1,58 +1,110 @@
-"""Read rows of values from the files that Ludwig takes: CSV, TSV, JSON, JSON Lines, Parquet."""
+"""Files of rows as data frames whose columns are what a model's features read."""
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from export.cells import cell
 from export.console import say
-from export.errors import ModelError
+from export.errors import RowsError
 from export.features import column_of
+from export.tables import IMPORT, TEXT_COLUMNS, read_table
 from handler.affixes import parse_column
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TEXT_COLUMNS = ("text", "utterance")
-"""Names that datasets give to the words of the user; what reads one takes the other."""
+LABELS = frozenset({"category", "text"})
+LISTS = frozenset({"sequence", "set", "bag", "vector"})
+"""Types of features whose values may be lists; Ludwig reads them as text with spaces between."""
+SPLIT = "split"
 
 
 def read_rows(path: Path) -> "pd.DataFrame":
-    """Read a file as a table. Cells of text stay as they are: "null", "NA" and "nan" are words, not missing values.
+    """Read a file of rows.
 
-    Raises ModelError, naming the file, if it is missing, broken or of another format.
+    Args:
+        path: A CSV, TSV, JSON, JSON Lines or Parquet file.
+
+    Returns:
+        A data frame of objects. Values of CSV are text as they are: "null", "NA" and "nan" are words, an empty cell is
+        "". Values of other files have their own types; null is missing.
+
+    Raises:
+        RowsError: If the file is missing, broken, of another format or without rows, or if a row cannot be read. The
+            message names the file and the row.
     """
     import pandas as pd
 
-    readers: dict[str, Callable[[Path], pd.DataFrame]] = {
-        ".csv": lambda file: _read_delimited(file, _delimiter(file)),
-        ".tsv": lambda file: _read_delimited(file, "\t"),
-        ".json": lambda file: pd.DataFrame(_json_records(file)),
-        ".jsonl": lambda file: pd.DataFrame(_json_lines(file)),
-        ".parquet": pd.read_parquet,
-    }
-    read = readers.get(path.suffix.lower())
-    if read is None:
-        raise ModelError(f"{path} has the ending {path.suffix!r}; expected one of {', '.join(readers)}.")
-    try:
-        path.stat()  # pandas has no words for a Parquet file that is missing
-        rows = read(path)
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror or error}.") from None
-    except ValueError as error:  # pandas' parsers, JSON and Unicode all raise kinds of ValueError
-        raise ModelError(f"{path} is broken: {str(error).strip().removesuffix('.')}.") from None
-    if rows.empty:
-        raise ModelError(f"{path} has no rows.")
+    table = read_table(path)
+    for note in table.notes:
+        say(f"{path}: {note}")
+    if table.dropped:
+        number, reason, found = table.dropped[0]
+        more = f", and {len(table.dropped) - 1} more rows" if len(table.dropped) > 1 else ""
+        raise RowsError(
+            f"{path} {table.unit} {number} cannot be read{more}: {reason}: {found}. Correct the file; "
+            f"`{IMPORT} {path} --output data.csv` leaves such rows out and lists them."
+        )
+    if not table.rows:
+        raise RowsError(f"{path} has no rows.")
+    names = dict.fromkeys(name for _, row in table.rows for name in row)
+    values = {name: [row.get(name) for _, row in table.rows] for name in names}
+    return pd.DataFrame(values, dtype=object)
+
+
+def readable_rows(rows: "pd.DataFrame", features: Iterable[Mapping[str, Any]]) -> "pd.DataFrame":
+    """Return rows whose columns have the names and the kind of values that features read.
+
+    A column is renamed if its name differs in case only, or is the other of `text` and `utterance`. Values of texts,
+    labels and sequences become text, so that the label 1 is "1" in every format, and a list of tags is the tags with
+    spaces between.
+
+    Args:
+        rows: Rows of any file.
+        features: Ludwig's descriptions, each with a `name` and a `type`.
+
+    Returns:
+        The rows; columns that no feature reads are as they were. Columns may be missing.
+
+    Raises:
+        RowsError: If a value is a list or an object where a feature reads one text or label.
+    """
+    import pandas as pd
+
+    features = list(features)
+    rows = with_named_columns(rows, [*(parse_column(column_of(feature))[0] for feature in features), SPLIT])
+    for feature in features:
+        column, kind = parse_column(column_of(feature))[0], str(feature["type"])
+        if column in rows and kind in LABELS | LISTS:
+            values = rows[column].tolist()
+            if not all(isinstance(value, str) for value in values):
+                read = [_read_value(value, kind, column, number) for number, value in enumerate(values, start=1)]
+                rows = rows.assign(**{column: pd.Series(read, index=rows.index, dtype=object)})
     return rows
 
 
-def with_text_column(rows: "pd.DataFrame", columns: Sequence[str]) -> "pd.DataFrame":
-    """Rename the column of the user's words to what `columns` calls it, if the rows have it under its other name."""
+def with_named_columns(rows: "pd.DataFrame", columns: Sequence[str]) -> "pd.DataFrame":
+    """Return rows whose columns are renamed to `columns` where they are meant.
+
+    Args:
+        rows: Rows of any file.
+        columns: Names to look for. A column is meant if its name differs in case only; `text` and `utterance` mean each
+            other.
+
+    Returns:
+        The rows. Nothing is renamed where the right name exists, or two columns could be meant.
+    """
     for column in columns:
-        others = [name for name in TEXT_COLUMNS if name in rows and name != column]
-        if column in TEXT_COLUMNS and column not in rows and others:
-            say(f"The column {others[0]!r} is read as {column!r}.")
-            rows = rows.rename(columns={others[0]: column})
+        if column in rows:
+            continue
+        meant = (column.casefold(), *(TEXT_COLUMNS if column.casefold() in TEXT_COLUMNS else ()))
+        for name in dict.fromkeys(meant):
+            others = [other for other in rows if isinstance(other, str) and other.casefold() == name]
+            if len(others) == 1 and others[0] not in columns:
+                say(f"The column {others[0]!r} is read as {column!r}.")
+                rows = rows.rename(columns={others[0]: column})
+                break
     return rows
 
 
@@ -69,38 +121,19 @@ def with_affix_columns(rows: "pd.DataFrame", config: Mapping[str, Any]) -> "pd.D
     return rows
 
 
-def _read_delimited(path: Path, delimiter: str) -> "pd.DataFrame":
-    import pandas as pd
-
-    rows = pd.read_csv(path, sep=delimiter, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    if not isinstance(rows.index, pd.RangeIndex):  # pandas takes the first values for row labels, and shifts the rest
-        raise ValueError(f"the rows have more values than the header has names; quote a text that holds {delimiter!r}")
-    return rows
-
-
-def _delimiter(path: Path) -> str:
-    """Return `;` for a header that has it and no comma, as spreadsheets in much of Europe write CSV."""
-    with path.open(encoding="utf-8-sig") as file:
-        header = file.readline()
-    return ";" if ";" in header and "," not in header else ","
-
-
-def _json_records(path: Path) -> list[dict[str, object]]:
-    records = json.loads(path.read_text(encoding="utf-8-sig"))
-    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
-        raise ValueError("expected a list of objects, one for each row")
-    return records
-
-
-def _json_lines(path: Path) -> list[dict[str, object]]:
-    records = []
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").split("\n"), start=1):
-        if line.strip():
-            try:
-                record = json.loads(line)
-            except ValueError as error:
-                raise ValueError(f"line {number}: {error}") from None
-            if not isinstance(record, dict):
-                raise ValueError(f"line {number}: expected an object, found {line[:60]}")
-            records.append(record)
-    return records
+def _read_value(value: Any, kind: str, column: str, number: int) -> str | None:
+    """Return a value as the text that a feature reads; None if it is missing."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Mapping) and isinstance(value.get("name"), str):  # an intent as Rasa's parser answers it
+        return str(value["name"])
+    if isinstance(value, list | tuple) and not any(isinstance(part, Mapping | list | tuple) for part in value):
+        if kind in LISTS:
+            return " ".join(map(cell, value))
+        if len(value) < 2:
+            return cell(value[0]) if value else None
+    if isinstance(value, Mapping | list | tuple):
+        raise RowsError(
+            f"Row {number} has {str(value)[:60]!r} in {column!r}, expected one text. `{IMPORT}` reads nested files."
+        )
+    return cell(value) or None

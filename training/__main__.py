@@ -162,6 +162,7 @@ def _import(options: argparse.Namespace) -> None:
         traits=frozenset(options.trait),
         ignored=frozenset(options.ignore),
         columns={found: name for name, found in options.column},
+        header=not options.no_header,
     )
     report = import_files(options.files, options.output, import_options)
     report.tell()
@@ -212,6 +213,7 @@ def _add_import(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     parser.add_argument(
         "--column", action="append", default=[], type=_column, metavar="NAME=COLUMN", help="read COLUMN as NAME"
     )
+    parser.add_argument("--no-header", action="store_true", help="the first line of a CSV is a row like the others")
     parser.add_argument(
         "--slot", action="append", default=[], metavar="NAME", help="a column that holds values of slots"
     )

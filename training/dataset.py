@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from export.console import say
 from export.features import column_of
 from export.labels import clean_label, clean_labels, near_equal
-from export.rows import read_rows, with_text_column
+from export.rows import read_rows, readable_rows, with_named_columns
 from handler.decoding import BEGIN
 from training.config import SPLIT, Config, columns, with_fixed_split
 from training.errors import DatasetError
@@ -33,8 +33,12 @@ def read_dataset(paths: dict[int, Path]) -> "pd.DataFrame":
 
     if len(paths) == 1:
         return read_rows(paths[TRAIN])
-    parts = [read_rows(path).assign(**{SPLIT: split}) for split, path in paths.items()]
-    return pd.concat(parts, ignore_index=True)
+    parts = [read_rows(path).drop(columns=SPLIT, errors="ignore") for path in paths.values()]
+    names = [str(name) for name in parts[0].columns]
+    parts = [with_named_columns(part, names) for part in parts]
+    return pd.concat(
+        [part.assign(**{SPLIT: split}) for part, split in zip(parts, paths, strict=True)], ignore_index=True
+    )
 
 
 def prepare(config: Config, dataset: "pd.DataFrame") -> tuple[Config, "pd.DataFrame"]:
@@ -45,12 +49,13 @@ def prepare(config: Config, dataset: "pd.DataFrame") -> tuple[Config, "pd.DataFr
     import pandas as pd
 
     inputs, outputs = columns(config, "input_features"), columns(config, "output_features")
-    dataset = _with_named_split(config, with_text_column(dataset, inputs))
+    dataset = clean_labels(readable_rows(dataset, _features(config)), config)
     missing = [column for column in [*inputs, *outputs] if column not in dataset]
     if missing:
         raise DatasetError(
             f"The dataset has the columns {list(dataset.columns)}; the configuration also reads {missing}."
         )
+    dataset = _with_named_split(config, dataset)
     labelled = dataset[outputs].notna().all(axis=1) & (dataset[outputs] != "").all(axis=1)
     if not labelled.all():
         say(f"Left out {(~labelled).sum()} of {len(dataset)} rows: no value in {' or '.join(outputs)}.")
@@ -108,7 +113,7 @@ def out_of_scope(
     if label is None:
         return dataset, dataset.iloc[:0].assign(**{SPLIT: VALIDATION})
     label = clean_label(label)
-    dataset = clean_labels(with_text_column(dataset, columns(config, "input_features")), config)
+    dataset = clean_labels(readable_rows(dataset, _features(config)), config)
     labels = [column for column in _categories(config) if column in dataset]
     outside = (dataset[labels] == label).any(axis=1)
     found = dataset[outside].reset_index(drop=True)
@@ -185,6 +190,10 @@ def tell_near_equal(name: str, counts: Mapping[str, int]) -> None:
     for group in near_equal(counts)[:SHOWN]:
         listed = ", ".join(f"{label!r} ({counts[label]})" for label in group)
         say(f"{name!r} has labels that differ only in case, separators or encoding: {listed}. Are they one label?")
+
+
+def _features(config: Config) -> list[Config]:
+    return [*config["input_features"], *config["output_features"]]
 
 
 def _categories(config: Config) -> list[str]:

@@ -1,13 +1,14 @@
 """Files of rows, as people have them."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from export.errors import ModelError
-from export.rows import read_rows, with_text_column
+from export.errors import RowsError
+from export.rows import read_rows, readable_rows, with_named_columns
 
 RECORDS = [
     {"text": "hi, you; there", "intent": "a"},
@@ -92,32 +93,38 @@ def test_a_line_of_jsonl_ends_at_a_newline_only(text: str, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
-        ("a.csv", "", "is broken: No columns to parse from file."),
+        ("a.csv", "", "has no header in its first line."),
         ("a.csv", "text,intent\n", "has no rows."),
         (
             "a.csv",
             "text,intent\nhi,a\nhi, you,b\n",
-            "is broken: Error tokenizing data. .*Expected 2 fields in line 3, s",
+            "line 3 cannot be read: more values than the header has names: 3 values, expected 2: quote a text that "
+            "holds ','. Correct the file; `python -m training import .*` leaves such rows out and lists them.",
         ),
         (
             "a.csv",
-            "text,intent\nhi, you,b\nhi,a\n",
-            "the rows have more values than the header has names; quote a text",
+            "text;intent\nhi; you;b\na;b;c\n",
+            "line 2 cannot be read, and 1 more rows: .*quote a text that holds ';'",
         ),
-        ("a.csv", "text;intent\nhi; you;b\n", "more values than the header has names; quote a text that holds ';'"),
-        ("a.tsv", "text\tintent\nhi\tb\t\n", r"more values than the header has names; quote a text that holds '\\t'"),
-        ("a.csv", 'text,intent\n"hi,a\n', "is broken: Error tokenizing data. .*EOF inside string"),
-        ("a.csv", "text\ncafé\n".encode("latin-1"), "is broken: 'utf-8' codec can't decode"),
-        ("a.csv", "text\nhi\n".encode("utf-16"), "is broken: 'utf-8' codec can't decode"),
-        ("a.json", '[{"text": "hi"', "is broken: Expecting ',' delimiter: line 1 column 15"),
-        ("a.json", '{"text": "hi"}', "is broken: expected a list of objects, one for each row."),
-        ("a.json", '["hi"]', "is broken: expected a list of objects, one for each row."),
+        ("a.csv", 'text,intent\n"Hi, "John"", said,x\n', "line 2 cannot be read: quotes that cannot be read"),
+        ("a.csv", "hi,a\nyo,a\n", "has no header: .*Add the line `text,intent`"),
+        ("a.csv", "text,text\nhi,yo\n", "has two columns for 'text'"),
+        ("a.csv", "text\nпривет\n".encode("cp1251"), "is not UTF-8 at line 2, byte 1 .*: save it as UTF-8."),
+        ("a.json", '[{"text": "hi"', "is not JSON at line 1, column 15: Expecting ',' delimiter."),
+        (
+            "a.json",
+            '{"statusCode": 401}',
+            r"holds an object with \['statusCode'\]; expected a list of objects",
+        ),
+        ("a.json", '["hi"]', "row 1 cannot be read: no object: hi"),
         ("a.json", "[]", "has no rows."),
-        ("a.json", b"\xff", "is broken: 'utf-8' codec can't decode"),
-        ("a.json", '[{"text": "\\ud800"}]', "is broken: 'utf-8' codec can't encode character .*surrogates not allowed"),
-        ("a.jsonl", '{"text": "hi"}\n{"text"\n', "is broken: line 2: Expecting ':' delimiter"),
-        ("a.jsonl", '{"text": "hi"}\n["hi"]\n', r"is broken: line 2: expected an object, found \[\"hi\"\]."),
-        ("a.jsonl", "1\n2\n", "is broken: line 1: expected an object, found 1."),
+        ("a.json", b"\xff", "is not UTF-8 at line 1, byte 1"),
+        ("a.json", '[{"text": "a", "text": "b"}]', "has the key 'text' twice in one object"),
+        ("a.json", "[" * 100_000, "is nested too deeply|is not JSON"),
+        ("a.jsonl", '{"text": "hi"}\n{"text"\n', "is broken at line 2: Expecting ':' delimiter"),
+        ("a.jsonl", '{"text": "hi"}\n{"text": 1, "text": 2}\n', "is broken at line 2: has the key 'text' twice"),
+        ("a.jsonl", '{"text": "hi"}\n["hi"]\n', r"line 2 cannot be read: no object: \['hi'\]"),
+        ("a.jsonl", "1\n2\n", "line 1 cannot be read, and 1 more rows: no object: 1"),
         ("a.jsonl", "\n", "has no rows."),
         ("a.parquet", "PAR1 and no more", "is broken: .*Parquet"),
         ("a.parquet", "", "is broken: .*Parquet"),
@@ -125,25 +132,25 @@ def test_a_line_of_jsonl_ends_at_a_newline_only(text: str, tmp_path: Path) -> No
 )
 def test_a_broken_file_is_named_with_its_reason(name: str, content: str | bytes, reason: str, tmp_path: Path) -> None:
     path = write(tmp_path / name, content)
-    with pytest.raises(ModelError, match=f"^{path} (?s:.*){reason}"):
+    with pytest.raises(RowsError, match=f"^{path} (?s:.*){reason}"):
         read_rows(path)
 
 
 @pytest.mark.parametrize("ending", ["csv", "tsv", "json", "jsonl", "parquet"])
 def test_what_is_no_file_is_named(ending: str, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=rf"none\.{ending} cannot be read: .*[Nn]o such file"):
+    with pytest.raises(RowsError, match=rf"none\.{ending} cannot be read: .*[Nn]o such file"):
         read_rows(tmp_path / f"none.{ending}")
 
 
 def test_a_folder_is_no_file_of_rows(tmp_path: Path) -> None:
     (tmp_path / "a.csv").mkdir()
-    with pytest.raises(ModelError, match=r"a\.csv cannot be read: Is a directory\.$"):
+    with pytest.raises(RowsError, match=r"a\.csv cannot be read: Is a directory\.$"):
         read_rows(tmp_path / "a.csv")
 
 
 @pytest.mark.parametrize("name", ["a.xls", "a.txt", "csv", "a.csv.gz"])
 def test_other_endings_are_refused(name: str, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"expected one of \.csv, \.tsv, \.json, \.jsonl, \.parquet"):
+    with pytest.raises(RowsError, match=r"expected one of \.csv, \.tsv, \.json, \.jsonl, \.ndjson, \.parquet"):
         read_rows(write(tmp_path / name, CSV))
 
 
@@ -159,4 +166,84 @@ def test_other_endings_are_refused(name: str, tmp_path: Path) -> None:
     ids=["utterance", "text", "both", "another name", "neither"],
 )
 def test_the_words_may_stand_in_the_other_column(has: list[str], read_as: list[str], expected: list[str]) -> None:
-    assert list(with_text_column(pd.DataFrame({name: ["hi"] for name in has}), read_as)) == expected
+    assert list(with_named_columns(pd.DataFrame({name: ["hi"] for name in has}), read_as)) == expected
+
+
+@pytest.mark.parametrize(
+    ("has", "read_as", "expected"),
+    [
+        (["Text", "INTENT"], ["text", "intent"], ["text", "intent"]),
+        (["Utterance", "Intent"], ["text", "intent"], ["text", "intent"]),
+        (["text", "Text"], ["text"], ["text", "Text"]),
+        (["Text", "TEXT"], ["text"], ["Text", "TEXT"]),
+        (["frage", "label"], ["Frage", "Label"], ["Frage", "Label"]),
+        (["Text", "text"], ["Text", "text"], ["Text", "text"]),
+    ],
+)
+def test_the_case_of_a_column_does_not_matter(has: list[str], read_as: list[str], expected: list[str]) -> None:
+    assert list(with_named_columns(pd.DataFrame({name: ["hi"] for name in has}), read_as)) == expected
+
+
+def features(**types: str) -> list[dict[str, str]]:
+    return [{"name": name, "type": kind} for name, kind in types.items()]
+
+
+def test_labels_and_texts_are_text_in_every_format(tmp_path: Path) -> None:
+    values = [1, 2, None, 2.0, 0.5, True, float("nan"), "x", ""]
+    expected = ["1", "2", None, "2", "0.5", "true", None, "x", ""]
+    for name in ("a.json", "a.jsonl"):
+        records = [{"text": 5, "intent": value} for value in values]
+        content = json.dumps(records) if name == "a.json" else "\n".join(map(json.dumps, records))
+        rows = readable_rows(read_rows(write(tmp_path / name, content)), features(text="text", intent="category"))
+        assert rows["intent"].tolist() == expected
+        assert set(rows["text"]) == {"5"}
+    pd.DataFrame({"text": ["a", "b", "c"], "intent": [1, 2, None]}).to_parquet(tmp_path / "a.parquet")
+    rows = readable_rows(read_rows(tmp_path / "a.parquet"), features(intent="category"))
+    assert rows["intent"].tolist() == ["1", "2", None]
+
+
+def test_numbers_stay_numbers_and_lists_are_words() -> None:
+    rows = pd.DataFrame({"n": [1, 2.5], "slots": [["O", "B-a"], "O O"], "more": [[1], {}], "vector": [[1, 2.5], "3 4"]})
+    read = readable_rows(rows, features(n="number", slots="sequence", vector="vector"))
+    assert read["n"].tolist() == [1, 2.5]
+    assert read["slots"].tolist() == ["O B-a", "O O"]
+    assert read["vector"].tolist() == ["1 2.5", "3 4"]
+    assert read["more"].tolist() == [[1], {}]
+
+
+def test_the_intents_that_rasas_parser_answers_are_read() -> None:
+    rows = pd.DataFrame({"intent": [{"name": "greet", "confidence": 0.9}, {"name": "bye"}, ["one"], []]})
+    assert readable_rows(rows, features(intent="category"))["intent"].tolist() == ["greet", "bye", "one", None]
+
+
+@pytest.mark.parametrize("value", [["a", "b"], {"confidence": 1}, [["a"]], [{"name": "a"}]])
+def test_lists_and_objects_are_no_labels(value: object) -> None:
+    rows = pd.DataFrame({"intent": ["a", value]})
+    with pytest.raises(RowsError, match=r"^Row 2 has .* in 'intent', expected one text"):
+        readable_rows(rows, features(intent="category"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "kind"),
+    [
+        ("a.json", '{"text": "a"}\n{"text": "b"}\n', "line"),
+        ("one.json", '{"text": "a"}\n', "one"),
+        ("a.ndjson", '{"text": "a"}\n{"text": "b"}', "line"),
+        ("a.jsonl", ' [{"text": "a"},\n{"text": "b"}]', "list"),
+        ("pretty.json", '{\n"text": "a"\n}', "one"),
+    ],
+)
+def test_the_content_tells_json_lines_from_json(name: str, content: str, kind: str, tmp_path: Path) -> None:
+    texts = ["a"] if kind == "one" else ["a", "b"]
+    assert read(tmp_path, name, content) == [{"text": text} for text in texts]
+
+
+def test_what_was_decided_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path / "a.csv", '# mine\ntext,intent\ncafé,a\n"b" c,d\n'.encode("cp1252"))
+    assert len(read_rows(path)) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert [line.removeprefix(f"{path}: ").split(",")[0] for line in said] == [
+        "It is not UTF-8",
+        "1 line is a comment (line 1).",
+        "1 row has loose quotes",
+    ]

@@ -9,10 +9,10 @@ from export.console import say
 from export.decoding import DECODING
 from export.labels import clean_label, clean_labels
 from export.model import SourceModel, load_model
-from export.rows import with_text_column
+from export.rows import readable_rows
 from export.thresholds import THRESHOLDS
 from handler.decoding import SlotDecoder
-from training.config import SPLIT, columns
+from training.config import SPLIT, Config, columns
 from training.errors import DatasetError, EvaluationError
 from training.evaluation.answers import answer_rows
 from training.evaluation.evaluate import Source, evaluate
@@ -30,7 +30,7 @@ def ask(path: Path, rows: "pd.DataFrame", *, allow_pickle: bool = False) -> "pd.
 
     model = load_model(path, allow_pickle=allow_pickle)
     inputs, outputs = (columns(model.config, section) for section in ("input_features", "output_features"))
-    rows = _with_columns(rows, inputs)
+    rows = _with_columns(rows, model.config, inputs)
     decoders = _decoders(model)
     taggers = taggers_of(model.config, model.metadata, decoders)
     predict = with_logits(model.ludwig_model, decoders, model.predict)
@@ -47,7 +47,7 @@ def evaluate_file(path: Path, rows: "pd.DataFrame", folder: Path, name: str, *, 
     name: of the rows, for the report. Raises DatasetError if columns or labels are missing.
     """
     model = load_model(path, allow_pickle=allow_pickle)
-    rows = clean_labels(_with_columns(rows, columns(model.config, "input_features")), model.config)
+    rows = clean_labels(_with_columns(rows, model.config, columns(model.config, "input_features")), model.config)
     labels = columns(model.config, "output_features")
     present = [column for column in labels if column in rows]
     if not present:
@@ -79,8 +79,8 @@ def evaluate_file(path: Path, rows: "pd.DataFrame", folder: Path, name: str, *, 
     )
 
 
-def _with_columns(rows: "pd.DataFrame", needed: Sequence[str]) -> "pd.DataFrame":
-    rows = with_text_column(rows, needed)
+def _with_columns(rows: "pd.DataFrame", config: Config, needed: Sequence[str]) -> "pd.DataFrame":
+    rows = readable_rows(rows, [*config["input_features"], *config["output_features"]])
     if missing := [column for column in needed if column not in rows]:
         raise DatasetError(f"The rows have the columns {list(rows.columns)}; the model also reads {missing}.")
     return rows

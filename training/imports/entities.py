@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from training.imports.cells import cell
+from export.cells import cell
 
 NAME_KEYS = ("entity", "label", "slot", "category", "type", "name")
 """Keys of an entity's name: Hexabot, Rasa and LUIS write `entity`; annotation tools write the others."""

@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from training.imports.cells import cell
+from export.cells import cell
 from training.imports.entities import Entity, read_entities
 
 TEXT, INTENT, SLOTS, LANGUAGE, ENTITIES = "text", "intent", "slots", "language", "entities"
-KNOWN_COLUMNS = (TEXT, "utterance", INTENT, SLOTS, LANGUAGE, "split")
 
 
 @dataclass(slots=True)

@@ -10,8 +10,8 @@ from training.imports.labels import LANGUAGE_CODE, labelled
 from training.imports.options import ImportOptions
 from training.imports.report import PART_NAMES, Report
 from training.imports.roles import decide_roles
+from training.imports.sources import read_source
 from training.imports.splits import own_splits, read_fractions, spread, spread_rest
-from training.imports.tables import read_source
 from training.imports.writing import ENDINGS, write_dataset
 
 DEFAULT_FRACTIONS = "0.8,0.1,0.1"
@@ -79,9 +79,9 @@ def _read_sources(paths: Sequence[Path], options: ImportOptions) -> list[Source]
         raise DatasetError(f"{twice[0]} is given twice: each row can be in one part only.")
     sources = []
     for path, part in given:
-        source = read_source(path, options.columns)
+        source = read_source(path, options.columns, header=options.header)
         source.kind += f", for {PART_NAMES[part]}" if part is not None else ""
-        if source.units == "utf-16" and not source.examples and not source.dropped:  # Hexabot's, by JavaScript's units
+        if "Hexabot" in source.kind and not source.examples and not source.dropped:
             source.notes.append(f"{NO_SAMPLES}.")
         for example in source.examples:
             example.part = part

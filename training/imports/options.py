@@ -22,6 +22,7 @@ class ImportOptions:
         traits: Columns or entities that are traits, whatever the rows look like.
         ignored: Columns or entities that are left out.
         columns: The dataset's name for a column, by the file's.
+        header: Whether the first line of a CSV names its columns.
     """
 
     language: str = ""
@@ -35,3 +36,4 @@ class ImportOptions:
     traits: frozenset[str] = frozenset()
     ignored: frozenset[str] = frozenset()
     columns: Mapping[str, str] = field(default_factory=dict)
+    header: bool = True

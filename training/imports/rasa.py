@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from export.cells import cell
 from training.errors import DatasetError
-from training.imports.cells import cell
 from training.imports.examples import Example, Source, example_of
+from training.imports.fields import PlainValues
 from training.imports.marks import BrokenMarkError, read_marked
 from training.yaml_files import compose_documents
 
@@ -62,6 +63,11 @@ def read_rasa_yaml(path: Path, text: str) -> Source:
     return source
 
 
+def is_rasa_json(data: Any) -> bool:
+    """Tell whether JSON is Rasa's or Hexabot's Rasa JSON; a file may have synonyms or lookup tables only."""
+    return isinstance(data, Mapping) and ("rasa_nlu_data" in data or "common_examples" in data)
+
+
 def read_rasa_json(path: Path, data: Mapping[str, Any]) -> Source:
     """Read Rasa's JSON; without `rasa_nlu_data` around it, it is Hexabot's, whose offsets JavaScript counted."""
     inner = data.get("rasa_nlu_data", data)
@@ -72,11 +78,14 @@ def read_rasa_json(path: Path, data: Mapping[str, Any]) -> Source:
     examples = inner.get("common_examples", []) if isinstance(inner, Mapping) else None
     if not isinstance(examples, list):
         raise DatasetError(f"{path} has no list of common_examples: export the training data again.")
+    values = PlainValues()
     for row, record in enumerate(examples, start=1):
         if isinstance(record, Mapping):
-            source.examples.append(example_of({"entities": [], **record}, f"{path} example", row))
+            read = values.of({"entities": [], **record}, row)
+            source.examples.append(example_of(read, f"{path} example", row))
         else:
             source.dropped.append((f"{path} example", row, "no object", str(record)[:60]))
+    source.notes += values.notes("example")
     for synonym in _objects(source, inner, "entity_synonyms"):
         source.vocabulary.add_synonyms(cell(synonym.get("value")), _words(synonym.get("synonyms")))
     for table in _objects(source, inner, "lookup_tables"):

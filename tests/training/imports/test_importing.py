@@ -23,8 +23,8 @@ BROKEN = {
     "header.csv": ("text,intent\n", r"No row is left: .*header\.csv: It has no rows\."),
     "textless.csv": ("frage,intent\na,b\n", r"has the columns \['frage', 'intent'\].*--column text=NAME"),
     "twice.csv": ("text,intent,intent\na,b,c\n", "two columns for 'intent'"),
-    "quote.csv": ('text,intent\na,b\n"c,d\ne,f\n', "broken in the row that begins at line 3: unexpected end of data"),
-    "latin.csv": (b"text,intent\na,b\n\xe9t\xe9,b\n", r"not UTF-8 at line 3, byte 1 \(b'\\xe9t\\xe9,'\)"),
+    "quote.csv": ('text,intent\n"a "b"" c, d",e\n', "No row is left: 1 dropped: quotes that cannot be read .*line 2"),
+    "utf8.csv": (b"text,intent\na,\xc3\xa9\n\xe9t\xe9,b\n", r"not UTF-8 at line 3, byte 1 \(b'\\xe9t\\xe9,'\)"),
     "cut.json": ('[{"text": "a"},\n{"text": ', "is not JSON at line 2, column 10"),
     "object.json": ('{"statusCode": 401}', r"holds an object with \['statusCode'\]; expected a list of objects"),
     "deep.json": ("[" * 100_000, "is nested too deeply|is not JSON"),
@@ -42,7 +42,7 @@ BROKEN = {
     ),
     "words.yml": ("hello", "has no list `nlu:`, found no sections"),
     "broken.parquet": (b"PAR1", r"broken\.parquet is broken|cannot be read"),
-    "data.xlsx": ("", "has the ending '.xlsx'; expected one of .csv, .tsv, .json"),
+    "data.xlsx": ("", "has the ending '.xlsx'. Spreadsheets are not read: save it as CSV. Any other data"),
     "nothing.csv": ("text,intent\n,\n", r"No row is left: 1 dropped: no text \(.*nothing.csv line 2\)"),
 }
 

@@ -1,0 +1,88 @@
+"""JSON with a list of intents that have their examples, as Watson Assistant and many chatbot tutorials write it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from export.cells import cell
+from training.imports.examples import Source, example_of
+
+NAMES = ("intent", "tag", "name")
+EXAMPLES = ("examples", "patterns", "utterances", "text")
+NO_TEXT = "no text"
+
+
+def is_intent_list(data: Any) -> bool:
+    """Tell whether JSON has a list of intents, each with a name and a list of examples."""
+    intents = data.get("intents") if isinstance(data, Mapping) else None
+    return isinstance(intents, list) and any(_named(intent) and _examples(intent) is not None for intent in intents)
+
+
+def read_intent_list(path: Path, data: Mapping[str, Any]) -> Source:
+    """Read the examples of all intents.
+
+    Args:
+        path: The file, for messages.
+        data: What it holds: `intents`, each with `intent`, `tag` or `name`, and `examples`, `patterns`, `utterances` or
+            `text`; an example is a text, or an object with a `text` and Watson's `mentions` of entities.
+
+    Returns:
+        The examples; the values of Watson's entities are synonyms and lookup tables.
+    """
+    source, row = Source(path, "JSON, a list of intents"), 0
+    language = cell(data.get("language"))
+    for intent in data["intents"]:
+        examples = _examples(intent)
+        if not examples:
+            source.notes.append(f"An intent has no examples: {str(intent)[:60]}.")
+        for example in examples or ():
+            row += 1
+            record = {"text": example} if isinstance(example, str) else _record(example)
+            if record is None:
+                source.dropped.append((f"{path} example", row, NO_TEXT, str(example)[:60]))
+            else:
+                record |= {"intent": _named(intent), "language": language}
+                source.examples.append(example_of(record, f"{path} example", row))
+    entities = data.get("entities")
+    for entity in entities if isinstance(entities, list) else ():
+        _take_entity(source, entity)
+    return source
+
+
+def _record(example: Any) -> dict[str, Any] | None:
+    """Return the text of an example and the entities that it mentions; None if it has no text."""
+    if not isinstance(example, Mapping) or not isinstance(example.get("text"), str):
+        return None
+    record: dict[str, Any] = {"text": example["text"]}
+    mentions = example.get("mentions", example.get("entities"))
+    if isinstance(mentions, list):
+        record["entities"] = [_mention(each) for each in mentions]
+    return record
+
+
+def _mention(found: Any) -> Any:
+    """Return an entity with Watson's `location`, a start and an end, as two values."""
+    location = found.get("location") if isinstance(found, Mapping) else None
+    if isinstance(location, list) and len(location) == 2:
+        return {**found, "start": location[0], "end": location[1]}
+    return found
+
+
+def _take_entity(source: Source, entity: Any) -> None:
+    """Add the values of an entity of Watson's."""
+    values = entity.get("values") if isinstance(entity, Mapping) else None
+    for found in values if isinstance(values, list) else ():
+        if isinstance(found, Mapping):
+            value, others = cell(found.get("value")), [cell(word) for word in found.get("synonyms") or ()]
+            source.vocabulary.add_synonyms(value, others)
+            source.vocabulary.add_lookup(cell(entity.get("entity")), [value, *others])
+
+
+def _named(intent: Any) -> str:
+    names = (intent.get(name) for name in NAMES) if isinstance(intent, Mapping) else ()
+    return next((name for name in names if isinstance(name, str) and name.strip()), "")
+
+
+def _examples(intent: Any) -> list[Any] | None:
+    found = (intent.get(name) for name in EXAMPLES) if isinstance(intent, Mapping) else ()
+    return next((examples for examples in found if isinstance(examples, list)), None)

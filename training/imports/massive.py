@@ -1,0 +1,36 @@
+"""Records of MASSIVE, Amazon's dataset of 51 languages: slots are marked as `[time : nine am]` in `annot_utt`."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+ANNOTATED = "annot_utt"
+MARK = re.compile(r"\[\s*(?P<name>[^:\[\]]+?)\s*:\s*(?P<value>[^\[\]]+?)\s*\]")
+NAMES = {"utt": "text", "locale": "language", "partition": "split"}
+BOOKKEEPING = ("id", "worker_id", "slot_method", "judgments", ANNOTATED)
+
+
+def plain_record(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record of MASSIVE under the names of a dataset.
+
+    Args:
+        record: A line of the file, with `annot_utt`.
+
+    Returns:
+        The record with `text`, `entities`, `language` and `split`; entities have no offsets where the marked text is
+        not the utterance.
+    """
+    plain = {NAMES.get(name, name): value for name, value in record.items() if name not in BOOKKEEPING}
+    marked = record[ANNOTATED]
+    if not isinstance(marked, str):
+        return plain
+    text, entities, position = "", [], 0
+    for match in MARK.finditer(marked):
+        text += marked[position : match.start()]
+        entity = {"entity": match["name"], "value": match["value"], "start": len(text)}
+        text, position = text + match["value"], match.end()
+        entities.append({**entity, "end": len(text)})
+    text += marked[position:]
+    if plain.setdefault("text", text) != text:
+        entities = [{key: entity[key] for key in ("entity", "value")} for entity in entities]
+    return {**plain, "entities": entities}

@@ -1,0 +1,75 @@
+"""Datasets of Snips NLU, and of the benchmark that it published in 2017."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from export.cells import cell
+from training.imports.examples import Source, example_of
+from training.imports.parts import joined
+
+NO_PARTS = "no list of parts under `data`"
+
+
+def is_snips(data: Any) -> bool:
+    """Tell whether JSON is a dataset of Snips: its intents by name, whose utterances are lists of parts."""
+    intents = data.get("intents") if isinstance(data, Mapping) else None
+    if isinstance(intents, Mapping):
+        return all(isinstance(intent, Mapping) and "utterances" in intent for intent in intents.values())
+    return bool(data) and isinstance(data, Mapping) and all(_is_benchmark(found) for found in data.values())
+
+
+def read_snips(path: Path, data: Mapping[str, Any]) -> Source:
+    """Read the utterances and the entities of a dataset.
+
+    Args:
+        path: The file, for messages.
+        data: What it holds.
+
+    Returns:
+        The examples; the values of its entities are synonyms and lookup tables.
+    """
+    source, place = Source(path, "Snips JSON"), f"{path} utterance"
+    language = cell(data.get("language")) if isinstance(data.get("intents"), Mapping) else ""
+    slots: dict[str, set[str]] = {}
+    for row, (intent, utterance) in enumerate(_utterances(data), start=1):
+        parts = utterance.get("data") if isinstance(utterance, Mapping) else None
+        if not isinstance(parts, list) or not all(isinstance(part, Mapping) for part in parts):
+            source.dropped.append((place, row, NO_PARTS, str(utterance)[:60]))
+            continue
+        for part in parts:
+            slots.setdefault(cell(part.get("entity")), set()).add(_name(part))
+        record = {**joined(parts, _name), "intent": intent, "language": language}
+        source.examples.append(example_of(record, place, row))
+    _take_entities(source, data, slots)
+    return source
+
+
+def _take_entities(source: Source, data: Mapping[str, Any], slots: Mapping[str, set[str]]) -> None:
+    """Add the values of the entities under the names of the slots that have them."""
+    entities = data.get("entities") if isinstance(data.get("intents"), Mapping) else None
+    for name, entity in entities.items() if isinstance(entities, Mapping) else ():
+        values = entity.get("data") if isinstance(entity, Mapping) else None
+        for found in values if isinstance(values, list) else ():
+            value, others = cell(found.get("value")), [cell(word) for word in found.get("synonyms") or ()]
+            source.vocabulary.add_synonyms(value, others)
+            for slot in sorted(slots.get(name, {name})):
+                source.vocabulary.add_lookup(slot, [value, *others])
+
+
+def _utterances(data: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    intents = data.get("intents")
+    for name, intent in (intents if isinstance(intents, Mapping) else data).items():
+        found = intent.get("utterances") if isinstance(intent, Mapping) else intent
+        for utterance in found if isinstance(found, list) else ():
+            yield name, utterance
+
+
+def _is_benchmark(found: Any) -> bool:
+    return isinstance(found, list) and all(
+        isinstance(each, Mapping) and isinstance(each.get("data"), list) for each in found
+    )
+
+
+def _name(part: Mapping[str, Any]) -> str:
+    return cell(part.get("slot_name")) or cell(part.get("entity"))
