@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, override
 
 from handler.described import Described
+from handler.native import panics_as_errors
 
 if TYPE_CHECKING:
     import tokenizers
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 Span = tuple[int, int]
 """Where a token begins and ends in the text that was given, in characters."""
 
-COMMA = re.compile(r"\s*,\s*")
-UNDERSCORE = re.compile(r"\s*_\s*")
 WORD_OR_MARK = re.compile(r"\w+|[^\w\s]")
 
 
@@ -28,7 +27,7 @@ class Splitter(Described, frozen=True):
     """A tokenizer whose tokens are pieces of the text."""
 
     def spans(self, text: str) -> Iterator[Span]:
-        """Yield where each token lies, in reading order."""
+        """Yield where each token begins and ends in the text, in reading order."""
         raise NotImplementedError
 
     def split(self, text: str) -> list[str]:
@@ -77,19 +76,19 @@ class CharactersTokenizer(Splitter, frozen=True, tag="characters"):
 
 
 class CommaTokenizer(Splitter, frozen=True, tag="comma"):
-    """Split the stripped text on commas and the white space around them; empty pieces stay."""
+    """Split the text on commas, and strip the pieces of white space; empty pieces stay."""
 
     @override
     def spans(self, text: str) -> Iterator[Span]:
-        return _between(COMMA, text)
+        return _pieces(text, ",")
 
 
 class UnderscoreTokenizer(Splitter, frozen=True, tag="underscore"):
-    """Split the stripped text on underscores and the white space around them; empty pieces stay."""
+    """Split the text on underscores, and strip the pieces of white space; empty pieces stay."""
 
     @override
     def spans(self, text: str) -> Iterator[Span]:
-        return _between(UNDERSCORE, text)
+        return _pieces(text, "_")
 
 
 class UntokenizedTokenizer(Splitter, frozen=True, tag="untokenized"):
@@ -140,23 +139,23 @@ class PiecesTokenizer(Described, frozen=True, tag="pieces"):
     file: str
 
     def load(self, folder: Path) -> "Pieces":
-        """Read the tokenizer from a bundle's folder; a file that is none raises ValueError."""
-        return Pieces(_read_tokenizer(folder / self.file))
+        """Read the tokenizer from a bundle's folder. Raises ValueError for a file that is not a tokenizer."""
+        return Pieces(HuggingFaceTokenizer(folder / self.file))
 
 
 class Pieces:
-    """A loaded tokenizer of pieces; splits as a `Splitter` does, but a piece need not stand in the text as it is."""
+    """A tokenizer of pieces. It splits as a `Splitter` does, but a piece may differ from the text at its span."""
 
-    def __init__(self, tokenizer: "tokenizers.Tokenizer") -> None:
+    def __init__(self, tokenizer: "HuggingFaceTokenizer") -> None:
         self._tokenizer = tokenizer
 
     def spans(self, text: str) -> Iterator[Span]:
-        """Yield where each piece lies, in reading order."""
-        yield from self._tokenizer.encode(text, add_special_tokens=False).offsets
+        """Yield where each piece is in the text, in reading order."""
+        yield from self._tokenizer.encode(text, special=False).offsets
 
     def split(self, text: str) -> list[str]:
         """Return the pieces, as the vocabulary names them."""
-        pieces: list[str] = self._tokenizer.encode(text, add_special_tokens=False).tokens
+        pieces: list[str] = self._tokenizer.encode(text, special=False).tokens
         return pieces
 
 
@@ -170,12 +169,49 @@ class SubwordTokenizer(Described, frozen=True, tag="subword"):
     file: str
     max_tokens: int | None = None
 
-    def load(self, folder: Path) -> "tokenizers.Tokenizer":
-        """Read the tokenizer from a bundle's folder; a file that is none raises ValueError."""
-        tokenizer = _read_tokenizer(folder / self.file)
-        if self.max_tokens is not None:
-            tokenizer.enable_truncation(self.max_tokens)
-        return tokenizer
+    def load(self, folder: Path) -> "HuggingFaceTokenizer":
+        """Read the tokenizer from a bundle's folder. Raises ValueError for a file that is not a tokenizer."""
+        return HuggingFaceTokenizer(folder / self.file, self.max_tokens)
+
+
+class HuggingFaceTokenizer:
+    """A loaded `tokenizer.json`. Its library is written in Rust; whatever fails there is an Exception here."""
+
+    def __init__(self, path: Path, max_tokens: int | None = None) -> None:
+        """Read a tokenizer.
+
+        Args:
+            path: The file, `tokenizer.json`.
+            max_tokens: Where to cut a text, special tokens included; None does not cut.
+
+        Raises:
+            ValueError: The file is not a tokenizer that the library can use.
+        """
+        from tokenizers import Tokenizer
+
+        try:
+            with panics_as_errors():
+                self._tokenizer: tokenizers.Tokenizer = Tokenizer.from_file(str(path))
+                self._tokenizer.no_padding()
+                self._tokenizer.no_truncation()
+                if max_tokens is not None:
+                    self._tokenizer.enable_truncation(max_tokens)
+        except Exception as error:  # the library raises bare Exception
+            raise ValueError(f"{path.name} is not a Hugging Face tokenizer: {error}") from None
+
+    def encode(self, text: str, *, special: bool = True) -> "tokenizers.Encoding":
+        """Return the tokens of a text: their ids, texts and offsets in characters.
+
+        Args:
+            text: Valid Unicode, without halves of surrogate pairs.
+            special: Whether to add the tokenizer's special tokens.
+
+        Raises:
+            PanicError: The tokenizer cannot read this text.
+            Exception: The same, as the library says it itself.
+        """
+        with panics_as_errors():
+            return self._tokenizer.encode(text, add_special_tokens=special)
 
 
 SplittingTokenizer = (
@@ -202,26 +238,19 @@ def raw_spans(text: str, lowered: Sequence[Span]) -> list[Span]:
     return [(origins[start], origins[end - 1] + 1 if end > start else origins[start]) for start, end in lowered]
 
 
-def _read_tokenizer(path: Path) -> "tokenizers.Tokenizer":
-    from tokenizers import Tokenizer
-
-    try:
-        tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:  # the Rust library raises bare Exception
-        raise ValueError(f"{path.name} is not a Hugging Face tokenizer: {error}") from None
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    return tokenizer
-
-
 def _stripped(text: str) -> Span:
     start = len(text) - len(text.lstrip())
     return start, start + len(text.strip())
 
 
-def _between(separator: re.Pattern[str], text: str) -> Iterator[Span]:
+def _pieces(text: str, separator: str) -> Iterator[Span]:
+    """Yield the stripped pieces between separators of a stripped text.
+
+    Ludwig splits by a pattern, white space and a comma and white space, with the same result. In a run of n blanks
+    without a comma, that pattern starts at each blank and reads to the end of the run: n * n / 2 steps.
+    """
     start, end = _stripped(text)
-    for match in separator.finditer(text, start, end):
-        yield start, match.start()
-        start = match.end()
-    yield start, end
+    for piece in text[start:end].split(separator):
+        first, last = _stripped(piece)
+        yield start + first, start + last
+        start += len(piece) + len(separator)

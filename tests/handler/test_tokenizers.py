@@ -1,5 +1,6 @@
 """Our tokenizers on their own; `test_ludwig_tokenizers.py` compares them with Ludwig's."""
 
+import re
 import sys
 from pathlib import Path
 from typing import get_args
@@ -60,6 +61,20 @@ def test_spans_are_where_the_tokens_are(tokenizer: SplittingTokenizer, text: str
     assert [text[start:end] for start, end in spans] == tokenizer.split(text)
     assert spans == sorted(spans)
     assert all(0 <= start <= end <= len(text) for start, end in spans)
+
+
+@pytest.mark.parametrize(("tokenizer", "separator"), [(CommaTokenizer(), ","), (UnderscoreTokenizer(), "_")])
+@given(text=TEXTS | st.text(alphabet=",_ a\n\u2003", max_size=30))
+def test_pieces_are_those_between_the_matches_of_ludwigs_pattern(
+    tokenizer: SplittingTokenizer, separator: str, text: str
+) -> None:
+    place = len(text) - len(text.lstrip())
+    end, expected = place + len(text.strip()), []
+    for match in re.compile(rf"\s*{separator}\s*").finditer(text, place, end):
+        expected.append((place, match.start()))
+        place = match.end()
+    assert list(tokenizer.spans(text)) == [*expected, (place, end)]
+    assert tokenizer.split(text) == re.split(rf"\s*{separator}\s*", text.strip())
 
 
 @given(text=TEXTS)
