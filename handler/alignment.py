@@ -107,12 +107,13 @@ def hexabot_tags(text: str, tags: Sequence[str], probabilities: Sequence[float])
     piece_tags: list[str] = []
     piece_probabilities: list[float] = []
     first = 0
-    for piece in text.split(" "):
+    pieces = text.split(" ")
+    for piece in pieces:
         words = len(piece.split())
         piece_tags.append(tags[first] if words else OUTSIDE)
         piece_probabilities.append(probabilities[first] if words else 1.0)
         first += words
-    _spread_span_confidence(piece_tags, piece_probabilities)
+    _spread_span_confidence(pieces, piece_tags, piece_probabilities)
     return [START, *piece_tags, STOP], [1.0, *piece_probabilities, 1.0]
 
 
@@ -122,14 +123,15 @@ def all_outside(text: str) -> Tagged:
     return hexabot_tags(text, [OUTSIDE] * words, [0.0] * words)
 
 
-def _spread_span_confidence(tags: list[str], probabilities: list[float]) -> None:
+def _spread_span_confidence(pieces: Sequence[str], tags: Sequence[str], probabilities: list[float]) -> None:
     """Give each `B-` tag the smallest probability of its span: a span is no surer than its least sure word.
 
-    Hexabot reads the confidence of a slot at its first word only.
+    Hexabot reads the confidence of a slot at its first word only. It passes over an empty piece, the gap between two
+    spaces, so a slot continues behind it.
     """
     for first, tag in enumerate(tags):
         if tag.startswith(BEGIN):
             last = first + 1
-            while last < len(tags) and tags[last] == INSIDE + tag[len(BEGIN) :]:
+            while last < len(tags) and (not pieces[last] or tags[last] == INSIDE + tag[len(BEGIN) :]):
                 last += 1
             probabilities[first] = min(probabilities[first:last])

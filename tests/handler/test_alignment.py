@@ -222,6 +222,27 @@ def test_a_span_is_no_surer_than_its_least_sure_word() -> None:
     assert shaped == (["<SOS>", *tags, "<EOS>"], [1.0, 0.6, 0.6, 0.1, 0.2, 0.8, 1.0])
 
 
+@given(
+    words=st.lists(st.tuples(st.sampled_from(["B-x", "I-x", "B-y", "O"]), st.floats(0.51, 1)), min_size=1, max_size=8),
+    data=st.data(),
+)
+def test_hexabot_reads_of_a_slot_what_its_least_sure_word_has(
+    words: list[tuple[str, float]], data: st.DataObject
+) -> None:
+    """Also across two or more spaces, which Hexabot passes over."""
+    spaces = st.sampled_from([" ", "  ", "    "])
+    text = "".join(f"w{position}{data.draw(spaces)}" for position in range(len(words)))
+    tags, probabilities = hexabot_tags(text, *map(list, zip(*words, strict=True)))
+    answer = {
+        "language": {"predictions": {}},
+        "slots": {"predictions": {"slots_predictions": tags, "slots_probabilities": probabilities}},
+    }
+    read = understand(text, answer).slots
+    assert len(read) == sum(tag.startswith("B-") for tag, _ in words)
+    for slot in read:
+        assert slot.confidence == min(words[int(word[1:])][1] for word in slot.value.split())
+
+
 def test_special_symbols_are_outside() -> None:
     assert word_tags([0, 1], ["<PAD>", "B-city"], [0.7, 0.8], ["<PAD>"]) == (["O", "B-city"], [0.7, 0.8])
 
