@@ -12,6 +12,7 @@ from typing import Any
 
 from export.features import column_of
 from training.errors import ConfigError
+from training.names import check_names
 
 Config = dict[str, Any]
 SECTIONS = ("input_features", "output_features", "combiner", "trainer", "preprocessing", "defaults", "hyperopt")
@@ -49,11 +50,12 @@ def complete_config(api: Any, config: Config) -> Config:
 
 
 def check_shape(config: Mapping[str, Any]) -> None:
-    """Raise ConfigError for mistakes that need no schema: a section of the wrong type, a column that is read twice."""
+    """Raise ConfigError for mistakes that need no schema: sections of a wrong type, names, shared columns."""
     for section in MAPPINGS:
         if section in config and not isinstance(config[section], dict):
             found = type(config[section]).__name__
             raise ConfigError(f"The section {section!r} is a {found}: expected a mapping, as in `{section}: {{...}}`.")
+    check_names(config)
     inputs = {column_of(feature) for feature in config["input_features"]}
     for feature in config["output_features"]:
         if column_of(feature) in inputs:

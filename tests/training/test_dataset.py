@@ -7,7 +7,16 @@ import pandas as pd
 import pytest
 
 from training.config import Config
-from training.dataset import TEST, TRAIN, VALIDATION, dataset_sha256, prepare, read_dataset
+from training.dataset import (
+    TEST,
+    TRAIN,
+    VALIDATION,
+    dataset_sha256,
+    out_of_scope,
+    prepare,
+    read_dataset,
+    tell_weaknesses,
+)
 from training.errors import DatasetError
 
 STRATIFY = {"type": "stratify", "column": "intent", "probabilities": [0.8, 0.1, 0.1]}
@@ -58,6 +67,28 @@ def test_rows_without_a_label_are_left_out(nothing: object, capsys: pytest.Captu
     assert list(prepared["text"]) == ["text 0", "text 2", "text 3"]
     assert list(prepared.index) == [0, 1, 2]
     assert capsys.readouterr().err == "Left out 1 of 4 rows: no value in intent.\n"
+
+
+def test_labels_are_clean_before_anything_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    intents = [" a", "a ", "b", " ", " oos", "oos"]
+    kept, outside = out_of_scope(config(), table(intents, split=[0, 1, 0, 0, 1, 2]), "oos ", 1)
+    _, prepared = prepare(config(), kept)
+    assert list(prepared["intent"]) == ["a", "a", "b"]
+    assert list(outside["split"]) == [VALIDATION, TEST]
+    said = capsys.readouterr().err
+    assert "'intent': dropped needless white space in 3 rows, such as ' a'." in said
+    assert "'intent': 1 rows hold only white space, which counts as no label." in said
+    assert "Left out 1 of 4 rows: no value in intent." in said
+    _, prepared = prepare(config(), table(["a ", "b"]))
+    assert list(prepared["intent"]) == ["a", "b"]
+
+
+def test_labels_that_look_alike_are_pointed_out(capsys: pytest.CaptureFixture[str]) -> None:
+    tell_weaknesses(config(), table(["Greet"] * 11 + ["greet"] * 12))
+    hint = "has labels that differ only in case, separators or encoding"
+    assert f"'intent' {hint}: 'Greet' (11), 'greet' (12). Are they one label?" in capsys.readouterr().err
+    tell_weaknesses(config(output="sequence"), table(["B-City I-City O", "B-city"]))
+    assert f"'intent' {hint}: 'City' (1), 'city' (1)." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("intents", [["a", "a"], ["a", ""], [None, None]], ids=["one", "one left", "none left"])

@@ -249,3 +249,33 @@ def test_tags_that_fit_no_words_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="row 3: "):
         fit(read_config(Path("slots-lstm")), rows, tmp_path / "run")
     assert names(tmp_path) == []
+
+
+def test_spaces_around_labels_change_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither the figures nor the thresholds, of `fit` and of `evaluate`."""
+    config = tiny_config(trainer={"epochs": 8, "batch_size": 8, "learning_rate": 0.01})
+    spaced = tiny().assign(
+        intent=[f" {label}" if number % 2 else label for number, label in enumerate(tiny()["intent"])]
+    )
+    found = {}
+    for name, rows in (("clean", tiny()), ("spaced", spaced)):
+        run = fit(config, rows, tmp_path / name, thresholds=ThresholdOptions(0.9))
+        metadata = json.loads((run.folder / "model" / "training_set_metadata.json").read_text())
+        found[name] = (
+            run.metrics["intent"]["accuracy"],
+            json.loads((run.folder / "thresholds.json").read_text())["intent"]["measured"]["test"]["accuracy"],
+            sorted(metadata["intent"]["idx2str"]),
+        )
+    assert found["spaced"] == found["clean"] == (1.0, 1.0, ["greet", "leave"])
+    assert "'intent': dropped needless white space in 30 rows, such as ' leave'." in capsys.readouterr().err
+    spaced.to_csv(tmp_path / "new.csv", index=False)
+    asked = ["--dataset", str(tmp_path / "new.csv"), "--output", str(tmp_path / "evaluation")]
+    assert main(["evaluate", str(tmp_path / "spaced"), *asked]) == 0
+    assert json.loads(capsys.readouterr().out)["intent"]["accuracy"] == 1.0
+
+
+def test_names_that_ludwig_replaces_are_refused_before_it_is_loaded(tmp_path: Path) -> None:
+    config = tiny_config(output_features=[{"name": "user.intent", "type": "category"}])
+    with pytest.raises(ConfigError, match=r"The name 'user\.intent' has \., which Ludwig replaces"):
+        fit(config, tiny().rename(columns={"intent": "user.intent"}), tmp_path / "run")
+    assert names(tmp_path) == []

@@ -101,8 +101,8 @@ def example_of(record: Mapping[str, Any], place: str, row: int) -> Example:
         elif name == SLOTS:
             example.tags = " ".join(map(cell, value)) if isinstance(value, list | tuple) else cell(value)
         elif name in (INTENT, LANGUAGE, "split"):
-            setattr(example, name, cell(value).strip())
-        elif trait := cell(value).strip():
+            setattr(example, name, cell(value))
+        elif trait := cell(value):
             example.traits[name] = trait
     return example
 
@@ -113,6 +113,6 @@ def _take_entities(example: Example, value: object) -> None:
     example.broken = example.broken or problem
     for entity in found or ():
         if entity.name in (LANGUAGE, INTENT):
-            setattr(example, entity.name, getattr(example, entity.name) or entity.value.strip())
+            setattr(example, entity.name, getattr(example, entity.name) or entity.value)
     if found is not None:
         example.entities = [entity for entity in found if entity.name not in (LANGUAGE, INTENT)]

@@ -6,7 +6,7 @@ from pathlib import Path
 from training.dataset import TEST, VALIDATION
 from training.errors import DatasetError
 from training.imports.examples import Example, Source, Vocabulary
-from training.imports.labels import LANGUAGE_CODE, labelled
+from training.imports.labels import LANGUAGE_CODE, clean, labelled
 from training.imports.options import ImportOptions
 from training.imports.report import PART_NAMES, Report
 from training.imports.roles import decide_roles
@@ -51,6 +51,8 @@ def import_files(paths: Sequence[Path], output: Path, options: ImportOptions) ->
     for source in sources:
         report.add_source(source)
         vocabulary.add(source.vocabulary)
+        for example in source.examples:
+            clean(example, report)
         source.examples = [example for example in source.examples if _is_usable(example, report)]
     decide_roles(sources, vocabulary, options, report)
     examples = labelled(sources, vocabulary, options, report)

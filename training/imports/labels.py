@@ -3,7 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from training.imports.examples import Example, Source, Vocabulary
+from export.labels import clean_label
+from training.imports.examples import INTENT, LANGUAGE, Example, Source, Vocabulary
 from training.imports.hexabot import are_shifted, slots_written_by_helper
 from training.imports.options import ImportOptions
 from training.imports.report import Report, identical_examples
@@ -14,9 +15,24 @@ NO_LABEL = "no label: neither intent, language, slots nor a trait"
 DUPLICATE = "the same text and labels as an earlier row"
 NONE_INTENT = "intent 'none', which Hexabot passes over; the row has no intent now (--keep-none keeps it as a class)"
 QUALIFIED = "role or group of an entity, which a dataset has no place for; name the entity by it, as [Paris](origin)"
+BLANKS = "white space around a label, which is dropped; a blank label counts as missing"
 SHIFTED = "Hexabot's tags are of other words, since white space is doubled; export with offsets"
 NO_CODE = "language that is no code, as en or pt-BR are; Hexabot will not know it"
 LANGUAGE_CODE = re.compile("[a-z]{2,3}([-_][A-Za-z0-9]+)*")
+
+
+def clean(example: Example, report: Report) -> None:
+    """Write the labels of an example as Ludwig reads them; report what was changed. A blank label is not known."""
+    example.split = clean_label(example.split)
+    for name in (INTENT, LANGUAGE):
+        given = getattr(example, name)
+        setattr(example, name, clean_label(given))
+        if clean_label(given) != given:
+            report.note(BLANKS, example, f"{name} {given!r}")
+    if changed := [f"{name} {given!r}" for name, given in example.traits.items() if clean_label(given) != given]:
+        report.note(BLANKS, example, ", ".join(changed))
+        traits = {name: clean_label(given) for name, given in example.traits.items()}
+        example.traits = {name: label for name, label in traits.items() if label}
 
 
 def labelled(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from export.console import say
-from training.dataset import SMALLEST_STRATUM
+from training.dataset import SMALLEST_STRATUM, tell_near_equal
 from training.errors import DatasetError
 from training.imports.examples import INTENT, LANGUAGE, SLOTS, Example, Source
 from training.imports.spans import UNKNOWN_SLOTS
@@ -189,6 +189,7 @@ class Report:
         for name in COUNTED:
             if counted := self.counts.get(name):
                 say(f"Rows per {name}: {_first(f'{label} {count}' for label, count in counted.items())}.")
+                tell_near_equal(name, counted)
             if small := self.small.get(name):
                 say(f"  Fewer than {SMALLEST_STRATUM}: {_first(f'{label} {count}' for label, count in small.items())}.")
         for column, count in self.without.items():

@@ -25,6 +25,7 @@ from training.launch.launching import check_finished, follow, train, upload, way
 from training.launch.money import Budget
 from training.launch.plan import LaunchOptions, Plan, make_plan
 from training.launch.signals import tell
+from training.schema import check_shape
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 IMAGE = re.compile(r"[A-Za-z0-9][\w.:/@-]*")
@@ -191,6 +192,7 @@ def _checked(options: argparse.Namespace) -> bytes:
     if fit.pretrained and Path(fit.pretrained).exists():
         raise LaunchError("--pretrained must be a name on the Hugging Face Hub, or minilm: a folder does not travel.")
     config = read_config(options.config)
+    check_shape(config)
     dataset, _ = out_of_scope(config, read_dataset({TRAIN: options.dataset}), fit.out_of_scope, fit.seed)
     prepare(with_pretrained(config, fit.pretrained) if fit.pretrained not in (None, "minilm") else config, dataset)
     return yaml.safe_dump(config, sort_keys=False, allow_unicode=True).encode()

@@ -1,0 +1,74 @@
+"""Labels as Ludwig reads them."""
+
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from export.labels import clean_label, clean_labels, clean_tags, near_equal
+
+
+def config(kind: str) -> dict[str, Any]:
+    return {"output_features": [{"name": "label", "type": kind}]}
+
+
+@pytest.mark.parametrize("kind", ["category", "set", "binary", "number"])
+def test_white_space_around_a_label_is_dropped_and_said(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = pd.DataFrame({"label": [" 1", "2\n", "\u00a03", "4 5", " ", "", None]})
+    cleaned = clean_labels(rows, config(kind))
+    assert cleaned["label"].tolist() == ["1", "2", "3", "4 5", None, None, None]
+    assert capsys.readouterr().err == (
+        "'label': dropped needless white space in 3 rows, such as ' 1'.\n"
+        "'label': 1 rows hold only white space, which counts as no label.\n"
+    )
+    assert rows["label"][0] == " 1"
+
+
+def test_tags_have_single_spaces_between(capsys: pytest.CaptureFixture[str]) -> None:
+    cleaned = clean_labels(pd.DataFrame({"label": ["O  B-x\tO ", "O O", " "]}), config("sequence"))
+    assert cleaned["label"].tolist() == ["O B-x O", "O O", None]
+    assert "in 1 rows, such as 'O  B-x\\tO '." in capsys.readouterr().err
+
+
+def test_clean_labels_stay_and_nothing_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = pd.DataFrame({"label": ["a", "b"], "other": [" x", " y"]})
+    assert clean_labels(rows, config("category")).equals(rows.astype({"label": object}))
+    assert clean_labels(rows, config("sequence")) is rows
+    assert clean_labels(rows[["other"]], config("category"))["other"].tolist() == [" x", " y"]
+    assert capsys.readouterr().err == ""
+
+
+def test_labels_of_categories_are_text_as_ludwig_makes_them() -> None:
+    for labels, expected in (([1, 2], ["1", "2"]), ([True, False], ["True", "False"]), ([1.5, None], ["1.5", None])):
+        assert clean_labels(pd.DataFrame({"label": labels}), config("category"))["label"].tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("labels", "groups"),
+    [
+        (["Greet", "greet", "bye"], [["Greet", "greet"]]),
+        (["caf\u00e9", "cafe\u0301", "cafe"], [["caf\u00e9", "cafe\u0301"]]),
+        (["book_hotel", "book hotel", "book-hotel", "bookhotel"], [["book_hotel", "book hotel", "book-hotel"]]),
+        (["ＯＫ", "ok", "Straße", "STRASSE"], [["ＯＫ", "ok"], ["Straße", "STRASSE"]]),
+        (["a", "b"], []),
+    ],
+    ids=["case", "composition", "separators", "width", "none"],
+)
+def test_labels_that_look_like_one_are_grouped(labels: list[str], groups: list[list[str]]) -> None:
+    assert near_equal(labels) == groups
+
+
+@pytest.mark.ludwig
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("label", [" a", "a ", "\ta\n", "\u00a0a", "a  b", "A", "e\u0301", "\u3000a", "\x1fa"])
+def test_ludwig_reads_a_label_so(label: str) -> None:
+    """A category is stripped, tags are taken apart at spaces; letters and white space inside stay as they are."""
+    from ludwig.backend import LocalBackend
+    from ludwig.features.category_feature import CategoryFeatureMixin
+    from ludwig.utils.tokenizers import get_tokenizer_from_registry
+
+    column = pd.Series([label, "other"], dtype=object, name="label")
+    found = CategoryFeatureMixin.get_feature_meta({}, column, {"most_common": 9}, LocalBackend(), False)
+    assert set(found["idx2str"]) == {clean_label(label), "other"}
+    tags = " ".join(["B-x", label, "O "])
+    assert get_tokenizer_from_registry("space")()(clean_tags(tags)) == tags.split()
