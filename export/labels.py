@@ -38,17 +38,17 @@ def clean_labels(rows: "pd.DataFrame", config: Mapping[str, Any]) -> "pd.DataFra
     """Return rows with clean labels, and say what was changed.
 
     Args:
-        rows: A dataset.
+        rows: A dataset whose labels are text, as `export.rows.readable_rows` makes them.
         config: A configuration, whose output features name the columns; those that the rows lack are left out.
 
     Returns:
-        The rows. A blank label is None. The labels of categories are text.
+        The rows. A blank label is None.
     """
     for feature in config["output_features"]:
         column = column_of(feature)
         if column in rows:
             clean = clean_tags if feature["type"] in ("sequence", "text") else clean_label
-            rows = _cleaned(rows, column, clean, as_text=feature["type"] == "category")
+            rows = _cleaned(rows, column, clean)
     return rows
 
 
@@ -64,7 +64,7 @@ def near_equal(labels: Iterable[str]) -> list[list[str]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def _cleaned(rows: "pd.DataFrame", column: str, clean: Callable[[str], str], *, as_text: bool) -> "pd.DataFrame":
+def _cleaned(rows: "pd.DataFrame", column: str, clean: Callable[[str], str]) -> "pd.DataFrame":
     """Return rows with one clean column; the same rows if nothing is to be changed."""
     import pandas as pd
 
@@ -77,8 +77,6 @@ def _cleaned(rows: "pd.DataFrame", column: str, clean: Callable[[str], str], *, 
         say(f"{column!r}: dropped needless white space in {len(trimmed)} rows, such as {trimmed[0][:SHOWN]!r}.")
     if blank := len(changed) - len(trimmed):
         say(f"{column!r}: {blank} rows hold only white space, which counts as no label.")
-    if as_text:
-        found = [value if value is None else str(value) for value in found]
-    elif not changed:
+    if not changed:
         return rows
     return rows.assign(**{column: pd.Series([None if v == "" else v for v in found], index=rows.index, dtype=object)})

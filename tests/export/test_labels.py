@@ -32,15 +32,10 @@ def test_tags_have_single_spaces_between(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_clean_labels_stay_and_nothing_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     rows = pd.DataFrame({"label": ["a", "b"], "other": [" x", " y"]})
-    assert clean_labels(rows, config("category")).equals(rows.astype({"label": object}))
+    assert clean_labels(rows, config("category")) is rows
     assert clean_labels(rows, config("sequence")) is rows
     assert clean_labels(rows[["other"]], config("category"))["other"].tolist() == [" x", " y"]
     assert capsys.readouterr().err == ""
-
-
-def test_labels_of_categories_are_text_as_ludwig_makes_them() -> None:
-    for labels, expected in (([1, 2], ["1", "2"]), ([True, False], ["True", "False"]), ([1.5, None], ["1.5", None])):
-        assert clean_labels(pd.DataFrame({"label": labels}), config("category"))["label"].tolist() == expected
 
 
 @pytest.mark.parametrize(

@@ -45,9 +45,7 @@ def test_a_name_that_cannot_be_used_is_refused(made: dict[str, Any], message: st
         check_shape(made)
 
 
-@pytest.mark.parametrize(
-    "name", ["0", "0a", "type", "a b", "é", "forward", "a/b", "a_probability", "__x", "x" * 300]
-)
+@pytest.mark.parametrize("name", ["0", "0a", "type", "a b", "é", "forward", "a/b", "a_probability", "__x", "x" * 300])
 def test_other_names_are_taken(name: str) -> None:
     """Each of these was trained, exported and served."""
     check_names(config(name))
