@@ -29,14 +29,14 @@ demo: ## Train, export, prove and serve the demo's models (SERVE=0: ask the Lamb
 	if [ "$(SERVE)" = 0 ]; then \
 	  $$python -m scripts.ask_emulator $(call checked,$(call environment,emulator)) $(DEMO_BUNDLES); \
 	else \
-	  exec $$python -m handler serve $(DEMO_BUNDLES) --open --port $(PORT); \
+	  exec $$python -m ludwig_serverless serve $(DEMO_BUNDLES) --open --port $(PORT); \
 	fi
 
 serve: ## Serve bundles on this machine, without Ludwig or torch (BUNDLES=folder PORT=8000)
-	@exec $(call checked,$(call environment,serve)) -m handler serve $(BUNDLES) --open --port $(PORT)
+	@exec $(call checked,$(call environment,serve)) -m ludwig_serverless serve $(BUNDLES) --open --port $(PORT)
 
 token: ## Make a token for Hexabot, and the digest of it that the service is given
-	@$(call checked,$(call environment,serve)) -m handler token
+	@$(call checked,$(call environment,serve)) -m ludwig_serverless token
 
 test: lint ## Run every test, the long ones too
 	@$(call checked,$(full)) -m pytest $(ARGS)

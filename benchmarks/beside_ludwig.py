@@ -1,7 +1,7 @@
 """Measure Ludwig's own servers beside this package: the same models, the same texts, the same machine, one run.
 
 `ludwig serve` serves one model; the server that Hexabot's users run serves several (`benchmarks.multi_serve` has its
-shape). Both are compared with `python -m handler serve`, and with the Lambda under its emulator. Starts are one after
+shape). Both are compared with `ludwig-serverless serve`, and with the Lambda under its emulator. Starts are one after
 another; for warm answers all servers are up, and are asked in turn.
 """
 

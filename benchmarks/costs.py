@@ -1,4 +1,4 @@
-"""Put the output of `python -m handler cost` into docs/deploy.md, from the figures that were measured last."""
+"""Put the output of `ludwig-serverless cost` into docs/deploy.md, from the figures that were measured last."""
 
 import argparse
 import subprocess
@@ -20,11 +20,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     page: Path = parser.parse_args(arguments).page
     lines: list[str] = []
     for number in MESSAGES:
-        command = ["-m", "handler", "cost", "--messages-per-month", number]
-        done = subprocess.run([sys.executable, *command], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        command = ["cost", "--messages-per-month", number]
+        done = subprocess.run(
+            [sys.executable, "-m", "ludwig_serverless", *command], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        )
         if done.returncode:
             return done.returncode
-        lines += [f"`python {' '.join(command)}`:", "", *done.stdout.splitlines(), ""]
+        lines += [f"`ludwig-serverless {' '.join(command)}`:", "", *done.stdout.splitlines(), ""]
     write_section(page, PART, lines[:-1])
     return 0
 

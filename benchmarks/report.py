@@ -13,7 +13,7 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "performance.md"
-MEASURED = ROOT / "handler" / "measured.json"
+MEASURED = ROOT / "ludwig_serverless" / "cost" / "measured.json"
 
 
 def parser(part: str, description: str | None, **numbers: tuple[int, str]) -> argparse.ArgumentParser:
@@ -28,7 +28,7 @@ def parser(part: str, description: str | None, **numbers: tuple[int, str]) -> ar
     for name, (value, meaning) in numbers.items():
         made.add_argument(f"--{name}", type=positive, default=value, help=f"{meaning} (%(default)s)")
     made.add_argument("--page", type=Path, default=PAGE, help="the page to write the section into (%(default)s)")
-    made.add_argument("--measured", type=Path, default=MEASURED, help="the figures that `handler cost` reads")
+    made.add_argument("--measured", type=Path, default=MEASURED, help="the figures that `ludwig-serverless cost` reads")
     return made
 
 
@@ -91,7 +91,7 @@ def write_section(page: Path, part: str, lines: Sequence[str]) -> None:
 
 
 def record(options: argparse.Namespace, part: str, figures: Mapping[str, float]) -> None:
-    """Keep figures for `python -m handler cost`, each with its day and its command; others stay."""
+    """Keep figures for `ludwig-serverless cost`, each with its day and its command; others stay."""
     path: Path = options.measured
     kept = json.loads(path.read_bytes()) if path.exists() else {}
     today = datetime.now(UTC).date().isoformat()

@@ -1,4 +1,4 @@
-"""How a bundle decodes slots: as asked, or as `training fit` measured them; else each tag is Ludwig's own."""
+"""How a bundle decodes slots: as asked, or as `ludwig-serverless fit` measured them; else each tag is Ludwig's own."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

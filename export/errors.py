@@ -7,8 +7,10 @@ ExportError
 └── ParityError         the bundle does not answer as the model does, and was not written
 """
 
+from handler.errors import LudwigServerlessError
 
-class ExportError(Exception):
+
+class ExportError(LudwigServerlessError):
     """Base of everything that export raises on purpose."""
 
 

@@ -83,7 +83,7 @@ def find_model_folder(path: Path, *, allow_pickle: bool = False) -> Path:
     found = ", ".join(sorted(entry.name for entry in path.iterdir())[:8]) if path.is_dir() else "no such folder"
     raise ModelError(
         f"{path} is not a Ludwig model: expected {' and '.join(NEEDED)} in it, or in its folder `model`; "
-        f"found {found or 'nothing'}. Give the folder that `python -m training fit` or `ludwig train` wrote."
+        f"found {found or 'nothing'}. Give the folder that `ludwig-serverless fit` or `ludwig train` wrote."
     )
 
 
@@ -186,7 +186,7 @@ def _stored_config(folder: Path) -> dict[str, Any]:
 
 
 def _training_record(folder: Path) -> dict[str, Any] | None:
-    """Return what `training fit` wrote beside the model, if it did."""
+    """Return what `ludwig-serverless fit` wrote beside the model, if it did."""
     path = folder.parent / TRAINING_RECORD
     if not path.is_file():
         return None

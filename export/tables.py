@@ -19,7 +19,7 @@ KNOWN_COLUMNS = frozenset((*TEXT_COLUMNS, "intent", "slots", "language", "split"
 NO_OBJECT = "no object"
 JSON_ENDINGS = (".json", ".jsonl", ".ndjson")
 ENDINGS = (".csv", ".tsv", *JSON_ENDINGS, ".parquet")
-IMPORT = "python -m training import"
+IMPORT = "ludwig-serverless import"
 
 
 @dataclass

@@ -13,7 +13,7 @@ THRESHOLDS = "thresholds.json"
 
 
 def with_thresholds(outputs: Sequence[OutputFeature], model_folder: Path) -> list[OutputFeature]:
-    """Return outputs with the thresholds that `training fit` wrote beside the model, if it did.
+    """Return outputs with the thresholds that `ludwig-serverless fit` wrote beside the model, if it did.
 
     Raises ModelError if the file is broken, or speaks of outputs or labels that the model does not have.
     """

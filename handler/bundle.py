@@ -136,7 +136,7 @@ class GoldenRow(Described, frozen=True):
 class Provenance(Described, frozen=True, kw_only=True):
     """Where the model comes from.
 
-    model_sha256: of the weights that were exported. training: what `training fit` wrote down, where it did.
+    model_sha256: of the weights that were exported. training: what `ludwig-serverless fit` wrote down, where it did.
     """
 
     ludwig_version: str
@@ -216,7 +216,7 @@ def read_bundle(folder: Path) -> Manifest:
     except OSError as error:
         raise BundleError(
             f"{folder} is not a bundle: {path.name} cannot be read ({error.strerror}). "
-            "Make one with `python -m export MODEL_DIR BUNDLE_DIR`."
+            "Make one with `ludwig-serverless export MODEL_DIR BUNDLE_DIR`."
         ) from None
     for name, expected in manifest.files.items():
         _check_file(folder, name, expected)
@@ -243,7 +243,7 @@ def _other_schema(found: int, where: str) -> str:
     says = f"{where} has schema {found}; this handler ({__version__}) reads schema {SCHEMA_VERSION}."
     if found > SCHEMA_VERSION:
         return f"{says} Upgrade the handler to the version that exported the bundle, or a later one."
-    return f"{says} Export the model again with this version: `python -m export MODEL_DIR BUNDLE_DIR`."
+    return f"{says} Export the model again with this version: `ludwig-serverless export MODEL_DIR BUNDLE_DIR`."
 
 
 def _check_consistency(manifest: Manifest, where: str) -> None:

@@ -1,20 +1,25 @@
 """The exceptions of the handler, in one tree.
 
-    ServingError
-    ├── RequestError              the caller's fault: says what was found, what was expected, what to do
-    │   ├── UnauthorizedError
-    │   ├── PayloadTooLargeError
-    │   └── UnsupportedContentError
-    └── DeploymentError           the deployment's fault: raised at start, before the first message
-        ├── BundleError
-        └── SettingsError
+    LudwigServerlessError             the root of the exceptions of all packages
+    └── ServingError
+        ├── RequestError              the caller's fault: says what was found, what was expected, what to do
+        │   ├── UnauthorizedError
+        │   ├── PayloadTooLargeError
+        │   └── UnsupportedContentError
+        └── DeploymentError           the deployment's fault: raised at start, before the first message
+            ├── BundleError
+            └── SettingsError
 
 Status codes belong to the HTTP layer and are not known here.
 """
 
 
-class ServingError(Exception):
-    """Base of everything that this package raises on purpose."""
+class LudwigServerlessError(Exception):
+    """Base of everything that handler, export and training raise on purpose; a command line prints its message."""
+
+
+class ServingError(LudwigServerlessError):
+    """Base of everything that the handler raises on purpose."""
 
 
 class RequestError(ServingError):

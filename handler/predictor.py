@@ -127,7 +127,7 @@ def bundle_folders(place: Path) -> list[Path]:
     if not folders:
         raise BundleError(
             f"No bundle in {place}: neither it nor a folder in it holds {MANIFEST}. "
-            "Make one with `python -m export MODEL_DIR BUNDLE_DIR`."
+            "Make one with `ludwig-serverless export MODEL_DIR BUNDLE_DIR`."
         )
     return folders
 

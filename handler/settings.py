@@ -46,12 +46,12 @@ class Settings:
             if not DIGEST.fullmatch(digest):
                 raise SettingsError(
                     "NLU_TOKEN_DIGESTS holds something that is no SHA-256 digest (64 hex digits, commas between "
-                    "several). Give digests, never tokens: `python -m handler token` makes a pair."
+                    "several). Give digests, never tokens: `ludwig-serverless token` makes a pair."
                 )
         if not self.token_digests and not self.open:
             raise SettingsError(
                 "No token is configured, so anyone could use this service. Set NLU_TOKEN_DIGESTS "
-                "(`python -m handler token` makes a token and its digest), or NLU_OPEN=1 for local use."
+                "(`ludwig-serverless token` makes a token and its digest), or NLU_OPEN=1 for local use."
             )
 
     @classmethod

@@ -16,8 +16,8 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
-from handler.__main__ import answer_table
 from handler.auth import new_token
+from handler.local_commands import answer_table
 
 TEXTS = (
     "good morning!",

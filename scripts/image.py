@@ -70,7 +70,7 @@ def stage_bundles(place: Path) -> None:
     """Check the bundles of a folder and copy them to where a build sees them. Raises BundleError."""
     folders = [place] if is_bundle(place) else sorted(path.parent for path in place.glob(f"*/{MANIFEST}"))
     if not folders:
-        raise BundleError(f"No bundle in {place}. Make one with `python -m export MODEL_DIR BUNDLE_DIR`.")
+        raise BundleError(f"No bundle in {place}. Make one with `ludwig-serverless export MODEL_DIR BUNDLE_DIR`.")
     for folder in folders:
         read_bundle(folder)
     shutil.rmtree(STAGED, ignore_errors=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-SETUP = "`python -m training launch setup`"
+SETUP = "`ludwig-serverless launch setup`"
 NETWORK = "Check the network, a proxy (HTTPS_PROXY) and the region's name; names and keys were not looked at yet."
 ANSWERED = "Something between this machine and AWS may have answered, such as a proxy or a sign-in page: try again."
 RIGHTS = "these rights"

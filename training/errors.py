@@ -12,8 +12,10 @@ TrainingError
 └── PublishError    a model cannot be published, or not be fetched
 """
 
+from handler.errors import LudwigServerlessError
 
-class TrainingError(Exception):
+
+class TrainingError(LudwigServerlessError):
     """Base of everything that training raises on purpose."""
 
 

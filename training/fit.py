@@ -108,9 +108,11 @@ def check_output(folder: Path, *, overwrite: bool) -> None:
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     if not (folder / TRAINING_RECORD).is_file():
-        raise TrainingError(f"{folder} exists and is no run of `training fit`: give another folder with --output.")
+        raise TrainingError(
+            f"{folder} exists and is no run of `ludwig-serverless fit`: give another folder with --output."
+        )
     if not overwrite:
-        raise TrainingError(f"{folder} exists: give another folder with --output, or --overwrite to replace it.")
+        raise TrainingError(f"{folder} exists: give another folder with --output, or --force to replace it.")
 
 
 def _train(

@@ -41,7 +41,7 @@ def check_search(config: Config, folder: Path, *, overwrite: bool) -> None:
     if any(find_spec(name) is None for name in PACKAGES):
         raise TrainingError("A search needs Ray: `pip install 'ludwig-serverless[ray]'`.")
     if folder.exists() and any(folder.iterdir()) and not ((folder / TRIALS).is_file() and overwrite):
-        remedy = "--overwrite to replace it" if (folder / TRIALS).is_file() else "it is no search"
+        remedy = "--force to replace it" if (folder / TRIALS).is_file() else "it is no search"
         raise TrainingError(f"{folder} exists: give another folder with --output ({remedy}).")
 
 

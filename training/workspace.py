@@ -129,7 +129,7 @@ class Workspace:
                 raise TrainingError(
                     f"{self.folder} holds a training that was interrupted after epoch {checkpoint.epoch}, of something "
                     f"else: {'; '.join(differences)}. Give what it had to go on with it, another --output, or "
-                    "--overwrite to throw it away."
+                    "--force to throw it away."
                 )
             say(f"Throwing away an interrupted training of something else: {'; '.join(differences)}.")
             checkpoint = None

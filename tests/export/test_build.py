@@ -214,7 +214,7 @@ def test_several_models_in_one_process(
         manifest = read_bundle(tmp_path / "bundles" / kind)
         assert manifest.name == name
         assert manifest.parity.rows - manifest.parity.odd_rows == 7
-        assert f"Written to {tmp_path / 'bundles' / kind}. Try: python -m handler ask" in err
+        assert f"Written to {tmp_path / 'bundles' / kind}. Try: ludwig-serverless ask" in err
     assert sorted(path.name for path in (tmp_path / "bundles").iterdir()) == sorted(kinds)
 
 

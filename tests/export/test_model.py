@@ -37,7 +37,7 @@ def test_a_run_holds_its_model(tmp_path: Path) -> None:
 )
 def test_what_is_no_model_is_named_with_what_is_there(names: Sequence[str], found: str, tmp_path: Path) -> None:
     folder = write(tmp_path / "thing", names)
-    with pytest.raises(ModelError, match=f"{folder} is not a Ludwig model: .*{found}.*python -m training fit"):
+    with pytest.raises(ModelError, match=f"{folder} is not a Ludwig model: .*{found}.*ludwig-serverless fit"):
         find_model_folder(folder)
 
 

@@ -99,7 +99,7 @@ def test_a_line_of_jsonl_ends_at_a_newline_only(text: str, tmp_path: Path) -> No
             "a.csv",
             "text,intent\nhi,a\nhi, you,b\n",
             "line 3 cannot be read: more values than the header has names: 3 values, expected 2: quote a text that "
-            "holds ','. Correct the file; `python -m training import .*` leaves such rows out and lists them.",
+            "holds ','. Correct the file; `ludwig-serverless import .*` leaves such rows out and lists them.",
         ),
         (
             "a.csv",

@@ -52,7 +52,7 @@ def test_a_manifest_begins_with_its_schema_version(bundle: Path) -> None:
 
 
 def test_a_folder_without_a_manifest(tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match=r"is not a bundle: manifest\.json cannot be read .*python -m export"):
+    with pytest.raises(BundleError, match=r"is not a bundle: manifest\.json cannot be read .*ludwig-serverless export"):
         read_bundle(tmp_path)
 
 
@@ -80,7 +80,7 @@ def test_a_file_that_is_not_what_was_exported(bundle: Path, spoil: Callable[[Pat
         (SCHEMA_VERSION + 1, "Upgrade the handler to the version that exported the bundle, or a later one."),
         (
             SCHEMA_VERSION - 1,
-            "Export the model again with this version: `python -m export ",
+            "Export the model again with this version: `ludwig-serverless export ",
         ),
     ],
     ids=["newer", "older"],

@@ -1,4 +1,4 @@
-"""`python -m handler doctor`: a start, taken apart."""
+"""`ludwig-serverless doctor`: a start, taken apart."""
 
 from pathlib import Path
 

@@ -98,4 +98,4 @@ def test_the_first_answer_imports_no_more_than_it_needs(bundles: Path) -> None:
     installed = {name.partition(".")[0] for name in modules} - sys.stdlib_module_names - {"__main__"}
     assert {name for name in installed if not name.startswith("_")} == IMPORTS_OF_THE_FIRST_ANSWER
     assert "asyncio" not in modules
-    assert len(modules) <= MOST_MODULES, f"{len(modules)} modules: see `python -m handler doctor`"
+    assert len(modules) <= MOST_MODULES, f"{len(modules)} modules: see `ludwig-serverless doctor`"

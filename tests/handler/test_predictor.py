@@ -99,7 +99,7 @@ def test_every_bundle_of_a_folder_is_loaded(bundles: Path, tmp_path: Path) -> No
 def test_a_place_without_bundles(tmp_path: Path, place: str) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(BundleError, match=rf"No bundle in .*{place}: .* `python -m export MODEL_DIR BUNDLE_DIR`"):
+    with pytest.raises(BundleError, match=rf"No bundle in .*{place}: .* `ludwig-serverless export MODEL_DIR"):
         load_predictors([tmp_path / place])
 
 

@@ -76,7 +76,7 @@ def test_the_command_line_trains_on_utterances(tmp_path: Path, capsys: pytest.Ca
     assert set(record["metrics"]) == {"intent"}
     assert (record["config"]["trainer"]["epochs"], record["seed"]) == (1, 7)
     assert record["config"]["preprocessing"]["split"] == {"type": "fixed", "column": "split"}
-    assert f"Saved to {output}. Next: python -m export {output} bundles/run" in err
+    assert f"Saved to {output}. Next: ludwig-serverless export {output} bundles/run" in err
     assert names(output.parent) == ["run"]
     again = tmp_path / "again"
     assert main(["fit", *arguments, "--output", str(again), "--epochs", "1", "--seed", "7"]) == 0
@@ -113,7 +113,7 @@ def test_only_a_run_is_replaced_and_only_when_asked(tmp_path: Path) -> None:
     run = tmp_path / "run"
     fit(tiny_config(), tiny(), run)
     (run / "note.txt").write_text("mine")
-    with pytest.raises(TrainingError, match="run exists: give another folder with --output, or --overwrite"):
+    with pytest.raises(TrainingError, match="run exists: give another folder with --output, or --force"):
         fit(tiny_config(), tiny(), run)
     assert "note.txt" in names(run)
     fit(tiny_config(), tiny(), run, seed=3, overwrite=True)

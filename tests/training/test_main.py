@@ -84,7 +84,7 @@ def test_help_shows_commands_that_exist(without_ludwig: dict[str, str], tmp_path
         (["--dataset", "data.csv", "--output", "taken"], "taken exists and is no run"),
         (["--dataset", "data.csv", "--output", "taken", "--overwrite"], "taken exists and is no run"),
         (["--dataset", "data.csv", "--output", "data.csv"], "data.csv exists and is no run"),
-        (["--dataset", "data.csv", "--output", "run"], "run exists: give another folder with --output, or --overwr"),
+        (["--dataset", "data.csv", "--output", "run"], "run exists: give another folder with --output, or --force"),
         (["--dataset", "data.csv", "--pretrained", "minilm"], "no encoder of the configuration starts from a pretr"),
     ],
     ids=["column", "missing", "ending", "config", "taken", "overwrite", "file", "run", "pretrained"],

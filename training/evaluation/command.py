@@ -1,4 +1,4 @@
-"""`python -m training predict`, `evaluate` and `report`, on a command line."""
+"""`ludwig-serverless predict`, `evaluate` and `report`, on a command line."""
 
 import argparse
 import json
@@ -6,18 +6,20 @@ from pathlib import Path
 from typing import Any
 
 from export.console import say
+from handler.command_line import add_force
 from training.errors import DatasetError, EvaluationError, TrainingError
 
-RAW = argparse.RawDescriptionHelpFormatter
 PREDICT = """
 Ask a trained model new rows, and write its answers beside them: a label and its probability, or a tag for each word.
 """
 PREDICT_EXAMPLES = """
 examples:
-  python -m training predict runs/intent --dataset new.csv --output answers.csv
-  python -m training predict runs/slots --dataset new.jsonl --output answers.jsonl
+  ludwig-serverless predict runs/intent --dataset new.csv --output answers.csv
+  ludwig-serverless predict runs/slots --dataset new.jsonl --output answers.jsonl
 
 The rows need the column that the model reads, text (or utterance); others are kept.
+
+Next: read the least sure answers, correct their labels, and add them to the dataset.
 """
 EVALUATE = """
 Measure a trained model on labelled rows, and write a folder like the one that `fit` wrote: the report, its pictures,
@@ -25,46 +27,47 @@ the metrics and every answer.
 """
 EVALUATE_EXAMPLES = """
 examples:
-  python -m training evaluate runs/intent --dataset last-week.csv --output evaluations/last-week
+  ludwig-serverless evaluate runs/intent --dataset last-week.csv --output evaluations/last-week
 
 The rows need the columns that the model reads and learnt: text, and intent, language or slots. A model with thresholds
 is measured with them.
+
+Next: open evaluations/last-week/report.html in a browser.
 """
 REPORT = """
 Draw the pictures and write the report of a finished run or evaluation again, from what it stored; no model is loaded.
 """
 REPORT_EXAMPLES = """
 examples:
-  python -m training report runs/intent
-  python -m training report evaluations/last-week
+  ludwig-serverless report runs/intent
+  ludwig-serverless report evaluations/last-week
+
+Next: open the report.html that the command names in a browser.
 """
 
 
-def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the three commands to the parser of `python -m training`."""
-    help_line = "ask a trained model new rows"
-    parser = commands.add_parser(
-        "predict", help=help_line, description=PREDICT, epilog=PREDICT_EXAMPLES, formatter_class=RAW
-    )
+def add_predict(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `predict` to its parser."""
+    parser.description, parser.epilog = PREDICT, PREDICT_EXAMPLES
     _add_model(parser)
     parser.add_argument("--dataset", required=True, type=Path, help="the rows: CSV, TSV, JSON, JSONL or Parquet")
     parser.add_argument("--output", required=True, type=Path, help="the answers: .csv or .jsonl")
-    parser.add_argument("--overwrite", action="store_true", help="replace the answers if they exist")
+    add_force(parser, "replace the answers if they exist", "--overwrite")
     parser.set_defaults(run=_predict)
 
-    help_line = "measure a trained model on labelled rows"
-    parser = commands.add_parser(
-        "evaluate", help=help_line, description=EVALUATE, epilog=EVALUATE_EXAMPLES, formatter_class=RAW
-    )
+
+def add_evaluate(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `evaluate` to its parser."""
+    parser.description, parser.epilog = EVALUATE, EVALUATE_EXAMPLES
     _add_model(parser)
     parser.add_argument("--dataset", required=True, type=Path, help="labelled rows: CSV, TSV, JSON, JSONL or Parquet")
     parser.add_argument("--output", required=True, type=Path, help="a new folder, or an evaluation to replace")
     parser.set_defaults(run=_evaluate)
 
-    help_line = "draw the pictures of a finished run again"
-    parser = commands.add_parser(
-        "report", help=help_line, description=REPORT, epilog=REPORT_EXAMPLES, formatter_class=RAW
-    )
+
+def add_report(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `report` to its parser."""
+    parser.description, parser.epilog = REPORT, REPORT_EXAMPLES
     parser.add_argument("run_folder", type=Path, metavar="RUN", help="a run, or a folder that `evaluate` wrote")
     parser.set_defaults(run=_report)
 
@@ -84,8 +87,8 @@ def _predict(options: argparse.Namespace) -> None:
     output: Path = options.output
     if output.suffix.lower() not in (".csv", ".jsonl"):
         raise DatasetError(f"{output} has the ending {output.suffix!r}; expected .csv or .jsonl.")
-    if output.exists() and not options.overwrite:
-        raise DatasetError(f"{output} exists: give another name, or --overwrite.")
+    if output.exists() and not options.force:
+        raise DatasetError(f"{output} exists: give another name, or --force.")
     find_model_folder(options.model, allow_pickle=options.allow_pickle)
     rows = ask(options.model, read_rows(options.dataset), allow_pickle=options.allow_pickle)
     try:

@@ -98,7 +98,7 @@ def read_evaluation(folder: Path) -> tuple[Metrics, Records]:
     except OSError as error:
         raise EvaluationError(
             f"{folder} holds no evaluation: {Path(error.filename).name} cannot be read ({error.strerror}). Give the "
-            "folder of a run, or one that `python -m training evaluate` wrote."
+            "folder of a run, or one that `ludwig-serverless evaluate` wrote."
         ) from None
     except ValueError as error:
         raise EvaluationError(f"The evaluation in {folder} is broken: {error}. Evaluate the model again.") from None

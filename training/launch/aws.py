@@ -9,7 +9,7 @@ from typing import Any
 from training.aws_errors import REMEDIES, Kind, explain
 from training.errors import CapacityError, LaunchError, UnreachedError
 
-RIGHTS = "These keys may not do this; `python -m training launch policy user --bucket BUCKET` prints what they need."
+RIGHTS = "These keys may not do this; `ludwig-serverless launch policy user --bucket BUCKET` prints what they need."
 EXCEPTIONS = {Kind.REFUSED: LaunchError, Kind.NO_CAPACITY: CapacityError, Kind.UNREACHED: UnreachedError}
 
 

@@ -1,4 +1,4 @@
-"""`python -m training launch`, on a command line."""
+"""`ludwig-serverless launch`, on a command line."""
 
 import argparse
 import math
@@ -11,49 +11,48 @@ sends its progress, checkpoints, model, report and exported bundle back through 
 """
 EXAMPLES = """
 once for an account and a region, with an administrator's keys:
-  python -m training launch setup --bucket my-bucket
-  python -m training launch policy user --bucket my-bucket > policy.json      (what whoever launches needs)
+  ludwig-serverless launch setup --bucket my-bucket
+  ludwig-serverless launch policy user --bucket my-bucket > policy.json      (what whoever launches needs)
 
 then:
-  python -m training launch run --config intent-bert --dataset data.csv --output runs/intent --bucket my-bucket \\
+  ludwig-serverless launch run --config intent-bert --dataset data.csv --output runs/intent --bucket my-bucket \\
       --image 123456789012.dkr.ecr.eu-west-1.amazonaws.com/ludwig-training:latest \\
       --instance-type g5.xlarge --max-hours 2 --max-dollars 2 --dry-run
-  python -m training launch list
-  python -m training launch stop --all
+  ludwig-serverless launch list
+  ludwig-serverless launch stop --all
 
 Money: an instance is ended when its job ends, well or not; on Ctrl-C, SIGTERM, a closed terminal or an error of this
 command; by its own timer, set before anything else runs, when a cap in hours or in money is reached; and by itself when
 it has not heard from this command for --lost-minutes. `launch list` and `launch stop` find all there is by its tag.
+
+Next: the run and its bundle are fetched; ask it: ludwig-serverless ask bundles/intent 'some text'
 """
 RUN_EXAMPLES = """
 examples:
-  python -m training launch run --config intent-bert --dataset data.csv --output runs/intent --bucket my-bucket \\
+  ludwig-serverless launch run --config intent-bert --dataset data.csv --output runs/intent --bucket my-bucket \\
       --image REGISTRY/ludwig-training:latest --max-hours 2 --max-dollars 2 --dry-run
-  python -m training launch run ... --spot-or-on-demand -- --epochs 20 --calibrate
+  ludwig-serverless launch run ... --spot-or-on-demand -- --epochs 20 --calibrate
 
 The image is that of training/Dockerfile, in a registry that the instance reaches: public, or ECR of the same account.
-What stands after -- goes to `training fit`. The bundle comes to bundles/NAME, NAME being that of the run's folder.
+Arguments after -- go to `ludwig-serverless fit`. The bundle is written to bundles/NAME; NAME is the run folder's name.
 """
 BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 PREFIX = "ludwig-serverless"
 type Commands = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
-def add(commands: Commands) -> None:
-    """Add the command to the parser of `python -m training`, after `fit`, whose arguments it passes on."""
-    raw = argparse.RawDescriptionHelpFormatter
-    parser = commands.add_parser(
-        "launch", help="train on a rented GPU, on AWS", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=raw
-    )
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the commands of `launch` to its parser."""
+    parser.description, parser.epilog = DESCRIPTION, EXAMPLES
     launch = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_run(launch, commands.choices["fit"])
+    _add_run(launch)
     _add_attach(launch)
     _add_resume(launch)
     _add_list_and_stop(launch)
     _add_rights(launch)
 
 
-def _add_run(launch: Commands, fit: argparse.ArgumentParser) -> None:
+def _add_run(launch: Commands) -> None:
     parser = launch.add_parser(
         "run",
         help="launch a training, watch it, fetch what it made",
@@ -61,14 +60,16 @@ def _add_run(launch: Commands, fit: argparse.ArgumentParser) -> None:
         epilog=RUN_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--config", required=True, type=Path, help="as for `training fit`: a file, or a name")
-    parser.add_argument("--dataset", required=True, type=Path, help="as for `training fit`")
+    parser.add_argument("--config", required=True, type=Path, help="as for `ludwig-serverless fit`: a file, or a name")
+    parser.add_argument("--dataset", required=True, type=Path, help="as for `ludwig-serverless fit`")
     _add_targets(parser, required=True)
     _add_bucket(parser)
     parser.add_argument("--image", required=True, metavar="REFERENCE", help="the training image, as docker pulls it")
     _add_machine(parser, "g5.xlarge", "spot")
-    parser.add_argument("fit_arguments", nargs="*", metavar="-- FIT_ARGUMENT", help="more arguments of `training fit`")
-    parser.set_defaults(run=_run, fit=fit)
+    parser.add_argument(
+        "fit_arguments", nargs="*", metavar="-- FIT_ARGUMENT", help="more arguments of `ludwig-serverless fit`"
+    )
+    parser.set_defaults(run=_run)
 
 
 def _add_attach(launch: Commands) -> None:
@@ -76,10 +77,14 @@ def _add_attach(launch: Commands) -> None:
         "attach",
         help="watch a job again after a lost connection, or fetch what it made",
         description="Watch a job that runs, and fetch what it made, or has made.",
-        epilog="example:\n  python -m training launch attach s3://my-bucket/nlu/jobs/ID --output runs/intent",
+        epilog="example:\n  ludwig-serverless launch attach s3://my-bucket/nlu/jobs/ID --output runs/intent",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("job", metavar="ADDRESS", help="of the job in S3, which `launch run` and `launch list` print")
+    parser.add_argument(
+        "job",
+        metavar="ADDRESS",
+        help="of the job in S3, which `launch run` and `launch list` print",
+    )
     _add_targets(parser, required=False)
     _add_region(parser)
     parser.set_defaults(run=_attach)
@@ -90,11 +95,15 @@ def _add_resume(launch: Commands) -> None:
         "resume",
         help="go on with a job that broke off, from its last checkpoint",
         description="Go on with a job that broke off, on a new instance, from its last checkpoint, under new caps.",
-        epilog="example:\n  python -m training launch resume s3://my-bucket/ludwig-serverless/jobs/ID "
+        epilog="example:\n  ludwig-serverless launch resume s3://my-bucket/ludwig-serverless/jobs/ID "
         "--max-hours 1 --max-dollars 1",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("job", metavar="ADDRESS", help="of the job in S3, which `launch run` and `launch list` print")
+    parser.add_argument(
+        "job",
+        metavar="ADDRESS",
+        help="of the job in S3, which `launch run` and `launch list` print",
+    )
     _add_targets(parser, required=False)
     parser.add_argument("--image", metavar="REFERENCE", help="another training image")
     _add_machine(parser, None, None)

@@ -9,7 +9,7 @@ from training.launch.aws import Aws, explained
 
 AMI_PARAMETER = "/aws/service/deeplearning/ami/x86_64/base-oss-nvidia-driver-gpu-ubuntu-24.04/latest/ami-id"
 NAME = "ludwig-serverless-launch"
-"""Of the role, the instance profile and the security group that `launch setup` makes."""
+"""Of the role, the instance profile and the security group that `ludwig-serverless launch setup` makes."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def check_type(aws: Aws, instance_type: str) -> str:
     if not gpus:
         raise LaunchError(
             f"{instance_type} has no NVIDIA GPU: take g4dn.xlarge, g5.xlarge or g6.xlarge. A training without a GPU "
-            "costs nothing on your own machine: `training fit`."
+            "costs nothing on your own machine: `ludwig-serverless fit`."
         )
     if "x86_64" not in found["ProcessorInfo"]["SupportedArchitectures"]:
         raise LaunchError(

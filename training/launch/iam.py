@@ -76,7 +76,9 @@ def setup(aws: Aws, bucket: str, prefix: str, vpc: str | None) -> None:
 def teardown(aws: Aws) -> None:
     """Take away what `setup` made, in this region. Raises LaunchError as long as an instance lives."""
     if found := Instances(aws).find():
-        raise LaunchError(f"{', '.join(each.id for each in found)} lives: run `launch stop --all` first.")
+        raise LaunchError(
+            f"{', '.join(each.id for each in found)} lives: run `ludwig-serverless launch stop --all` first."
+        )
     ec2, iam = aws.client("ec2"), aws.client("iam")
     with explained(f"The security groups {NAME} cannot be taken away"):
         filters = [{"Name": "group-name", "Values": [NAME]}, {"Name": "tag:ludwig-serverless", "Values": ["launch"]}]

@@ -221,7 +221,7 @@ class Instances:
                 self._client.cancel_spot_instance_requests(SpotInstanceRequestIds=ids)
 
     def _by_hand(self, job: str, ids: set[str], last: str) -> str:
-        command = f"python -m training launch stop {job} --region {self.region}"
+        command = f"ludwig-serverless launch stop {job} --region {self.region}"
         if ids:
             command = f"aws ec2 terminate-instances --region {self.region} --instance-ids {' '.join(sorted(ids))}"
         return (

@@ -102,6 +102,6 @@ def parse_place(given: str) -> Place:
     if not found or not ID.fullmatch(key.rpartition("/")[2]):
         raise LaunchError(
             f"{given} is no job: give its address, as in s3://my-bucket/ludwig-serverless/jobs/20261103-141530-3fa9c1. "
-            "`launch run` prints it, and `launch list` as long as its instance lives."
+            "`ludwig-serverless launch run` prints it; `ludwig-serverless launch list` does while its instance lives."
         )
     return Place(found["bucket"], key)

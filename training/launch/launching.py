@@ -131,7 +131,7 @@ def follow(place: Place, folder: Folder, instances: Instances) -> Status:
 def way_on(place: Place, region: str) -> str:
     """Say how a job that broke off is gone on with."""
     return (
-        f"What there is lies in {place}. `python -m training launch resume {place} --region {region} --max-hours H "
+        f"What there is lies in {place}. `ludwig-serverless launch resume {place} --region {region} --max-hours H "
         "--max-dollars D` goes on from the last checkpoint."
     )
 

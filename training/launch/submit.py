@@ -11,6 +11,7 @@ import msgspec
 import yaml
 
 from export.console import say
+from training import fit_command
 from training.config import read_config, with_pretrained
 from training.dataset import TRAIN, out_of_scope, prepare, read_dataset
 from training.errors import LaunchError
@@ -29,7 +30,7 @@ from training.schema import check_shape
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 IMAGE = re.compile(r"[A-Za-z0-9][\w.:/@-]*")
-OURS = ("config", "dataset", "output", "validation", "test", "overwrite")
+OURS = ("config", "dataset", "output", "validation", "test", "force")
 """Arguments of `fit` that the launch itself gives, or that cannot travel."""
 
 
@@ -72,9 +73,11 @@ def resume(options: argparse.Namespace) -> None:
     output, bundle = _targets(before, options.output, options.bundle)
     check_targets(output, bundle)
     if status and status.state == FINISHED:
-        raise LaunchError(f"The job is finished: fetch what it made with `launch attach {place}`.")
+        raise LaunchError(f"The job is finished: fetch what it made with `ludwig-serverless launch attach {place}`.")
     if found := Instances(aws).find(place.job):
-        raise LaunchError(f"{found[0].id} is still at work on it: watch it with `launch attach {place}`.")
+        raise LaunchError(
+            f"{found[0].id} is still at work on it: watch it with `ludwig-serverless launch attach {place}`."
+        )
     job = msgspec.structs.replace(
         before,
         image=options.image or before.image,
@@ -121,7 +124,10 @@ def _carry_out(
     with _way_on(place, aws.region):
         status = train(plan, folder)
     if status is None:
-        say(f"It runs on its own, and ends itself. Watch it, and fetch what it made: `launch attach {place}`.")
+        say(
+            "It runs on its own, and ends itself. Watch it, and fetch what it made: "
+            f"`ludwig-serverless launch attach {place}`."
+        )
         return
     if folder.get(LISTING) is not None:
         _fetch(folder, output, bundle)
@@ -168,7 +174,7 @@ def _fetch(folder: Folder, output: Path, bundle: Path) -> None:
     fetched = fetch(folder, output, bundle)
     say(f"Fetched {' and '.join(map(str, fetched))}. The report: {output / 'evaluation' / 'report.html'}")
     if bundle in fetched:
-        say(f"Next: python -m handler ask {bundle} 'some text'")
+        say(f"Next: ludwig-serverless ask {bundle} 'some text'")
 
 
 def _targets(job: Job, output: Path | None, bundle: Path | None) -> tuple[Path, Path]:
@@ -179,13 +185,14 @@ def _targets(job: Job, output: Path | None, bundle: Path | None) -> tuple[Path, 
 def _checked(options: argparse.Namespace) -> bytes:
     """Return the configuration, as it is sent, when it is sure that `fit` will take it with this dataset."""
     asked = ["--config", str(options.config), "--dataset", str(options.dataset), "--output", str(options.output)]
-    fit = _parsed(options.fit, [*asked, *options.fit_arguments])
+    fit = _parsed([*asked, *options.fit_arguments])
     given = {name for name in OURS if getattr(fit, name, None)}
     expected = {"config", "dataset", "output"}
     if given != expected or any(str(getattr(fit, name)) != str(getattr(options, name)) for name in expected):
         raise LaunchError(
-            f"After -- may stand what `training fit` takes, but none of {', '.join(f'--{each}' for each in OURS)}: "
-            "give --config, --dataset and --output before it, and splits as the dataset's column `split`."
+            f"After --, give arguments of `ludwig-serverless fit`, but none of "
+            f"{', '.join(f'--{each}' for each in OURS)}: give --config, --dataset and --output before it, and splits "
+            "as the dataset's column `split`."
         )
     if getattr(fit, "backend", "local") != "local":
         raise LaunchError("--backend is for clusters: an instance trains on its own GPU.")
@@ -198,12 +205,14 @@ def _checked(options: argparse.Namespace) -> bytes:
     return yaml.safe_dump(config, sort_keys=False, allow_unicode=True).encode()
 
 
-def _parsed(fit: argparse.ArgumentParser, arguments: list[str]) -> argparse.Namespace:
+def _parsed(arguments: list[str]) -> argparse.Namespace:
     """Return arguments of `fit`, told apart by its own parser."""
+    fit = argparse.ArgumentParser(prog="ludwig-serverless fit")
+    fit_command.add(fit)
     complaint = io.StringIO()
     try:
         with redirect_stderr(complaint):
             return fit.parse_args(arguments)
     except SystemExit:
         last = complaint.getvalue().strip().rpartition("\n")[2]
-        raise LaunchError(f"`training fit` would not take what stands after --: {last}") from None
+        raise LaunchError(f"`ludwig-serverless fit` would not take what stands after --: {last}") from None

@@ -1,4 +1,4 @@
-"""`python -m training publish` and `fetch`, on a command line."""
+"""`ludwig-serverless publish` and `fetch`, on a command line."""
 
 import argparse
 import re
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from export.console import say
+from handler.command_line import add_force
 from handler.errors import DeploymentError
 from training.errors import PublishError
 
@@ -24,47 +25,42 @@ content are the version, so the same content is published once.
 """
 PUBLISH_EXAMPLES = """
 examples:
-  python -m training publish --run runs/intent --bundle bundles/intent --to hf://me/travel-intent --version v3 --private
-  python -m training publish --bundle bundles/intent --to s3://my-bucket/nlu/intent
-  python -m training publish --run runs/intent --bundle bundles/intent --to hf://me/travel-intent --dry-run
+  ludwig-serverless publish --run runs/intent --bundle bundles/intent --to hf://me/travel-intent --version v3 --private
+  ludwig-serverless publish --bundle bundles/intent --to s3://my-bucket/nlu/intent
+  ludwig-serverless publish --run runs/intent --bundle bundles/intent --to hf://me/travel-intent --dry-run
 
-The handler serves what it prints: NLU_BUNDLES=hf://me/travel-intent@v3, NLU_BUNDLES=s3://my-bucket/nlu/intent/VERSION.
 The Hub asks for a token: `hf auth login`, or HF_TOKEN. S3 takes the keys that any program for AWS takes.
 
 What is sent: the model's three files, the bundle, training.json, and its thresholds and metrics. A model
 holds the words of its training data in its vocabulary, a bundle up to 8 rows of the data that it was proven on
-(`python -m export --golden 0` keeps none), a report (--with-report) the utterances that the model got wrong.
+(`ludwig-serverless export --golden 0` keeps none), a report (--with-report) the utterances that the model got wrong.
+
+Next: serve what the command prints, as in NLU_BUNDLES=hf://me/travel-intent@v3, or
+      ludwig-serverless serve s3://my-bucket/nlu/intent/VERSION
+"""
+FETCH = """
+Fetch a published version, and check every file against the SHA-256 that was published with it.
 """
 FETCH_EXAMPLES = """
 examples:
-  python -m training fetch hf://me/travel-intent@v3 --output models/intent
-  python -m training fetch s3://my-bucket/nlu/intent --output models/intent          (the latest version)
+  ludwig-serverless fetch hf://me/travel-intent@v3 --output models/intent
+  ludwig-serverless fetch s3://my-bucket/nlu/intent --output models/intent          (the latest version)
 
-Then: python -m handler serve models/intent        (the bundle)
-      python -m export models/intent bundles/new   (the model)
+Next: ludwig-serverless serve models/intent                (the bundle)
+      ludwig-serverless export models/intent bundles/new   (the model)
 """
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 RESERVED = {"latest", "main", "HEAD"}
 MEGABYTE = 1_000_000
-type Commands = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
-def add(commands: Commands) -> None:
-    """Add the two commands to the parser of `python -m training`."""
-    _add_publish(commands)
-    _add_fetch(commands)
-
-
-def _add_publish(commands: Commands) -> None:
-    parser = commands.add_parser(
-        "publish",
-        help="put a model and its bundle on the Hugging Face Hub or into S3",
-        description=PUBLISH,
-        epilog=PUBLISH_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+def add_publish(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `publish` to its parser."""
+    parser.description, parser.epilog = PUBLISH, PUBLISH_EXAMPLES
+    parser.add_argument(
+        "--run", type=Path, dest="run_folder", metavar="RUN", help="a folder of `ludwig-serverless fit`"
     )
-    parser.add_argument("--run", type=Path, dest="run_folder", metavar="RUN", help="a folder of `training fit`")
-    parser.add_argument("--bundle", type=Path, help="what `python -m export` made of it")
+    parser.add_argument("--bundle", type=Path, help="what `ludwig-serverless export` made of it")
     parser.add_argument("--to", required=True, metavar="PLACE", help="hf://owner/name or s3://bucket/prefix")
     parser.add_argument("--version", type=_version, help="a name for it, such as v3 (default: date and digest)")
     parser.add_argument(
@@ -74,7 +70,7 @@ def _add_publish(commands: Commands) -> None:
         "--language", action="append", default=[], metavar="CODE", help="of the utterances, such as en; may be repeated"
     )
     parser.add_argument("--private", action="store_true", help="on the Hub: make the repository private")
-    parser.add_argument("--replace", action="store_true", help="on the Hub: let a tag that exists name the new content")
+    add_force(parser, "on the Hub: let a tag that exists name the new content", "--replace")
     parser.add_argument(
         "--with-report", action="store_true", help="send the evaluation's report too, which quotes utterances"
     )
@@ -82,17 +78,12 @@ def _add_publish(commands: Commands) -> None:
     parser.set_defaults(run=_publish)
 
 
-def _add_fetch(commands: Commands) -> None:
-    parser = commands.add_parser(
-        "fetch",
-        help="bring a published model and its bundle back",
-        description="Fetch a published version, and check every file against the SHA-256 that was published with it.",
-        epilog=FETCH_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_fetch(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `fetch` to its parser."""
+    parser.description, parser.epilog = FETCH, FETCH_EXAMPLES
     parser.add_argument("place", metavar="PLACE", help="hf://owner/name@version, or s3://bucket/prefix[/version]")
     parser.add_argument("--output", required=True, type=Path, help="the folder to make")
-    parser.add_argument("--overwrite", action="store_true", help="replace the folder if it was fetched before")
+    add_force(parser, "replace the folder if it was fetched before", "--overwrite")
     parser.set_defaults(run=_fetch)
 
 
@@ -119,8 +110,11 @@ def _publish(options: argparse.Namespace) -> None:
         sys.stdout.write(card.decode() if isinstance(card, bytes) else "")
         say(f"Nothing was sent. Without --dry-run this becomes {target.address(version)}.")
         return
-    if target.publish(version, files, replace=options.replace):
-        say(f"Published. Serve it with NLU_BUNDLES={target.address(version)}, or bring it back with `training fetch`.")
+    if target.publish(version, files, replace=options.force):
+        say(
+            f"Published. Serve it with NLU_BUNDLES={target.address(version)}, or bring it back with "
+            "`ludwig-serverless fetch`."
+        )
     else:
         say("Nothing to do: exactly this is published already.")
     print(target.address(version))
@@ -130,7 +124,7 @@ def _fetch(options: argparse.Namespace) -> None:
     from training.publishing.fetching import fetch
 
     try:
-        listing = fetch(options.place, options.output, overwrite=options.overwrite)
+        listing = fetch(options.place, options.output, overwrite=options.force)
     except DeploymentError as error:
         raise PublishError(str(error)) from None
     say(f"Version {listing.version}: {len(listing.files)} files, each with the SHA-256 that it was published with.")
@@ -164,7 +158,7 @@ def _tell(contents: "Contents", files: "Mapping[str, Content]") -> None:
     if contents.own_rows:
         say(
             f"The bundle holds {contents.own_rows} rows of the data that it was proven on, with their words (golden "
-            "rows): `python -m export --golden 0` keeps none."
+            "rows): `ludwig-serverless export --golden 0` keeps none."
         )
     if any(path.endswith("report.html") for path in files):
         say("The report quotes utterances that the model got wrong: whoever reads the place reads them.")

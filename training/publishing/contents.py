@@ -2,7 +2,7 @@
 
 README.md       the model card
 bundle/         what the handler serves; its manifest is written last
-model/          what Ludwig loads and `python -m export` reads
+model/          what Ludwig loads and `ludwig-serverless export` reads
 training.json   the record of the training
 thresholds.json and evaluation/, where the run has them: its metrics and, if asked for, its report
 files.json      the version, and every other file's size and SHA-256
@@ -92,7 +92,7 @@ def read_listing(content: bytes, where: str) -> Listing:
     try:
         found = msgspec.json.decode(content, type=Listing)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise PublishError(f"{where} is not what `python -m training publish` writes: {error}.") from None
+        raise PublishError(f"{where} is not what `ludwig-serverless publish` writes: {error}.") from None
     for path in found.files:
         parts = PurePosixPath(path).parts
         if not parts or ".." in parts or path != "/".join(parts) or path.startswith("/") or set(path) & set("\\\0:"):

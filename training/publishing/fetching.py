@@ -50,7 +50,7 @@ def check_output(output: Path, *, overwrite: bool) -> None:
     if not (output / LISTING).is_file():
         raise PublishError(f"{output} exists and was not fetched: give another folder with --output.")
     if not overwrite:
-        raise PublishError(f"{output} exists: give another folder with --output, or --overwrite to replace it.")
+        raise PublishError(f"{output} exists: give another folder with --output, or --force to replace it.")
 
 
 def _find_version(place: str) -> tuple[Source, str]:
@@ -68,7 +68,7 @@ def _find_version(place: str) -> tuple[Source, str]:
         names = set(source.names())
     if not S3.fullmatch(place) or LATEST not in names:
         raise PublishError(
-            f"{place} holds nothing that `python -m training publish` put there: no {LISTING} among its {len(names)} "
+            f"{place} holds nothing that `ludwig-serverless publish` put there: no {LISTING} among its {len(names)} "
             "files. Look at the name and the version."
         )
     version = _latest(source, place)
@@ -95,7 +95,7 @@ def _fetch_listing(source: Source, place: str, workspace: Path) -> Listing:
     if missing := sorted(set(listing.files) - set(source.names())):
         raise PublishError(
             f"{place} is not whole: it lacks {', '.join(missing)}. Its publication broke off, or is under way: run "
-            "`python -m training publish` again, or wait."
+            "`ludwig-serverless publish` again, or wait."
         )
     return listing
 

@@ -65,7 +65,7 @@ class HubTarget:
             return False
         if version in tags and not replace:
             raise PublishError(
-                f"{self.address(version)} is there, with other content: give another --version, or --replace to let "
+                f"{self.address(version)} is there, with other content: give another --version, or --force to let "
                 "the tag name the new content."
             )
         self._make_repository()

@@ -69,7 +69,7 @@ class S3Target:
     def publish(self, version: str, files: Mapping[str, Content], *, replace: bool) -> bool:
         """Publish files under the version. Returns False if exactly they are there already."""
         if replace:
-            raise PublishError("--replace is for the Hub: a version in S3 never changes. Give another --version.")
+            raise PublishError("--force is for the Hub: a version in S3 never changes. Give another --version.")
         base = f"{self._prefix}{version}/"
         sealed = read(files[LISTING])
         listed = read_listing(sealed, LISTING).files

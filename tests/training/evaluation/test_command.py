@@ -1,4 +1,4 @@
-"""`python -m training predict` and `evaluate`, with a real model; and a bundle that keeps to its thresholds."""
+"""`ludwig-serverless predict` and `evaluate`, with a real model; and a bundle that keeps to its thresholds."""
 
 import json
 from collections.abc import Callable
@@ -67,7 +67,7 @@ def test_answers_do_not_replace_a_file(run: Path, tmp_path: Path, capsys: pytest
     taken = tmp_path / "answers.csv"
     taken.write_text("text\nhello\n")
     assert main(["predict", str(run), "--dataset", str(taken), "--output", str(taken)]) == 1
-    assert "answers.csv exists: give another name, or --overwrite." in capsys.readouterr().err
+    assert "answers.csv exists: give another name, or --force." in capsys.readouterr().err
 
 
 def test_slots_have_a_tag_for_each_word(trained: Callable[[str], Run], tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`python -m training import` of entities under the keys of other tools; what nobody can read is not outside."""
+"""`ludwig-serverless import` of entities under the keys of other tools; what nobody can read is not outside."""
 
 import json
 from pathlib import Path

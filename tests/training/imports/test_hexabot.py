@@ -1,4 +1,4 @@
-"""`python -m training import` of what Hexabot exports, by each of its helpers."""
+"""`ludwig-serverless import` of what Hexabot exports, by each of its helpers."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`python -m training import`: broken files, what is written and what is not, and what comes next."""
+"""`ludwig-serverless import`: broken files, what is written and what is not, and what comes next."""
 
 import json
 import os
@@ -70,7 +70,7 @@ def test_a_missing_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 def test_what_exists_is_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source, output = written(tmp_path, "in.csv", "text,intent\na,b\n"), written(tmp_path, "data.csv", "mine")
-    assert "data.csv exists: give another name, or --overwrite." in error_of(capsys, tmp_path, source)
+    assert "data.csv exists: give another name, or --force." in error_of(capsys, tmp_path, source)
     assert output.read_text() == "mine"
     report = ["--report", str(output / "report.json"), "--overwrite"]
     assert main(["import", str(source), "--output", str(tmp_path / "new.csv"), *report]) == 1
@@ -139,7 +139,7 @@ def test_importing_is_light(light: dict[str, str], tmp_path: Path) -> None:
     found = run([DATA / "nlu.yml", DATA / "hexabot.csv", "--output", tmp_path / "data.jsonl"], light)
     assert (found.returncode, found.stdout) == (0, "")
     assert "Kept 12 rows, dropped 3." in found.stderr
-    assert "Next: python -m training fit --config intent-lstm" in found.stderr
+    assert "Next: ludwig-serverless fit --config intent-lstm" in found.stderr
 
 
 def test_the_same_files_give_the_same_bytes(light: dict[str, str], tmp_path: Path) -> None:

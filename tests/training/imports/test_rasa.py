@@ -1,4 +1,4 @@
-"""`python -m training import` of Rasa's training data, in YAML and JSON."""
+"""`ludwig-serverless import` of Rasa's training data, in YAML and JSON."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What `python -m training import` tells of the rows together: duplicates, contradictions, splits."""
+"""What `ludwig-serverless import` tells of the rows together: duplicates, contradictions, splits."""
 
 from pathlib import Path
 

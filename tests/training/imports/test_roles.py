@@ -1,4 +1,4 @@
-"""`python -m training import`: what is a slot, what is a trait, and what is left out."""
+"""`ludwig-serverless import`: what is a slot, what is a trait, and what is left out."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`python -m training import --validation FILE --test FILE`: parts of the split that have files of their own."""
+"""`ludwig-serverless import --validation FILE --test FILE`: parts of the split that have files of their own."""
 
 import json
 from collections import Counter

@@ -1,4 +1,4 @@
-"""`python -m training import` of tables: delimiters, encodings, columns and values of every kind."""
+"""`ludwig-serverless import` of tables: delimiters, encodings, columns and values of every kind."""
 
 import csv
 import json

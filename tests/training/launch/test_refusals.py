@@ -33,7 +33,7 @@ def refused(launch: Launch, capsys: pytest.CaptureFixture[str], *more: str) -> s
         (["--image", "two words"], "is no reference of an image"),
         (["--config", "no-such"], "Give a YAML file, or one of intent-bert"),
         (["--config", "slots-lstm"], "the configuration also reads ['slots']"),
-        (["--", "--epoch", "many"], "`training fit` would not take what stands after --"),
+        (["--", "--epoch", "many"], "`ludwig-serverless fit` would not take what stands after --"),
         (["--", "--overwrite"], "none of --config, --dataset, --output"),
         (["--", "--output", "elsewhere"], "none of --config, --dataset, --output"),
     ],

@@ -1,8 +1,6 @@
 """What is published and what is refused: on the command line, without anything sent."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +9,6 @@ from huggingface_hub import ModelCard
 
 from tests.bundles import TAGGER, edit_manifest, write_bundle
 from tests.training.publishing.conftest import Made, write_proven_bundle
-from tests.training.publishing.test_hub import ROOT
 from training.__main__ import main
 from training.errors import PublishError
 from training.publishing.contents import read_listing
@@ -38,7 +35,7 @@ def test_a_dry_run_prints_the_card_and_sends_nothing(made: Made, capsys: pytest.
         "loss": 0.25,
     }
     for part in (
-        "python -m handler serve hf://me/travel@v3",
+        "ludwig-serverless serve hf://me/travel@v3",
         "It answers `intent`, one of 3: `book_flight`, `book_hotel`, `greeting`.",
         "120 rows, of the SHA-256 `dddd",
         "| intent | accuracy | 0.9100 |",
@@ -59,7 +56,7 @@ def test_a_bundle_alone_and_a_run_alone(made: Made, capsys: pytest.CaptureFixtur
     assert main(["publish", "--run", str(made.run), *TO, "--dry-run"]) == 0
     out, err = capsys.readouterr()
     assert "bundle/" not in err
-    assert "python -m export model bundles/travel" in out
+    assert "ludwig-serverless export model bundles/travel" in out
     assert "Parity" not in out
 
 
@@ -129,7 +126,7 @@ def test_a_listing_that_leads_out_of_its_folder(path: str) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"\xff", b'{"version": "v1", "files": {"a": 1}}'])
 def test_a_listing_that_is_none(content: bytes) -> None:
-    with pytest.raises(PublishError, match="there is not what `python -m training publish` writes"):
+    with pytest.raises(PublishError, match="there is not what `ludwig-serverless publish` writes"):
         read_listing(content, "there")
 
 
@@ -154,11 +151,3 @@ def test_a_bundle_of_an_old_licence_keeps_it(made: Made, tmp_path: Path, capsys:
     bundle = write_proven_bundle(tmp_path / "licensed", made.run, provenance={**provenance, "license": "CC-BY-4.0"})
     assert main(["publish", "--bundle", str(bundle), *TO, "--dry-run"]) == 0
     assert ModelCard(capsys.readouterr().out).data.license == "cc-by-4.0"
-
-
-def test_the_commands_are_light() -> None:
-    """Nothing heavy is imported before it is needed."""
-    heavy = "{'torch', 'ludwig', 'pandas', 'boto3', 'huggingface_hub', 'jinja2'}"
-    code = f"import sys, training.__main__ as m; m._parser(); print(sorted({heavy} & set(sys.modules)))"
-    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert found.stdout == "[]\n"

@@ -106,7 +106,7 @@ def test_a_version_is_replaced_only_when_asked(
     other = Made(run, write_proven_bundle(tmp_path / "bundles" / "other", run))
     before = dict(hub.files[REPO])
     assert publish(other, "--version", "v1") == 1
-    assert "hf://me/travel@v1 is there, with other content: give another --version, or --replace" in (
+    assert "hf://me/travel@v1 is there, with other content: give another --version, or --force" in (
         capsys.readouterr().err
     )
     assert hub.files[REPO] == before

@@ -160,7 +160,7 @@ def test_a_fetch_goes_on_and_keeps_nothing_of_another_version(
     assert main(["fetch", f"{PLACE}/v2", "--output", str(output)]) == 0
     assert "files 5/5" in capsys.readouterr().err  # of ten
     assert main(["fetch", f"{PLACE}/v1", "--output", str(output)]) == 1
-    assert f"{output} exists: give another folder with --output, or --overwrite" in capsys.readouterr().err
+    assert f"{output} exists: give another folder with --output, or --force" in capsys.readouterr().err
     assert main(["fetch", f"{PLACE}/v1", "--output", str(output), "--overwrite"]) == 0
     assert not (output / "evaluation" / "report.html").exists()
 
@@ -186,9 +186,9 @@ def test_a_place_that_is_none(
     [
         (
             f"s3://{BUCKET}/nothing",
-            "holds nothing that `python -m training publish` put there: no files.json among its 0",
+            "holds nothing that `ludwig-serverless publish` put there: no files.json among its 0",
         ),
-        (f"s3://{BUCKET}/nothing/latest", "holds nothing that `python -m training publish` put there"),
+        (f"s3://{BUCKET}/nothing/latest", "holds nothing that `ludwig-serverless publish` put there"),
         ("s3://nobody/x", "s3://nobody/x/ cannot be read (NoSuchBucket)"),
         ("bundles/intent", "bundles/intent is a folder here: give hf://"),
     ],

@@ -1,4 +1,4 @@
-"""What `python -m handler cost` reckons with: two dated files, published prices and measured figures."""
+"""What `ludwig-serverless cost` calculates with: two dated files, published prices and measured figures."""
 
 from pathlib import Path
 
@@ -95,6 +95,6 @@ def _read[T](path: Path, kind: type[T]) -> T:
         raise SettingsError(f"{path} cannot be read ({error.strerror}).") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SettingsError(
-            f"{path} is not what it should be: {error}. See handler/prices.json for the form of prices; "
+            f"{path} is not what it should be: {error}. See ludwig_serverless/cost/prices.json for the form of prices; "
             "`make bench` writes the measured figures."
         ) from None

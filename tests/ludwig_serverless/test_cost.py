@@ -1,4 +1,4 @@
-"""`python -m handler cost`: its arithmetic by hand-calculated cases, and its mistakes."""
+"""`ludwig-serverless cost`: its arithmetic by hand-calculated cases, and its mistakes."""
 
 import json
 import math
@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from handler.__main__ import main
-from handler.cost import MONTH_DAYS, MONTH_HOURS, Bill, Traffic, break_even, compare, ludwig_instances
 from handler.errors import SettingsError
-from handler.prices import MEASURED, PRICES, Figure, Instance, Measured, Prices
+from ludwig_serverless.cli import main
+from ludwig_serverless.cost.bill import MONTH_DAYS, MONTH_HOURS, Bill, Traffic, break_even, compare, ludwig_instances
+from ludwig_serverless.cost.prices import MEASURED, PRICES, Figure, Instance, Measured, Prices
 from tests.handler.deployment import run_python
 
 ROUND_PRICES = Prices(
@@ -172,9 +172,10 @@ def test_a_region_without_prices_is_named(capsys: pytest.CaptureFixture[str]) ->
     [
         (["--messages-per-month", "0"], "above zero"),
         (["--messages-per-month", "nan"], "above zero"),
-        (["--messages-per-month", "many"], "invalid messages value"),
+        (["--messages-per-month", "many"], "above zero"),
         (["--messages-per-month", "1", "--memory", "64"], "128 to 10240 MB, found 64"),
         (["--messages-per-month", "1", "--provisioned", "0"], "at least 1"),
+        (["--messages-per-month", "1", "--provisioned", "few"], "at least 1"),
         ([], "--messages-per-month"),
     ],
 )
@@ -188,12 +189,12 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["cost", "--help"])
     printed = capsys.readouterr().out
-    assert "python -m handler cost --messages-per-month 100000" in printed
-    assert "handler/prices.json" in printed
+    assert "ludwig-serverless cost --messages-per-month 100000" in printed
+    assert "prices.json in ludwig_serverless/cost" in printed
 
 
 def test_the_lambda_does_not_import_it() -> None:
-    code = "import sys, handler.entrypoint; print([n for n in sys.modules if n in ('handler.cost', 'handler.prices')])"
+    code = "import sys, handler.entrypoint; print([n for n in sys.modules if n.startswith('ludwig_serverless')])"
     done = run_python("-c", code, NLU_BUNDLES="examples/bundles", NLU_OPEN="1")
     assert done.stdout.strip() == "[]", done.stderr
 

@@ -1,0 +1,171 @@
+"""Commands and how to run them: their help imports nothing heavy, and their errors are told in one place.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted (Ctrl-C), 141 nobody reads the output any more.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import NamedTuple
+
+from handler import __version__
+from handler.errors import LudwigServerlessError
+from handler.extras import how_to_install
+
+OWN_PACKAGES = ("handler", "export", "training", "ludwig_serverless")
+USAGE, INTERRUPTED, UNREAD = 2, 130, 141
+EXIT_CODES = """\
+exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted. Results go to stdout, everything else to stderr."""
+
+
+class Command(NamedTuple):
+    """A command, described without importing what runs it.
+
+    Attributes:
+        help: One line for the list of commands.
+        group: The heading that the command is listed under.
+        target: `module:function`; the function takes the command's parser, adds the arguments and sets the default
+            `run`, a function of the parsed options. Importing the module must stay cheap.
+        extra: The extra in pyproject.toml that installs what the command needs.
+    """
+
+    help: str
+    group: str
+    target: str
+    extra: str = ""
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Import the command's module, and let it add its description and its arguments to a parser."""
+        module, _, function = self.target.partition(":")
+        getattr(import_module(module), function)(parser)
+
+
+def main(program: str, about: str, commands: Mapping[str, Command], arguments: Sequence[str]) -> int:
+    """Run one of several commands.
+
+    Args:
+        program: How the user starts it, such as `ludwig-serverless`.
+        about: What the program does, for its help.
+        commands: The commands by name, in the order of the list.
+        arguments: The command line without the program.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        SystemExit: After `--help`, `--version` and wrong usage, as argparse does.
+    """
+    chosen = next((argument for argument in arguments if not argument.startswith("-")), None)
+    parser = build_parser(program, about, commands, only=chosen or "")
+    if not arguments:
+        parser.print_help(sys.stderr)
+        parser.exit(USAGE)
+    if chosen is not None and chosen not in commands:
+        parser.error(_unknown(chosen, commands))
+    options = parser.parse_args(arguments)
+    return _run(options, f"{program} {options.command}", commands[options.command])
+
+
+def main_of_one(program: str, command: Command, arguments: Sequence[str]) -> int:
+    """Run the only command of a program, which has no name of its own. Returns the exit status."""
+    parser = argparse.ArgumentParser(prog=program, formatter_class=argparse.RawDescriptionHelpFormatter)
+    _add_version(parser)
+    command.add_arguments(parser)
+    return _run(parser.parse_args(arguments), program, command)
+
+
+def build_parser(
+    program: str, about: str, commands: Mapping[str, Command], *, only: str | None = None
+) -> argparse.ArgumentParser:
+    """Return the parser of all commands.
+
+    Args:
+        program: How the user starts it.
+        about: What the program does.
+        commands: The commands by name.
+        only: The one command that gets its arguments; None gives every command its arguments.
+
+    Returns:
+        A parser that stores the command's name as `command`.
+    """
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        prog=program,
+        usage=f"{program} [--help] [--version] COMMAND ...",
+        description=f"{about}\n{_listing(commands)}",
+        epilog=f"`{program} COMMAND --help` shows examples.\n{EXIT_CODES}",
+        formatter_class=raw,
+    )
+    _add_version(parser)
+    # The description lists the commands by group, which argparse cannot do.
+    subparsers = parser.add_subparsers(
+        required=True, dest="command", metavar="COMMAND", help=argparse.SUPPRESS, prog=program
+    )
+    for name, command in commands.items():
+        subparser = subparsers.add_parser(name, help=command.help, formatter_class=raw)
+        if only in (name, None):
+            command.add_arguments(subparser)
+    return parser
+
+
+def add_force(parser: argparse.ArgumentParser, told: str, *old_names: str) -> None:
+    """Add `--force`, and the names that it had before, which the help does not show.
+
+    Args:
+        parser: The command's parser. The option is stored as `force`.
+        told: What is replaced.
+        old_names: Such as `--overwrite`.
+    """
+    parser.add_argument("--force", action="store_true", dest="force", help=told)
+    if old_names:
+        parser.add_argument(*old_names, action="store_true", dest="force", help=argparse.SUPPRESS)
+
+
+def _add_version(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--version", action="version", version=f"ludwig-serverless {__version__}")
+
+
+def _listing(commands: Mapping[str, Command]) -> str:
+    """Return the commands under their groups, a line each."""
+    width = max(map(len, commands))
+    lines: list[str] = []
+    for group in dict.fromkeys(command.group for command in commands.values()):
+        lines += ["", f"{group}:"]
+        lines += [f"  {name:<{width}}  {found.help}" for name, found in commands.items() if found.group == group]
+    return "\n".join(lines)
+
+
+def _unknown(name: str, commands: Mapping[str, Command]) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, commands, n=1)
+    advice = f"Did you mean {close[0]}?" if close else f"It is one of: {', '.join(commands)}."
+    return f"there is no command {name!r}. {advice}"
+
+
+def _run(options: argparse.Namespace, program: str, command: Command) -> int:
+    """Run a command; errors that it raises on purpose become one line, others keep their traceback."""
+    try:
+        status: int | None = options.run(options)
+        sys.stdout.flush()
+    except LudwigServerlessError as error:
+        return _failed(str(error))
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if not command.extra or package in OWN_PACKAGES:
+            raise
+        return _failed(f"`{program}` needs {package}, which is not installed: {how_to_install(command.extra)}.")
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Python flushes stdout once more when it exits, and would complain there.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return UNREAD
+    return status or 0
+
+
+def _failed(message: str) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return 1

@@ -1,0 +1,73 @@
+"""`ludwig-serverless serve`: the service as a server of this machine."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from handler.errors import SettingsError
+from handler.extras import how_to_install
+
+BUNDLES_HELP = "bundles or folders of bundles: a path, s3://bucket/prefix or hf://owner/name@revision"
+DESCRIPTION = """
+Serve bundles over HTTP on this machine, with the routes and the answers of the Lambda: POST /predict, POST
+/batch_predict and GET /. Neither Ludwig nor torch is needed.
+"""
+EPILOG = """
+examples:
+  ludwig-serverless serve bundles --open                             (asks for no token: for your own machine)
+  NLU_TOKEN_DIGESTS=DIGEST ludwig-serverless serve bundles           (`ludwig-serverless token` makes both)
+  ludwig-serverless serve hf://me/travel-intent@v3 --port 8080
+
+Limits, tokens and the default language are NLU_* environment variables: the README lists them.
+Next: in Hexabot, give the Ludwig NLU helper the address that this command prints, and the token.
+"""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `serve` to its parser."""
+    parser.description, parser.epilog = DESCRIPTION, EPILOG
+    parser.add_argument("bundles", nargs="+", metavar="BUNDLES", help=BUNDLES_HELP)
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    parser.add_argument("--port", type=int, default=8000, help="port to listen on (%(default)s)")
+    parser.add_argument(
+        "--open", action="store_true", help="ask for no token; without it NLU_TOKEN_DIGESTS must be set"
+    )
+    parser.set_defaults(run=_serve)
+
+
+def environ(bundles: Sequence[str], *, is_open: bool) -> dict[str, str]:
+    """Return this process's variables with the settings that a command line gives.
+
+    Args:
+        bundles: For NLU_BUNDLES.
+        is_open: Whether requests need no token, whatever NLU_OPEN says.
+    """
+    found = {**os.environ, "NLU_BUNDLES": ",".join(bundles)}
+    return {**found, "NLU_OPEN": "1"} if is_open else found
+
+
+def _serve(options: argparse.Namespace) -> None:
+    try:
+        import uvicorn
+    except ModuleNotFoundError:
+        raise SettingsError(f"Serving outside Lambda needs uvicorn: {how_to_install('serve')}.") from None
+    from handler.api import create_app
+    from handler.hexabot import load_service
+    from handler.logs import configure
+    from handler.routes import Routes
+    from handler.settings import Settings
+
+    settings = Settings.from_env(environ(options.bundles, is_open=options.open))
+    configure(settings.log_level)
+    service = load_service(settings)
+    address = f"http://{options.host}:{options.port}{settings.base_path}"
+    query = "" if settings.open else "?token=$TOKEN"
+    print(
+        f"{len(service.predictors)} models at {address}: {', '.join(service.predictors)}. Stop with Ctrl-C. Try:\n\n"
+        f"  curl -F 'text=good morning!' '{address}/predict{query}'\n",
+        file=sys.stderr,
+        flush=True,
+    )
+    app = create_app(Routes(service, settings), settings.cors_origins)
+    uvicorn.run(app, host=options.host, port=options.port, log_config=None, access_log=False)

@@ -1,0 +1,8 @@
+"""`python -m ludwig_serverless`: the command line, where it is not installed."""
+
+import sys
+
+from ludwig_serverless.cli import main
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:], program="python -m ludwig_serverless"))

@@ -1,0 +1,83 @@
+"""`ludwig-serverless cost`, on a command line."""
+
+import argparse
+import math
+from pathlib import Path
+
+from ludwig_serverless.cost.bill import MOST_MESSAGES, Traffic
+from ludwig_serverless.cost.prices import PRICES, read_measured, read_prices
+from ludwig_serverless.cost.report import report
+
+SMALLEST_MEGABYTES, LARGEST_MEGABYTES = 128, 10_240
+"""Memory that a Lambda may have."""
+
+DESCRIPTION = """
+Compare what a month costs on AWS: plain Lambda, SnapStart, provisioned concurrency, or Ludwig on an instance that runs
+day and night.
+"""
+EXAMPLES = """
+examples:
+  ludwig-serverless cost --messages-per-month 100000
+  ludwig-serverless cost --messages-per-month 5e6 --memory 512 --idle-minutes 5
+
+prices.json in ludwig_serverless/cost has list prices, with their month and their sources: check them before you decide,
+and give your own copy with --prices. measured.json beside it has what `make bench` measured.
+
+Next: deploy (docs/deploy.md).
+"""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `cost` to its parser."""
+    parser.description, parser.epilog = DESCRIPTION, EXAMPLES
+    parser.add_argument("--messages-per-month", type=_messages, required=True, help="that Hexabot sends", metavar="N")
+    parser.add_argument("--memory", type=_megabytes, default=1769, metavar="MB", help="of the function (%(default)s)")
+    parser.add_argument("--region", default="us-east-1", help="one that the file of prices has (%(default)s)")
+    parser.add_argument(
+        "--idle-minutes",
+        type=_messages,
+        default=10.0,
+        metavar="MINUTES",
+        help="how long Lambda keeps an idle sandbox; AWS promises nothing (%(default)s)",
+    )
+    parser.add_argument("--provisioned", type=_instances, default=1, metavar="N", help="instances (%(default)s)")
+    parser.add_argument("--prices", type=Path, default=PRICES, help="another file of prices, of the same form")
+    parser.set_defaults(run=_run)
+
+
+def _messages(given: str) -> float:
+    number = _number(given)
+    if not 0 < number <= MOST_MESSAGES:
+        raise argparse.ArgumentTypeError(f"must be above zero and at most {MOST_MESSAGES:.0e}, found {given}")
+    return number
+
+
+def _megabytes(given: str) -> int:
+    number = _number(given)
+    if not SMALLEST_MEGABYTES <= number <= LARGEST_MEGABYTES or number != int(number):
+        allowed = f"{SMALLEST_MEGABYTES} to {LARGEST_MEGABYTES} MB"
+        raise argparse.ArgumentTypeError(f"a Lambda has {allowed}, found {given}")
+    return int(number)
+
+
+def _instances(given: str) -> int:
+    number = _number(given)
+    if not number >= 1 or number != int(number):
+        raise argparse.ArgumentTypeError(f"must be a whole number, at least 1, found {given}")
+    return int(number)
+
+
+def _number(given: str) -> float:
+    """Return a number; infinity and what is no number at all fail every range."""
+    try:
+        number = float(given)
+    except ValueError:
+        return math.nan
+    return number if math.isfinite(number) else math.nan
+
+
+def _run(options: argparse.Namespace) -> None:
+    """Print the bills, the break-even points and what they assume. Raises SettingsError."""
+    listed, prices = read_prices(options.prices, options.region)
+    traffic = Traffic(options.messages_per_month, options.memory, options.idle_minutes, options.provisioned)
+    print("\n".join(report(traffic, options.region, listed, prices, read_measured())))

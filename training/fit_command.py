@@ -1,0 +1,160 @@
+"""`ludwig-serverless fit`, on a command line."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from export.console import say
+from handler.command_line import add_force
+from training import cluster
+from training.errors import DatasetError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from training.config import Config
+    from training.evaluation.thresholds import ThresholdOptions
+
+DESCRIPTION = """
+Train a model with Ludwig, measure it on the test rows, and write a run: the model, its record and its report.
+"""
+EXAMPLES = """
+examples:
+  ludwig-serverless fit --config intent-lstm --dataset data.csv --output runs/intent
+  ludwig-serverless fit --config my-config.yaml --dataset data.parquet --output runs/intent
+  ludwig-serverless fit --config intent-minilm --pretrained minilm --dataset data.jsonl --output runs/intent
+  ludwig-serverless fit --config intent-lstm --dataset data.csv --output runs/intent \\
+      --calibrate --confidence-threshold 0.95
+
+A training that is interrupted, by Ctrl-C, SIGTERM or a crash, keeps its last whole epoch beside the output: run the
+same command again to resume. A finished run has a report: evaluation/report.html in its folder.
+
+A dataset has the columns that the configuration names: text (or utterance) and intent, language or slots. `slots` holds
+one BIO tag for each word, with spaces between. A column `split`, if there is one, says 0 train, 1 validation, 2 test.
+
+Next: ludwig-serverless export runs/intent bundles/intent --dataset data.csv
+"""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `fit` to its parser."""
+    parser.description, parser.epilog = DESCRIPTION, EXAMPLES
+    parser.add_argument(
+        "--config",
+        required=True,
+        type=Path,
+        help="a Ludwig configuration, or the name of one that comes along: intent-bert, intent-embed, intent-lstm, "
+        "intent-minilm, language-cnn, slots-bert, slots-lstm",
+    )
+    parser.add_argument(
+        "--dataset", required=True, type=Path, help="rows to train on: CSV, TSV, JSON, JSONL or Parquet"
+    )
+    parser.add_argument(
+        "--validation", type=Path, help="rows to choose the best epoch by, where they have their own file"
+    )
+    parser.add_argument("--test", type=Path, help="rows for the final metrics, where they have their own file")
+    parser.add_argument(
+        "--output", required=True, type=Path, help="folder of the run: the model, its record, its metrics"
+    )
+    parser.add_argument("--pretrained", help="start transformers from this: a Hugging Face name, a folder, or `minilm`")
+    parser.add_argument("--epochs", type=int, help="train so many epochs, whatever the configuration says")
+    parser.add_argument("--seed", type=int, default=42, help="of everything random (%(default)s)")
+    add_force(parser, "replace the output folder if it exists", "--overwrite")
+    parser.add_argument(
+        "--calibrate",
+        action="store_true",
+        help="scale the probabilities of labels so that they mean what they say (Ludwig's temperature scaling)",
+    )
+    parser.add_argument(
+        "--confidence-threshold",
+        type=_accuracy,
+        metavar="ACCURACY",
+        help="fit the confidence below which an answer counts as unknown, so that the other answers are right this "
+        "often, as in 0.95",
+    )
+    parser.add_argument(
+        "--out-of-scope",
+        metavar="LABEL",
+        help="rows with this label are what the bot cannot answer: they are not trained on, but thresholds are fitted "
+        "to refuse them",
+    )
+    parser.add_argument(
+        "--slot-decoding",
+        choices=["viterbi", "argmax"],
+        default="viterbi",
+        help="measure and serve the best tags that make whole slots, or the best tag of each word, as Ludwig answers "
+        "(%(default)s)",
+    )
+    parser.add_argument(
+        "--hyperopt",
+        action="store_true",
+        help="search with the configuration's section `hyperopt`, on Ray; writes best.yaml, to train with, in place of "
+        "a run",
+    )
+    parser.add_argument("--per-intent", action="store_true", help="fit a threshold for each label that has enough rows")
+    cluster.add_options(parser)
+    parser.set_defaults(run=_fit)
+
+
+def _fit(options: argparse.Namespace) -> None:
+    from training.config import read_config, with_calibration, with_pretrained
+    from training.dataset import TEST, TRAIN, VALIDATION, read_dataset
+    from training.fit import check_output, fit
+
+    if not options.hyperopt:
+        check_output(options.output, overwrite=options.force)
+    config = read_config(options.config)
+    if options.pretrained:
+        config = with_pretrained(config, options.pretrained)
+    if options.epochs:
+        config["trainer"] = {**config.get("trainer", {}), "epochs": options.epochs}
+    if options.calibrate:
+        config = with_calibration(config)
+    files = {TRAIN: options.dataset, VALIDATION: options.validation, TEST: options.test}
+    dataset = read_dataset({split: path for split, path in files.items() if path})
+    if options.hyperopt:
+        _search(config, dataset, options)
+        return
+    cluster.check_config(config)
+    run = cluster.fit_on(options) if options.backend == "ray" else fit
+    fitted = run(
+        config,
+        dataset,
+        options.output,
+        seed=options.seed,
+        overwrite=options.force,
+        thresholds=_threshold_options(options),
+        slot_decoding=options.slot_decoding,
+    )
+    print(json.dumps(fitted.metrics, indent=1))
+    say(f"Report: {fitted.folder / 'evaluation' / 'report.html'}")
+    say(f"Saved to {fitted.folder}. Next: ludwig-serverless export {fitted.folder} bundles/{fitted.folder.name}")
+
+
+def _search(config: "Config", dataset: "pd.DataFrame", options: argparse.Namespace) -> None:
+    from training.search import search
+
+    best = search(config, dataset, options.output, seed=options.seed, overwrite=options.force)
+    say(f"Saved to {best}. Next: ludwig-serverless fit --config {best} --dataset {options.dataset} --output RUN")
+
+
+def _threshold_options(options: argparse.Namespace) -> "ThresholdOptions | None":
+    """Return what thresholds are asked for, if they are."""
+    from training.evaluation.thresholds import ThresholdOptions
+
+    if options.confidence_threshold is None and options.out_of_scope is None:
+        if options.per_intent:
+            raise DatasetError("--per-intent needs --confidence-threshold or --out-of-scope, to fit thresholds by.")
+        return None
+    return ThresholdOptions(options.confidence_threshold, options.out_of_scope, options.per_intent)
+
+
+def _accuracy(given: str) -> float:
+    try:
+        accuracy = float(given)
+    except ValueError:
+        accuracy = 0.0
+    if not 0 < accuracy <= 1:
+        raise argparse.ArgumentTypeError(f"expected how often answers shall be right, as in 0.95, found {given!r}")
+    return accuracy
