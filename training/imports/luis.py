@@ -47,7 +47,7 @@ def read_luis(path: Path, data: Mapping[str, Any]) -> Source:
         source.vocabulary.add_lookup(name, [value, *words])
     source.vocabulary.patterns += len(_objects(assets, "regex_entities"))
     if patterns := len(_objects(assets, "patterns")):
-        source.notes.append(f"{patterns} patterns are templates, no examples: left out.")
+        source.notes.append(f"Patterns are templates and no examples, and were left out: {patterns}.")
     return source
 
 
