@@ -13,6 +13,7 @@ from export.rows import read_rows, readable_rows, with_named_columns
 from handler.decoding import BEGIN
 from training.config import SPLIT, Config, columns, with_fixed_split
 from training.errors import DatasetError
+from training.slots import check_tags
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,6 +61,7 @@ def prepare(config: Config, dataset: "pd.DataFrame") -> tuple[Config, "pd.DataFr
     if not labelled.all():
         say(f"Left out {(~labelled).sum()} of {len(dataset)} rows: no value in {' or '.join(outputs)}.")
         dataset = dataset[labelled]
+    check_tags(config, dataset)
     for column in _categories(config):
         if dataset[column].nunique() < 2:
             raise DatasetError(f"{column!r} has the values {list(dataset[column].unique())}: at least two are needed.")

@@ -42,7 +42,7 @@ def spread_tags(config: Config, dataset: "pd.DataFrame") -> "pd.DataFrame":
         _check_padding(text, slots)
         spans = _token_spans(text)
         rows = list(zip(dataset[text_column], dataset[slots_column], strict=True))
-        _check_counts(rows, slots_column)
+        _check_counts(dataset, text_column, slots_column)
         spread = [" ".join(_spread(words, tags.split(), spans(words))) for words, tags in rows]
         dataset = dataset.assign(**{slots_column: spread})
     return dataset
@@ -64,21 +64,37 @@ def _check_padding(text: Mapping[str, Any], slots: Mapping[str, Any]) -> None:
         )
 
 
-def _check_counts(rows: Sequence[tuple[Any, Any]], column: str) -> None:
-    """Check that each row has a tag for each word."""
-    for number, row in enumerate(rows):
-        if not all(isinstance(value, str) for value in row):
-            raise DatasetError(f"Row {number} must have a text, and tags with spaces between in {column!r}: {row}.")
+def check_tags(config: Config, dataset: "pd.DataFrame") -> None:
+    """Check that each row has a tag for each word of its text.
+
+    Args:
+        config: A configuration, with or without Ludwig's defaults.
+        dataset: Rows whose index counts the rows of the file from 0, so that messages can name them.
+
+    Raises:
+        DatasetError: If a row has more or fewer tags than words. The message names the rows, counted from 1.
+    """
+    for text, slots in _tagged(config):
+        _check_counts(dataset, parse_column(column_of(text))[0], column_of(slots))
+
+
+def _check_counts(dataset: "pd.DataFrame", text_column: str, column: str) -> None:
+    rows = list(zip(dataset.index + 1, dataset[text_column], dataset[column], strict=True))
+    for number, text, slots in rows:
+        if not isinstance(text, str) or not isinstance(slots, str):
+            raise DatasetError(
+                f"Row {number} has {text!r} in {text_column!r} and {slots!r} in {column!r}; expected a text, and tags "
+                "with spaces between."
+            )
     wrong = [
         f"row {number}: {len(words)} words, {len(tags)} tags ({text[:60]!r})"
-        for number, (text, slots) in enumerate(rows)
+        for number, text, slots in rows
         if len(words := text.split()) != len(tags := slots.split())
     ]
     if wrong:
         raise DatasetError(
-            f"{len(wrong)} rows have not one tag in {column!r} for each word of the text: "
-            + "; ".join(wrong[:SHOWN])
-            + (" ..." if len(wrong) > SHOWN else ".")
+            f"{len(wrong)} rows (the first row below the header is 1) need one tag in {column!r} for each word of the "
+            "text: " + "; ".join(wrong[:SHOWN]) + (" ..." if len(wrong) > SHOWN else ".")
         )
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from export.text import SPLITTING
 from tests.bundles import WORD_PIECES, word_piece
 from training.config import Config, minilm_folder
+from training.dataset import prepare
 from training.errors import ConfigError, DatasetError
 from training.slots import ludwig_rows, spread_tags
 
@@ -106,13 +107,19 @@ def test_wrong_counts_are_named_with_their_rows() -> None:
     with pytest.raises(DatasetError) as caught:
         spread(config("space"), *rows)
     assert str(caught.value) == (
-        "2 rows have not one tag in 'slots' for each word of the text: "
-        "row 1: 2 words, 1 tags ('hello there'); row 2: 1 words, 2 tags ('bye')."
+        "2 rows (the first row below the header is 1) need one tag in 'slots' for each word of the text: "
+        "row 2: 2 words, 1 tags ('hello there'); row 3: 1 words, 2 tags ('bye')."
     )
 
 
+def test_rows_are_those_of_the_file_whatever_is_left_out() -> None:
+    rows = {"text": ["hi", "no tags", "hello there", "bye"], "slots": ["O", None, "O", "O"], "split": [0, 0, 1, 1]}
+    with pytest.raises(DatasetError, match="row 3: 2 words, 1 tags \\('hello there'\\)"):
+        prepare(config("space"), pd.DataFrame(rows))
+
+
 def test_of_many_wrong_rows_some_are_shown() -> None:
-    with pytest.raises(DatasetError, match=r"^9 rows .*row 4: 1 words, 2 tags \('bye'\) \.\.\.$"):
+    with pytest.raises(DatasetError, match=r"^9 rows .*row 5: 1 words, 2 tags \('bye'\) \.\.\.$"):
         spread(config("space"), *[("bye", "O O")] * 9)
 
 
@@ -120,7 +127,7 @@ def test_of_many_wrong_rows_some_are_shown() -> None:
     "row", [(None, "O"), (float("nan"), "O"), (5, "O"), ("hi", ["O"])], ids=["none", "nan", "number", "list of tags"]
 )
 def test_what_is_no_text_is_named_with_its_row(row: tuple[object, object]) -> None:
-    with pytest.raises(DatasetError, match=r"^Row 1 must have a text, and tags with spaces between in 'slots'"):
+    with pytest.raises(DatasetError, match=r"^Row 2 has .* in 'slots'; expected a text, and tags with spaces between"):
         spread(config("space"), ("hi", "O"), row)
 
 
