@@ -120,7 +120,7 @@ def json_table(path: Path, content: JsonContent) -> Table:
 
     Args:
         path: The file, for messages.
-        content: What it holds: a list of objects, or one object that has a text.
+        content: What it holds: a list of objects, one object that has a text, or an object around such a list.
 
     Returns:
         A row for each object; what is no object is dropped.
@@ -128,19 +128,44 @@ def json_table(path: Path, content: JsonContent) -> Table:
     Raises:
         RowsError: If it holds something else.
     """
-    data = content.data
-    if isinstance(data, Mapping) and any(name in data for name in TEXT_COLUMNS):
-        data = [data]
-    if not isinstance(data, list):
+    data = records_in(content.data)
+    if data is None:
         raise RowsError(
-            f"{path} holds {described(data)}; expected a list of objects, one for each row. "
-            f"`{IMPORT} {path} --output data.csv` reads Rasa's, LUIS's, Dialogflow's and Snips's files."
+            f"{path} holds {described(content.data)}; expected a list of objects, one for each row. "
+            f"`{IMPORT} {path} --output data.csv` reads exports of other tools."
         )
     numbers = content.lines or range(1, len(data) + 1)
     unit = "line" if content.lines else "row"
     table = Table(path, "JSON Lines" if content.lines else "JSON", unit, notes=list(content.notes))
     _take_records(table, zip(numbers, data, strict=True))
     return table
+
+
+def records_in(data: Any, text_columns: Collection[str] = TEXT_COLUMNS) -> list[Any] | None:
+    """Return the records that a JSON value holds.
+
+    Args:
+        data: The value.
+        text_columns: Names that the text of a record may have.
+
+    Returns:
+        The list that it is; an object that has a text, in a list; or the only list of objects with a text in an
+        object, such as `{"data": [...]}`. None for anything else.
+    """
+    if isinstance(data, list):
+        return data
+    if not isinstance(data, Mapping):
+        return None
+    if any(name in data for name in text_columns):
+        return [data]
+    lists = [
+        found
+        for found in data.values()
+        if isinstance(found, list)
+        and found
+        and all(isinstance(each, Mapping) and any(name in each for name in text_columns) for each in found)
+    ]
+    return lists[0] if len(lists) == 1 else None
 
 
 def described(data: object) -> str:

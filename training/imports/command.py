@@ -12,10 +12,15 @@ Make one dataset from Hexabot's or Rasa's training data, or from tables, and rep
 """
 EXAMPLES = """
 files, told by their ending, and within JSON by their content:
-  .json           Hexabot's export (NLU > samples > export), whichever helper is active; Rasa's JSON
-  .csv .tsv       Hexabot's CSV, or any other; separated by commas, semicolons or tabs, whichever the header shows
-  .yml .yaml      Rasa's NLU data: intents with [Paris](city), synonyms, lookup tables
-  .jsonl .parquet one row for each text
+  .json           Hexabot's export (NLU > samples > export), whichever helper is active; Rasa's JSON and what its parser
+                  answers; exports of LUIS, CLU, Snips and Watson; CLINC's dataset; any list of objects
+  .csv .tsv       Hexabot's CSV, or any other; separated by , ; | or tabs, whichever the header shows
+  .yml .yaml      Rasa's NLU data: intents with [Paris](city), synonyms, lookup tables; other files of Rasa are skipped
+  .jsonl .ndjson  one object on each line, as MASSIVE has them
+  .parquet        one row for each text
+  .conll .iob     a word and its BIO tag on each line
+  .zip, a folder  Dialogflow's export
+Text files may be UTF-8, UTF-16 or Windows-1252.
 
 The dataset has the columns text, intent, slots, language, any other traits, and split (0 train, 1 validation, 2 test).
 slots holds one BIO tag for each word. A slot is where its offsets say, if they fall on borders of words; otherwise its
@@ -33,6 +38,8 @@ examples:
   ludwig-serverless import train.json --test test.json --output data.csv
   ludwig-serverless import samples.csv --slot city --trait mood --split 0.7,0.15,0.15 --output data.parquet
   ludwig-serverless import samples.csv --ignore norm --output data.csv
+  ludwig-serverless import headerless.csv --no-header --output data.csv
+  ludwig-serverless import dialogflow-agent.zip --output data.csv
 
 Next: read the report on stderr, which names each row that was dropped, corrected or doubtful, and train:
   ludwig-serverless fit --config intent-lstm --dataset data.csv --output runs/intent

@@ -1,11 +1,11 @@
-"""Exports of Dialogflow ES: a folder or a zip with `intents/NAME_usersays_LANGUAGE.json`, or such files alone."""
+"""Exports of Dialogflow: a folder or a zip, of ES (also as api.ai) or CX, and ES's files of training phrases alone."""
 
 import json
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from export.cells import cell
 from training.errors import DatasetError
@@ -13,11 +13,24 @@ from training.imports.examples import Source, example_of
 from training.imports.parts import joined
 
 USERSAYS = re.compile(r"(?:.*/)?(?P<intent>[^/]+)_usersays_(?P<language>[A-Za-z-]+)\.json")
-ENTRIES = re.compile(r"(?:.*/)?entities/(?P<entity>[^/]+)_entries_[A-Za-z-]+\.json")
+CX_PHRASES = re.compile(r"(?:.*/)?intents/(?P<intent>[^/]+)/trainingPhrases/(?P<language>[A-Za-z-]+)\.json")
+OLD_INTENT = re.compile(r"(?:.*/)?intents/(?P<intent>[^/]+)\.json")
+"""An intent of api.ai, with its training phrases; in exports of Dialogflow it has none."""
+ENTITY = re.compile(
+    r"(?:.*/)?(?:entities/(?P<es>[^/]+?)(?:_entries_[A-Za-z-]+)?|entityTypes/(?P<cx>[^/]+)/entities/[A-Za-z-]+)\.json"
+)
 IGNORED = "@sys.ignore"
 TEMPLATE = "template of Dialogflow, not a text"
-NO_PARTS = "no list of parts under `data`"
+NO_PARTS = "no list of parts"
 KIND = "Dialogflow export"
+
+
+class Phrases(NamedTuple):
+    """Training phrases of one intent in one language ("" if the file does not name it)."""
+
+    intent: str
+    language: str
+    phrases: list[Any]
 
 
 def is_usersays(data: Any) -> bool:
@@ -39,11 +52,11 @@ def read_usersays(path: Path, data: list[Any]) -> Source:
     Returns:
         The examples.
     """
-    source = Source(path, KIND)
-    match = USERSAYS.fullmatch(path.name)
+    source, match = Source(path, KIND), USERSAYS.fullmatch(path.name)
     if match is None:
         source.notes.append("Its name is not NAME_usersays_LANGUAGE.json, so its examples have no intent.")
-    _take_phrases(source, str(path), match["intent"] if match else "", match["language"] if match else "", data)
+    intent, language = (match["intent"], match["language"]) if match else ("", "")
+    _take_phrases(source, str(path), Phrases(intent, language, data))
     return source
 
 
@@ -61,31 +74,54 @@ def read_agent(path: Path) -> Source:
     """
     source, files = Source(path, KIND), dict(_json_files(path))
     for name, data in files.items():
-        if (match := USERSAYS.fullmatch(name)) and isinstance(data, list):
-            described = files.get(name.replace(f"_usersays_{match['language']}.json", ".json"))
-            intent = cell(described.get("name")) if isinstance(described, Mapping) else ""
-            _take_phrases(source, f"{path}/{name}", intent or match["intent"], match["language"], data)
-        elif (match := ENTRIES.fullmatch(name)) and isinstance(data, list):
-            for entry in (entry for entry in data if isinstance(entry, Mapping)):
-                value, words = cell(entry.get("value")), [cell(word) for word in entry.get("synonyms") or ()]
-                source.vocabulary.add_synonyms(value, [word for word in words if word != value])
-                source.vocabulary.add_lookup(match["entity"], [value, *words])
+        if found := _phrases_in(name, data, files):
+            _take_phrases(source, f"{path}/{name}", found)
+        elif match := ENTITY.fullmatch(name):
+            _take_entries(source, match["es"] or match["cx"], data)
     if not source.examples and not source.dropped:
         raise DatasetError(
-            f"{path} holds no intents/NAME_usersays_LANGUAGE.json of Dialogflow: for other data give its files, as in "
-            f"{path}/*.yml."
+            f"{path} holds no training phrases of Dialogflow, as in intents/NAME_usersays_en.json: for other data give "
+            f"its files, as in {path}/*.yml."
         )
     return source
 
 
-def _take_phrases(source: Source, place: str, intent: str, language: str, phrases: list[Any]) -> None:
+def _phrases_in(name: str, data: Any, files: Mapping[str, Any]) -> Phrases | None:
+    """Return the training phrases that a file of an export holds, if it is such a file."""
+    if (match := USERSAYS.fullmatch(name)) and isinstance(data, list):
+        described = files.get(name.replace(f"_usersays_{match['language']}.json", ".json"))
+        intent = cell(described.get("name")) if isinstance(described, Mapping) else ""
+        return Phrases(intent or match["intent"], match["language"], data)
+    if not isinstance(data, Mapping):
+        return None
+    if (match := CX_PHRASES.fullmatch(name)) and isinstance(data.get("trainingPhrases"), list):
+        return Phrases(match["intent"], match["language"], data["trainingPhrases"])
+    if (match := OLD_INTENT.fullmatch(name)) and isinstance(data.get("userSays"), list):
+        return Phrases(cell(data.get("name")) or match["intent"], "", data["userSays"])
+    return None
+
+
+def _take_entries(source: Source, name: str, data: Any) -> None:
+    """Add the values of an entity, and the other words for them."""
+    if isinstance(data, Mapping):
+        data = data.get("entities", data.get("entries"))
+    for entry in data if isinstance(data, list) else ():
+        found = entry.get("synonyms") if isinstance(entry, Mapping) else None
+        words = [cell(word) for word in found] if isinstance(found, list) else []
+        if isinstance(entry, Mapping) and (value := cell(entry.get("value"))):
+            source.vocabulary.add_synonyms(value, [word for word in words if word != value])
+            source.vocabulary.add_lookup(name, list(dict.fromkeys([value, *words])))
+
+
+def _take_phrases(source: Source, place: str, found: Phrases) -> None:
     """Add the training phrases of an intent."""
-    for row, phrase in enumerate(phrases, start=1):
-        parts = phrase.get("data") if isinstance(phrase, Mapping) else None
+    for row, phrase in enumerate(found.phrases, start=1):
+        parts = phrase.get("data", phrase.get("parts")) if isinstance(phrase, Mapping) else None
         if not isinstance(parts, list) or not all(isinstance(part, Mapping) for part in parts):
             source.dropped.append((f"{place} phrase", row, NO_PARTS, str(phrase)[:60]))
             continue
-        record = {**joined(parts, _name), "intent": intent, "language": cell(phrase.get("lang")) or language}
+        language = cell(phrase.get("lang")) or cell(phrase.get("languageCode")) or found.language
+        record = {**joined(parts, _name), "intent": found.intent, "language": language}
         if phrase.get("isTemplate"):
             source.dropped.append((f"{place} phrase", row, TEMPLATE, record["text"]))
         else:
@@ -95,7 +131,9 @@ def _take_phrases(source: Source, place: str, intent: str, language: str, phrase
 def _name(part: Mapping[str, Any]) -> str:
     """Return the name of the parameter that a part is the value of, or else of its type; "" for plain text."""
     meta = cell(part.get("meta"))
-    return "" if meta == IGNORED else cell(part.get("alias")) or meta.removeprefix("@")
+    if meta == IGNORED:
+        return ""
+    return cell(part.get("alias")) or cell(part.get("parameterId")) or meta.removeprefix("@")
 
 
 def _json_files(path: Path) -> Iterator[tuple[str, Any]]:

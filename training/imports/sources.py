@@ -6,7 +6,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from export.encodings import read_text
-from export.tables import ENDINGS, JSON_ENDINGS, described, json_table, read_json, read_table
+from export.tables import (
+    ENDINGS,
+    JSON_ENDINGS,
+    TEXT_COLUMNS,
+    described,
+    json_table,
+    read_json,
+    read_table,
+    records_in,
+)
 from training.errors import DatasetError
 from training.imports import clinc, conll, dialogflow, intent_lists, luis, rasa, snips
 from training.imports.examples import Source, Vocabulary
@@ -114,8 +123,7 @@ def _read_json(path: Path, columns: Columns) -> Source:
             source = form.read(path, content.data)
             source.notes[:0] = content.notes
             return source
-    if _is_row(content.data, columns):
-        content = replace(content, data=[content.data])
+    content = replace(content, data=records_in(content.data, (*TEXT_COLUMNS, *columns)) or content.data)
     if not isinstance(content.data, list):
         raise DatasetError(
             f"{path} holds {described(content.data)}; expected a list of objects (Hexabot's export), or an export of "
@@ -129,7 +137,3 @@ def _read_json(path: Path, columns: Columns) -> Source:
     if any(example.tags for example in source.examples):
         source.notes.append(NO_OFFSETS)
     return source
-
-
-def _is_row(data: Any, columns: Columns) -> bool:
-    return isinstance(data, dict) and any(name in data for name in ("text", "utterance", *columns))

@@ -156,6 +156,40 @@ def test_a_folder_or_zip_of_something_else_is_refused(tmp_path: Path, capsys: py
     assert "none.zip cannot be read: No such file" in error_of(capsys, tmp_path, tmp_path / "none.zip")
 
 
+def test_dialogflow_cx(tmp_path: Path) -> None:
+    agent = tmp_path / "agent"
+    parts = [{"text": "in ", "auto": True}, {"text": "Oslo", "parameterId": "city", "auto": True}]
+    phrases = [{"parts": parts, "repeatCount": 1, "languageCode": "en"}, {"parts": [{"text": "book"}]}]
+    as_json(agent, "intents/Book a table/Book a table.json", {"displayName": "Book a table"})
+    as_json(agent, "intents/Book a table/trainingPhrases/en.json", {"trainingPhrases": phrases})
+    as_json(agent, "entityTypes/city/entities/en.json", {"entities": [{"value": "Oslo", "synonyms": ["Oslo"]}]})
+    rows, report = imported(tmp_path, agent)
+    assert told(rows, "text", "intent", "language", "slots") == [
+        ("in Oslo", "Book a table", "en", "O B-city"),
+        ("book", "Book a table", "en", "O"),
+    ]
+    assert report["vocabulary"]["lookup tables"] == 1
+
+
+def test_the_old_form_of_dialogflow(tmp_path: Path) -> None:
+    data = {"name": "hi", "userSays": [{"data": [{"text": "hello"}], "isTemplate": False}], "responses": []}
+    as_json(tmp_path / "agent", "intents/hi.json", data)
+    rows, _ = imported(tmp_path, tmp_path / "agent")
+    assert told(rows, "text", "intent") == [("hello", "hi")]
+
+
+@pytest.mark.parametrize("name", ["data", "utterances", "examples"])
+def test_an_object_around_the_rows(name: str, tmp_path: Path) -> None:
+    entities = [{"entity": "city:from", "body": "Oslo", "start": 5, "end": 9, "entities": []}]
+    data = {
+        "version": 1,
+        name: [{"text": "from Oslo", "intent": "fly", "entities": entities, "traits": []}],
+        "more": [],
+    }
+    read, _ = imported(tmp_path, as_json(tmp_path, "wit.json", data))
+    assert told(read, "text", "intent", "slots") == [("from Oslo", "fly", "O B-city:from")]
+
+
 CONLL = """\
 -DOCSTART- O
 
