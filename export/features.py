@@ -20,6 +20,12 @@ def column_of(feature: Config) -> str:
     return str(feature.get("column") or feature["name"])
 
 
+def part_of(feature: Config, part: str) -> Config:
+    """Return a feature's `encoder` or `decoder`; Ludwig also takes its type alone, as in `encoder: rnn`."""
+    found = feature.get(part) or {}
+    return {"type": found} if isinstance(found, str) else found
+
+
 def tagged_text(config: Config) -> Config | None:
     """Return the input whose tokens a tagger's output tags: Ludwig's main sequence.
 
@@ -35,13 +41,13 @@ def tagged_text(config: Config) -> Config | None:
     texts = [feature for feature in config["input_features"] if feature["type"] in SEQUENCES]
     main = (config.get("combiner") or {}).get("main_sequence_feature")
     named = [feature for feature in texts if feature["name"] == main]
-    whole = [feature for feature in texts if (feature.get("encoder") or {}).get("reduce_output") is None]
+    whole = [feature for feature in texts if part_of(feature, "encoder").get("reduce_output") is None]
     return next(iter([*named, *whole, *texts]), None)
 
 
 def is_tagger(feature: Config) -> bool:
     """Tell whether an output gives a label to each token of a text."""
-    return (feature.get("decoder") or {}).get("type") == "tagger"
+    return part_of(feature, "decoder").get("type") == "tagger"
 
 
 def describer[Describer](describers: Mapping[str, Describer], config: Config, role: str) -> Describer:

@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted (Ctrl-C), 141 nobod
 """
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,8 @@ from handler.errors import LudwigServerlessError
 from handler.extras import how_to_install
 
 OWN_PACKAGES = ("handler", "export", "training", "ludwig_serverless")
+STORAGE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES}
+"""What the user can cure: a full disk, a quota, a limit, a place that is read-only."""
 USAGE, INTERRUPTED, UNREAD = 2, 130, 141
 EXIT_CODES = """\
 exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted. Results go to stdout, everything else to stderr."""
@@ -163,7 +166,16 @@ def _run(options: argparse.Namespace, program: str, command: Command) -> int:
         # Python flushes stdout once more when it exits, and would complain there.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return UNREAD
+    except OSError as error:
+        if error.errno not in STORAGE_ERRORS:
+            raise
+        return _failed(_storage_failure(error))
     return status or 0
+
+
+def _storage_failure(error: OSError) -> str:
+    where = f"{error.filename} cannot be written" if error.filename else "A file cannot be written"
+    return f"{where}: {error.strerror}. Make room or give another place, and run the same command again."
 
 
 def _failed(message: str) -> int:

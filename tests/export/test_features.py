@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from export.features import tagged_text
+from export.features import is_tagger, tagged_text
 
 CATEGORY: dict[str, Any] = {"name": "channel", "type": "category"}
 WHOLE: dict[str, Any] = {"name": "whole", "type": "text", "encoder": {"type": "rnn", "reduce_output": None}}
@@ -30,3 +30,10 @@ def test_the_tagged_text_is_ludwigs_main_sequence(
 ) -> None:
     found = tagged_text({"input_features": inputs, **({"combiner": combiner} if combiner else {})})
     assert (found and found["name"]) == expected
+
+
+def test_an_encoder_or_decoder_may_be_its_type_alone() -> None:
+    """Ludwig takes `encoder: parallel_cnn` for `encoder: {type: parallel_cnn}`."""
+    config = {"input_features": [{"name": "text", "type": "text", "encoder": "parallel_cnn"}]}
+    assert tagged_text(config) == config["input_features"][0]
+    assert is_tagger({"name": "slots", "type": "sequence", "decoder": "tagger"})
