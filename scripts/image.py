@@ -1,6 +1,7 @@
 """Build the Lambda's image with bundles in it, and say what the handler adds to the base image."""
 
 import argparse
+import re
 import shutil
 import subprocess
 import sys
@@ -50,6 +51,9 @@ def main(arguments: Sequence[str]) -> int:
         print(f"error: {' '.join(error.cmd[:2])} ended with status {error.returncode}", file=sys.stderr)
         return 1
     print(f"{options.tag}: adds {added / 1e6:.1f} MB in {files} files to {options.base_image}, bundles left out")
+    digest = pinned(engine, options.base_image)
+    if digest not in ("", options.base_image):
+        print(f"To build on the same base again: BASE_IMAGE={digest}, or BaseImage={digest} in samconfig.toml")
     return 0
 
 
@@ -64,6 +68,22 @@ def need_base_image(engine: Engine, name: str) -> None:
             "or name another image (BASE_IMAGE=...). A look-alike, good for trying things out and not for AWS, is made "
             "by `.venvs/full/bin/python -m scripts.base_image` as root on Debian."
         )
+
+
+def pinned(engine: Engine, name: str) -> str:
+    """Return the name of an image with its digest in place of its tag.
+
+    Args:
+        engine: The engine that has the image.
+        name: The image's name, with a tag or a digest.
+
+    Returns:
+        `name@sha256:...`, or "" for an image that was never pulled from a registry and so has no digest there.
+    """
+    format_ = "{{range .RepoDigests}}{{println .}}{{end}}"
+    listed = engine.run("image", "inspect", "--format", format_, name).stdout.split()
+    repository = re.sub(r"(:[^:/@]+)?(@.*)?$", "", name)
+    return next((digest for digest in listed if digest.startswith(f"{repository}@")), "")
 
 
 def stage_bundles(place: Path) -> None:

@@ -24,7 +24,7 @@ UNWANTED = (
     # FastAPI looks for it, and goes on without it.
     *("pydantic/v1", "pydantic/mypy.py", "anyio/pytest_plugin.py", "anyio/_backends/_trio.py"),
     *("**/*.pyi", "**/*.pxd", "**/*.pyx", "**/*.h", "**/py.typed"),
-    *(f"*.dist-info/{name}" for name in ("RECORD", "WHEEL", "INSTALLER", "REQUESTED", "top_level.txt", "sboms")),
+    *(f"*.dist-info/{name}" for name in ("RECORD", "WHEEL", "INSTALLER", "REQUESTED", "top_level.txt")),
 )
 NUMPY_WITHOUT_TORCH = ("ctypeslib", "fft", "ma", "polynomial", "random", "testing", "typing")
 """What numpy loads when it is first asked for, and the handler asks for none of it."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ludwig_serverless.cost.bill import MOST_MESSAGES, Traffic
 from ludwig_serverless.cost.prices import PRICES, read_measured, read_prices
+from ludwig_serverless.cost.refusals import refusals
 from ludwig_serverless.cost.report import report
 
 SMALLEST_MEGABYTES, LARGEST_MEGABYTES = 128, 10_240
@@ -19,6 +20,7 @@ EXAMPLES = """
 examples:
   ludwig-serverless cost --messages-per-month 100000
   ludwig-serverless cost --messages-per-month 5e6 --memory 512 --idle-minutes 5
+  ludwig-serverless cost --refused-per-second 20
 
 prices.json in ludwig_serverless/cost has list prices, with their month and their sources: check them before you decide,
 and give your own copy with --prices. measured.json beside it has what `make bench` measured.
@@ -30,7 +32,14 @@ Next: deploy (docs/deploy.md).
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `cost` to its parser."""
     parser.description, parser.epilog = DESCRIPTION, EXAMPLES
-    parser.add_argument("--messages-per-month", type=_messages, required=True, help="that Hexabot sends", metavar="N")
+    asked = parser.add_mutually_exclusive_group(required=True)
+    asked.add_argument("--messages-per-month", type=_messages, help="that Hexabot sends", metavar="N")
+    asked.add_argument(
+        "--refused-per-second",
+        type=_messages,
+        metavar="RATE",
+        help="instead: what a month of requests without a valid token costs, at the template's RequestsPerSecond",
+    )
     parser.add_argument("--memory", type=_megabytes, default=1769, metavar="MB", help="of the function (%(default)s)")
     parser.add_argument("--region", default="us-east-1", help="one that the file of prices has (%(default)s)")
     parser.add_argument(
@@ -77,7 +86,11 @@ def _number(given: str) -> float:
 
 
 def _run(options: argparse.Namespace) -> None:
-    """Print the bills, the break-even points and what they assume. Raises SettingsError."""
+    """Print the bills, or what refused requests cost. Raises SettingsError."""
     listed, prices = read_prices(options.prices, options.region)
+    if options.refused_per_second:
+        print(f"{options.region}, {listed.currency}, list prices of {listed.as_of}:\n")
+        print("\n".join(refusals(options.refused_per_second, options.memory, prices, read_measured())))
+        return
     traffic = Traffic(options.messages_per_month, options.memory, options.idle_minutes, options.provisioned)
     print("\n".join(report(traffic, options.region, listed, prices, read_measured())))

@@ -9,16 +9,20 @@ from typing import Any
 
 import pytest
 
-from tests.deploy.template import ROOT, load, referred, values
+from handler.hexabot import load_service
+from handler.routes import Routes
+from handler.settings import Settings
+from tests.deploy.template import ROOT, Evaluator, load, referred, values
 from tests.processes import tool
 
 CONFIG = tomllib.loads((ROOT / "samconfig.toml").read_text(encoding="utf-8"))
 del CONFIG["version"]
 CREDENTIALS = {"AWS_DEFAULT_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
+RECIPES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "examples" / "aws").glob("*.yaml"))
 NOT_PUBLISHED = {
     *("AlarmEmail", "LogRetentionDays", "LatencyAlarmMilliseconds", "RequestsPerSecond", "RequestBurst"),
     *("DeploymentType", "ProvisionedConcurrency", "ReservedConcurrency", "BundleBucket", "BundlePrefix"),
-    *("BakedBundles", "Fetch", "ImageTag", "ExpectedModels"),
+    *("BakedBundles", "Fetch", "ImageTag", "BaseImage", "ExpectedModels", "CorsOrigins", "MonthlyBudget"),
 }
 """Parameters that a published version does not freeze, or that change its image and so publish one anyway."""
 
@@ -46,12 +50,12 @@ def run_tool(environment: str, name: str, *arguments: str) -> subprocess.Complet
     ("environment", "command"),
     [
         ("cloud", ["sam", "validate", "--lint"]),
-        ("cloud", ["cfn-lint", "template.yaml"]),
-        ("checkov", ["checkov", "--file", "template.yaml"]),
+        ("cloud", ["cfn-lint", "template.yaml", *RECIPES]),
+        ("checkov", ["checkov", "--file", "template.yaml", *RECIPES]),
         ("checkov", ["checkov", "--file", "Dockerfile.lambda", "--framework", "dockerfile"]),
         ("checkov", ["checkov", "--file", "training/Dockerfile", "--framework", "dockerfile"]),
     ],
-    ids=["sam", "cfn-lint", "checkov template", "checkov Lambda's image", "checkov training's image"],
+    ids=["sam", "cfn-lint", "checkov templates", "checkov Lambda's image", "checkov training's image"],
 )
 def test_the_tools_find_nothing(environment: str, command: list[str]) -> None:
     done = run_tool(environment, *command)
@@ -100,6 +104,8 @@ def test_only_the_digests_must_be_given(template: Any) -> None:
             ["", "intent", f"intent@{'a' * 12},slots"],
             ["intent@", "a@b", "a,", "a b", "A@" + "F" * 12],
         ),
+        ("BasePath", ["", "/nlu", "/bots/nlu"], ["nlu", "/nlu/", "/", "/a//b", "/a b"]),
+        ("BaseImage", ["public.ecr.aws/lambda/python:3.12", f"a/b@sha256:{'0' * 64}"], ["", "a@sha256:0", "A b"]),
         ("ImageTag", ["latest", "prod"], ["", "a:b", "-a"]),
         ("DefaultLanguage", ["en", "pt-BR"], ["", "english language"]),
         ("AlarmEmail", ["", "ops@example.org"], ["ops"]),
@@ -121,14 +127,65 @@ def test_secrets_are_not_echoed(template: Any) -> None:
     assert not hidden & referred([*values(template["Resources"], "Metadata"), *values(template, "VersionDescription")])
 
 
-def test_snapstart_and_provisioned_concurrency_are_refused_together(template: Any) -> None:
-    (assertion,) = template["Rules"]["OneKindOfWarmStart"]["Assertions"]
-    assert assertion["Assert"] == {
-        "Fn::Or": [
-            {"Fn::Equals": [{"Ref": "SnapStart"}, "None"]},
-            {"Fn::Equals": [{"Ref": "ProvisionedConcurrency"}, "0"]},
-        ]
+@pytest.mark.parametrize(
+    ("given", "broken"),
+    [
+        ({}, set()),
+        ({"SnapStart": "PublishedVersions"}, set()),
+        ({"SnapStart": "PublishedVersions", "ProvisionedConcurrency": "1"}, {"OneKindOfWarmStart"}),
+        ({"SnapStart": "PublishedVersions", "EphemeralStorage": "513"}, {"SnapStartKeepsSmallStorage"}),
+        ({"EphemeralStorage": "10240", "ProvisionedConcurrency": "1"}, set()),
+        ({"MonthlyBudget": "50"}, {"BudgetTellsSomeone"}),
+        ({"MonthlyBudget": "50", "AlarmEmail": "ops@example.org"}, set()),
+    ],
+)
+def test_values_that_exclude_each_other_are_refused_before_anything_is_made(
+    template: Any, given: dict[str, str], broken: set[str]
+) -> None:
+    evaluate = Evaluator(template, **given)
+    found = {
+        name
+        for name, rule in template["Rules"].items()
+        if not all(evaluate.value(assertion["Assert"]) for assertion in rule["Assertions"])
     }
+    assert found == broken
+
+
+def test_a_budget_is_set_only_where_it_is_asked_for(template: Any) -> None:
+    assert template["Resources"]["Budget"]["Condition"] == "SetsBudget"
+    assert not Evaluator(template).condition("SetsBudget")
+    budget = Evaluator(template, MonthlyBudget="50", AlarmEmail="ops@example.org")
+    assert budget.condition("SetsBudget")
+    properties = budget.value(template["Resources"]["Budget"]["Properties"])
+    assert properties["Budget"]["BudgetLimit"] == {"Amount": "50", "Unit": "USD"}
+    told = list(values(properties["NotificationsWithSubscribers"], "Address"))
+    assert told == ["ops@example.org"] * 2
+
+
+def routes(template: Any) -> set[tuple[str, str]]:
+    """Return the routes that reach the function."""
+    events = template["Resources"]["Function"]["Properties"]["Events"].values()
+    return {(event["Properties"]["Method"], event["Properties"]["Path"]) for event in events}
+
+
+def test_browsers_of_other_origins_are_answered_by_api_gateway_and_never_by_the_function(template: Any) -> None:
+    assert not [method for method, _ in routes(template) if method in {"OPTIONS", "ANY"}]
+    body = template["Resources"]["Api"]["Properties"]["DefinitionBody"]
+    assert "x-amazon-apigateway-cors" not in Evaluator(template).value(body)
+    origins = "https://a.example,https://b.example"
+    cors = Evaluator(template, CorsOrigins=origins).value(body)["x-amazon-apigateway-cors"]
+    assert cors["allowOrigins"] == origins.split(",")
+    assert cors["allowMethods"] == ["GET", "POST"]
+    assert {"authorization", "content-type"} <= set(cors["allowHeaders"])
+
+
+def test_the_routes_are_those_of_the_handler(template: Any, bundles: Path) -> None:
+    expected = {("HEAD", "/")}
+    settings = Settings(bundles=(str(bundles),), open=True)
+    for path, methods in Routes(load_service(settings), settings).table.items():
+        expected |= {(method, path) for method in methods}
+        expected |= {(method, f"{path}/{{proxy+}}") for method in methods if path != "/"}
+    assert routes(template) == expected
 
 
 def test_the_access_log_quotes_nothing_of_the_query(template: Any) -> None:

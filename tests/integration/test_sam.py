@@ -184,8 +184,11 @@ def test_the_health_check_needs_no_token(port: int) -> None:
     assert sorted(json.loads(answer.body)["models"]) == ["intent", "language", "slots"]
 
 
-def test_other_paths_never_reach_the_function(port: int) -> None:
-    assert send(port, "GET", "/.env").status == 403
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/.env"), ("OPTIONS", "/"), ("OPTIONS", "/predict"), ("PUT", "/predict")]
+)
+def test_other_paths_and_methods_never_reach_the_function(port: int, method: str, path: str) -> None:
+    assert send(port, method, path).status == 403
 
 
 @pytest.fixture(scope="module")

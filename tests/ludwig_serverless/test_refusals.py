@@ -1,0 +1,45 @@
+"""What requests without a token cost: by hand-calculated cases, and as docs/deploy.md tells it."""
+
+from pathlib import Path
+
+import pytest
+
+from ludwig_serverless.cli import main
+from ludwig_serverless.cost.bill import MONTH_SECONDS
+from ludwig_serverless.cost.refusals import largest, smallest
+from tests.deploy.template import load
+from tests.ludwig_serverless.test_cost import ROUND_PRICES, measured
+
+DOCS = Path(__file__).parents[2] / "docs" / "deploy.md"
+
+
+def test_a_million_small_requests() -> None:
+    assert smallest(1e6, 1024, ROUND_PRICES, measured()) == pytest.approx(
+        {
+            "API": 1.0,
+            "requests": 0.2,
+            "answers": 1e6 * 0.002 * 0.00002,  # billed by whole milliseconds: 1.2 becomes 2
+            "logs": 2.0 * 0.53,  # 2000 bytes each make 2 GB
+            "data": 3.0 * 0.1,
+        }
+    )
+
+
+def test_a_million_large_requests_are_billed_as_twenty_each() -> None:
+    assert largest(1e6, ROUND_PRICES) == pytest.approx({"API": 20.0, "logs": 1.0 * 0.53})
+
+
+def test_the_docs_tell_what_the_command_prints_at_the_default_throttle(capsys: pytest.CaptureFixture[str]) -> None:
+    rate = load()["Parameters"]["RequestsPerSecond"]["Default"]
+    assert main(["cost", "--refused-per-second", str(rate)]) == 0
+    printed = capsys.readouterr().out
+    assert f"{rate * MONTH_SECONDS:,.0f} requests a month ({rate} a second)" in printed
+    docs = DOCS.read_text(encoding="utf-8")
+    assert f"ludwig-serverless cost --refused-per-second {rate}`" in docs
+    assert printed.strip() in docs
+
+
+def test_the_rate_and_the_messages_exclude_each_other(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["cost", "--refused-per-second", "20", "--messages-per-month", "5"])
+    assert "not allowed with argument" in capsys.readouterr().err
