@@ -91,7 +91,9 @@ def test_slots_are_measured_as_whole_slots_on_the_test_rows(tmp_path: Path) -> N
     config = read_config(Path("slots-lstm"))
     config["trainer"]["epochs"] = 1
     metrics = fit(config, rows, tmp_path / "run").metrics["slots"]
-    assert {"slot_precision", "slot_recall", "slot_f1", "slot_argmax_f1", "token_accuracy", "loss"} <= set(metrics)
+    names_of_words = {"slot_precision", "slot_recall", "slot_f1", "slot_argmax_f1", "slot_word_accuracy"}
+    assert names_of_words | {"token_accuracy", "loss"} <= set(metrics)
+    assert not {"sequence_accuracy", "perplexity"} & set(metrics)
     assert all(0 <= metrics[name] <= 1 for name in metrics if name.startswith("slot_"))
 
 

@@ -117,7 +117,8 @@ def summary(metrics: Metrics) -> dict[str, float]:
             "macro_f1": metrics["macro_f1"],
             "calibration_error": metrics["calibration"]["error"],
         }
-    return {f"slot_{name}": metrics[name] for name in ("precision", "recall", "f1", "argmax_f1") if name in metrics}
+    names = ("precision", "recall", "f1", "argmax_f1", "word_accuracy")
+    return {f"slot_{name}": metrics[name] for name in names if name in metrics}
 
 
 def _label_metrics(expected: Sequence[str], predicted: Sequence[str]) -> dict[str, Metrics]:
