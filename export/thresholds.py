@@ -7,9 +7,16 @@ import msgspec
 
 from export.console import say
 from export.errors import ModelError
-from handler.outputs import CategoryOutput, OutputFeature, Thresholds
+from handler.outputs import CategoryOutput, OutputFeature, Probability, Thresholds
 
 THRESHOLDS = "thresholds.json"
+
+
+class Written(msgspec.Struct, frozen=True):
+    """What a bundle takes from the file; other keys, such as how thresholds were fitted, are left out of it."""
+
+    default: Probability
+    by_label: dict[str, Probability] = {}
 
 
 def with_thresholds(outputs: Sequence[OutputFeature], model_folder: Path) -> list[OutputFeature]:
@@ -21,9 +28,10 @@ def with_thresholds(outputs: Sequence[OutputFeature], model_folder: Path) -> lis
     if not path.is_file():
         return list(outputs)
     try:
-        found = msgspec.json.decode(path.read_bytes(), type=dict[str, Thresholds])
+        written = msgspec.json.decode(path.read_bytes(), type=dict[str, Written])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path} is broken: {error}. Mend it, or delete it to export without thresholds.") from None
+        raise ModelError(f"{path} is broken: {error}. Correct it, or delete it to export without thresholds.") from None
+    found = {name: Thresholds(default=each.default, by_label=each.by_label) for name, each in written.items()}
     categories = {output.name: output for output in outputs if isinstance(output, CategoryOutput)}
     for name, thresholds in found.items():
         unknown = sorted(thresholds.by_label.keys() - set(categories[name].labels)) if name in categories else [name]
