@@ -145,7 +145,7 @@ def altered_bundles(folder: Path, damage: str) -> Path:
 @pytest.mark.parametrize(
     ("damage", "found", "advice"),
     [
-        ("empty", "BundleError: No bundle in /bundles", "python -m export"),
+        ("empty", "BundleError: No bundle in /bundles", "ludwig-serverless export"),
         ("truncated", "/bundles/intent/model.onnx was altered", "Copy the bundle again, whole."),
         ("relabelled", "/bundles/intent/manifest.json was altered", "Copy the bundle again, whole"),
     ],
