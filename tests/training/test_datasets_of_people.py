@@ -1,0 +1,47 @@
+"""One file as a person has it, through every command: fit, evaluate, predict and export."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.training.tiny import TINY_CONFIG
+from training.__main__ import main
+
+pytestmark = [pytest.mark.ludwig, pytest.mark.filterwarnings("ignore")]
+
+RECORDS = [
+    {"Utterance": 7, "INTENT": 1, "Split": 0},
+    {"Utterance": "hé there", "INTENT": 2, "Split": 0},
+    {"Utterance": "none", "INTENT": None, "Split": 0},
+    {"Utterance": 7, "INTENT": 1.0, "Split": 1},
+    {"Utterance": "hé you", "INTENT": {"name": "2", "confidence": 0.9}, "Split": 1},
+    {"Utterance": "hé", "INTENT": ["2"], "Split": 2},
+]
+
+
+def test_numbers_null_and_utf_16_mean_the_same_to_every_command(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from export.__main__ import main as export
+
+    rows = [record for record in RECORDS for _ in range(6)]
+    path, config, run = tmp_path / "data.json", tmp_path / "config.yaml", tmp_path / "run"
+    path.write_bytes("\n".join(json.dumps(row, ensure_ascii=False) for row in rows).encode("utf-16"))
+    config.write_text(TINY_CONFIG)
+    assert main(["fit", "--config", str(config), "--dataset", str(path), "--output", str(run)]) == 0
+    said = capfd.readouterr().err
+    assert "Left out 6 of 36 rows: no value in intent." in said
+    assert "The column 'Utterance' is read as 'text'." in said
+    metadata = json.loads((run / "model" / "training_set_metadata.json").read_text())
+    assert {*metadata["intent"]["idx2str"]} - {"<UNK>"} == {"1", "2"}
+    assert {"7", "hé", "there"} <= {*metadata["text"]["idx2str"]}
+
+    assert main(["evaluate", str(run), "--dataset", str(path), "--output", str(tmp_path / "measured")]) == 0
+    assert json.loads(capfd.readouterr().out)["intent"]["rows"] == 30
+    assert main(["predict", str(run), "--dataset", str(path), "--output", str(tmp_path / "answers.jsonl")]) == 0
+    answers = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text("utf-8").splitlines()]
+    assert len(answers) == 36
+    assert {answer["intent_predictions"] for answer in answers} <= {"1", "2", "<UNK>"}
+    assert export([str(run), str(tmp_path / "bundle"), "--dataset", str(path)]) == 0
+    assert "36 rows" in capfd.readouterr().out or (tmp_path / "bundle" / "manifest.json").is_file()
