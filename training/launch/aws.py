@@ -49,6 +49,7 @@ class Aws:
             raise LaunchError(f"No region is set. {REMEDIES['NoRegionError']}")
         self.region = str(self._session.region_name)
         self._clients: dict[str, Any] = {}
+        self._identity: Identity | None = None
 
     def at(self, region: str) -> "Aws":
         """Return the same for another region, sharing what is slow to load."""
@@ -67,10 +68,12 @@ class Aws:
         return self._clients[service]
 
     def identity(self) -> Identity:
-        """Return whose keys these are. Raises LaunchError."""
-        with explained("The account cannot be looked up"):
-            found = self.client("sts").get_caller_identity()
-            return Identity(str(found["Account"]), str(found["Arn"]).split(":")[1])
+        """Return whose keys these are. AWS is asked once. Raises LaunchError."""
+        if self._identity is None:
+            with explained("The account cannot be looked up"):
+                found = self.client("sts").get_caller_identity()
+                self._identity = Identity(str(found["Account"]), str(found["Arn"]).split(":")[1])
+        return self._identity
 
 
 @contextmanager

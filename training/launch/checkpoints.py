@@ -1,4 +1,4 @@
-"""A training's checkpoints to S3, so that it goes on elsewhere (see training/workspace.py)."""
+"""A training's checkpoints in S3, so that it can resume elsewhere (see training/workspace.py)."""
 
 from pathlib import Path
 
@@ -10,10 +10,10 @@ UNFINISHED = f"{CHECKPOINT}new"
 
 
 def send_checkpoints(folder: Folder, workspace: Path) -> None:
-    """Send what a training needs to go on, and delete what it needs no more.
+    """Send what a training needs to resume, and delete what it no longer needs.
 
-    A checkpoint never changes once it is there, and what says that it is whole is sent last. One may be dropped while
-    it is sent: the next call sends its successor.
+    A checkpoint never changes, and the file that marks it complete is sent last. The training may delete a checkpoint
+    while it is sent; then the next call sends its successor.
     """
     there = folder.sizes(WORKSPACE)
     try:

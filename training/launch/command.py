@@ -7,7 +7,7 @@ from pathlib import Path
 
 DESCRIPTION = """
 Train on a rented GPU: one EC2 instance, which gets its dataset and configuration through S3, runs the training image,
-sends its progress, checkpoints, model, report and exported bundle back through S3, and ends itself.
+sends its progress, checkpoints, model, report and exported bundle back through S3, and terminates.
 """
 EXAMPLES = """
 once for an account and a region, with an administrator's keys:
@@ -21,9 +21,10 @@ then:
   ludwig-serverless launch list
   ludwig-serverless launch stop --all
 
-Money: an instance is ended when its job ends, well or not; on Ctrl-C, SIGTERM, a closed terminal or an error of this
-command; by its own timer, set before anything else runs, when a cap in hours or in money is reached; and by itself when
-it has not heard from this command for --lost-minutes. `launch list` and `launch stop` find all there is by its tag.
+Money: an instance is terminated when its job ends, well or not; on Ctrl-C, SIGTERM, a closed terminal or an error of
+this command; by AWS itself (EventBridge Scheduler) when a cap in hours or in money is reached; a little before that by
+its own timers, which are set before anything else runs; and by itself when it has not heard from this command for
+--lost-minutes. `launch list` and `launch stop` find all instances by their tag.
 
 Next: the run and its bundle are fetched; ask it: ludwig-serverless ask bundles/intent 'some text'
 """
@@ -33,10 +34,11 @@ examples:
       --image REGISTRY/ludwig-training:latest --max-hours 2 --max-dollars 2 --dry-run
   ludwig-serverless launch run ... --spot-or-on-demand -- --epochs 20 --calibrate
 
-The image is that of training/Dockerfile, in a registry that the instance reaches: public, or ECR of the same account.
+The image is that of training/Dockerfile, in a registry that the instance reaches: a public one, or ECR of the account.
 Arguments after -- go to `ludwig-serverless fit`. The bundle is written to bundles/NAME; NAME is the run folder's name.
 """
 BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+INSTANCE_TYPE = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9*-]+")
 PREFIX = "ludwig-serverless"
 type Commands = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -81,9 +83,7 @@ def _add_attach(launch: Commands) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "job",
-        metavar="ADDRESS",
-        help="of the job in S3, which `launch run` and `launch list` print",
+        "job", metavar="ADDRESS", help="the job's address in S3, which `launch run` and `launch list` print"
     )
     _add_targets(parser, required=False)
     _add_region(parser)
@@ -93,16 +93,14 @@ def _add_attach(launch: Commands) -> None:
 def _add_resume(launch: Commands) -> None:
     parser = launch.add_parser(
         "resume",
-        help="go on with a job that broke off, from its last checkpoint",
-        description="Go on with a job that broke off, on a new instance, from its last checkpoint, under new caps.",
+        help="resume a job that broke off, from its last checkpoint",
+        description="Resume a job that broke off, on a new instance, from its last checkpoint, under new caps.",
         epilog="example:\n  ludwig-serverless launch resume s3://my-bucket/ludwig-serverless/jobs/ID "
         "--max-hours 1 --max-dollars 1",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "job",
-        metavar="ADDRESS",
-        help="of the job in S3, which `launch run` and `launch list` print",
+        "job", metavar="ADDRESS", help="the job's address in S3, which `launch run` and `launch list` print"
     )
     _add_targets(parser, required=False)
     parser.add_argument("--image", metavar="REFERENCE", help="another training image")
@@ -112,14 +110,14 @@ def _add_resume(launch: Commands) -> None:
 
 def _add_list_and_stop(launch: Commands) -> None:
     found = launch.add_parser(
-        "list", help="list every instance that lives", description="List every instance of any job, found by its tag."
+        "list", help="list running instances", description="List every instance of any job, found by its tag."
     )
     _add_region(found, "look there only (default: in all regions of the account)")
     found.set_defaults(run=_list)
     stop = launch.add_parser(
         "stop",
         help="end the instances of jobs",
-        description="End instances, found by their tag, and confirm that it is so.",
+        description="Terminate instances, found by their tag, and wait until EC2 confirms it.",
     )
     which = stop.add_mutually_exclusive_group(required=True)
     which.add_argument("job", nargs="?", metavar="JOB", help="a job's id or its address in S3")
@@ -131,25 +129,32 @@ def _add_list_and_stop(launch: Commands) -> None:
 def _add_rights(launch: Commands) -> None:
     policy = launch.add_parser(
         "policy",
-        help="print a policy with the least rights",
-        description="Print the policy of whoever launches, or of the instance, with the least rights.",
+        help="print a policy with the least permissions",
+        description="Print the policy with the least permissions: of the user who launches, of the instances, or of "
+        "the deadline that terminates them.",
     )
-    policy.add_argument("whose", choices=["user", "instance"])
+    policy.add_argument("whose", choices=["user", "instance", "deadline"])
     _add_bucket(policy)
     policy.add_argument("--account", default="*", help="the account's number (default: any)")
+    policy.add_argument(
+        "--instance-types",
+        type=_instance_types,
+        metavar="TYPE,...",
+        help="what the user may start, such as g5.xlarge,g6.* (default: those with one GPU and a listed price)",
+    )
     _add_region(policy, "(default: any)")
     policy.set_defaults(run=_policy)
     setup = launch.add_parser(
         "setup",
-        help="make the role, the instance profile and the security group, once",
-        description="Make the instances' role and profile, and a security group that lets nothing in. None of it costs "
-        "anything; made a second time, it only brings the bucket's policy up to date.",
+        help="make the roles, the instance profile and the security group, once",
+        description="Make the instances' role and profile, the role of the deadlines that terminate them, and a "
+        "security group that lets nothing in. None of it costs anything. Run again, it updates the policies.",
     )
     _add_bucket(setup)
     setup.add_argument("--vpc", help="where the security group belongs (default: the default VPC)")
     _add_region(setup)
     setup.set_defaults(run=_setup)
-    teardown = launch.add_parser("teardown", help="take away what setup made", description="Take away what setup made.")
+    teardown = launch.add_parser("teardown", help="delete what setup made", description="Delete what setup made.")
     _add_region(teardown)
     teardown.set_defaults(run=_teardown)
 
@@ -161,7 +166,7 @@ def _add_targets(parser: argparse.ArgumentParser, *, required: bool) -> None:
 
 
 def _add_bucket(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--bucket", required=True, type=_bucket, help="where jobs lie, in the instances' region")
+    parser.add_argument("--bucket", required=True, type=_bucket, help="where jobs are kept, in the instances' region")
     parser.add_argument("--prefix", default=PREFIX, type=_prefix, help="the folder in it (%(default)s)")
 
 
@@ -174,14 +179,16 @@ def _add_machine(parser: argparse.ArgumentParser, instance_type: str | None, mar
     parser.add_argument("--instance-type", default=instance_type, help=f"one with an NVIDIA GPU {default}")
     caps = parser.add_argument_group("caps, for all instances of this command together")
     caps.add_argument("--max-hours", required=True, type=_positive, help="the machine is off by then")
-    caps.add_argument("--max-dollars", required=True, type=_positive, help="what it may cost, disk included")
-    caps.add_argument("--price-per-hour", type=_positive, metavar="DOLLARS", help="where the type's price is not known")
+    caps.add_argument("--max-dollars", required=True, type=_positive, help="what it may cost, disks included")
+    caps.add_argument(
+        "--price-per-hour", type=_positive, metavar="DOLLARS", help="of the machine, where its price is not known"
+    )
     caps.add_argument("--max-attempts", type=int, default=3, help="spot instances one after another (%(default)s)")
     markets = parser.add_mutually_exclusive_group()
     for name, told in {
-        "spot": "a spot instance only, at about a third of the price; it may be taken back (the default)",
-        "on-demand": "an instance that stays",
-        "spot-or-on-demand": "an instance that stays, where no spot instance is to be had",
+        "spot": "a spot instance only, at about a third of the price; EC2 may take it back (the default)",
+        "on-demand": "an on-demand instance only",
+        "spot-or-on-demand": "an on-demand instance where EC2 has no spot instance",
     }.items():
         markets.add_argument(f"--{name}", dest="market", action="store_const", const=name, default=market, help=told)
     _add_region(parser)
@@ -190,17 +197,15 @@ def _add_machine(parser: argparse.ArgumentParser, instance_type: str | None, mar
     parser.add_argument(
         "--free-disk-gb", type=int, default=60, help="beyond the machine image's own files (%(default)s)"
     )
-    parser.add_argument("--detach", action="store_true", help="do not watch: leave the end to the instance")
+    parser.add_argument("--detach", action="store_true", help="do not watch: the instance ends by itself")
     parser.add_argument(
         "--lost-minutes",
         type=_positive,
         default=15.0,
-        help="without this command so long, the instance ends (%(default)g)",
+        help="the instance ends after this long without this command (%(default)g)",
     )
     parser.add_argument("--poll-seconds", type=_positive, default=10.0, help="how often to look (%(default)g)")
-    parser.add_argument(
-        "--dry-run", action="store_true", help="make nothing: show all that would be made, and its cost"
-    )
+    parser.add_argument("--dry-run", action="store_true", help="make nothing: show what would be made, and its cost")
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -236,10 +241,17 @@ def _stop(options: argparse.Namespace) -> None:
 def _policy(options: argparse.Namespace) -> None:
     import json
 
-    from training.launch.iam import policy
+    from training.launch.iam import INSTANCE_TYPES, policy
 
-    places = {"bucket": options.bucket, "prefix": options.prefix, "region": options.region or "*"}
-    print(json.dumps(policy(options.whose, account=options.account, **places), indent=1))
+    found = policy(
+        options.whose,
+        bucket=options.bucket,
+        prefix=options.prefix,
+        region=options.region or "*",
+        account=options.account,
+        instance_types=options.instance_types or INSTANCE_TYPES,
+    )
+    print(json.dumps(found, indent=1))
 
 
 def _setup(options: argparse.Namespace) -> None:
@@ -263,6 +275,13 @@ def _positive(given: str) -> float:
         found = math.nan
     if not 0 < found < math.inf:
         raise argparse.ArgumentTypeError(f"expected a number above 0, found {given!r}")
+    return found
+
+
+def _instance_types(given: str) -> tuple[str, ...]:
+    found = tuple(each.strip() for each in given.split(","))
+    if not all(INSTANCE_TYPE.fullmatch(each) for each in found):
+        raise argparse.ArgumentTypeError(f"expected instance types, such as g5.xlarge,g6.*, found {given!r}")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Bring a job's outputs back, checked against the listing that the instance sent with them."""
+"""Fetch a job's outputs, checked against the listing that the instance sent with them."""
 
 from pathlib import Path
 
@@ -24,10 +24,10 @@ def fetch(folder: Folder, run: Path, bundle: Path) -> list[Path]:
 
 
 def check_targets(*targets: Path) -> None:
-    """Raise LaunchError if there is something where an output will go."""
+    """Raise LaunchError if a target exists already."""
     for target in targets:
         if target.exists():
-            raise LaunchError(f"{target} exists: give another place with --output and --bundle, or move it away.")
+            raise LaunchError(f"{target} exists: give another folder with --output and --bundle, or move it away.")
 
 
 def _fetch_one(folder: Folder, listing: Listing, name: str, target: Path) -> bool:
@@ -44,7 +44,7 @@ def _fetch_one(folder: Folder, listing: Listing, name: str, target: Path) -> boo
             folder.download(f"{OUTPUTS}{name}/{path}", local)
             if describe_file(local) != expected:
                 raise LaunchError(
-                    f"{folder.place}/{OUTPUTS}{name}/{path} is not what the instance sent: fetch it again."
+                    f"{folder.place}/{OUTPUTS}{name}/{path} differs from what the instance sent: fetch it again."
                 )
         progress(f"Fetching {target}, files", number, len(files))
     for left, file in list(files_in(staging)):

@@ -1,19 +1,20 @@
-"""Every instance that there is, in any region: listed, and ended."""
+"""Every instance of any job, in all regions: listed and ended."""
 
 from collections.abc import Iterator
 
 from export.console import say
 from training.errors import LaunchError
 from training.launch.aws import Aws, explained
-from training.launch.instances import JOB as JOB_TAG
+from training.launch.cleanup import end_all
+from training.launch.deadline import JOB_TAG
 from training.launch.instances import PLACE, UNTIL, Instance, Instances
 
 DEFAULT_REGION = "us-east-1"
-"""Where AWS is asked for its regions, if none is set."""
+"""Where AWS is asked for its regions if none is set."""
 
 
 def show(region: str | None) -> None:
-    """Print a line for each instance that lives. Raises LaunchError if a region could not be looked at."""
+    """Print a line for each running instance. Raises LaunchError if a region could not be checked."""
     failures: list[str] = []
     found = [each for instances in _all(region) for each in _found(instances, None, failures)]
     for each in sorted(found, key=lambda one: one.launched):
@@ -22,7 +23,7 @@ def show(region: str | None) -> None:
             f"off by {each.tags.get(UNTIL, '?')}  {each.tags.get(PLACE, each.tags[JOB_TAG])}"
         )
     if not found:
-        say(f"No instance of ludwig-serverless lives in {region or 'any region'}.")
+        say(f"No instance of ludwig-serverless is running in {region or 'any region'}.")
     _complain(failures)
 
 
@@ -33,12 +34,12 @@ def stop(job: str | None, region: str | None) -> None:
     for instances in _all(region):
         for each in sorted({one.tags[JOB_TAG] for one in _found(instances, job, failures)}):
             try:
-                ended += instances.end(each)
+                ended += end_all(instances, each)
             except LaunchError as error:
                 failures.append(str(error))
     for each in ended:
         print(each)
-    say(f"Ended: {len(ended)}." if ended else f"Nothing to end: no instance of {job or 'any job'} lives.")
+    say(f"Ended: {len(ended)}." if ended else f"Nothing to end: no instance of {job or 'any job'} is running.")
     _complain(failures)
 
 
@@ -49,9 +50,9 @@ def _all(region: str | None) -> Iterator[Instances]:
         return
     home = _home()
     with explained("AWS's regions cannot be listed; give one with --region"):
-        known = home.client("ec2").describe_regions()["Regions"]
-    for each in known:
-        yield Instances(home.at(each["RegionName"]))
+        names = [each["RegionName"] for each in home.client("ec2").describe_regions()["Regions"]]
+    for name in names:
+        yield Instances(home.at(name))
 
 
 def _home() -> Aws:
@@ -71,4 +72,4 @@ def _found(instances: Instances, job: str | None, failures: list[str]) -> list[I
 
 def _complain(failures: list[str]) -> None:
     if failures:
-        raise LaunchError("Not everything is known: " + " ".join(failures))
+        raise LaunchError("Some regions could not be checked: " + " ".join(failures))

@@ -1,4 +1,7 @@
-"""A job's folder in S3, as the launcher and the instance see it."""
+"""A job's folder in S3, as the launcher and the worker see it.
+
+Every answer of S3 about an object has an ETag. One without it comes from something in between, such as a sign-in page.
+"""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -6,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from training.errors import LaunchError
+from training.errors import LaunchError, UnreachedError
 from training.launch.aws import Aws, explained
 from training.launch.job import FORMAT, JOB, STATUS, Job, Place, Status
 
@@ -19,19 +22,19 @@ class Folder:
         self._client: Any = aws.client("s3")
 
     def check_bucket(self, region: str) -> None:
-        """Raise LaunchError if the bucket is not reached, or lies in another region than the instance will."""
+        """Raise LaunchError if the bucket cannot be used, or is in another region than the instance would be."""
         with explained(f"The bucket {self.place.bucket} cannot be used"):
             found = self._client.head_bucket(Bucket=self.place.bucket).get("BucketRegion") or region
         if found != region:
             raise LaunchError(
-                f"The bucket {self.place.bucket} lies in {found}, and the instance would run in {region}: every "
-                f"checkpoint would cross between them, which costs. Give --region {found}, or another bucket."
+                f"The bucket {self.place.bucket} is in {found}, and the instance would run in {region}: traffic "
+                f"between them costs money with every checkpoint. Give --region {found}, or another bucket."
             )
 
     def put(self, name: str, content: bytes) -> None:
         """Write an object."""
         with explained(f"{self.place}/{name} cannot be written"):
-            self._client.put_object(Bucket=self.place.bucket, Key=self._key(name), Body=content)
+            _etag(self._client.put_object(Bucket=self.place.bucket, Key=self._key(name), Body=content))
 
     def get(self, name: str, start: int = 0) -> bytes | None:
         """Return an object from a byte on, or None if it is not there."""
@@ -39,6 +42,7 @@ class Folder:
         with explained(f"{self.place}/{name} cannot be read"):
             try:
                 answer = self._client.get_object(Bucket=self.place.bucket, Key=self._key(name), **wanted)
+                _etag(answer)
                 content: bytes = answer["Body"].read()
             except self._client.exceptions.ClientError as error:
                 if error.response["Error"]["Code"] == "InvalidRange":
@@ -52,7 +56,7 @@ class Folder:
         """Return what changes with an object's content, or None if it is not there."""
         with explained(f"{self.place}/{name} cannot be read"):
             try:
-                return str(self._client.head_object(Bucket=self.place.bucket, Key=self._key(name))["ETag"])
+                return _etag(self._client.head_object(Bucket=self.place.bucket, Key=self._key(name)))
             except self._client.exceptions.ClientError as error:
                 if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
                     return None
@@ -64,8 +68,8 @@ class Folder:
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self.place.bucket, Prefix=self._key(prefix)
             )
-            found = [each for page in pages for each in page.get("Contents", ())]
-        return {each["Key"].removeprefix(self._key(prefix)): each["Size"] for each in found}
+            found = [each for page in pages for each in (page["Contents"] if page["KeyCount"] else ())]
+            return {each["Key"].removeprefix(self._key(prefix)): each["Size"] for each in found}
 
     def upload(self, path: Path, name: str, sent: Callable[[int], None] | None = None) -> None:
         """Write a file. sent: told of the bytes as they go."""
@@ -90,19 +94,19 @@ class Folder:
                 self._client.delete_object(Bucket=self.place.bucket, Key=self._key(name))
 
     def job(self) -> Job:
-        """Return what is to be done."""
+        """Return the job's description."""
         content = self.get(JOB)
         if content is None:
-            raise LaunchError(f"{self.place} holds no job: look at its address.")
+            raise LaunchError(f"{self.place} holds no job: check its address.")
         return _read(content, Job, f"{self.place}/{JOB}")
 
     def status(self) -> Status | None:
-        """Return how far the job is."""
+        """Return the job's status, or None if it has none yet."""
         content = self.get(STATUS)
         return None if content is None else _read(content, Status, f"{self.place}/{STATUS}")
 
     def put_status(self, state: str, message: str = "", exit_code: int | None = None) -> Status:
-        """Say how far the job is."""
+        """Write the job's status, and return it."""
         status = Status(state, message, exit_code)
         self.put(STATUS, msgspec.json.encode(status))
         return status
@@ -111,11 +115,15 @@ class Folder:
         return f"{self.place.key}/{name}"
 
 
+def _etag(answer: dict[str, Any]) -> str:
+    return str(answer["ETag"])
+
+
 def inside(folder: Path, name: str) -> Path:
-    """Return a path in a folder. Raises LaunchError if it would lie outside."""
+    """Return a path in a folder. Raises LaunchError if it would be outside."""
     path = folder / name
     if not path.resolve().is_relative_to(folder.resolve()):
-        raise LaunchError(f"{name!r} would lie outside of {folder}.")
+        raise LaunchError(f"{name!r} would be outside of {folder}.")
     return path
 
 
@@ -130,10 +138,11 @@ def _read[T: (Job, Status)](content: bytes, kind: type[T], where: str) -> T:
     try:
         found = msgspec.json.decode(content, type=kind)
     except msgspec.MsgspecError as error:
-        raise LaunchError(f"{where} is not what it should be: {error}.") from None
+        # Both sides write whole objects, so this is an answer of something else, or a foreign object: try again.
+        raise UnreachedError(f"{where} cannot be read as {kind.__name__}: {error}.") from None
     if isinstance(found, Job) and found.format != FORMAT:
         raise LaunchError(
-            f"{where} has the format {found.format}, and this program reads {FORMAT}: launcher and image must be of "
-            "one version of ludwig-serverless."
+            f"{where} has the format {found.format}, and this program reads {FORMAT}: use the same version of "
+            "ludwig-serverless here and in the training image."
         )
     return found

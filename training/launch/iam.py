@@ -1,31 +1,56 @@
-"""What `launch setup` makes, once for an account and a region: a role, its instance profile, a shut security group."""
+"""What `launch setup` makes, once for an account and region: roles, an instance profile, a closed security group."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from export.console import say
 from training.errors import LaunchError
 from training.launch.aws import Aws, explained
-from training.launch.discovery import NAME
+from training.launch.discovery import DEADLINE_ROLE, NAME
 from training.launch.instances import Instances
 
 POLICIES = Path(__file__).with_name("policies")
-USER, INSTANCE = "user", "instance"
+INSTANCE, DEADLINE = "instance", "deadline"
+INSTANCE_TYPES = (
+    *("g4dn.xlarge", "g4dn.2xlarge", "g5.xlarge", "g5.2xlarge", "g5.4xlarge"),
+    *("g6.xlarge", "g6.2xlarge", "g6.4xlarge", "g6e.xlarge", "g6e.2xlarge"),
+)
+"""Which instances a user may start unless told otherwise: one GPU each, at most about $2.50 an hour on demand."""
 TAGS = [{"Key": "ludwig-serverless", "Value": "launch"}]
-TRUST = {
-    "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}],
-}
 DESCRIPTION = "Trainings of ludwig-serverless: nothing gets in"
 
 
-def policy(kind: str, *, bucket: str, prefix: str, region: str, account: str) -> dict[str, Any]:
-    """Return a policy: of the `user` who launches, or of the `instance`."""
+def policy(
+    kind: str,
+    *,
+    bucket: str,
+    prefix: str,
+    region: str,
+    account: str,
+    instance_types: Sequence[str] = INSTANCE_TYPES,
+) -> dict[str, Any]:
+    """Return a policy with the least permissions.
+
+    Args:
+        kind: whose: the `user`'s who launches, the `instance`'s, or the `deadline`'s.
+        bucket: where jobs are.
+        prefix: the folder in it.
+        region: where instances run; `*` for any.
+        account: its number; `*` for any.
+        instance_types: those that the user may start; `*` stands for any characters.
+    """
     text = (POLICIES / f"{kind}.json").read_text(encoding="utf-8")
-    jobs = f"{prefix}/jobs" if prefix else "jobs"
-    values = {"@BUCKET@": bucket, "@JOBS@": jobs, "@REGION@": region, "@ACCOUNT@": account, "@NAME@": NAME}
+    values = {
+        "@BUCKET@": bucket,
+        "@JOBS@": f"{prefix}/jobs" if prefix else "jobs",
+        "@REGION@": region,
+        "@ACCOUNT@": account,
+        "@NAME@": NAME,
+        "@DEADLINE_ROLE@": DEADLINE_ROLE,
+        '"@INSTANCE_TYPES@"': ", ".join(f'"{each}"' for each in instance_types),
+    }
     for name, value in values.items():
         text = text.replace(name, value)
     found: dict[str, Any] = json.loads(text)
@@ -33,21 +58,24 @@ def policy(kind: str, *, bucket: str, prefix: str, region: str, account: str) ->
 
 
 def setup(aws: Aws, bucket: str, prefix: str, vpc: str | None) -> None:
-    """Make what is missing, and bring the role's policy for this bucket up to date. Nothing of it costs anything."""
+    """Make what is missing, and bring the roles' policies up to date. None of it costs anything.
+
+    Args:
+        aws: the region of the security group; roles belong to the whole account.
+        bucket: where jobs are.
+        prefix: the folder in it.
+        vpc: where the security group belongs; None for the default VPC.
+
+    Raises:
+        LaunchError: something cannot be made.
+    """
+    account = aws.identity().account
+    places = {"bucket": bucket, "prefix": prefix, "region": aws.region, "account": account}
+    _set_role(aws, NAME, "ec2", {}, f"jobs-in-{bucket}", policy(INSTANCE, **places))
+    source = {"StringEquals": {"aws:SourceAccount": account}}
+    _set_role(aws, DEADLINE_ROLE, "scheduler", source, "terminate-instances", policy(DEADLINE, **places))
     iam = aws.client("iam")
-    with explained("The account cannot be told"):
-        account = aws.client("sts").get_caller_identity()["Account"]
-    rights = policy(INSTANCE, bucket=bucket, prefix=prefix, region=aws.region, account=account)
-    with explained(f"The role {NAME} cannot be made"):
-        _unless(
-            iam,
-            "EntityAlreadyExists",
-            f"role {NAME}",
-            lambda: iam.create_role(
-                RoleName=NAME, AssumeRolePolicyDocument=json.dumps(TRUST), Description=DESCRIPTION, Tags=TAGS
-            ),
-        )
-        iam.put_role_policy(RoleName=NAME, PolicyName=_policy_name(bucket), PolicyDocument=json.dumps(rights))
+    with explained(f"The instance profile {NAME} cannot be made"):
         _unless(
             iam,
             "EntityAlreadyExists",
@@ -73,19 +101,46 @@ def setup(aws: Aws, bucket: str, prefix: str, vpc: str | None) -> None:
         )
 
 
-def teardown(aws: Aws) -> None:
-    """Take away what `setup` made, in this region. Raises LaunchError as long as an instance lives."""
-    if found := Instances(aws).find():
-        raise LaunchError(
-            f"{', '.join(each.id for each in found)} lives: run `ludwig-serverless launch stop --all` first."
+def _set_role(
+    aws: Aws, name: str, service: str, condition: dict[str, Any], policy_name: str, permissions: dict[str, Any]
+) -> None:
+    """Make a role that a service takes on, unless it exists, and write one of its policies.
+
+    Each bucket has a policy of its own, so that setting up one takes nothing from another.
+    """
+    iam = aws.client("iam")
+    principal = {"Principal": {"Service": f"{service}.amazonaws.com"}}
+    trusts = {
+        "Effect": "Allow",
+        **principal,
+        "Action": "sts:AssumeRole",
+        **({"Condition": condition} if condition else {}),
+    }
+    trust = {"Version": "2012-10-17", "Statement": [trusts]}
+    with explained(f"The role {name} cannot be made"):
+        _unless(
+            iam,
+            "EntityAlreadyExists",
+            f"role {name}",
+            lambda: iam.create_role(
+                RoleName=name, AssumeRolePolicyDocument=json.dumps(trust), Description=DESCRIPTION, Tags=TAGS
+            ),
         )
+        iam.put_role_policy(RoleName=name, PolicyName=policy_name, PolicyDocument=json.dumps(permissions))
+
+
+def teardown(aws: Aws) -> None:
+    """Delete what `setup` made, in this region. Raises LaunchError as long as an instance is running."""
+    if found := Instances(aws).find():
+        ids = ", ".join(each.id for each in found)
+        raise LaunchError(f"Running: {ids}. Run `ludwig-serverless launch stop --all` first.")
     ec2, iam = aws.client("ec2"), aws.client("iam")
-    with explained(f"The security groups {NAME} cannot be taken away"):
+    with explained(f"The security groups {NAME} cannot be deleted"):
         filters = [{"Name": "group-name", "Values": [NAME]}, {"Name": "tag:ludwig-serverless", "Values": ["launch"]}]
         for group in ec2.describe_security_groups(Filters=filters)["SecurityGroups"]:
             ec2.delete_security_group(GroupId=group["GroupId"])
-            say(f"Taken away: security group {group['GroupId']}.")
-    with explained(f"The role {NAME} cannot be taken away"):
+            say(f"Deleted: security group {group['GroupId']}.")
+    with explained(f"The role {NAME} cannot be deleted"):
         _unless(
             iam,
             "NoSuchEntity",
@@ -93,38 +148,35 @@ def teardown(aws: Aws) -> None:
             lambda: iam.remove_role_from_instance_profile(InstanceProfileName=NAME, RoleName=NAME),
         )
         _unless(iam, "NoSuchEntity", "", lambda: iam.delete_instance_profile(InstanceProfileName=NAME))
-        _unless(iam, "NoSuchEntity", "", lambda: _delete_role(iam))
-    say(f"Taken away: role and instance profile {NAME}.")
+        _unless(iam, "NoSuchEntity", "", lambda: _delete_role(iam, NAME))
+        _unless(iam, "NoSuchEntity", "", lambda: _delete_role(iam, DEADLINE_ROLE))
+    say(f"Deleted: the roles {NAME} and {DEADLINE_ROLE}, and the instance profile.")
 
 
-def _delete_role(iam: Any) -> None:
-    for name in iam.list_role_policies(RoleName=NAME)["PolicyNames"]:
-        iam.delete_role_policy(RoleName=NAME, PolicyName=name)
-    iam.delete_role(RoleName=NAME)
-
-
-def _policy_name(bucket: str) -> str:
-    """Each bucket has a policy of its own, so that setting up one takes nothing from another."""
-    return f"jobs-in-{bucket}"
+def _delete_role(iam: Any, name: str) -> None:
+    for each in iam.list_role_policies(RoleName=name)["PolicyNames"]:
+        iam.delete_role_policy(RoleName=name, PolicyName=each)
+    iam.delete_role(RoleName=name)
 
 
 def _default_vpc(aws: Aws) -> str:
     with explained("The default VPC cannot be found"):
         found = aws.client("ec2").describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
-    if not found:
+        names = [str(each["VpcId"]) for each in found]
+    if not names:
         raise LaunchError(f"There is no default VPC in {aws.region}: give one with --vpc, and later its --subnet.")
-    return str(found[0]["VpcId"])
+    return names[0]
 
 
 def _unless(client: Any, code: str, made: str, make: Callable[[], object]) -> None:
-    """Do something, unless AWS says that it is done already."""
+    """Do something, unless AWS answers with a code that says that it is done already. made: what to print."""
     try:
         make()
     except client.exceptions.ClientError as error:
         if error.response["Error"]["Code"] != code:
             raise
         if made:
-            say(f"There is already: {made}.")
+            say(f"Exists already: {made}.")
     else:
         if made:
             say(f"Made: {made}.")

@@ -1,34 +1,32 @@
-"""Instances: started with all that makes them end, found by their tag, ended for certain."""
+"""Instances: what is asked of EC2, and what it says of them."""
 
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from training.errors import CapacityError, LaunchError, UnreachedError
+from training.errors import LaunchError
 from training.launch.aws import Aws, explained
+from training.launch.deadline import JOB_TAG
 from training.launch.discovery import Image
 from training.launch.job import Place
 from training.launch.money import SPOT, Price
-from training.launch.signals import tell
 
 TAG = "ludwig-serverless:"
-JOB, PLACE, HOUR, UNTIL = TAG + "job", TAG + "place", TAG + "dollars-an-hour", TAG + "until"
+PLACE, HOUR, UNTIL = TAG + "place", TAG + "dollars-an-hour", TAG + "until"
 ALIVE = ["pending", "running", "stopping", "stopped"]
 GONE = {"shutting-down", "terminated"}
 USER_DATA = Path(__file__).with_name("userdata.sh")
-ENDING_ATTEMPTS = 10
-QUIET_LOOKS = 4
-"""After a start whose outcome is not known: so often nothing must be found, since EC2 shows new instances late."""
+POWER_OFF_MINUTES = 2
+"""Before the time at which AWS terminates an instance, it powers itself off."""
 SPOT_ENDINGS = {"Server.SpotInstanceTermination", "Server.SpotInstanceShutdown"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """What is asked of EC2."""
+    """What is asked of EC2. until: when it must be off, in UTC."""
 
     place: Place
     instance_type: str
@@ -42,10 +40,10 @@ class Machine:
     until: datetime
 
     def request(self, subnet: str) -> dict[str, Any]:
-        """Return RunInstances' parameters."""
+        """Return the parameters of RunInstances. They are the same each time, as a repeated request must be."""
         tags = [
             {"Key": "Name", "Value": f"ludwig-serverless {self.place.job}"},
-            {"Key": JOB, "Value": self.place.job},
+            {"Key": JOB_TAG, "Value": self.place.job},
             {"Key": PLACE, "Value": str(self.place)},
             {"Key": HOUR, "Value": f"{self.price.hour:.4f}"},
             {"Key": UNTIL, "Value": f"{self.until:%Y-%m-%dT%H:%M:%SZ}"},
@@ -57,7 +55,6 @@ class Machine:
             options = {"SpotInstanceType": "one-time", "InstanceInterruptionBehavior": "terminate"}
             options["MaxPrice"] = f"{self.price.machine:.4f}"
             market = {"InstanceMarketOptions": {"MarketType": "spot", "SpotOptions": options}}
-        disk = {"VolumeSize": self.disk_gb, "VolumeType": "gp3", "Encrypted": True, "DeleteOnTermination": True}
         return {
             "ImageId": self.image.id,
             "InstanceType": self.instance_type,
@@ -68,11 +65,32 @@ class Machine:
             "IamInstanceProfile": {"Name": self.profile},
             "InstanceInitiatedShutdownBehavior": "terminate",
             "MetadataOptions": {"HttpTokens": "required", "HttpPutResponseHopLimit": 2, "HttpEndpoint": "enabled"},
-            "BlockDeviceMappings": [{"DeviceName": self.image.root_device, "Ebs": disk}],
+            "BlockDeviceMappings": [
+                _disk(self.image.root_device, self.disk_gb),
+                *(_disk(device, size_gb) for device, size_gb in self.image.extra_disks),
+            ],
             "UserData": self.user_data,
             "TagSpecifications": [{"ResourceType": kind, "Tags": tags} for kind in kinds],
             **market,
         }
+
+
+def _disk(device: str, size_gb: int) -> dict[str, Any]:
+    """Return a disk at the listed price: gp3 without extra IOPS or throughput, which an image may ask for."""
+    kind = {"VolumeType": "gp3", "Iops": 3000, "Throughput": 125}
+    return {
+        "DeviceName": device,
+        "Ebs": {**kind, "VolumeSize": size_gb, "Encrypted": True, "DeleteOnTermination": True},
+    }
+
+
+@dataclass(frozen=True)
+class Start:
+    """A request for an instance. token: EC2 answers every request that has it with one and the same instance."""
+
+    machine: Machine
+    subnet: str
+    token: str
 
 
 @dataclass(frozen=True)
@@ -103,11 +121,19 @@ class Instance:
         return self.hours * self.hour
 
 
-def user_data(place: Place, image: str, region: str, minutes: int) -> str:
-    """Return what a machine does when it has booted. minutes: after which it switches itself off."""
+def user_data(place: Place, image: str, region: str, minutes: int, until: datetime) -> str:
+    """Return the script that a machine runs when it has booted.
+
+    Args:
+        place: the job's folder in S3.
+        image: the training image, as docker pulls it.
+        region: the one that the container uses.
+        minutes: after which the machine shuts down, so that the training can send its last checkpoint.
+        until: when AWS terminates it. It powers off by itself 2 minutes before that.
+    """
     values = {
         "@MINUTES@": str(minutes),
-        "@LATER_MINUTES@": str(minutes + 2),
+        "@DEADLINE@": str(int((until - timedelta(minutes=POWER_OFF_MINUTES)).timestamp())),
         "@IMAGE@": quote(image),
         "@PLACE@": quote(str(place)),
         "@REGION@": quote(region),
@@ -119,15 +145,14 @@ def user_data(place: Place, image: str, region: str, minutes: int) -> str:
 
 
 class Instances:
-    """The instances of one region."""
+    """The instances of one region. Every method raises LaunchError."""
 
-    def __init__(self, aws: Aws, pause_seconds: float = 5.0) -> None:
-        self.region = aws.region
+    def __init__(self, aws: Aws) -> None:
+        self.aws, self.region = aws, aws.region
         self._client = aws.client("ec2")
-        self._pause = pause_seconds
 
     def check(self, machine: Machine) -> None:
-        """Ask EC2 whether this machine may be started, without starting it. Raises LaunchError."""
+        """Ask EC2 whether this machine may be started, without starting it."""
         try:
             with explained("No instance can be started"):
                 self._client.run_instances(**machine.request(machine.subnets[0]), DryRun=True)
@@ -135,99 +160,63 @@ class Instances:
             if error.code != "DryRunOperation":
                 raise
 
-    def start(self, machine: Machine, token: str) -> str:
-        """Start an instance in the first subnet that has room, and return its id.
+    def start(self, start: Start) -> str:
+        """Start an instance, and return its id. A start that is repeated starts nothing more.
 
-        token: of this start, so that a repeated request starts nothing more. Raises CapacityError if there is no room;
-        UnreachedError if it is not known whether there is an instance now.
+        Raises:
+            CapacityError: EC2 has no room for it.
+            UnreachedError: it is not known whether there is an instance now.
+            LaunchError: EC2 refuses.
         """
-        failures = []
-        for number, subnet in enumerate(machine.subnets):
-            try:
-                with explained(f"No {machine.price.market} {machine.instance_type} can be started in {subnet}"):
-                    answer = self._client.run_instances(**machine.request(subnet), ClientToken=f"{token}-{number}")
-                return str(answer["Instances"][0]["InstanceId"])
-            except CapacityError as error:
-                failures.append(error)
-        raise failures[-1]
+        machine = start.machine
+        with explained(f"No {machine.price.market} {machine.instance_type} can be started in {start.subnet}"):
+            answer = self._client.run_instances(**machine.request(start.subnet), ClientToken=start.token)
+            return str(answer["Instances"][0]["InstanceId"])
 
     def find(self, job: str | None = None, states: Iterable[str] = ALIVE) -> list[Instance]:
-        """Return the instances of a job, or of all, that are in one of the states."""
+        """Return the instances of a job, or of all jobs, that are in one of the states."""
         filters = [
-            {"Name": f"tag:{JOB}", "Values": [job]} if job else {"Name": "tag-key", "Values": [JOB]},
+            {"Name": f"tag:{JOB_TAG}", "Values": [job]} if job else {"Name": "tag-key", "Values": [JOB_TAG]},
             {"Name": "instance-state-name", "Values": list(states)},
         ]
         with explained(f"Instances in {self.region} cannot be listed"):
             pages = self._client.get_paginator("describe_instances").paginate(Filters=filters)
-            found = [each for page in pages for group in page["Reservations"] for each in group["Instances"]]
-        return [self._described(each) for each in found]
+            return [
+                self._described(each) for page in pages for group in page["Reservations"] for each in group["Instances"]
+            ]
 
     def see(self, instance: str) -> Instance | None:
         """Return an instance as it is, or None if EC2 does not know it (yet, or any more)."""
         try:
-            with explained(f"{instance} cannot be looked at"):
-                answer = self._client.describe_instances(InstanceIds=[instance])
+            with explained(f"The state of {instance} cannot be read"):
+                groups = self._client.describe_instances(InstanceIds=[instance])["Reservations"]
+                return next((self._described(each) for group in groups for each in group["Instances"]), None)
         except LaunchError as error:
             if error.code != "InvalidInstanceID.NotFound":
                 raise
             return None
-        return next((self._described(each) for group in answer["Reservations"] for each in group["Instances"]), None)
 
     def console(self, instance: str) -> str:
-        """Return the end of what an instance has written to its console, if EC2 still has it."""
+        """Return the end of an instance's console, or nothing where EC2 does not have it."""
         try:
             with explained("The console cannot be read"):
                 return str(self._client.get_console_output(InstanceId=instance).get("Output", ""))[-2000:]
         except LaunchError:
             return ""
 
-    def end(self, job: str, known: Iterable[str] = (), *, certain: bool = True) -> list[str]:
-        """End every instance of a job, and return their ids when EC2 has confirmed each.
-
-        known: ids that EC2 may not list yet. certain: whether the outcome of every start is known. Raises LaunchError,
-        with the command that does it by hand, if it is not confirmed after all attempts.
-        """
-        waiting, ended, quiet, last = set(known), set[str](), 0, ""
-        for attempt in range(ENDING_ATTEMPTS):
-            if attempt:
-                time.sleep(self._pause * min(attempt, 4))
-            try:
-                waiting |= {each.id for each in self.find(job)} - ended
-                quiet = 0 if waiting else quiet + 1
-                for each in sorted(waiting):
-                    self._terminate(each)
-                    waiting.discard(each)
-                    ended.add(each)
-                if quiet >= (1 if certain else QUIET_LOOKS) or (certain and ended and not self.find(job)):
-                    self._cancel_requests(job)
-                    return sorted(ended)
-            except LaunchError as error:
-                last = str(error)
-                tell(f"Not ended yet: {last} Trying again ...")
-        raise LaunchError(self._by_hand(job, waiting or ended, last))
-
-    def _terminate(self, instance: str) -> None:
-        with explained(f"{instance} is not ended"):
+    def terminate(self, instance: str) -> str:
+        """Tell an instance to end, and return the state that it is in then."""
+        with explained(f"{instance} was not told to end"):
             (answer,) = self._client.terminate_instances(InstanceIds=[instance])["TerminatingInstances"]
-        if answer["CurrentState"]["Name"] not in GONE:
-            raise UnreachedError(f"{instance} is {answer['CurrentState']['Name']} after it was told to end.")
+            return str(answer["CurrentState"]["Name"])
 
-    def _cancel_requests(self, job: str) -> None:
+    def cancel_requests(self, job: str) -> None:
         """Cancel requests for spot instances that wait, of which there should be none."""
-        filters = [{"Name": f"tag:{JOB}", "Values": [job]}, {"Name": "state", "Values": ["open"]}]
-        with explained("Spot requests cannot be cancelled"):
+        filters = [{"Name": f"tag:{JOB_TAG}", "Values": [job]}, {"Name": "state", "Values": ["open"]}]
+        with explained("Spot requests cannot be canceled"):
             found = self._client.describe_spot_instance_requests(Filters=filters)["SpotInstanceRequests"]
             if ids := [each["SpotInstanceRequestId"] for each in found]:
                 self._client.cancel_spot_instance_requests(SpotInstanceRequestIds=ids)
-
-    def _by_hand(self, job: str, ids: set[str], last: str) -> str:
-        command = f"ludwig-serverless launch stop {job} --region {self.region}"
-        if ids:
-            command = f"aws ec2 terminate-instances --region {self.region} --instance-ids {' '.join(sorted(ids))}"
-        return (
-            f"IT IS NOT CONFIRMED THAT EVERY INSTANCE OF {job} HAS ENDED, and one that lives costs money until its own "
-            f"timer ends it. {last} Run this, and look at EC2's console: {command}"
-        )
 
     def _described(self, found: dict[str, Any]) -> Instance:
         return Instance(

@@ -1,12 +1,12 @@
-"""A job, as the launcher asks for it and the instance reads it, and the names of what lies in its folder in S3.
+"""A job, as the launcher writes it and the worker reads it, and the names of the files in its folder in S3.
 
 s3://BUCKET/PREFIX/jobs/ID/
-    job.json      what is to be done
+    job.json      what the job does
     inputs/       the configuration and the dataset
-    heartbeat     changed by the launcher as long as it watches; without it, the instance ends itself
-    status.json   how far the instance is
-    log.txt       what `fit` and `export` say
-    workspace/    the training as far as it is, to go on from
+    heartbeat     changed by the launcher as long as it watches; without it, the instance terminates
+    status.json   how far the job is
+    log.txt       what `fit` and `export` print
+    workspace/    the last checkpoint, to resume from
     outputs/      run/ and bundle/, and in outputs.json what they must hold
 """
 
@@ -35,10 +35,10 @@ FINAL = {FINISHED, FAILED, INTERRUPTED, ABANDONED, STOPPED}
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be done. name: of the run. dataset: its file's name under inputs/.
+    """What a job does. name: of the run. dataset: its file's name under inputs/.
 
-    image: the container's. instance_type, market: what it runs on, and goes on with unless told otherwise.
-    lost_minutes: after so long without a heartbeat the instance ends itself, unless the job is detached.
+    image: the container's. instance_type, market: what it runs on, and resumes on unless told otherwise.
+    lost_minutes: the instance ends after this long without a heartbeat, unless the job is detached.
     poll_seconds: how often both sides look.
     """
 
@@ -96,12 +96,13 @@ def new_place(bucket: str, prefix: str) -> Place:
 
 
 def parse_place(given: str) -> Place:
-    """Return the folder of a job, from its address. Raises LaunchError if it is none."""
+    """Return the folder of a job, from its address. Raises LaunchError if it is not one."""
     found = S3.fullmatch(given)
     key = (found["prefix"] or "").strip("/") if found else ""
     if not found or not ID.fullmatch(key.rpartition("/")[2]):
         raise LaunchError(
-            f"{given} is no job: give its address, as in s3://my-bucket/ludwig-serverless/jobs/20261103-141530-3fa9c1. "
-            "`ludwig-serverless launch run` prints it; `ludwig-serverless launch list` does while its instance lives."
+            f"{given} is not a job: give its address, such as "
+            "s3://my-bucket/ludwig-serverless/jobs/20261103-141530-3fa9c1. "
+            "`ludwig-serverless launch run` prints it; `ludwig-serverless launch list` does while its instance runs."
         )
     return Place(found["bucket"], key)

@@ -1,4 +1,4 @@
-"""A job from its upload to its last word; whatever happens in between, no instance is left behind."""
+"""A job from its upload to its last status; whatever happens in between, no instance is left behind."""
 
 import time
 from datetime import UTC, datetime
@@ -7,8 +7,9 @@ from pathlib import Path
 from export.console import progress, say
 from training.errors import CapacityError, LaunchError, UnreachedError
 from training.launch.cleanup import InstanceGuard, and_end
+from training.launch.deadline import Deadline
 from training.launch.folder import Folder
-from training.launch.instances import Instances, Machine
+from training.launch.instances import Instances, Machine, Start
 from training.launch.job import FINISHED, INTERRUPTED, LOG, STARTING, Place, Status
 from training.launch.plan import Plan
 from training.launch.watching import Watched, Watcher
@@ -35,30 +36,31 @@ def _upload(folder: Folder, path: Path, name: str) -> None:
 
 
 def train(plan: Plan, folder: Folder) -> Status | None:
-    """Run a job to its last word, on one instance after another where EC2 takes them back.
+    """Run a job to its last status, on one instance after another where EC2 takes spot instances back.
 
     Returns None for a job that was started detached. Raises LaunchError.
     """
     for number in range(1, plan.options.max_attempts + 1):
-        status = Attempt(plan, folder, number).run()
+        status = Attempt(plan, folder).run()
         if status is None or status.state != INTERRUPTED:
             return status
         say(f"{status.message} Spent so far: at most ${plan.budget.dollars:.2f}.")
         if number < plan.options.max_attempts:
-            say(f"Going on from there on another instance ({number + 1} of {plan.options.max_attempts}) ...")
+            say(f"Resuming on another instance ({number + 1} of {plan.options.max_attempts}) ...")
     return status
 
 
 class Attempt:
     """A job on one instance."""
 
-    def __init__(self, plan: Plan, folder: Folder, number: int) -> None:
-        self._plan, self._folder, self._number = plan, folder, number
-        self._instances = Instances(plan.aws, plan.job.poll_seconds / 2)
+    def __init__(self, plan: Plan, folder: Folder) -> None:
+        self._plan, self._folder = plan, folder
+        self._instances = Instances(plan.aws)
+        self._deadline = Deadline(plan.aws, plan.place.job)
         self._guard = InstanceGuard(plan.place.job, self._instances)
 
     def run(self) -> Status | None:
-        """Start an instance, watch it, end it. Returns None if it shall live on unwatched."""
+        """Start an instance, watch it, end it. Returns None if it is left to run unwatched."""
         self._folder.put_status(STARTING)
         return and_end(self._guard, self._run)
 
@@ -75,7 +77,7 @@ class Attempt:
             self._plan.budget.spend((datetime.now(UTC) - began).total_seconds() / 3600, machine.price)
 
     def _start(self) -> tuple[Machine, str, datetime]:
-        """Start an instance of the first kind that EC2 has room for."""
+        """Start an instance of the first kind, in the first subnet, that EC2 has room for."""
         failures = []
         for price in self._plan.prices:
             machine, began = self._plan.machine(price), datetime.now(UTC)
@@ -83,40 +85,45 @@ class Attempt:
                 f"Starting {machine.instance_type}, {price.market}: at most ${price.hour:.2f} an hour and "
                 f"${self._plan.budget.worst(price):.2f} in all; it ends by {machine.until:%H:%M} UTC ..."
             )
-            try:
-                return machine, self._start_one(machine), began
-            except CapacityError as error:
-                say(str(error))
-                failures.append(error)
+            self._guard.asked = True
+            self._deadline.set(machine.until)
+            token = f"{self._plan.place.job}-{time.time_ns():x}"
+            for number, subnet in enumerate(machine.subnets):
+                try:
+                    return machine, self._start_one(Start(machine, subnet, f"{token}-{number}")), began
+                except CapacityError as error:
+                    failures.append(error)
+            say(str(failures[-1]))
         raise failures[-1]
 
-    def _start_one(self, machine: Machine) -> str:
-        """Start an instance. Until there is an answer, it is not known whether one lives."""
-        self._guard.asked, self._guard.certain = True, False
-        token = f"{self._plan.place.job}-{time.time_ns():x}-{machine.price.market[0]}"
+    def _start_one(self, start: Start) -> str:
+        """Start an instance. Until there is an answer, it is not known whether one is running."""
+        self._guard.pending = start
         try:
-            instance = self._instances.start(machine, token)
+            instance = self._instances.start(start)
         except UnreachedError:
             raise
         except LaunchError:
-            self._guard.certain = True
+            self._guard.pending = None
             raise
         self._guard.ids.add(instance)
-        self._guard.certain = True
+        self._guard.pending = None
+        self._deadline.name_instance(instance, start.machine.until)
         say(f"{instance} is started.")
         return instance
 
 
 def follow(place: Place, folder: Folder, instances: Instances) -> Status:
-    """Watch a job that was started before, to its last word.
+    """Watch a job that was started before, to its last status.
 
-    If this is interrupted, a job that was started detached lives on, and any other is ended.
+    If this is interrupted, a job that was started detached runs on, and any other is ended. Raises LaunchError.
     """
     job, found = folder.job(), instances.find(place.job)
     status = folder.status()
     if not found and status is None:
         raise LaunchError(f"{place} was never started.")
     if not found and status is not None:
+        Deadline(instances.aws, place.job).remove()
         return status
     guard = InstanceGuard(place.job, instances, {each.id for each in found}, asked=True, keep=job.detached)
 
@@ -129,15 +136,15 @@ def follow(place: Place, folder: Folder, instances: Instances) -> Status:
 
 
 def way_on(place: Place, region: str) -> str:
-    """Say how a job that broke off is gone on with."""
+    """Say how to resume a job that broke off."""
     return (
-        f"What there is lies in {place}. `ludwig-serverless launch resume {place} --region {region} --max-hours H "
-        "--max-dollars D` goes on from the last checkpoint."
+        f"What it has sent so far is in {place}. Resume from the last checkpoint with: ludwig-serverless launch "
+        f"resume {place} --region {region} --max-hours H --max-dollars D"
     )
 
 
 def check_finished(status: Status, place: Place, region: str) -> None:
     """Raise LaunchError, with the next step, if a job did not finish."""
     if status.state != FINISHED:
-        word = status.message or f"The job is {status.state}, and no instance of it lives."
+        word = status.message or f"The job is {status.state}, and no instance of it is running."
         raise LaunchError(f"{word} {way_on(place, region)}")

@@ -14,9 +14,9 @@ from training.launch.aws import Aws, explained
 PRICES = Path(__file__).with_name("prices.toml")
 HOURS_A_MONTH = 730
 SPOT_HEADROOM = 1.25
-"""A spot price moves: so much above the day's highest is the most that is paid, and what caps are reckoned with."""
+"""A spot price moves: this much above the day's highest is the most that is paid, and what caps count with."""
 MARGIN_MINUTES = 5
-"""Kept back from the caps, for booting before the timer is set, and for shutting down."""
+"""Kept back from the caps, for booting before the timers are set, and for shutting down."""
 SMALLEST_MINUTES = 10
 SPOT, ON_DEMAND = "spot", "on-demand"
 
@@ -38,7 +38,7 @@ class Price:
 
 @dataclass
 class Budget:
-    """The caps, and what is spent of them by instances that have ended."""
+    """The caps, and what instances that have ended have used of them."""
 
     max_hours: float
     max_dollars: float
@@ -69,9 +69,17 @@ class Budget:
 
 
 def read_price(aws: Aws, instance_type: str, market: str, disk_gb: int, given: float | None) -> Price:
-    """Return what an hour costs at most. Raises LaunchError if that is not known: a cap in money needs it.
+    """Return what an hour costs at most.
 
-    given: what the user says that the machine costs.
+    Args:
+        aws: the region.
+        instance_type: such as g5.xlarge.
+        market: `spot` or `on-demand`.
+        disk_gb: of all disks together.
+        given: the machine's price in dollars an hour, as the user says, or None to look it up.
+
+    Raises:
+        LaunchError: the price is not known, and a cap in money needs it.
     """
     extras = disk_gb * _list()["disk_gb_month"] / HOURS_A_MONTH + _list()["address_hour"]
     if given:
@@ -80,8 +88,8 @@ def read_price(aws: Aws, instance_type: str, market: str, disk_gb: int, given: f
     found = _spot(aws, instance_type, listed) if market == SPOT else _on_demand(listed)
     if found is None:
         raise LaunchError(
-            f"What {instance_type} costs in {aws.region} ({market}) is not known, and a cap in money needs it: look it "
-            f"up at {_list()['source']}, and give --price-per-hour."
+            f"The price of {instance_type} in {aws.region} ({market}) is not known, and --max-dollars needs it: look "
+            f"it up at {_list()['source']} and give --price-per-hour."
         )
     return Price(market, found[0], extras, found[1])
 
@@ -98,9 +106,9 @@ def _spot(aws: Aws, instance_type: str, listed: float | None) -> tuple[float, st
             ProductDescriptions=["Linux/UNIX"],
             StartTime=datetime.now(UTC) - timedelta(days=1),
         )["SpotPriceHistory"]
-    if not history:
+        highest = SPOT_HEADROOM * max((float(each["SpotPrice"]) for each in history), default=0.0)
+    if not highest:
         return None
-    highest = SPOT_HEADROOM * max(float(each["SpotPrice"]) for each in history)
     if listed and listed < highest:
         return listed, f"at most AWS's published list price of {_list()['as_of']} for on demand"
     return max(

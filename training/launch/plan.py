@@ -1,4 +1,4 @@
-"""All that a launch would make and cost, resolved and checked before any of it is made."""
+"""Everything that a launch would make and cost, resolved and checked before any of it is made."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from training.launch.aws import Aws
 from training.launch.discovery import Image, check_type, find_group, find_image, find_subnets
-from training.launch.instances import Instances, Machine, user_data
+from training.launch.instances import POWER_OFF_MINUTES, Instances, Machine, user_data
 from training.launch.job import Job, Place
 from training.launch.money import MARGIN_MINUTES, ON_DEMAND, SPOT, Budget, Price, read_price
 
@@ -16,7 +16,7 @@ MARKETS = {"spot": (SPOT,), "on-demand": (ON_DEMAND,), "spot-or-on-demand": (SPO
 
 @dataclass(frozen=True, kw_only=True)
 class LaunchOptions:
-    """What machine the user wants. free_disk_gb: beyond what the machine image's own files take."""
+    """The machine that the user wants. free_disk_gb: beyond what the machine image's own files take."""
 
     instance_type: str
     market: str
@@ -31,7 +31,13 @@ class LaunchOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A job and the machines that it may run on, in the order in which they are tried."""
+    """A job and the machines that it may run on, in the order in which they are tried.
+
+    Attributes:
+        disk_gb: of the root disk.
+        prices: one for each market to try.
+        inputs: what to upload: a file or content, by its name in the job's folder.
+    """
 
     aws: Aws
     options: LaunchOptions
@@ -49,6 +55,7 @@ class Plan:
     def machine(self, price: Price) -> Machine:
         """Return what EC2 is asked for, with as much time as the caps leave."""
         minutes = self.budget.minutes(price)
+        until = datetime.now(UTC) + timedelta(minutes=minutes + MARGIN_MINUTES)
         return Machine(
             place=self.place,
             instance_type=self.options.instance_type,
@@ -58,8 +65,8 @@ class Plan:
             group=self.group,
             profile=self.options.profile,
             price=price,
-            user_data=user_data(self.place, self.options.image, self.aws.region, minutes),
-            until=datetime.now(UTC) + timedelta(minutes=minutes + MARGIN_MINUTES),
+            user_data=user_data(self.place, self.options.image, self.aws.region, minutes, until),
+            until=until,
         )
 
     def lines(self) -> Iterator[str]:
@@ -72,34 +79,40 @@ class Plan:
         yield f"Instance      1 x {options.instance_type} in {self.aws.region}: {self.type_words}"
         yield f"  image       {self.ami.id} {self.ami.name}"
         yield f"  disk        {self.disk_gb} GB gp3, encrypted, deleted with the instance"
+        for device, size_gb in self.ami.extra_disks:
+            yield f"  disk        {size_gb} GB gp3 more, which the image brings along as {device}; treated the same"
         yield f"  network     {', '.join(self.subnets)}; security group {self.group}, which lets nothing in"
-        yield f"  rights      instance profile {options.profile}; IMDSv2 only, 2 hops; no key pair"
+        yield f"  permissions instance profile {options.profile}; IMDSv2 only, 2 hops; no key pair"
         yield f"  container   {options.image}"
-        yield "  ends        terminated when it shuts down; no stopping, no restarting"
+        yield "  ends        terminated when it shuts down; it cannot be stopped and started again"
         for price in self.prices:
             minutes = self.budget.minutes(price)
             yield (
                 f"Price         {price.market}: ${price.machine:.4f} an hour at most ({price.source}) + "
-                f"${price.extras:.4f} for disk and address"
+                f"${price.extras:.4f} for disks and address"
             )
-            yield f"  timer       shuts down after {minutes} minutes, set before anything else runs"
+            off, ended = minutes + MARGIN_MINUTES - POWER_OFF_MINUTES, minutes + MARGIN_MINUTES
+            yield f"  timers      shuts down after {minutes} minutes, and powers off {off} minutes after its start"
+            yield f"  deadline    AWS terminates it {ended} minutes after its start (EventBridge Scheduler)"
             yield f"  at most     ${self.budget.worst(price):.2f} in all, S3 and taxes aside"
         if len(self.prices) > 1:
-            yield "  in turn     the second is tried only where EC2 has no machine of the first kind"
+            yield "  in order    the second kind is tried only where EC2 has no machine of the first"
         if SPOT in {price.market for price in self.prices}:
-            yield f"  interrupted up to {options.max_attempts} instances one after another, within the same caps in all"
+            yield f"  interrupted up to {options.max_attempts} instances one after another, all within the same caps"
 
 
 def make_plan(
     aws: Aws, options: LaunchOptions, place: Place, job: Job, budget: Budget, inputs: dict[str, Path | bytes]
 ) -> Plan:
-    """Find and check everything. Raises LaunchError if something is missing, not allowed, or cannot be paid."""
+    """Find and check everything. Raises LaunchError if something is missing, not allowed, or over the caps."""
+    aws.identity()  # the deadline needs it; fail before anything is made
     type_words = check_type(aws, options.instance_type)
     ami = find_image(aws, options.ami)
     disk_gb = ami.disk_gb + options.free_disk_gb
+    all_gb = disk_gb + ami.extra_gb
     subnets = find_subnets(aws, options.instance_type, options.subnet)
     markets = MARKETS[options.market]
-    prices = tuple(read_price(aws, options.instance_type, each, disk_gb, options.price_per_hour) for each in markets)
+    prices = tuple(read_price(aws, options.instance_type, each, all_gb, options.price_per_hour) for each in markets)
     plan = Plan(
         aws=aws,
         options=options,

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and a closed terminal: the first interrupts, and what cleans up behind it is left to finish."""
+"""Ctrl-C, SIGTERM and a closed terminal: the first one interrupts, and the cleanup after it is left to finish."""
 
 import os
 import signal
@@ -10,18 +10,18 @@ from types import FrameType
 
 from export.console import say
 
-PATIENCE = "Still ending the instance: one that is left alone costs money. A moment ..."
+PATIENCE = "Still ending the instance, which costs money as long as it runs. A moment ..."
 
 
 def tell(line: str) -> None:
-    """Print a line, if there still is somebody to read it."""
+    """Print a line, unless the terminal is gone."""
     with suppress(OSError):
         say(line)
 
 
 @contextmanager
 def one_interruption() -> Iterator[None]:
-    """Let the first signal interrupt, and hold back all others until the end."""
+    """Let the first signal interrupt, and ignore all later ones until the end."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -52,7 +52,7 @@ def _is_heeded(number: signal.Signals) -> bool:
 
 
 def _silence() -> None:
-    """Let what is printed go nowhere: the terminal is gone, and writing to it would fail."""
+    """Discard what is printed from now on: the terminal is gone, and writing to it would fail."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):

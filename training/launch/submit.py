@@ -1,4 +1,4 @@
-"""Commands to jobs: what is asked for, checked on this machine before anything is made on another."""
+"""From commands to jobs: everything is checked on this machine before anything is made on another."""
 
 import argparse
 import io
@@ -31,14 +31,16 @@ from training.schema import check_shape
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 IMAGE = re.compile(r"[A-Za-z0-9][\w.:/@-]*")
 OURS = ("config", "dataset", "output", "validation", "test", "force")
-"""Arguments of `fit` that the launch itself gives, or that cannot travel."""
+"""Arguments of `fit` that the launch gives itself, or that name files of this machine."""
 
 
 def run(options: argparse.Namespace) -> None:
     """Launch a training, watch it, and fetch what it made."""
     name = options.output.resolve().name
     if not NAME.fullmatch(name):
-        raise LaunchError(f"{name!r} cannot be a run's name on another machine: letters, digits, dots and dashes can.")
+        raise LaunchError(
+            f"{name!r} cannot be a run's name on another machine: use letters, digits, dots and dashes in --output."
+        )
     check_output(options.output, overwrite=False)
     bundle = options.bundle or Path("bundles") / name
     check_targets(options.output, bundle)
@@ -66,7 +68,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def resume(options: argparse.Namespace) -> None:
-    """Go on with a job on a new instance."""
+    """Resume a job on a new instance."""
     aws, place = Aws(options.region), parse_place(options.job)
     folder = Folder(aws, place)
     before, status = folder.job(), folder.status()
@@ -76,7 +78,7 @@ def resume(options: argparse.Namespace) -> None:
         raise LaunchError(f"The job is finished: fetch what it made with `ludwig-serverless launch attach {place}`.")
     if found := Instances(aws).find(place.job):
         raise LaunchError(
-            f"{found[0].id} is still at work on it: watch it with `ludwig-serverless launch attach {place}`."
+            f"{found[0].id} is still running it: watch it with `ludwig-serverless launch attach {place}`."
         )
     job = msgspec.structs.replace(
         before,
@@ -96,7 +98,7 @@ def attach(address: str, output: Path | None, bundle: Path | None, region: str |
     folder = Folder(aws, place)
     output, bundle = _targets(folder.job(), output, bundle)
     with _way_on(place, aws.region):
-        status = follow(place, folder, Instances(aws, folder.job().poll_seconds / 2))
+        status = follow(place, folder, Instances(aws))
     if status.state == FINISHED:
         _fetch(folder, output, bundle)
     check_finished(status, place, aws.region)
@@ -125,8 +127,8 @@ def _carry_out(
         status = train(plan, folder)
     if status is None:
         say(
-            "It runs on its own, and ends itself. Watch it, and fetch what it made: "
-            f"`ludwig-serverless launch attach {place}`."
+            "It runs on its own, and ends by itself. Watch it and fetch what it made with: "
+            f"ludwig-serverless launch attach {place}"
         )
         return
     if folder.get(LISTING) is not None:
@@ -136,7 +138,7 @@ def _carry_out(
 
 @contextmanager
 def _way_on(place: Place, region: str) -> Iterator[None]:
-    """Say how to go on with a job that is broken off."""
+    """Say how to resume a job that breaks off."""
     try:
         yield
     except (KeyboardInterrupt, LaunchError):
@@ -146,9 +148,9 @@ def _way_on(place: Place, region: str) -> Iterator[None]:
 
 def _launch_options(options: argparse.Namespace, job: Job) -> LaunchOptions:
     if not IMAGE.fullmatch(job.image):
-        raise LaunchError(f"{job.image!r} is no reference of an image: give one as docker pulls it.")
+        raise LaunchError(f"{job.image!r} is not the reference of an image: give one as for `docker pull`.")
     if options.max_attempts < 1 or options.free_disk_gb < 1:
-        raise LaunchError("--max-attempts and --free-disk-gb are at least 1.")
+        raise LaunchError("--max-attempts and --free-disk-gb must be at least 1.")
     return LaunchOptions(
         instance_type=job.instance_type,
         market=job.market,
@@ -165,7 +167,7 @@ def _launch_options(options: argparse.Namespace, job: Job) -> LaunchOptions:
 def _show(plan: Plan) -> None:
     for line in plan.lines():
         print(line)
-    print("\nWhat the instance runs when it has booted:\n")
+    print("\nThe instance runs this when it has booted:\n")
     print(plan.machine(plan.prices[0]).user_data)
     say("Nothing was made. EC2 says that these keys may start it.")
 
@@ -183,21 +185,22 @@ def _targets(job: Job, output: Path | None, bundle: Path | None) -> tuple[Path, 
 
 
 def _checked(options: argparse.Namespace) -> bytes:
-    """Return the configuration, as it is sent, when it is sure that `fit` will take it with this dataset."""
+    """Return the configuration, as it is sent, after checking that `fit` takes it with this dataset."""
     asked = ["--config", str(options.config), "--dataset", str(options.dataset), "--output", str(options.output)]
     fit = _parsed([*asked, *options.fit_arguments])
     given = {name for name in OURS if getattr(fit, name, None)}
     expected = {"config", "dataset", "output"}
     if given != expected or any(str(getattr(fit, name)) != str(getattr(options, name)) for name in expected):
         raise LaunchError(
-            f"After --, give arguments of `ludwig-serverless fit`, but none of "
-            f"{', '.join(f'--{each}' for each in OURS)}: give --config, --dataset and --output before it, and splits "
-            "as the dataset's column `split`."
+            f"These arguments are not allowed after --: {', '.join(f'--{each}' for each in OURS)}. Give --config, "
+            "--dataset and --output before it, and splits as the dataset's column `split`."
         )
     if getattr(fit, "backend", "local") != "local":
         raise LaunchError("--backend is for clusters: an instance trains on its own GPU.")
     if fit.pretrained and Path(fit.pretrained).exists():
-        raise LaunchError("--pretrained must be a name on the Hugging Face Hub, or minilm: a folder does not travel.")
+        raise LaunchError(
+            "--pretrained must be a name on the Hugging Face Hub, or minilm: folders of this machine are not sent."
+        )
     config = read_config(options.config)
     check_shape(config)
     dataset, _ = out_of_scope(config, read_dataset({TRAIN: options.dataset}), fit.out_of_scope, fit.seed)
@@ -206,7 +209,7 @@ def _checked(options: argparse.Namespace) -> bytes:
 
 
 def _parsed(arguments: list[str]) -> argparse.Namespace:
-    """Return arguments of `fit`, told apart by its own parser."""
+    """Return arguments of `fit`, as its own parser reads them."""
     fit = argparse.ArgumentParser(prog="ludwig-serverless fit")
     fit_command.add(fit)
     complaint = io.StringIO()
@@ -215,4 +218,4 @@ def _parsed(arguments: list[str]) -> argparse.Namespace:
             return fit.parse_args(arguments)
     except SystemExit:
         last = complaint.getvalue().strip().rpartition("\n")[2]
-        raise LaunchError(f"`ludwig-serverless fit` would not take what stands after --: {last}") from None
+        raise LaunchError(f"`ludwig-serverless fit` does not accept the arguments after --: {last}") from None

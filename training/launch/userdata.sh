@@ -1,10 +1,35 @@
 #!/bin/bash
-# The end comes first: whatever happens later, the machine switches itself off, and is thereby terminated.
-shutdown -h +@MINUTES@ || first=missing
-systemd-run --on-active=@LATER_MINUTES@m systemctl poweroff --force --force || second=missing
+# Two deadlines come first. Whatever happens later, the machine powers off, and EC2 terminates a machine that does.
+
+# 1. A service that survives a reboot. It powers off at the deadline, and on every boot but this one,
+#    since no training survives a reboot.
+program=/usr/local/sbin/ludwig-serverless-deadline
+boot=$(cat /proc/sys/kernel/random/boot_id)
+cat > "$program" <<END
+#!/bin/bash
+while [ "\$(date +%s)" -lt @DEADLINE@ ] && [ "\$(cat /proc/sys/kernel/random/boot_id)" = "$boot" ]; do sleep 5; done
+systemctl poweroff --force --force
+END
+cat > /etc/systemd/system/ludwig-serverless-deadline.service <<END
+[Unit]
+Description=Power off at the deadline of a training, and after a reboot
+
+[Service]
+ExecStart=/bin/bash $program
+Restart=always
+OOMScoreAdjust=-1000
+
+[Install]
+WantedBy=multi-user.target
+END
+systemctl daemon-reload && systemctl enable --now ludwig-serverless-deadline.service || first=missing
+
+# 2. A shutdown some minutes earlier, which lets the training send its last checkpoint.
+shutdown -h +@MINUTES@ || second=missing
+
 trap 'shutdown -h now || systemctl poweroff --force --force' EXIT
 if [ -n "${first:-}" ] && [ -n "${second:-}" ]; then
-  echo "ludwig-serverless: no timer could be set, so nothing is run"
+  echo "ludwig-serverless: no deadline could be set, so nothing is run"
   exit 1
 fi
 

@@ -1,4 +1,4 @@
-"""Watch a job on its instance: its log and its cost on the terminal, a heartbeat for the instance."""
+"""Watch a job on its instance: print its log and its cost, and write a heartbeat for the worker."""
 
 import time
 from dataclasses import dataclass
@@ -11,16 +11,23 @@ from training.launch.instances import GONE, SPOT_ENDINGS, UNTIL, Instance, Insta
 from training.launch.job import FAILED, FINAL, HEARTBEAT, INTERRUPTED, LOG, STARTING, Job, Status
 
 SHY_SECONDS = 120
-"""EC2 may not show an instance so long after its start."""
+"""EC2 may not list an instance for this long after its start."""
 SILENT_MINUTES = 40
-"""An instance that has not said anything by then has not found its image, or cannot reach S3."""
+"""An instance that has written nothing by then cannot pull its image, or cannot reach S3."""
 QUIET_SECONDS = 60
-"""After so long without a line, one is said."""
+"""After this long without a line, one is printed."""
 
 
 @dataclass(frozen=True)
 class Watched:
-    """An instance to watch. hour: dollars at most. before: dollars spent by others. log_start: bytes seen before."""
+    """An instance to watch.
+
+    Attributes:
+        began, until: in UTC.
+        hour: dollars an hour, at most.
+        before: dollars that earlier instances of the job cost.
+        log_start: bytes of the log that were printed before.
+    """
 
     id: str
     began: datetime
@@ -31,19 +38,19 @@ class Watched:
 
     @classmethod
     def of(cls, instance: Instance) -> "Watched":
-        """Return what the tags say of an instance that was started before."""
+        """Return an instance that was started before, as its tags describe it."""
         until = datetime.strptime(instance.tags[UNTIL], "%Y-%m-%dT%H:%M:%S%z")
         return cls(instance.id, instance.launched, until, instance.hour)
 
     def cost(self) -> str:
-        """Return how long it has run, and what that has cost at most."""
+        """Return how long it has been running, and what that cost at most."""
         lived = datetime.now(UTC) - self.began
         dollars = self.before + self.hour * lived.total_seconds() / 3600
         return f"[{timedelta(seconds=int(lived.total_seconds()))} ${dollars:.2f}]"
 
 
 class Watcher:
-    """Looks at one instance again and again."""
+    """Watches one instance until its job ends."""
 
     def __init__(self, watched: Watched, job: Job, instances: Instances, folder: Folder) -> None:
         self._watched, self._job, self._instances, self._folder = watched, job, instances, folder
@@ -52,9 +59,11 @@ class Watcher:
         self._lost: float | None = None
 
     def watch(self) -> Status:
-        """Return the job's last word.
+        """Return the job's last status.
 
-        Raises LaunchError if the caps are reached, the instance says nothing, or AWS is not reached for too long.
+        Raises:
+            LaunchError: the caps are reached, the instance writes nothing, or AWS cannot be reached for longer than
+                the job's `lost_minutes`.
         """
         while True:
             try:
@@ -66,11 +75,11 @@ class Watcher:
             if status is not None:
                 return status
             if datetime.now(UTC) > self._watched.until:
-                raise LaunchError("The caps in hours and in money are reached. What is trained so far is kept.")
+                raise LaunchError("The caps in hours or in money are reached. The last checkpoint in S3 is kept.")
             time.sleep(self._job.poll_seconds)
 
     def _look(self) -> Status | None:
-        """Look once. Returns the last word, if it is spoken."""
+        """Look once. Returns the job's last status, if it has ended."""
         self._folder.put(HEARTBEAT, str(time.time_ns()).encode())
         status = self._folder.status() or Status(STARTING)
         self._show_log()
@@ -86,11 +95,11 @@ class Watcher:
             self._say(f"still {status.state}")
         lived = (datetime.now(UTC) - self._watched.began).total_seconds()
         if status.state == STARTING and lived > SILENT_MINUTES * 60:
-            raise LaunchError(f"{self._watched.id} has said nothing in {SILENT_MINUTES} minutes.{self._console()}")
+            raise LaunchError(f"{self._watched.id} has written nothing in {SILENT_MINUTES} minutes.{self._console()}")
         return self._without_word(self._instances.see(self._watched.id), lived)
 
     def _without_word(self, instance: Instance | None, lived: float) -> Status | None:
-        """Return what is to be said of an instance that is gone, if it is."""
+        """Return the status of a job whose instance is gone, or None while it runs."""
         if (instance is None and lived < SHY_SECONDS) or (instance is not None and instance.state not in GONE):
             return None
         status = self._folder.status()
@@ -99,24 +108,24 @@ class Watcher:
             return status
         reason = instance.reason if instance else "EC2 no longer knows it"
         if reason in SPOT_ENDINGS:
-            return Status(INTERRUPTED, "EC2 took the spot instance back; the last checkpoint that was sent is kept.")
-        return Status(FAILED, f"{self._watched.id} ended without a last word ({reason}).{self._console()}")
+            return Status(INTERRUPTED, "EC2 took the spot instance back; the last checkpoint in S3 is kept.")
+        return Status(FAILED, f"{self._watched.id} ended without a last status ({reason}).{self._console()}")
 
     def _console(self) -> str:
         text = self._instances.console(self._watched.id).strip()
         return f" The end of its console:\n{text}\n" if text else ""
 
     def _bear(self, error: UnreachedError) -> None:
-        """Put up with a lost connection for a while. Raises LaunchError after it."""
+        """Tolerate a lost connection for `lost_minutes`. Raises LaunchError after that."""
         now = time.monotonic()
         if self._lost is None:
             self._lost = now
-            self._say(f"{error} Trying again; the training goes on, and ends itself if this lasts.")
+            self._say(f"{error} Trying again; the training continues, and ends by itself if this lasts.")
         if now - self._lost > self._job.lost_minutes * 60:
-            raise LaunchError(f"AWS was not reached for {self._job.lost_minutes:g} minutes. {error}")
+            raise LaunchError(f"AWS could not be reached for {self._job.lost_minutes:g} minutes. {error}")
 
     def _show_log(self) -> None:
-        """Say the log's new lines."""
+        """Print the log's new lines."""
         new = self._folder.get(LOG, self._log_bytes) or b""
         self._log_bytes += len(new)
         *lines, self._line = (self._line + new).split(b"\n")

@@ -1,8 +1,8 @@
 """What runs on the instance, in the training image: `python -m training.launch.worker s3://bucket/.../jobs/ID`.
 
-It fetches its inputs, trains, exports, sends the outputs; all the while it sends its log and the training's
-checkpoints, and looks whether the instance is about to be taken away, and whether somebody still watches. When it ends,
-the machine is switched off.
+It fetches its inputs, trains, exports, and sends the outputs. Meanwhile it sends its log and the training's
+checkpoints, and checks whether EC2 is about to take the instance back, and whether the launcher still watches. When it
+ends, the machine shuts down.
 """
 
 import os
@@ -33,13 +33,13 @@ from training.launch.job import Job, Listing, parse_place
 METADATA = "http://169.254.169.254"
 METADATA_SECONDS = 2
 PATIENCE_SECONDS = 45
-"""Given to a training that is told to stop; a spot instance lives for two minutes after its notice."""
+"""Given to a training that is told to stop; a spot instance has two minutes after its notice."""
 CHECKPOINT_POLLS = 6
 LAST_WORD_ATTEMPTS = 5
 
 
 class LeavingError(Exception):
-    """Raise when the job must end before it is done. state: what it is then, why: in words."""
+    """Raise when the job must end before it is done. state: the job's last state. why: in words."""
 
     def __init__(self, state: str, why: str) -> None:
         super().__init__(why)
@@ -58,7 +58,7 @@ class Worker:
         self._polls = 0
 
     def work(self) -> None:
-        """Do the job, and leave its last word in S3."""
+        """Do the job, and write its last status to S3."""
         try:
             state, message, code = self._work()
         except LeavingError as error:
@@ -98,7 +98,7 @@ class Worker:
         return (self._run / TRAINING_RECORD).is_file()
 
     def _attend(self, module: list[str]) -> int:
-        """Run a module of the image to its end, and return its status. Raises LeavingError if it must be left."""
+        """Run a module of the image, and return its exit status. Raises LeavingError if the job must end first."""
         with self._log.open("ab") as log:
             process = subprocess.Popen(["python3", "-m", *module], stdout=log, stderr=subprocess.STDOUT, cwd=self._here)
             try:
@@ -133,7 +133,7 @@ class Worker:
                 send_checkpoints(self._folder, self._workspace)
 
     def _send(self, name: str, output: Path) -> None:
-        """Send a folder, and then the listing that makes it count."""
+        """Send a folder, and then the listing that makes it complete."""
         files = self._listed()
         for path, file in files_in(output):
             files[f"{name}/{path}"] = describe_file(file)
@@ -146,7 +146,7 @@ class Worker:
 
 
 class Watch:
-    """Looks out for what ends a job early."""
+    """Watches for what ends a job early."""
 
     def __init__(self, folder: Folder, job: Job) -> None:
         self._folder, self._job = folder, job
@@ -155,13 +155,13 @@ class Watch:
         self._metadata = os.environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT", METADATA).rstrip("/")
 
     def look(self) -> None:
-        """Raise LeavingError if the instance is about to be taken away, or nobody watches any more."""
+        """Raise LeavingError if EC2 is about to take the instance back, or nobody watches any more."""
         if self._is_noticed():
-            raise LeavingError(names.INTERRUPTED, "EC2 takes the spot instance back; the checkpoint is kept.")
+            raise LeavingError(names.INTERRUPTED, "EC2 is taking the spot instance back; the checkpoint is kept.")
         if not self._job.detached and self._silence() > self._job.lost_minutes * 60:
             raise LeavingError(
                 names.ABANDONED,
-                f"No launcher was heard of for {self._job.lost_minutes:g} minutes; the checkpoint is kept.",
+                f"The launcher sent no heartbeat for {self._job.lost_minutes:g} minutes; the checkpoint is kept.",
             )
 
     def _silence(self) -> float:
@@ -196,7 +196,7 @@ def _wait(process: "subprocess.Popen[bytes]", seconds: float) -> int | None:
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:
-    """Let a training end as Ctrl-C ends it, and wait for it."""
+    """Interrupt a training as Ctrl-C does, and wait for it."""
     process.terminate()
     with suppress(subprocess.TimeoutExpired):
         process.wait(PATIENCE_SECONDS)
@@ -204,7 +204,7 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
 
 @contextmanager
 def _said() -> Iterator[None]:
-    """Go on where S3 is not reached: what was not sent now is sent the next time."""
+    """Continue where S3 cannot be reached: what was not sent now is sent next time."""
     try:
         yield
     except LaunchError as error:
@@ -212,7 +212,7 @@ def _said() -> Iterator[None]:
 
 
 def _insist(send: Callable[[], object]) -> None:
-    """Send the last word, as often as it takes within reason."""
+    """Send the last status, with some retries."""
     for attempt in range(LAST_WORD_ATTEMPTS):
         try:
             send()
@@ -225,7 +225,9 @@ def _insist(send: Callable[[], object]) -> None:
 
 def _leave(number: int, frame: FrameType | None) -> None:
     signal.signal(number, signal.SIG_IGN)
-    raise LeavingError(names.STOPPED, "The instance was told to end: its timer ran out, or somebody ended it.")
+    raise LeavingError(
+        names.STOPPED, "The instance was told to shut down: its timer ran out, or somebody terminated it."
+    )
 
 
 def main(arguments: list[str]) -> int:

@@ -12,7 +12,9 @@ import pytest
 from tests.processes import aws_environ, running_aws, use_empty_aws
 from tests.training.launch.line import STORED_AMI, Line, line_to
 from tests.training.launch.machines import Machines, running_machines
+from tests.training.launch.schedules import Schedules
 from training.__main__ import main
+from training.launch import cleanup
 
 BUCKET = "trainings"
 TYPE = "g5.xlarge"
@@ -30,6 +32,7 @@ class Launch:
     folder: Path
     line: Line
     machines: Machines
+    schedules: Schedules
 
     @property
     def output(self) -> Path:
@@ -64,8 +67,13 @@ def empty_aws(aws_address: str, monkeypatch: pytest.MonkeyPatch) -> str:
     return aws_address
 
 
+@pytest.fixture(scope="session")
+def schedules(aws_address: str) -> Schedules:
+    return Schedules(aws_address)
+
+
 @pytest.fixture
-def launch(aws_address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Launch]:
+def launch(aws_address: str, schedules: Schedules, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Launch]:
     """Give everything that is ready to launch; instances of earlier tests have ended."""
     for name, value in aws_environ(aws_address).items():
         monkeypatch.setenv(name, value)
@@ -74,9 +82,11 @@ def launch(aws_address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     rows = [f"{text},{label}" for text, label in [("hello there", "greet"), ("good bye", "leave")] * 30]
     (tmp_path / "data.csv").write_text("\n".join(["text,intent", *rows]))
     (tmp_path / "machines").mkdir()
+    monkeypatch.setattr(cleanup, "PAUSE_SECONDS", 0.02)
+    schedules.clear()
     with line_to(aws_address) as line, running_machines(tmp_path / "machines", aws_address) as machines:
         monkeypatch.setenv("AWS_ENDPOINT_URL", line.address)
-        yield Launch(tmp_path, line, machines)
+        yield Launch(tmp_path, line, machines, schedules)
 
 
 def _prepare(address: str) -> None:

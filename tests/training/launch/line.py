@@ -1,9 +1,14 @@
-"""A line to AWS's stand-in, on which each request is a stage of the launch, at which something may happen."""
+"""A line to AWS's stand-in, on which each request is a stage of the launch, at which something may happen.
+
+It also answers a repeated RunInstances with the instance of the first one, as EC2 does by its ClientToken and moto not.
+"""
 
 import http.client
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from urllib.parse import parse_qs, urlsplit
@@ -21,26 +26,44 @@ class CutError(Exception):
 
 @dataclass
 class Refusal:
-    """An answer of AWS's own."""
+    """An answer in place of AWS's. kind: its content type."""
 
     status: int
     content: bytes
+    kind: str = "text/xml"
 
 
 @dataclass
 class Line:
-    """before, after: called with the stage, before AWS is asked and before its answer is passed on; may raise CutError.
+    """before, after: called with the stage, before AWS is asked and before its answer is passed on.
 
-    stages: what was asked for, in order. dead: every request is cut.
+    Both may raise CutError, or give another answer. stages: what was asked for, in order. dead: every request is cut.
+    started: EC2's answers to RunInstances, by their ClientToken.
     """
 
     upstream: str
     address: str = ""
     before: Callable[[str], Refusal | None] = lambda stage: None
-    after: Callable[[str], None] = lambda stage: None
+    after: Callable[[str], Refusal | None] = lambda stage: None
     stages: list[str] = field(default_factory=list)
     happened: list[str] = field(default_factory=list)
     dead: bool = False
+    started: dict[str, tuple[int, list[tuple[str, str]], bytes]] = field(default_factory=dict)
+    server: ThreadingHTTPServer | None = None
+
+    def open(self) -> None:
+        """Listen, on the same port as before if there was one."""
+        port = urlsplit(self.address).port or 0
+        self.server = Server(("127.0.0.1", port), type("Bound", (LineHandler,), {"line": self}))
+        self.address = f"http://127.0.0.1:{self.server.server_port}"
+        Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def close(self) -> None:
+        """Close the port: connections end with the request that is under way, and new ones are refused."""
+        if self.server:
+            self.server.shutdown()
+            self.server.server_close()
+            self.server = None
 
     def hook(self, stage: str, act: Callable[[], object], *, answered: bool) -> None:
         """Act at the first request of a stage: before AWS is asked, or when it has answered."""
@@ -51,7 +74,7 @@ class Line:
                 act()
 
         if answered:
-            self.after = at
+            self.after = at  # type: ignore[assignment]
         else:
             self.before = at  # type: ignore[assignment]
 
@@ -60,6 +83,19 @@ class Line:
         content = f"<Response><Errors><Error><Code>{code}</Code><Message>Said by the test.</Message></Error></Errors>"
         refusal = Refusal(status, f"{content}<RequestID>1</RequestID></Response>".encode())
         self.before = lambda found: refusal if found.partition("?")[0] == stage and only in found else None
+
+    def refuse_json(self, stage: str, code: str, message: str, status: int = 400) -> None:
+        """Refuse requests of a stage, as EventBridge Scheduler does."""
+        content = json.dumps({"__type": code, "Message": message}).encode()
+        refusal = Refusal(status, content, "application/json")
+        self.before = lambda found: refusal if found == stage else None
+
+
+class Server(ThreadingHTTPServer):
+    """Leave requests that are under way to themselves when it ends."""
+
+    daemon_threads = True
+    allow_reuse_address = True
 
 
 class LineHandler(BaseHTTPRequestHandler):
@@ -76,11 +112,17 @@ class LineHandler(BaseHTTPRequestHandler):
             if self.line.dead:
                 raise CutError
             refusal = self.line.before(stage)
-            status, headers, content = (refusal.status, [], refusal.content) if refusal else self._ask(body)
-            self.line.after(stage)
+            answer = None if refusal else self._answer(stage, body)
+            refusal = self.line.after(stage) or refusal
+            if self.line.dead:
+                raise CutError
         except CutError:
             self.close_connection = True
             return
+        if refusal:
+            answer = (refusal.status, [("content-type", refusal.kind)], refusal.content)
+        assert answer is not None
+        status, headers, content = answer
         self.send_response(status)
         for name, value in headers:
             if name.lower() not in HOP_BY_HOP:
@@ -90,8 +132,20 @@ class LineHandler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(content)
+        self.close_connection = self.line.server is None
 
     do_GET = do_POST = do_PUT = do_HEAD = do_DELETE = do_any  # noqa: N815
+
+    def _answer(self, stage: str, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+        if not stage.startswith("RunInstances?"):
+            return self._ask(body)
+        token = parse_qs(body.decode())["ClientToken"][0]
+        if token not in self.line.started:
+            answer = self._ask(body)
+            if answer[0] != HTTPStatus.OK:
+                return answer
+            self.line.started[token] = answer
+        return self.line.started[token]
 
     def _ask(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
         body = body.replace(AMI_PARAMETER.encode(), STORED_AMI.encode())
@@ -106,9 +160,11 @@ class LineHandler(BaseHTTPRequestHandler):
         return answer.status, answer.getheaders(), content
 
     def _stage(self, body: bytes) -> str:
-        """Name a request: EC2's action, Systems Manager's operation, or S3's method and the job's object."""
+        """Name a request: the action of EC2, STS, Systems Manager or Scheduler, or S3's method and the job's object."""
         if target := self.headers.get("x-amz-target"):
             return target.partition(".")[2]
+        if self.path.startswith("/schedules/"):
+            return {"POST": "CreateSchedule", "PUT": "UpdateSchedule", "DELETE": "DeleteSchedule"}[self.command]
         if self.command == "POST" and b"Action=" in body:
             asked = parse_qs(body.decode())
             market = asked.get("InstanceMarketOptions.MarketType", ["on-demand"])[0]
@@ -131,12 +187,8 @@ class LineHandler(BaseHTTPRequestHandler):
 def line_to(upstream: str) -> Iterator[Line]:
     """Give a line to a server, on a free port of this machine."""
     line = Line(upstream)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (LineHandler,), {"line": line}))
-    server.daemon_threads = True
-    line.address = f"http://127.0.0.1:{server.server_port}"
-    Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    line.open()
     try:
         yield line
     finally:
-        server.shutdown()
-        server.server_close()
+        line.close()

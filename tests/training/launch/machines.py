@@ -1,7 +1,9 @@
 """Machines for moto's instances: what their user data does is really run here.
 
 Only what cannot be here is stood in for: `docker` starts the worker itself in place of its container, `python3 -m
-training fit` is a short script unless it shall be real, and `shutdown` ends the instance, as EC2 would.
+training fit` is a short script unless it shall be real, `systemctl` starts the unit that it is told to enable, and
+`shutdown -h now` and `systemctl poweroff` end the instance, as EC2 would. What the user data writes to /etc and /usr
+goes to the machine's own folder.
 """
 
 import base64
@@ -25,17 +27,28 @@ from tests.processes import ROOT, aws_environ
 
 LOOK_SECONDS = 0.1
 PROGRAMS = Path(__file__).with_name("programs")
+PATHS = {
+    "/etc/systemd/system": "units",
+    "/usr/local/sbin": "sbin",
+    "/proc/sys/kernel/random/boot_id": "boot_id",
+}
+"""What the user data writes or reads outside of its own folder, and where that is on a machine here."""
 
 
 @dataclass
 class Machines:
-    """The machines' owner: `folder` holds one folder for each, and what the programs in them are told (`told.json`)."""
+    """The machines' owner: `folder` holds one folder for each, and what the programs in them are told (`told.json`).
+
+    real: train for real. notice: EC2 announces that it takes spot instances back. boots: machines run their user data.
+    """
 
     folder: Path
     upstream: str
     real: bool = False
     notice: bool = False
+    boots: bool = True
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+    killed: set[str] = field(default_factory=set)
     over: Event = field(default_factory=Event)
 
     def __post_init__(self) -> None:
@@ -84,29 +97,60 @@ class Machines:
         """Boot what is started, and switch off what is ended, until all is over."""
         while not self.over.wait(LOOK_SECONDS):
             alive = set(self.alive())
-            for each in alive - set(self.processes):
+            for each in alive - set(self.processes) if self.boots else ():
                 self.processes[each] = self._boot(each, metadata)
             for each, process in self.processes.items():
-                if process.poll() is not None and each in alive:
+                if each in alive and (self.folder / each / "off").exists():
                     self._end(each)
-                if process.poll() is None and each not in alive:
+                if each not in alive and each not in self.killed:
+                    self.killed.add(each)
                     _kill(process)
 
     def _end(self, instance: str) -> None:
-        """Shut down an instance whose user data is done, provided that it asked for it, and that this terminates it."""
+        """Shut down an instance that powered off, provided that this terminates it."""
         attribute = self.ec2.describe_instance_attribute(
             InstanceId=instance, Attribute="instanceInitiatedShutdownBehavior"
         )["InstanceInitiatedShutdownBehavior"]
-        if attribute["Value"] == "terminate" and any(call == "-h now" for call in self.heard("shutdown")):
+        if attribute["Value"] == "terminate":
             self.ec2.terminate_instances(InstanceIds=[instance])
+
+    def reboot(self, instance: str) -> None:
+        """Kill all that runs on a machine, and start what is enabled there. User data runs only once."""
+        _kill(self.processes[instance])
+        folder = self.folder / instance
+        (folder / "boot_id").write_text("another-boot\n")
+        self.processes[instance] = subprocess.Popen(
+            [str(PROGRAMS / "systemctl"), "boot"], env=self._environ(folder, ""), cwd=folder, start_new_session=True
+        )
+
+    def advance(self, seconds: float) -> None:
+        """Let the machines' clocks be ahead."""
+        (self.folder / "ahead").write_text(f"{seconds:.0f}")
 
     def _boot(self, instance: str, metadata: str) -> "subprocess.Popen[bytes]":
         found = self.ec2.describe_instance_attribute(InstanceId=instance, Attribute="userData")
         folder = self.folder / instance
-        (folder / "called").mkdir(parents=True)
+        for name in ("called", "units", "sbin"):
+            (folder / name).mkdir(parents=True)
         script = folder / "user-data"
-        script.write_bytes(base64.b64decode(found["UserData"]["Value"]))
+        (folder / "boot_id").write_text("first-boot\n")
+        text = base64.b64decode(found["UserData"]["Value"])
+        for real, here in PATHS.items():
+            assert real.encode() in text
+            text = text.replace(real.encode(), str(folder / here).encode())
+        script.write_bytes(text)
         script.chmod(0o700)
+        with (folder / "console").open("wb") as console:
+            return subprocess.Popen(
+                [str(script)],
+                env=self._environ(folder, metadata),
+                cwd=folder,
+                stdout=console,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def _environ(self, folder: Path, metadata: str) -> dict[str, str]:
         environ = {
             **aws_environ(self.upstream),
             "PATH": f"{PROGRAMS}:/usr/bin:/bin",
@@ -118,10 +162,7 @@ class Machines:
             "HOME": os.environ.get("HOME", "/"),
         }
         del environ["AWS_DEFAULT_REGION"]  # the user data must give it to the container
-        with (folder / "console").open("wb") as console:
-            return subprocess.Popen(
-                [str(script)], env=environ, cwd=folder, stdout=console, stderr=subprocess.STDOUT, start_new_session=True
-            )
+        return environ
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:
@@ -144,8 +185,8 @@ def running_machines(folder: Path, upstream: str) -> Iterator[Machines]:
         finally:
             machines.over.set()
             thread.join()
-            for process in machines.processes.values():
-                _kill(process)
+            for instance in machines.processes.keys() - machines.killed:
+                _kill(machines.processes[instance])
 
 
 @contextmanager

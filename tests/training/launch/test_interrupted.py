@@ -21,6 +21,7 @@ pytestmark = pytest.mark.integration
 
 CHECKS = [
     "HEAD bucket",
+    "GetCallerIdentity",
     "DescribeInstanceTypes",
     "GetParameter",
     "DescribeImages",
@@ -31,8 +32,8 @@ CHECKS = [
     "RunInstances, dry",
 ]
 UPLOADS = ["PUT inputs/config.yaml", "PUT inputs/dataset.csv", "PUT job.json", "PUT status.json", "GET log.txt"]
-WATCHING = ["RunInstances", "PUT heartbeat", "GET status.json", "DescribeInstances"]
-ENDING = ["TerminateInstances", "DescribeSpotInstanceRequests"]
+WATCHING = ["CreateSchedule", "RunInstances", "UpdateSchedule", "PUT heartbeat", "GET status.json", "DescribeInstances"]
+ENDING = ["TerminateInstances", "DescribeSpotInstanceRequests", "DeleteSchedule"]
 FETCHING = [
     "GET outputs.json",
     *(
@@ -76,8 +77,8 @@ def during(launch: Launch, s3: Any, state: str, act: Callable[[], None]) -> list
     return happened
 
 
-def wait_until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + END_SECONDS
+def wait_until(is_so: Callable[[], bool], seconds: float = END_SECONDS) -> None:
+    deadline = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < deadline
         time.sleep(0.1)
@@ -103,6 +104,7 @@ def test_ctrl_c_at_every_stage(stage: str, answered: bool, launch: Launch, capsy
     assert launch.run() == 130
     assert launch.line.happened
     assert launch.machines.alive() == []
+    assert launch.schedules.all() == []
     out, err = capsys.readouterr()
     assert ("launch resume s3://" in err) == (stage in (*UPLOADS[3:], *WATCHING, *ENDING))
     if stage in FETCHES:
@@ -160,25 +162,6 @@ def test_a_killed_launcher_leaves_an_instance_that_ends_itself(launch: Launch, s
     assert [key for key in keys if "/workspace/checkpoint-" in key]
 
 
-@pytest.mark.parametrize("times", [1, 1000], ids=["once", "always"])
-def test_a_start_whose_answer_is_lost(times: int, launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
-    """EC2 has started something, and the launcher was not told: it is found by its tag."""
-    cut: list[str] = []
-
-    def at(stage: str) -> None:
-        if stage.startswith("RunInstances?") and len(cut) < times:
-            cut.append(stage)
-            raise CutError
-
-    launch.line.after = at
-    assert launch.run() == (0 if times == 1 else 1)
-    assert cut
-    assert launch.machines.instances()
-    assert launch.machines.alive() == []
-    if times > 1:
-        assert "AWS cannot be reached" in capsys.readouterr().err
-
-
 def test_a_line_that_stays_dead(launch: Launch, monkeypatch: pytest.MonkeyPatch, s3: Any, capsys: Any) -> None:
     """The launcher cannot end the instance, and says how to; the instance ends itself."""
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
@@ -203,7 +186,7 @@ def test_a_line_that_breaks_for_a_moment(launch: Launch, monkeypatch: pytest.Mon
 
     launch.line.before = at  # type: ignore[assignment]
     assert launch.run() == 0
-    assert "Trying again; the training goes on" in capsys.readouterr().err
+    assert "Trying again; the training continues" in capsys.readouterr().err
     assert launch.machines.alive() == []
 
 
@@ -260,7 +243,7 @@ def test_nobody_reads_what_is_said(launch: Launch) -> None:
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
-        ("pull_fails", "ended without a last word"),
+        ("pull_fails", "ended without a last status"),
         ("fit_fails", "The training failed"),
         ("export_fails", "could not be exported"),
     ],

@@ -25,7 +25,7 @@ def test_a_training_that_is_taken_back_goes_on_and_becomes_a_bundle(
     (launch.folder / "config.yaml").write_text(config)
     assert launch.run() == 0
     err = capsys.readouterr().err
-    assert "EC2 takes the spot instance back" in err
+    assert "EC2 is taking the spot instance back" in err
     assert "Resuming from epoch" in err
     assert "  epoch 8/8" in err
     assert len(launch.machines.instances()) == 2

@@ -21,21 +21,21 @@ def refused(launch: Launch, capsys: pytest.CaptureFixture[str], *more: str) -> s
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        (["--instance-type", "m5.xlarge"], "m5.xlarge has no NVIDIA GPU: take g4dn.xlarge"),
+        (["--instance-type", "m5.xlarge"], "m5.xlarge has no NVIDIA GPU: use g4dn.xlarge"),
         (["--instance-type", "g99.huge"], "Check --instance-type"),
-        (["--instance-type", "g5.48xlarge", "--on-demand"], "is not known, and a cap in money needs it"),
+        (["--instance-type", "g5.48xlarge", "--on-demand"], "is not known, and --max-dollars needs it"),
         (["--max-hours", "0.2"], "at least 15 are needed"),
         (["--max-dollars", "0.05", "--on-demand"], "3 minutes are left of --max-hours 2 and --max-dollars 0.05"),
         (["--ami", "ami-0123456789abcdef0"], "Check --ami: an image belongs to one region"),
         (["--subnet", "subnet-0123456789abcdef0"], "Check --subnet"),
         (["--bucket", "nobodys-bucket"], "Check the bucket's name, or make it"),
-        (["--region", "eu-central-1"], "lies in eu-west-1, and the instance would run in eu-central-1"),
-        (["--image", "two words"], "is no reference of an image"),
+        (["--region", "eu-central-1"], "is in eu-west-1, and the instance would run in eu-central-1"),
+        (["--image", "two words"], "is not the reference of an image"),
         (["--config", "no-such"], "Give a YAML file, or one of intent-bert"),
         (["--config", "slots-lstm"], "the configuration also reads ['slots']"),
-        (["--", "--epoch", "many"], "`ludwig-serverless fit` would not take what stands after --"),
-        (["--", "--overwrite"], "none of --config, --dataset, --output"),
-        (["--", "--output", "elsewhere"], "none of --config, --dataset, --output"),
+        (["--", "--epoch", "many"], "`ludwig-serverless fit` does not accept the arguments after --"),
+        (["--", "--force"], "not allowed after --: --config, --dataset, --output"),
+        (["--", "--output", "elsewhere"], "not allowed after --: --config, --dataset, --output"),
     ],
 )
 def test_refused_before_anything_is_made(
@@ -46,7 +46,7 @@ def test_refused_before_anything_is_made(
 
 def test_an_output_that_exists(launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
     launch.bundle.mkdir(parents=True)
-    assert "intent exists: give another place" in refused(launch, capsys)
+    assert "intent exists: give another folder" in refused(launch, capsys)
 
 
 def test_nothing_is_set_up(launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -97,7 +97,7 @@ def test_a_group_that_lets_something_in(launch: Launch, capsys: pytest.CaptureFi
     group = found["SecurityGroups"][0]["GroupId"]
     ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[rule])
     try:
-        assert "lets something in, and a training needs nothing" in refused(launch, capsys)
+        assert "lets traffic in, and a training needs none" in refused(launch, capsys)
     finally:
         ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=[rule])
 
@@ -157,18 +157,60 @@ def test_arguments_that_make_no_sense(arguments: list[str], launch: Launch) -> N
 
 def test_an_address_that_is_no_job(launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
     for given, said in (
-        (f"s3://{BUCKET}/some/folder", "is no job: give its address"),
+        (f"s3://{BUCKET}/some/folder", "is not a job: give its address"),
         (f"s3://{BUCKET}/ludwig-serverless/jobs/20260101-000000-abcdef", "holds no job"),
     ):
         assert main(["launch", "attach", given]) == 1
         assert said in capsys.readouterr().err
 
 
-def test_setting_up_twice_is_setting_up_once(launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["launch", "setup", "--bucket", BUCKET]) == 0
-    assert capsys.readouterr().err.count("There is already") == 3
-    iam = boto3.client("iam")
-    rights = iam.get_role_policy(RoleName="ludwig-serverless-launch", PolicyName=f"jobs-in-{BUCKET}")["PolicyDocument"]
-    assert rights["Statement"][0]["Resource"] == f"arn:aws:s3:::{BUCKET}/ludwig-serverless/jobs/*"
-    roles = iam.get_instance_profile(InstanceProfileName="ludwig-serverless-launch")["InstanceProfile"]["Roles"]
-    assert [role["RoleName"] for role in roles] == ["ludwig-serverless-launch"]
+def described(launch: Launch, fields: str, mappings: str = "") -> None:
+    """Let EC2 describe a machine image of the test's own."""
+    content = (
+        "<DescribeImagesResponse><requestId>1</requestId><imagesSet><item><imageId>ami-0123456789abcdef0</imageId>"
+        f"<rootDeviceName>/dev/sda1</rootDeviceName>{fields}<blockDeviceMapping>"
+        "<item><deviceName>/dev/sda1</deviceName><ebs><volumeSize>30</volumeSize></ebs></item>"
+        f"{mappings}</blockDeviceMapping></item></imagesSet></DescribeImagesResponse>"
+    )
+    launch.line.before = lambda stage: Refusal(200, content.encode()) if stage == "DescribeImages" else None
+
+
+def test_disks_that_an_image_brings_along_are_priced_and_listed(
+    launch: Launch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    on_demand = ["--on-demand", "--dry-run"]
+    assert launch.run(*on_demand) == 0
+    before = capsys.readouterr().out
+    disk = "<ebs><volumeSize>500</volumeSize><volumeType>io2</volumeType><iops>64000</iops></ebs>"
+    described(
+        launch,
+        "",
+        f"<item><deviceName>/dev/sdb</deviceName>{disk}</item>"
+        "<item><deviceName>/dev/sdc</deviceName><virtualName>ephemeral0</virtualName></item>",
+    )
+    assert launch.run(*on_demand) == 0
+    out = capsys.readouterr().out
+    assert "disk        500 GB gp3 more, which the image brings along as /dev/sdb; treated the same" in out
+    assert "/dev/sdc" not in out
+
+    def extras(text: str) -> float:
+        return float(text.partition(" + $")[2].partition(" ")[0])
+
+    sizes = {
+        text: int(text.partition("disk        ")[2].partition(" GB")[0]) + (500 if text is out else 0)
+        for text in (before, out)
+    }
+    assert extras(out) - extras(before) == pytest.approx((sizes[out] - sizes[before]) * 0.16 / 730, abs=0.0002)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        "<platform>windows</platform>",
+        "<productCodes><item><productCode>abc</productCode><type>marketplace</type></item></productCodes>",
+    ],
+    ids=["windows", "marketplace"],
+)
+def test_an_image_that_costs_extra(fields: str, launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
+    described(launch, fields)
+    assert "costs extra" in refused(launch, capsys)
