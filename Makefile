@@ -18,7 +18,7 @@ full = $(call environment,full --torch $(TORCH))
 checked = $(if $(1),$(1),$(error The environment could not be set up: see the message above))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve token test fuzz atheris lint format bundles image invoke api bench support requirements clean
+.PHONY: help demo serve token test fuzz atheris lint format bundles image invoke api bench support docs reference requirements clean
 
 help: ## Show these commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -75,6 +75,12 @@ bench: ## Measure, and write docs/performance.md: about 20 minutes, or one part 
 
 support: ## Write docs/support.md anew: what can be exported, with the differences seen
 	@$(call checked,$(full)) -m tests.zoo.support
+
+docs: ## Build the documentation site into build/site (--strict: a broken link is an error)
+	@$(dir $(call checked,$(call environment,docs)))mkdocs build --strict
+
+reference: ## Write the pages that are made from the code: the commands' help, and ARCHITECTURE.md's tables of files
+	@$(call checked,$(full)) -m scripts.reference
 
 requirements: ## Compile requirements/ from pyproject.toml
 	@python3 scripts/requirements.py

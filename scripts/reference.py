@@ -1,0 +1,96 @@
+"""Write what the documentation takes from the code: the help of every command, and a line for every file.
+
+`make reference` writes docs/reference/commands.md and the tables in ARCHITECTURE.md. A test compares both with the
+code.
+"""
+
+import argparse
+import ast
+import os
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+COMMANDS_PAGE = ROOT / "docs" / "reference" / "commands.md"
+ARCHITECTURE = ROOT / "ARCHITECTURE.md"
+FOLDERS = (
+    "handler",
+    "export",
+    "training",
+    "training/imports",
+    "training/evaluation",
+    "training/publishing",
+    "training/launch",
+    "ludwig_serverless",
+    "ludwig_serverless/cost",
+    "deploy",
+    "scripts",
+    "benchmarks",
+)
+TABLE = re.compile(r"(<!-- files of (\S+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+COLUMNS = "100"
+HEAD = """# Commands
+
+`make reference` writes this page from the commands' own help. In a checkout of the repository,
+`python -m ludwig_serverless` runs the same commands without an installation.
+
+"""
+
+
+def main() -> int:
+    """Write both pages. Returns the exit status."""
+    COMMANDS_PAGE.write_text(commands_page(), encoding="utf-8")
+    ARCHITECTURE.write_text(architecture(), encoding="utf-8")
+    print(f"{COMMANDS_PAGE.relative_to(ROOT)}\n{ARCHITECTURE.relative_to(ROOT)}")
+    return 0
+
+
+def commands_page() -> str:
+    """Return the page of commands: one section per command and subcommand."""
+    os.environ["COLUMNS"] = COLUMNS  # argparse wraps to the terminal's width
+    from handler.command_line import build_parser
+    from ludwig_serverless.cli import ABOUT, find_commands
+
+    program = "ludwig-serverless"
+    parser = build_parser(program, ABOUT, find_commands())
+    return HEAD + "\n".join([_section(f"## {program}", parser), *_subcommands(parser, program)])
+
+
+def architecture() -> str:
+    """Return ARCHITECTURE.md with its tables of files made again: each line is the first of the file's docstring."""
+    return TABLE.sub(
+        lambda found: found[1] + files_table(found[2]) + found[4], ARCHITECTURE.read_text(encoding="utf-8")
+    )
+
+
+def files_table(folder: str) -> str:
+    """Return a table of the Python files in one folder of the repository.
+
+    Args:
+        folder: Such as `training/imports`; folders below it have tables of their own.
+    """
+    lines = ["| file | purpose |", "|---|---|"]
+    for path in sorted((ROOT / folder).glob("*.py")):
+        if path.name != "__init__.py":
+            docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+            lines.append(f"| `{path.name}` | {docstring.partition('\n\n')[0].replace('\n', ' ').replace('|', '/')} |")
+    return "\n".join(lines) + "\n"
+
+
+def _subcommands(parser: argparse.ArgumentParser, program: str) -> list[str]:
+    """Return the sections of a parser's subcommands, in the order in which they were added."""
+    sections = []
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, command in action.choices.items():
+                sections.append(_section(f"### {program} {name}", command))
+                sections += _subcommands(command, f"{program} {name}")
+    return sections
+
+
+def _section(title: str, parser: argparse.ArgumentParser) -> str:
+    return f"{title}\n\n```text\n{parser.format_help().strip()}\n```\n"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

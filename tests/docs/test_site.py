@@ -1,0 +1,64 @@
+"""The documentation: it builds without a warning, and what it lists is what the code has."""
+
+import dataclasses
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from handler.settings import Settings
+from scripts import reference
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def git_files(*patterns: str) -> list[str]:
+    listed = subprocess.run(["git", "ls-files", *patterns], cwd=ROOT, check=True, capture_output=True, text=True)
+    return listed.stdout.split()
+
+
+@pytest.mark.integration
+def test_the_site_builds_strictly(tmp_path: Path) -> None:
+    """A broken link, a page that the navigation lacks or a docstring that cannot be read is an error."""
+    made = subprocess.run(
+        [sys.executable, "scripts/environment.py", "docs"], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    mkdocs = Path(made.stdout.strip()).with_name("mkdocs")
+    built = subprocess.run(
+        [mkdocs, "build", "--strict", "--site-dir", tmp_path / "site"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert built.returncode == 0, built.stderr
+    pages = list((tmp_path / "site").rglob("*.html"))
+    assert len(pages) > 10
+    for page in pages:  # the site must work offline and must not tell other hosts who reads it
+        loaded = re.findall(r'<(?:script|link|img)[^>]+(?:src|href)="(https?://[^"]+)"', page.read_text("utf-8"))
+        assert not [url for url in loaded if "stylesheet" in url or url.endswith((".js", ".css"))], page
+
+
+def test_pages_made_from_the_code_are_up_to_date() -> None:
+    """`make reference` writes them; commit the result."""
+    assert reference.COMMANDS_PAGE.read_text(encoding="utf-8") == reference.commands_page()
+    assert reference.ARCHITECTURE.read_text(encoding="utf-8") == reference.architecture()
+
+
+def test_every_setting_is_documented() -> None:
+    page = (ROOT / "docs" / "reference" / "settings.md").read_text(encoding="utf-8")
+    expected = {f"NLU_{field.name.upper()}" for field in dataclasses.fields(Settings) if field.name != "version"}
+    assert set(re.findall(r"^\| `(NLU_\w+)`", page, re.MULTILINE)) == expected
+
+
+def test_architecture_has_a_table_for_every_folder() -> None:
+    """Each table has a line for each file, since it is made from the folder."""
+    page = reference.ARCHITECTURE.read_text(encoding="utf-8")
+    assert sorted(found[1] for found in reference.TABLE.findall(page)) == sorted(reference.FOLDERS)
+    sources = ("handler", "export", "training", "ludwig_serverless", "deploy", "scripts", "benchmarks")
+    folders = {str(Path(name).parent) for name in git_files(*(f"{source}/*.py" for source in sources))}
+    assert folders == set(reference.FOLDERS)
+
+
+def test_every_file_says_what_it_is_for() -> None:
+    for folder in reference.FOLDERS:
+        for line in reference.files_table(folder).splitlines()[2:]:
+            assert re.fullmatch(r"\| `\w+\.py` \| \S.{10,240} \|", line), f"{folder}: {line}"
