@@ -14,7 +14,7 @@ from export.console import say
 from training import fit_command
 from training.config import read_config, with_pretrained
 from training.dataset import TRAIN, out_of_scope, prepare, read_dataset
-from training.errors import LaunchError
+from training.errors import LaunchError, UnreachedError
 from training.fit import check_output
 from training.launch.aws import Aws
 from training.launch.discovery import NAME as PROFILE
@@ -173,7 +173,13 @@ def _show(plan: Plan) -> None:
 
 
 def _fetch(folder: Folder, output: Path, bundle: Path) -> None:
-    fetched = fetch(folder, output, bundle)
+    try:
+        fetched = fetch(folder, output, bundle)
+    except UnreachedError as error:
+        raise LaunchError(
+            f"{error} The instance has ended, and all outputs are in S3: fetch them later with "
+            f"`ludwig-serverless launch attach {folder.place}`."
+        ) from None
     say(f"Fetched {' and '.join(map(str, fetched))}. The report: {output / 'evaluation' / 'report.html'}")
     if bundle in fetched:
         say(f"Next: ludwig-serverless ask {bundle} 'some text'")

@@ -23,7 +23,7 @@ import msgspec
 from export.console import say
 from export.model import TRAINING_RECORD
 from handler.bundle import BundleFile, describe_file
-from training.errors import LaunchError
+from training.errors import LaunchError, UnreachedError
 from training.launch import job as names
 from training.launch.aws import Aws
 from training.launch.checkpoints import send_checkpoints
@@ -35,7 +35,6 @@ METADATA_SECONDS = 2
 PATIENCE_SECONDS = 45
 """Given to a training that is told to stop; a spot instance has two minutes after its notice."""
 CHECKPOINT_POLLS = 6
-LAST_WORD_ATTEMPTS = 5
 
 
 class LeavingError(Exception):
@@ -68,27 +67,45 @@ class Worker:
         self._send_checkpoints()
         self._send_log()
         say(f"{state}: {message}")
-        _insist(lambda: self._folder.put_status(state, message, code))
+        with _said():
+            self._retried(lambda: self._folder.put_status(state, message, code))
 
     def _work(self) -> tuple[str, str, int | None]:
-        self._folder.download_all(names.INPUTS, self._here / names.INPUTS)
-        self._folder.download_all(names.WORKSPACE, self._workspace)
-        self._log.write_bytes(self._folder.get(names.LOG) or b"")
-        self._folder.put_status(names.TRAINING)
+        self._retried(lambda: self._folder.download_all(names.INPUTS, self._here / names.INPUTS))
+        self._retried(lambda: self._folder.download_all(names.WORKSPACE, self._workspace))
+        self._log.write_bytes(self._retried(lambda: self._folder.get(names.LOG)) or b"")
+        self._retried(lambda: self._folder.put_status(names.TRAINING))
         dataset = str(self._here / names.INPUTS / self._job.dataset)
         config = str(self._here / names.INPUTS / names.CONFIG)
         asked = ["--config", config, "--dataset", dataset, "--output", str(self._run), *self._job.fit_arguments]
-        if not self._is_trained():
+        if not self._retried(self._is_trained):
             if code := self._attend(["training", "fit", *asked]):
                 return names.FAILED, "The training failed: the end of the log says why.", code
-            self._send(names.RUN, self._run)
-        self._folder.put_status(names.EXPORTING)
+            self._retried(lambda: self._send(names.RUN, self._run))
+        self._retried(lambda: self._folder.put_status(names.EXPORTING))
         bundle = self._here / "bundles" / self._job.name
         code = self._attend(["export", str(self._run), str(bundle), "--dataset", dataset, "--force"])
         if code:
             return names.FAILED, "The model is trained, and could not be exported: the end of the log says why.", code
-        self._send(names.BUNDLE, bundle)
+        self._retried(lambda: self._send(names.BUNDLE, bundle))
         return names.FINISHED, "", 0
+
+    def _retried[T](self, work: Callable[[], T]) -> T:
+        """Do something, again and again while S3 cannot be reached: what was trained was paid for.
+
+        Raises:
+            LaunchError: S3 refuses.
+            UnreachedError: S3 cannot be reached for the job's `lost_minutes`.
+        """
+        began = time.monotonic()
+        while True:
+            try:
+                return work()
+            except UnreachedError as error:
+                if time.monotonic() - began > self._job.lost_minutes * 60:
+                    raise
+                say(f"{error} Trying again ...")
+                time.sleep(self._job.poll_seconds)
 
     def _is_trained(self) -> bool:
         """Tell whether an instance before this one has finished the training, and fetch it."""
@@ -209,18 +226,6 @@ def _said() -> Iterator[None]:
         yield
     except LaunchError as error:
         say(str(error))
-
-
-def _insist(send: Callable[[], object]) -> None:
-    """Send the last status, with some retries."""
-    for attempt in range(LAST_WORD_ATTEMPTS):
-        try:
-            send()
-        except LaunchError as error:
-            say(str(error))
-            time.sleep(attempt)
-        else:
-            return
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

@@ -40,6 +40,7 @@ class Machines:
     """The machines' owner: `folder` holds one folder for each, and what the programs in them are told (`told.json`).
 
     real: train for real. notice: EC2 announces that it takes spot instances back. boots: machines run their user data.
+    worker_address: where the worker finds AWS, if not at the stand-in itself.
     """
 
     folder: Path
@@ -47,6 +48,7 @@ class Machines:
     real: bool = False
     notice: bool = False
     boots: bool = True
+    worker_address: str = ""
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
     killed: set[str] = field(default_factory=set)
     over: Event = field(default_factory=Event)
@@ -152,7 +154,7 @@ class Machines:
 
     def _environ(self, folder: Path, metadata: str) -> dict[str, str]:
         environ = {
-            **aws_environ(self.upstream),
+            **aws_environ(self.worker_address or self.upstream),
             "PATH": f"{PROGRAMS}:/usr/bin:/bin",
             "AWS_EC2_METADATA_SERVICE_ENDPOINT": metadata,
             "MACHINE": str(folder),

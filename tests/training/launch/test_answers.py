@@ -7,7 +7,7 @@ from threading import Timer
 import pytest
 
 from tests.training.launch.conftest import Launch
-from tests.training.launch.line import CutError, Refusal
+from tests.training.launch.line import CutError, Refusal, line_to
 from tests.training.launch.test_interrupted import CHECKS, ENDING, UPLOADS, WATCHING, interrupt
 
 pytestmark = pytest.mark.integration
@@ -230,4 +230,37 @@ def test_a_port_that_is_closed_for_a_moment(
     assert "Trying again; the training continues" in err
     assert "epoch 8/8" in err
     assert len(launch.machines.instances()) == 1
+    assert launch.machines.alive() == []
+
+
+@pytest.mark.parametrize(
+    "stage",
+    ["GET inputs/config.yaml", "PUT outputs/run/model/model_weights.safetensors", "PUT outputs/bundle/manifest.json"],
+)
+def test_an_outage_at_the_instance_loses_nothing(stage: str, launch: Launch) -> None:
+    """What was trained was paid for: the worker sends it when S3 can be reached again."""
+    with line_to(launch.line.upstream) as line:
+        launch.machines.worker_address = line.address
+
+        def cut() -> None:
+            line.dead = True
+            Timer(6.0, setattr, (line, "dead", False)).start()  # longer than botocore tries by itself
+
+        line.hook(stage, cut, answered=False)
+        assert launch.run("--lost-minutes", "1") == 0
+        assert line.happened == [stage]
+    assert (launch.output / "model" / "model_weights.safetensors").read_bytes() == b"weights" * 1000
+    assert (launch.bundle / "manifest.json").is_file()
+    assert len(launch.machines.instances()) == 1
+    assert launch.machines.alive() == []
+
+
+def test_an_outage_while_outputs_are_fetched(
+    launch: Launch, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    launch.line.hook("GET outputs/run/training.json", lambda: setattr(launch.line, "dead", True), answered=False)
+    assert launch.run() == 1
+    out, err = capsys.readouterr()
+    assert f"fetch them later with `ludwig-serverless launch attach {out.strip()}`" in err
     assert launch.machines.alive() == []
