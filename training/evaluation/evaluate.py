@@ -1,12 +1,13 @@
 """An evaluation: a folder with the answers, the metrics, the pictures and the report."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from export.console import say
+from training.baseline import compare
 from training.config import Config, columns, text_column
 from training.errors import EvaluationError
 from training.evaluation.answers import Predict, Records, answer_rows
@@ -26,7 +27,8 @@ class Source:
     """Where an evaluation comes from.
 
     rows: in words. model: its name. temperatures: of categories that are calibrated. known: the labels of each
-    category. ludwig, learning: what the metrics hold under these names. taggers: of slots.
+    category. ludwig, learning: what the metrics hold under these names. taggers: of slots. baselines: by output, the
+    baseline's answer to each row.
     """
 
     rows: str
@@ -36,6 +38,7 @@ class Source:
     ludwig: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     learning: Metrics | None = None
     taggers: Taggers = field(default_factory=dict)
+    baselines: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def evaluate(
@@ -124,6 +127,8 @@ def _measured(feature: Mapping[str, Any], records: Records, source: Source) -> M
         source.temperatures.get(name),
         [record[f"{name}_uncalibrated"] for record in records] if name in source.temperatures else None,
     )
+    if name in source.baselines:
+        metrics["baseline"] = compare(expected, predicted, source.baselines[name])
     if metrics["unanswerable"]:
         say(f"{metrics['unanswerable']} of {len(records)} rows have a label in {name!r} that the model never learnt.")
     return metrics

@@ -22,6 +22,7 @@ A category:
                 bins: from, to, rows, confidence (mean), accuracy
     coverage    threshold, coverage (part of the rows that are at least so sure), accuracy (of those; null where none
                 is), and, with thresholds and rows out of scope, refused (part of these that are less sure)
+    baseline    what training.baseline.compare returns; only where a baseline was fitted beside the model
 
 Slots:
     type, rows, precision, recall, f1 (of whole slots, by seqeval), word_accuracy, right_rows (rows without any mistake)
@@ -112,10 +113,12 @@ def calibration_error(right: np.ndarray, confidence: np.ndarray) -> float:
 def summary(metrics: Metrics) -> dict[str, float]:
     """Return the few numbers of an output that tell most."""
     if metrics["type"] == "category":
+        baseline = {"baseline_accuracy": metrics["baseline"]["accuracy"]} if "baseline" in metrics else {}
         return {
             "accuracy": metrics["accuracy"],
             "macro_f1": metrics["macro_f1"],
             "calibration_error": metrics["calibration"]["error"],
+            **baseline,
         }
     names = ("precision", "recall", "f1", "argmax_f1", "word_accuracy")
     return {f"slot_{name}": metrics[name] for name in names if name in metrics}

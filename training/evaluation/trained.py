@@ -13,8 +13,9 @@ from export.features import is_tagger, tagged_text
 from export.outputs import SPECIAL_LABELS
 from export.rows import with_affix_columns
 from handler.decoding import SlotDecoder, is_bio
+from training.baseline import baseline_answers, labels_of, warning
 from training.config import SPLIT, Config
-from training.dataset import TEST, VALIDATION
+from training.dataset import TEST, TRAIN, VALIDATION
 from training.evaluation.answers import Predict, answer_rows
 from training.evaluation.evaluate import FOLDER, Source, evaluate
 from training.evaluation.metrics import Metrics, summary
@@ -80,9 +81,13 @@ def evaluate_training(training: Training, run: Path, name: str, thresholds: Mapp
         },
         learning=_learning(training.config, run),
         taggers=taggers_of(training.config, training.model.training_set_metadata, training.decoders),
+        baselines={
+            name: baseline_answers(training.config, name, training.part(TRAIN), rows)
+            for name in labels_of(training.config)
+        },
     )
     outside = training.outside_part(TEST)
-    return evaluate(
+    metrics = evaluate(
         with_logits(training.model, training.decoders, predictions_of(training.model)),
         training.config,
         rows,
@@ -91,6 +96,15 @@ def evaluate_training(training: Training, run: Path, name: str, thresholds: Mapp
         thresholds=thresholds,
         outside=outside,
     )
+    tell_warnings(metrics)
+    return metrics
+
+
+def tell_warnings(metrics: Metrics) -> None:
+    """Say loudly which outputs have learned too little, by the baselines fitted beside them."""
+    for name, found in metrics["outputs"].items():
+        if "baseline" in found and (told := warning(name, found["baseline"])):
+            say(told)
 
 
 def summaries(metrics: Metrics) -> dict[str, dict[str, float]]:

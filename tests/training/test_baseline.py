@@ -1,0 +1,85 @@
+"""The baseline that is fitted beside every model of labels, and what a run says when a model is below it."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.training.tiny import tiny, tiny_config
+from training.baseline import NAME, answers_of_svm, baseline_answers, compare, labels_of, warning
+from training.fit import fit
+
+CONFIG = {
+    "input_features": [{"name": "text", "type": "text"}],
+    "output_features": [{"name": "intent", "type": "category"}, {"name": "slots", "type": "sequence"}],
+}
+ROWS = pd.DataFrame(
+    {
+        "text": ["book a flight", "book me a plane", "turn on the light", "switch on the lamp", "flights please"],
+        "intent": ["fly", "fly", "light", "light", "fly"],
+        "slots": ["O O O", "O O O O", "O O O O", "O O O O", "O O"],
+    }
+)
+
+
+def test_only_labels_of_a_text_have_a_baseline() -> None:
+    assert labels_of(CONFIG) == ["intent"]
+    assert labels_of({**CONFIG, "input_features": [{"name": "age", "type": "number"}]}) == []
+
+
+def test_the_baseline_learns_words_and_pieces_of_words() -> None:
+    asked = pd.DataFrame({"text": ["a flight to paris", "lamps on"]})
+    assert baseline_answers(CONFIG, "intent", ROWS, asked) == ["fly", "light"]
+
+
+@pytest.mark.parametrize("texts", [["", ""], ["?", "!"], ["a", "b"]])
+def test_texts_without_words_are_answered_too(texts: list[str]) -> None:
+    assert set(answers_of_svm(texts, ["x", "y"], ["what", ""])) <= {"x", "y"}
+
+
+def test_missing_texts_and_a_single_label_are_answered() -> None:
+    rows = pd.DataFrame({"text": ["hello", None], "intent": ["greet", "greet"]})
+    assert baseline_answers(CONFIG, "intent", rows, rows) == ["greet", "greet"]
+
+
+EXPECTED = ["a", "b", "c", "d"] * 10
+
+
+@pytest.mark.parametrize(
+    ("model", "baseline", "verdict", "told"),
+    [
+        (EXPECTED, EXPECTED, "fine", None),
+        (EXPECTED[:38] + ["a"] * 2, EXPECTED, "below", "A SIMPLER METHOD IS BETTER"),
+        ([*EXPECTED[:39], "a"], EXPECTED, "fine", None),  # one row is chance
+        (EXPECTED, ["a"] * 40, "fine", None),
+        (["a"] * 40, EXPECTED, "chance", "HARDLY LEARNED ANYTHING"),
+        (["a"] * 40, ["a"] * 40, "fine", None),  # the rows teach nothing that anything could learn
+    ],
+)
+def test_a_model_is_measured_by_the_baseline(
+    model: list[str], baseline: list[str], verdict: str, told: str | None
+) -> None:
+    found = compare(EXPECTED, model, baseline)
+    assert found["verdict"] == verdict
+    assert found["name"] == NAME
+    assert found["chance"] == 0.25
+    said = warning("intent", found)
+    assert said is None if told is None else said is not None and told in said
+
+
+@pytest.mark.ludwig
+@pytest.mark.filterwarnings("ignore")
+def test_a_run_that_learned_nothing_says_so_loudly(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tiny_config(trainer={"epochs": 1, "batch_size": 64, "learning_rate": 1e-12})
+    rows = tiny()
+    rows.loc[rows["split"] == 2, "intent"] = ["greet", "leave"] * 5
+    fitted = fit(config, rows, tmp_path / "run")
+    report = (tmp_path / "run" / "evaluation" / "report.html").read_text()
+    recorded = json.loads((tmp_path / "run" / "training.json").read_text())["metrics"]["intent"]
+    assert recorded == fitted.metrics["intent"]
+    assert recorded["baseline_accuracy"] == 1.0
+    assert NAME in report
+    assert recorded["accuracy"] == 0.5
+    assert "HARDLY LEARNED ANYTHING" in capsys.readouterr().err
+    assert "hardly learned anything" in report
