@@ -11,7 +11,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from handler.bundle import MANIFEST, SCHEMA_VERSION, Graph, Manifest, Parity, Provenance, Tensor, describe_file
+from handler.bundle import MANIFEST, SCHEMA_VERSION, Graph, Manifest, Provenance, Tensor, describe_file
+from handler.certificate import Parity
 from handler.outputs import CategoryOutput
 from handler.text import TextInput, Vocabulary
 from handler.tokenizers import SpaceTokenizer

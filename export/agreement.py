@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from export.parity import Row
-from handler.bundle import Candidate
+from handler.certificate import Candidate
 from handler.outputs import BinaryOutput, CategoryOutput, OutputFeature, SequenceOutput, SetOutput, merged
 from handler.predictor import Predictor
 

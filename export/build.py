@@ -29,17 +29,16 @@ from export.rows import readable_rows
 from export.thresholds import with_thresholds
 from handler import __version__
 from handler.bundle import (
-    GOLDEN_ROWS,
     MANIFEST,
     SCHEMA_VERSION,
     GraphFormat,
     Manifest,
-    Parity,
     Provenance,
     describe_file,
     is_bundle,
     read_bundle,
 )
+from handler.certificate import GOLDEN_ROWS, Parity
 from handler.inputs import InputFeature
 from handler.outputs import Decoding, OutputFeature
 

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from export.parity import Comparison
-from handler.bundle import Manifest, Parity
+from handler.bundle import Manifest
+from handler.certificate import Parity
 
 SHOWN_DIFFERENCES = 4
 SHOWN_CHARACTERS = 200

@@ -14,7 +14,8 @@ from export.edge_cases import values_to_try
 from export.errors import ModelError, ParityError
 from export.model import SourceModel
 from export.rows import readable_rows
-from handler.bundle import GoldenRow, Manifest, Parity, WorstCase
+from handler.bundle import Manifest
+from handler.certificate import GoldenRow, Parity, WorstCase
 from handler.errors import ServingError
 from handler.inputs import BagInput, CategoryInput, InputFeature, SetInput
 from handler.predictor import Predictor

@@ -17,7 +17,8 @@ from export.console import say
 from export.errors import ExportError, ParityError
 from export.int8 import MAKERS, clean, quiet
 from export.parity import Row
-from handler.bundle import MANIFEST, Candidate, Manifest, Quantization, describe_file
+from handler.bundle import MANIFEST, Manifest, describe_file
+from handler.certificate import Candidate, Quantization
 from handler.predictor import Predictor
 
 Mode = Literal["none", "auto", "dynamic", "per-channel", "static"]

@@ -5,14 +5,16 @@ schema, the manifest's seal, every file's size and SHA-256, and that no path lea
 """
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 import msgspec
 
 from handler import __version__
+from handler.certificate import GoldenRow, Parity, Quantization
 from handler.described import Described
-from handler.errors import BundleError
+from handler.errors import BundleError, TooLargeError
 from handler.inputs import InputFeature
 from handler.outputs import OutputFeature
 
@@ -21,8 +23,8 @@ SCHEMA_VERSION = 3
 
 MANIFEST = "manifest.json"
 UNSEALED = "0" * 64
-GOLDEN_ROWS = 8
-"""Of the rows that a bundle is proven on, how many it keeps unless its maker says otherwise."""
+MAX_MANIFEST_BYTES = 10_000_000
+"""Far more than a manifest with thousands of labels has. A larger file would only fill the memory."""
 
 
 class BundleFile(Described, frozen=True):
@@ -50,87 +52,6 @@ class Graph(Described, frozen=True):
     file: str
     inputs: list[Tensor]
     outputs: list[Tensor]
-
-
-class WorstCase(Described, frozen=True):
-    """A row in which the bundle came closest to failing. It is named, not quoted: rows are people's words.
-
-    max_abs_diff: as in `Parity`, of this row.
-    """
-
-    row: str
-    max_abs_diff: float | None
-    labels_equal: bool
-    ids_equal: bool
-
-
-class Parity(Described, frozen=True, kw_only=True):
-    """The certificate: how the bundle's answers compared with `LudwigModel.predict`, row by row.
-
-    passed: whether the bundle keeps its promise. A bundle that failed stays failed, whatever is done to it later.
-    max_abs_diff: the largest difference of a number, such as a probability. None where numbers cannot be compared
-        (NaN, infinity, other shapes), which only a bundle that failed has.
-    tolerance: the largest difference allowed.
-    promise: "exact" answers; or, of a quantized graph, "agreement" of labels as `Manifest.quantization` says.
-    """
-
-    passed: bool
-    rows: int
-    odd_rows: int
-    ids_equal: int
-    labels_equal: int
-    max_abs_diff: float | None
-    tolerance: float
-    worst: list[WorstCase]
-    promise: Literal["exact", "agreement"] = "exact"
-
-    @property
-    def is_earned(self) -> bool:
-        """Tell whether the counts allow `passed`. A quantized graph owes exact token ids, an exact one everything."""
-        if self.max_abs_diff is None or not self.rows or self.ids_equal != self.rows:
-            return False
-        return self.promise == "agreement" or (self.labels_equal == self.rows and self.max_abs_diff <= self.tolerance)
-
-
-class Candidate(Described, frozen=True, kw_only=True):
-    """A graph that was tried, measured beside the exact one on the user's rows.
-
-    agreement: share of the labels that are the exact graph's; of sequences, a label is a token's. accuracy: share of
-    the labels that are right, where the rows tell. milliseconds: the median for one row. of_exact: this, divided by the
-    exact graph's in the same run. reason: why it was not kept.
-    """
-
-    name: str
-    agreement: float = 0.0
-    accuracy: float | None = None
-    max_abs_diff: float = 0.0
-    milliseconds: float = 0.0
-    of_exact: float = 1.0
-    bytes: int = 0
-    kept: bool = False
-    reason: str = ""
-
-
-class Quantization(Described, frozen=True, kw_only=True):
-    """What was tried to make the graph smaller and faster. agreement, accuracy_loss (in points): what was asked for."""
-
-    rows: int
-    agreement: float
-    accuracy_loss: float
-    candidates: list[Candidate]
-
-
-class GoldenRow(Described, frozen=True):
-    """A row of the certificate that is asked again before a deployment takes traffic.
-
-    row: its name. own: whether it is one of the user's own rows, and so holds people's words.
-    values: by column. labels: what Ludwig answered, by column, without probabilities.
-    """
-
-    row: str
-    own: bool
-    values: dict[str, Any]
-    labels: dict[str, Any]
 
 
 class Provenance(Described, frozen=True, kw_only=True):
@@ -209,15 +130,31 @@ def parse_manifest(content: bytes, where: str) -> Manifest:
 
 
 def read_bundle(folder: Path) -> Manifest:
-    """Read and verify the bundle in a folder. Raises BundleError if anything is missing, altered or out of place."""
+    """Read and verify the bundle in a folder.
+
+    Args:
+        folder: The bundle: its manifest and the files that the manifest lists, nothing else.
+
+    Raises:
+        BundleError: Something is missing, altered, out of place, or not listed.
+    """
     path = folder / MANIFEST
     try:
+        size = path.stat().st_size
+        if size > MAX_MANIFEST_BYTES:
+            raise TooLargeError(str(path), size, MAX_MANIFEST_BYTES)
         manifest = parse_manifest(path.read_bytes(), str(path))
+        unlisted = sorted({found.name for found in folder.iterdir()} - {MANIFEST, *manifest.files})
     except OSError as error:
         raise BundleError(
             f"{folder} is not a bundle: {path.name} cannot be read ({error.strerror}). "
             "Make one with `ludwig-serverless export MODEL_DIR BUNDLE_DIR`."
         ) from None
+    if unlisted:
+        raise BundleError(
+            f"{folder} holds {_listed(unlisted)}, which its manifest does not list. No hash covers such a file: delete "
+            "it, or copy the bundle again."
+        )
     for name, expected in manifest.files.items():
         _check_file(folder, name, expected)
     return manifest
@@ -264,6 +201,10 @@ def _check_consistency(manifest: Manifest, where: str) -> None:
         raise BundleError(f"{where} describes outputs that its graph does not have: {sorted(unknown)}.")
     if manifest.parity.passed and not manifest.parity.is_earned:
         raise BundleError(f"{where} says that its proof passed, but its own counts say no. Export the model again.")
+
+
+def _listed(names: Sequence[str], most: int = 5) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _check_file(folder: Path, name: str, expected: BundleFile) -> None:

@@ -8,6 +8,7 @@
         │   └── UnsupportedContentError
         └── DeploymentError           the deployment's fault: raised at start, before the first message
             ├── BundleError
+            │   └── TooLargeError
             └── SettingsError
 
 Status codes belong to the HTTP layer and are not known here.
@@ -44,6 +45,17 @@ class DeploymentError(ServingError):
 
 class BundleError(DeploymentError):
     """Raise when a bundle is missing, altered, unreadable or of an unknown schema."""
+
+
+class TooLargeError(BundleError):
+    """Raise when a file of a bundle is larger than it may be, before it is read or downloaded."""
+
+    def __init__(self, where: str, found: int | None, allowed: int) -> None:
+        size = "an unknown number of" if found is None else f"{found}"
+        super().__init__(
+            f"{where} has {size} bytes, and at most {allowed} are expected: it is not the file of the bundle. Publish "
+            "the bundle again, whole."
+        )
 
 
 class SettingsError(DeploymentError):

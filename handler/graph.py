@@ -1,6 +1,7 @@
 """Run a bundle's graph: with onnxruntime, or with torch where the bundle asks for it."""
 
 from collections.abc import Mapping
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Protocol
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from handler.bundle import Graph
 from handler.errors import BundleError
+from handler.external_data import has_external_data
 from handler.onnx_library import FATAL, onnxruntime, tell_pending
 
 
@@ -35,11 +37,22 @@ class OnnxGraph:
     """An ONNX graph, loaded and ready. Safe to call from several threads."""
 
     def __init__(self, path: Path, threads: int = 1) -> None:
-        """Load a graph. threads: how many a single call may use. Raises BundleError if onnxruntime refuses it."""
+        """Load a graph.
+
+        Args:
+            path: The file, an ONNX model.
+            threads: How many a single call may use.
+
+        Raises:
+            BundleError: The graph has data in other files, or onnxruntime refuses it.
+        """
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = FATAL
+        # Otherwise a file whose name ends in .ort is read in onnxruntime's own format, which nothing here looks into.
+        options.add_session_config_entry("session.load_model_format", "ONNX")
+        _check_data(path)
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's exceptions share no public base class
@@ -50,3 +63,17 @@ class OnnxGraph:
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Run a batch: named arrays in, named arrays out, as the manifest's `graph` describes them."""
         return dict(zip(self.outputs, self._session.run(None, inputs), strict=True))
+
+
+def _check_data(path: Path) -> None:
+    """Raise BundleError if the graph has data in other files, which no hash of the manifest covers."""
+    try:
+        with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+            found = has_external_data(content)
+    except ValueError as error:
+        raise BundleError(f"{path} is not an ONNX graph: {error}. Export the model again.") from None
+    if found:
+        raise BundleError(
+            f"{path} keeps data in other files, which its bundle does not vouch for. Do not use a bundle that somebody "
+            "changed; export the model again."
+        )

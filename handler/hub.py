@@ -1,9 +1,14 @@
 """Fetch bundles from the Hugging Face Hub: the one module of the handler that imports huggingface_hub."""
 
+import re
 import shutil
 from pathlib import Path
 
-from handler.errors import BundleError
+from handler.errors import BundleError, TooLargeError
+from handler.native import panics_as_errors
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
+"""A commit's full name. Branches move, tags can be moved; a commit is always the same files."""
 
 
 class HubSource:
@@ -26,6 +31,8 @@ class HubSource:
             info = huggingface_hub.HfApi().model_info(repo, revision=revision)
         except Exception as error:  # the HTTP library underneath raises kinds of its own
             raise self._explained(error, "") from None
+        if COMMIT.fullmatch(revision or "") and info.sha != revision:
+            raise BundleError(f"{self._place} names a commit, and the Hub answers with {info.sha}: do not use it.")
         self._commit = info.sha
         self._names = [file.rfilename for file in info.siblings or ()]
 
@@ -33,12 +40,22 @@ class HubSource:
         """Return the files of the repository."""
         return self._names
 
-    def fetch(self, name: str, target: Path) -> None:
-        """Write a file to `target`. The library keeps what a broken fetch has got, beside it, and goes on there."""
+    def fetch(self, name: str, target: Path, limit: int) -> None:
+        """Write a file to `target`. The library keeps the bytes of a broken fetch beside it, and resumes there.
+
+        Raises TooLargeError for a file of more than `limit` bytes, before any is downloaded, and BundleError if it
+        cannot be read.
+        """
         beside = target.parent / ".hub"
         try:
-            fetched = self._hub.hf_hub_download(self._repo, name, revision=self._commit, local_dir=beside)
+            with panics_as_errors():  # the library downloads with hf_xet, which is written in Rust
+                found = self._hub.get_hf_file_metadata(self._hub.hf_hub_url(self._repo, name, revision=self._commit))
+                if found.size is None or found.size > limit:
+                    raise TooLargeError(f"{self._place}/{name}", found.size, limit)
+                fetched = self._hub.hf_hub_download(self._repo, name, revision=self._commit, local_dir=beside)
             shutil.move(fetched, target)
+        except BundleError:
+            raise
         except Exception as error:  # the HTTP library underneath raises kinds of its own
             raise self._explained(error, name) from None
 

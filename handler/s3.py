@@ -1,9 +1,10 @@
 """Fetch bundles from Amazon S3: the one module of the handler that imports boto3, and only for places in S3."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from handler.errors import BundleError
+from handler.errors import BundleError, TooLargeError
 
 ATTEMPTS = 4
 CHUNK_BYTES = 1 << 20
@@ -48,11 +49,15 @@ class S3Source:
         except self._errors as error:
             raise self._explained(error, "") from None
 
-    def fetch(self, name: str, target: Path) -> None:
-        """Write an object to `target`, going on after the bytes that are there, also when the connection breaks."""
+    def fetch(self, name: str, target: Path, limit: int) -> None:
+        """Write an object to `target`, after the bytes that are there, also when the connection breaks.
+
+        Raises TooLargeError for an object of more than `limit` bytes, before any is downloaded, and BundleError if it
+        cannot be read.
+        """
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                self._append(name, target)
+                self._append(name, target, limit)
             except self._errors as error:
                 refused = isinstance(error, self._client_error)
                 if refused or attempt == ATTEMPTS:
@@ -60,15 +65,18 @@ class S3Source:
             else:
                 return
 
-    def _append(self, name: str, target: Path) -> None:
+    def _append(self, name: str, target: Path, limit: int) -> None:
         start = target.stat().st_size if target.exists() else 0
         key = self._prefix + name
         # Where nothing is left to ask for, S3 refuses the range; the hash tells whether what is here is the file.
         if start and start >= self._client.head_object(Bucket=self._bucket, Key=key)["ContentLength"]:
             return
         rest = {"Range": f"bytes={start}-"} if start else {}
-        body = self._client.get_object(Bucket=self._bucket, Key=key, **rest)["Body"]
-        with target.open("ab") as file:
+        answer = self._client.get_object(Bucket=self._bucket, Key=key, **rest)
+        with closing(answer["Body"]) as body, target.open("ab") as file:
+            size = start + answer["ContentLength"]  # HTTP holds the body to this length
+            if size > limit:
+                raise TooLargeError(f"s3://{self._bucket}/{key}", size, limit)
             for chunk in body.iter_chunks(CHUNK_BYTES):
                 file.write(chunk)
 

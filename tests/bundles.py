@@ -18,17 +18,8 @@ import tokenizers
 from onnx import TensorProto, helper, numpy_helper
 
 from handler.affixes import Affixes
-from handler.bundle import (
-    MANIFEST,
-    SCHEMA_VERSION,
-    UNSEALED,
-    Graph,
-    Manifest,
-    Parity,
-    Provenance,
-    Tensor,
-    describe_file,
-)
+from handler.bundle import MANIFEST, SCHEMA_VERSION, UNSEALED, Graph, Manifest, Provenance, Tensor, describe_file
+from handler.certificate import Parity
 from handler.outputs import CategoryOutput, Decoding, SequenceOutput
 from handler.text import TextInput, Vocabulary
 from handler.tokenizers import SpaceTokenizer, SplittingTokenizer, SubwordTokenizer

@@ -18,7 +18,7 @@ from export.edge_cases import ODD_TEXTS
 from export.errors import ModelError, ParityError
 from export.model import SourceModel
 from export.parity import TOLERANCE, Comparison, Row, golden_rows, prove, rows_to_try
-from handler.bundle import Parity
+from handler.certificate import Parity
 from handler.predictor import Predictor
 from tests.bundles import CRASH, INTENT, write_bundle
 

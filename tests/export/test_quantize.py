@@ -15,7 +15,8 @@ from export.certificate import certificate
 from export.errors import ExportError, ParityError
 from export.model import SourceModel
 from export.quantize import QuantizeOptions, comparison_table, judge
-from handler.bundle import Candidate, read_bundle
+from handler.bundle import read_bundle
+from handler.certificate import Candidate
 from handler.golden import replay
 from handler.predictor import Predictor
 from tests.trained import DEMO_DATASET, demo_rows

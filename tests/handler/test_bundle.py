@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handler import __version__
-from handler.bundle import MANIFEST, SCHEMA_VERSION, UNSEALED, describe_file, parse_manifest, read_bundle
+from handler.bundle import (
+    MANIFEST,
+    MAX_MANIFEST_BYTES,
+    SCHEMA_VERSION,
+    UNSEALED,
+    describe_file,
+    parse_manifest,
+    read_bundle,
+)
 from handler.errors import BundleError
 from tests.bundles import INTENT, TAGGER, edit_manifest, write_bundle, write_subword_bundle
 
@@ -71,6 +79,32 @@ def test_a_folder_without_a_manifest(tmp_path: Path) -> None:
 def test_a_file_that_is_not_what_was_exported(bundle: Path, spoil: Callable[[Path], object], message: str) -> None:
     spoil(bundle / "model.onnx")
     with pytest.raises(BundleError, match=message):
+        read_bundle(bundle)
+
+
+def test_a_file_that_the_manifest_does_not_list(bundle: Path) -> None:
+    """A graph, or whatever reads a bundle later, could read it, and no hash covers it."""
+    extras = {
+        "weights.bin": lambda path: path.write_bytes(b"more"),
+        ".hidden": lambda path: path.write_bytes(b""),
+        "folder": lambda path: path.mkdir(),
+        "link": lambda path: path.symlink_to("/etc/passwd"),
+    }
+    for name, make in extras.items():
+        make(bundle / name)
+        with pytest.raises(BundleError, match=rf"intent holds {name}, which its manifest does not list.*delete it, or"):
+            read_bundle(bundle)
+        (bundle / name).rmdir() if name == "folder" else (bundle / name).unlink()
+    for number in range(9):
+        (bundle / f"{number}").touch()
+    with pytest.raises(BundleError, match="holds 0, 1, 2, 3, 4 and 4 more, which"):
+        read_bundle(bundle)
+
+
+def test_a_manifest_that_would_fill_the_memory_is_not_read(bundle: Path) -> None:
+    with (bundle / MANIFEST).open("ab") as manifest:
+        manifest.truncate(MAX_MANIFEST_BYTES + 1)
+    with pytest.raises(BundleError, match=r"manifest\.json has 10000001 bytes, and at most 10000000 are expected"):
         read_bundle(bundle)
 
 

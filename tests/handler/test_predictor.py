@@ -65,13 +65,15 @@ def test_characters_are_tokens(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("model.onnx", b"no graph", r"onnxruntime cannot load .*model\.onnx: .* Export the model again"),
+        ("model.onnx", b"no graph", r"model\.onnx is not an ONNX graph: .* Export the model again"),
+        ("model.onnx", b"", r"model\.onnx is not an ONNX graph: .* Export the model again"),
+        ("model.onnx", b"\x08\x09", r"onnxruntime cannot load .*model\.onnx: .* Export the model again"),
         ("vocabulary.json", b'{"a": 1}', "cannot be used: .* Export the model again"),
         ("vocabulary.json", b"no JSON", "cannot be used: .* Export the model again"),
         ("vocabulary.json", b"\xff", "cannot be used: .* Export the model again"),
         ("vocabulary.json", b'["fly"]', "a special symbol of input 'text' is outside its vocabulary"),
     ],
-    ids=["graph", "object", "no JSON", "no UTF-8", "too short"],
+    ids=["graph", "empty graph", "no graph in it", "object", "no JSON", "no UTF-8", "too short"],
 )
 def test_a_file_that_cannot_be_used(tmp_path: Path, name: str, content: bytes, message: str) -> None:
     folder = write_bundle(tmp_path / "intent", INTENT)

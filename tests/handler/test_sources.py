@@ -15,7 +15,7 @@ import pytest
 
 from handler import sources
 from handler.bundle import MANIFEST, describe_file, read_bundle
-from handler.errors import BundleError
+from handler.errors import BundleError, TooLargeError
 from handler.predictor import load_predictors
 from handler.sources import local_folders, remote_source
 from tests.bundles import INTENT, LANGUAGE, edit_manifest, write_bundle
@@ -140,16 +140,17 @@ def test_only_the_rest_is_asked_for(s3: Any, intent: Path, tmp_path: Path, monke
     monkeypatch.setattr(source._client, "get_object", lambda **call: asked.append(call["Range"]) or get(**call))
     target = tmp_path / "part"
     target.write_bytes((intent / "model.onnx").read_bytes()[:100])
-    source.fetch("model.onnx", target)
+    source.fetch("model.onnx", target, 1_000_000)
     assert asked == ["bytes=100-"]
     assert target.read_bytes() == (intent / "model.onnx").read_bytes()
 
 
 def test_a_download_from_the_hub_that_breaks_off(hub: Hub, intent: Path, tmp_path: Path) -> None:
     """The library writes pieces of 10 MB, and goes on after the last whole one."""
+    files = msgspec.to_builtins(read_bundle(intent).files)
     (intent / "LICENSE").write_bytes(b"free " * 5_000_000)
     licence = msgspec.to_builtins(describe_file(intent / "LICENSE"))
-    edit_manifest(intent, files={**msgspec.to_builtins(read_bundle(intent).files), "LICENSE": licence})
+    edit_manifest(intent, files={**files, "LICENSE": licence})
     hub.files["me/intent"] = contents(intent)
     hub.cut = 15_000_000
     assert fetched(tmp_path / "cache", "hf://me/intent") == ["intent"]
@@ -197,6 +198,90 @@ def test_a_place_that_does_not_hold_what_it_should(
         s3.put_object(Bucket=BUCKET, Key=f"p/{name}", Body=content)
     with pytest.raises(BundleError, match=message):
         fetched(tmp_path / "cache", {"s3": f"s3://{BUCKET}/p", "hub": "hf://me/intent"}[kind])
+
+
+@pytest.mark.parametrize("name", ["model.onnx", MANIFEST])
+@pytest.mark.parametrize("kind", ["s3", "hub"])
+def test_a_file_that_is_larger_than_it_may_be_is_not_downloaded(
+    kind: str, name: str, s3: Any, hub: Hub, intent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "MAX_MANIFEST_BYTES", 100_000)
+    upload(s3, intent, "intent")
+    large = b"\0" * 20_000_000
+    s3.put_object(Bucket=BUCKET, Key=f"intent/{name}", Body=large)
+    hub.files["me/intent"] = {**contents(intent), name: large}
+    cache = tmp_path / "cache"
+    with pytest.raises(TooLargeError, match=rf"{name} has 20000000 bytes, and at most \d+ are expected"):
+        fetched(cache, {"s3": f"s3://{BUCKET}/intent", "hub": "hf://me/intent"}[kind])
+    assert sum(path.stat().st_size for path in cache.rglob("*") if path.is_file()) < 100_000
+
+
+def test_a_beginning_does_not_let_more_in(s3: Any, intent: Path, tmp_path: Path) -> None:
+    upload(s3, intent, "intent")
+    cache = tmp_path / "cache"
+    fetched(cache, f"s3://{BUCKET}/intent")
+    partial = begun(cache, intent, lambda graph: graph[:100])
+    s3.put_object(Bucket=BUCKET, Key="intent/model.onnx", Body=b"\0" * 5_000_000)
+    with pytest.raises(TooLargeError, match="has 5000000 bytes"):
+        fetched(cache, f"s3://{BUCKET}/intent")
+    assert partial.stat().st_size == 100
+
+
+def test_a_pinned_place_takes_the_bundle_with_its_seal_and_no_other(
+    s3: Any, hub: Hub, intent: Path, language: Path, tmp_path: Path
+) -> None:
+    seal = read_bundle(intent).seal
+    upload(s3, intent, "v3/intent")
+    hub.files["me/intent"] = contents(intent)
+    places = [
+        f"s3://{BUCKET}/v3/intent#seal={seal}",
+        f"s3://{BUCKET}/v3#seal={seal}",
+        f"hf://me/intent@main#seal={seal}",
+    ]
+    for place in places:
+        assert fetched(tmp_path / "cache", place) == ["intent"]
+    other = write_bundle(tmp_path / "other", INTENT, length=5)
+    upload(s3, other, "v3/intent")
+    hub.files["me/intent"] = contents(other)
+    for place in places:
+        with pytest.raises(
+            BundleError, match=f"has the seal {read_bundle(other).seal}, and the place is pinned to {seal}"
+        ):
+            fetched(tmp_path / "cache", place)
+    upload(s3, language, "v3/language")
+    with pytest.raises(
+        BundleError, match=r"v3 is pinned to one seal and holds 2 bundles \(intent/manifest.json, langu"
+    ):
+        fetched(tmp_path / "cache", places[1])
+
+
+@pytest.mark.parametrize("seal", ["", "abc", "A" * 64, "0" * 65])
+def test_a_pin_is_a_whole_seal(seal: str, tmp_path: Path) -> None:
+    with pytest.raises(
+        BundleError, match="has no seal behind #seal=: give the 64 hex digits that the bundle's manifest"
+    ):
+        fetched(tmp_path, f"s3://{BUCKET}/intent#seal={seal}")
+
+
+def test_a_commit_of_the_hub_stays_what_it_is(hub: Hub, intent: Path, language: Path, tmp_path: Path) -> None:
+    hub.files["me/nlu"] = {}
+    commit = hub.commit("me/nlu", dict(contents(intent)))
+    hub.commit("me/nlu", dict(contents(language)))
+    assert fetched(tmp_path / "cache", f"hf://me/nlu@{commit}") == ["intent"]
+    assert fetched(tmp_path / "cache", "hf://me/nlu") == ["language"]
+    hub.tags["me/nlu"] = {commit: hub.head("me/nlu")}
+    with pytest.raises(BundleError, match=f"@{commit} names a commit, and the Hub answers with {hub.head('me/nlu')}"):
+        fetched(tmp_path / "cache", f"hf://me/nlu@{commit}")
+
+
+def test_what_a_fetch_leaves_is_no_part_of_the_bundle(hub: Hub, intent: Path, tmp_path: Path) -> None:
+    hub.files["me/intent"] = contents(intent)
+    cache = tmp_path / "cache"
+    fetched(cache, "hf://me/intent")
+    (folder,) = {path.parent for path in cache.rglob(MANIFEST)}
+    (folder / "vocabulary-of-an-older-model.json.part").write_text("[]")
+    assert fetched(cache, "hf://me/intent") == ["intent"]
+    assert {path.name for path in folder.iterdir()} == set(contents(intent))
 
 
 @pytest.mark.parametrize(
@@ -259,7 +344,7 @@ def test_a_hub_that_cannot_be_reached(
     with pytest.raises(BundleError, match=said) as found:
         remote_source("hf://me/intent")
     with pytest.raises(BundleError, match=said) as fetched_file:
-        source.fetch(MANIFEST, tmp_path / "partial")
+        source.fetch(MANIFEST, tmp_path / "partial", 1_000_000)
     assert "Check the name" not in f"{found.value} {fetched_file.value}"
 
 

@@ -7,7 +7,8 @@ from export.build import export_model
 from export.ludwig_library import import_ludwig, on_cpu
 from export.model import load_model
 from export.rows import with_affix_columns
-from handler.bundle import GraphFormat, Parity
+from handler.bundle import GraphFormat
+from handler.certificate import Parity
 from tests.zoo.dataset import dataset
 from tests.zoo.models import Config
 

@@ -111,8 +111,9 @@ def _publish(options: argparse.Namespace) -> None:
         say(f"Nothing was sent. Without --dry-run this becomes {target.address(version)}.")
         return
     if target.publish(version, files, replace=options.force):
+        pin = f"#seal={contents.manifest.seal}" if contents.manifest else ""
         say(
-            f"Published. Serve it with NLU_BUNDLES={target.address(version)}, or bring it back with "
+            f"Published. Serve it with NLU_BUNDLES={target.address(version)}{pin}, or bring it back with "
             "`ludwig-serverless fetch`."
         )
     else:

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from export.console import progress, say
-from handler.bundle import describe_file, read_bundle
+from handler.bundle import MAX_MANIFEST_BYTES, describe_file, read_bundle
 from handler.sources import S3, Source, fetch_file, remote_source
 from training.errors import PublishError
 from training.publishing.contents import BUNDLE, BUNDLE_MANIFEST, LISTING, Listing, read_listing
@@ -79,7 +79,7 @@ def _find_version(place: str) -> tuple[Source, str]:
 def _latest(source: Source, place: str) -> str:
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary, LATEST)
-        source.fetch(LATEST, path)
+        source.fetch(LATEST, path, MAX_MANIFEST_BYTES)
         content = path.read_bytes()
     try:
         return msgspec.json.decode(content, type=Latest).version
@@ -90,7 +90,7 @@ def _latest(source: Source, place: str) -> str:
 def _fetch_listing(source: Source, place: str, workspace: Path) -> Listing:
     path = workspace / LISTING
     path.unlink(missing_ok=True)
-    source.fetch(LISTING, path)
+    source.fetch(LISTING, path, MAX_MANIFEST_BYTES)
     listing = read_listing(path.read_bytes(), f"{place}/{LISTING}")
     if missing := sorted(set(listing.files) - set(source.names())):
         raise PublishError(
