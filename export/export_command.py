@@ -130,7 +130,7 @@ def _export(folder: Path, bundle: Path, dataset: "pd.DataFrame | None", options:
     from export.certificate import certificate
     from export.model import load_model
     from export.quantize import QuantizeOptions
-    from handler.bundle import GOLDEN_ROWS
+    from handler.certificate import GOLDEN_ROWS
 
     try:
         manifest = export_model(

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 ANNOTATED = "annot_utt"
-MARK = re.compile(r"\[\s*(?P<name>[^:\[\]]+?)\s*:\s*(?P<value>[^\[\]]+?)\s*\]")
+MARK = re.compile(r"\[(?P<name>[^:\[\]]+):(?P<value>[^\[\]]+)\]")
 NAMES = {"utt": "text", "locale": "language", "partition": "split"}
 BOOKKEEPING = ("id", "worker_id", "slot_method", "judgments", ANNOTATED)
 
@@ -26,9 +26,12 @@ def plain_record(record: Mapping[str, Any]) -> dict[str, Any]:
         return plain
     text, entities, position = "", [], 0
     for match in MARK.finditer(marked):
+        name, value = match["name"].strip(), match["value"].strip()
+        if not name or not value:
+            continue  # not a mark: it stays in the text
         text += marked[position : match.start()]
-        entity = {"entity": match["name"], "value": match["value"], "start": len(text)}
-        text, position = text + match["value"], match.end()
+        entity = {"entity": name, "value": value, "start": len(text)}
+        text, position = text + value, match.end()
         entities.append({**entity, "end": len(text)})
     text += marked[position:]
     if plain.setdefault("text", text) != text:
