@@ -1,6 +1,7 @@
 """Values of any file as the text of a dataset's cells."""
 
 import math
+from collections.abc import Mapping
 
 
 def cell(value: object) -> str:
@@ -10,10 +11,10 @@ def cell(value: object) -> str:
         value: A value of JSON, YAML or Parquet.
 
     Returns:
-        The text; "" for a missing value or a number that is not finite; whole numbers without `.0`.
+        The text; "" for a missing value, a number that is not finite, a list or an object; whole numbers without `.0`.
     """
     match value:
-        case None:
+        case None | Mapping() | list() | tuple():
             return ""
         case str():
             return value

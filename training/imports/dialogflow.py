@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from export.cells import cell
 from training.errors import DatasetError
 from training.imports.examples import Source, example_of
+from training.imports.nested import take_values
 from training.imports.parts import joined
 
 USERSAYS = re.compile(r"(?:.*/)?(?P<intent>[^/]+)_usersays_(?P<language>[A-Za-z-]+)\.json")
@@ -77,7 +78,9 @@ def read_agent(path: Path) -> Source:
         if found := _phrases_in(name, data, files):
             _take_phrases(source, f"{path}/{name}", found)
         elif match := ENTITY.fullmatch(name):
-            _take_entries(source, match["es"] or match["cx"], data)
+            entries = data if isinstance(data, Mapping) else {"entries": data}
+            section = "entities" if "entities" in entries else "entries"
+            take_values(source.vocabulary, match["es"] or match["cx"], entries, section)
     if not source.examples and not source.dropped:
         raise DatasetError(
             f"{path} holds no training phrases of Dialogflow, as in intents/NAME_usersays_en.json: for other data give "
@@ -99,18 +102,6 @@ def _phrases_in(name: str, data: Any, files: Mapping[str, Any]) -> Phrases | Non
     if (match := OLD_INTENT.fullmatch(name)) and isinstance(data.get("userSays"), list):
         return Phrases(cell(data.get("name")) or match["intent"], "", data["userSays"])
     return None
-
-
-def _take_entries(source: Source, name: str, data: Any) -> None:
-    """Add the values of an entity, and the other words for them."""
-    if isinstance(data, Mapping):
-        data = data.get("entities", data.get("entries"))
-    for entry in data if isinstance(data, list) else ():
-        found = entry.get("synonyms") if isinstance(entry, Mapping) else None
-        words = [cell(word) for word in found] if isinstance(found, list) else []
-        if isinstance(entry, Mapping) and (value := cell(entry.get("value"))):
-            source.vocabulary.add_synonyms(value, [word for word in words if word != value])
-            source.vocabulary.add_lookup(name, list(dict.fromkeys([value, *words])))
 
 
 def _take_phrases(source: Source, place: str, found: Phrases) -> None:

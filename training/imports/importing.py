@@ -96,7 +96,9 @@ def _is_usable(example: Example, report: Report) -> bool:
     if not example.text.strip():
         report.drop(NO_TEXT, example)
         return False
-    values = "".join((example.text, example.intent, example.language, *example.traits, *example.traits.values()))
+    names = (entity.name for entity in example.entities or ())
+    labels = (example.intent, example.language, example.tags, *example.traits, *example.traits.values(), *names)
+    values = "".join((example.text, *labels))
     if not values.isascii() and not _is_unicode(values):
         report.drop(NO_UNICODE, example)
         return False

@@ -6,6 +6,7 @@ from typing import Any
 
 from export.cells import cell
 from training.imports.examples import Source, example_of
+from training.imports.nested import objects_in, take_values
 
 NAMES = ("intent", "tag", "name")
 EXAMPLES = ("examples", "patterns", "utterances", "text")
@@ -43,9 +44,8 @@ def read_intent_list(path: Path, data: Mapping[str, Any]) -> Source:
             else:
                 record |= {"intent": _named(intent), "language": language}
                 source.examples.append(example_of(record, f"{path} example", row))
-    entities = data.get("entities")
-    for entity in entities if isinstance(entities, list) else ():
-        _take_entity(source, entity)
+    for entity in objects_in(data, "entities"):
+        take_values(source.vocabulary, cell(entity.get("entity")), entity, "values")
     return source
 
 
@@ -66,16 +66,6 @@ def _mention(found: Any) -> Any:
     if isinstance(location, list) and len(location) == 2:
         return {**found, "start": location[0], "end": location[1]}
     return found
-
-
-def _take_entity(source: Source, entity: Any) -> None:
-    """Add the values of an entity of Watson's."""
-    values = entity.get("values") if isinstance(entity, Mapping) else None
-    for found in values if isinstance(values, list) else ():
-        if isinstance(found, Mapping):
-            value, others = cell(found.get("value")), [cell(word) for word in found.get("synonyms") or ()]
-            source.vocabulary.add_synonyms(value, others)
-            source.vocabulary.add_lookup(cell(entity.get("entity")), [value, *others])
 
 
 def _named(intent: Any) -> str:

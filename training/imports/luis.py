@@ -6,6 +6,7 @@ from typing import Any
 
 from export.cells import cell
 from training.imports.examples import Source, example_of
+from training.imports.nested import objects_in, words_in
 
 NO_OBJECT = "no object"
 
@@ -31,9 +32,9 @@ def read_luis(path: Path, data: Mapping[str, Any]) -> Source:
     assets = data.get("assets", data)
     kind = "LUIS JSON" if assets is data else "CLU JSON"
     source, place = Source(path, kind, units="utf-16"), f"{path} utterance"
-    project = data.get("metadata")
+    project, utterances = data.get("metadata"), assets.get("utterances")
     language = data.get("culture") or (project.get("language") if isinstance(project, Mapping) else None)
-    for row, utterance in enumerate(_objects(assets, "utterances"), start=1):
+    for row, utterance in enumerate(utterances if isinstance(utterances, list) else (), start=1):
         if not isinstance(utterance, Mapping):
             source.dropped.append((place, row, NO_OBJECT, str(utterance)[:60]))
             continue
@@ -45,31 +46,18 @@ def read_luis(path: Path, data: Mapping[str, Any]) -> Source:
     for name, value, words in _lists(assets):
         source.vocabulary.add_synonyms(value, words)
         source.vocabulary.add_lookup(name, [value, *words])
-    source.vocabulary.patterns += len(_objects(assets, "regex_entities"))
-    if patterns := len(_objects(assets, "patterns")):
+    source.vocabulary.patterns += len(objects_in(assets, "regex_entities"))
+    if patterns := len(objects_in(assets, "patterns")):
         source.notes.append(f"Patterns are templates and no examples, and were left out: {patterns}.")
     return source
 
 
 def _lists(assets: Mapping[str, Any]) -> Iterator[tuple[str, str, list[str]]]:
     """Yield the entity, the value and the other words for it, of each entry of LUIS's and CLU's lists."""
-    for found in _objects(assets, "closedLists"):
-        for entry in _objects(found, "subLists"):
-            words = entry.get("list")
-            yield cell(found.get("name")), cell(entry.get("canonicalForm")), _words(words)
-    for found in _objects(assets, "entities"):
-        for entry in _objects(found.get("list"), "sublists"):
-            words = [word for synonym in _objects(entry, "synonyms") for word in _words(synonym.get("values"))]
+    for found in objects_in(assets, "closedLists"):
+        for entry in objects_in(found, "subLists"):
+            yield cell(found.get("name")), cell(entry.get("canonicalForm")), words_in(entry.get("list"))
+    for found in objects_in(assets, "entities"):
+        for entry in objects_in(found.get("list"), "sublists"):
+            words = [word for synonym in objects_in(entry, "synonyms") for word in words_in(synonym.get("values"))]
             yield cell(found.get("category")), cell(entry.get("listKey")), words
-
-
-def _objects(data: Any, section: str) -> list[Any]:
-    """Return the list in a section, which may be missing."""
-    found = data.get(section) if isinstance(data, Mapping) else None
-    if not isinstance(found, list):
-        return []
-    return found if section == "utterances" else [each for each in found if isinstance(each, Mapping)]
-
-
-def _words(found: Any) -> list[str]:
-    return [cell(word) for word in found] if isinstance(found, list) else []

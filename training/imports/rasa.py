@@ -12,6 +12,7 @@ from training.errors import DatasetError
 from training.imports.examples import Example, Source, example_of
 from training.imports.fields import PlainValues
 from training.imports.marks import BrokenMarkError, read_marked
+from training.imports.nested import words_in
 from training.yaml_files import compose_documents
 
 BROKEN_MARK = "slot marked in a way that cannot be read"
@@ -87,10 +88,10 @@ def read_rasa_json(path: Path, data: Mapping[str, Any]) -> Source:
             source.dropped.append((f"{path} example", row, "no object", str(record)[:60]))
     source.notes += values.notes("example")
     for synonym in _objects(source, inner, "entity_synonyms"):
-        source.vocabulary.add_synonyms(cell(synonym.get("value")), _words(synonym.get("synonyms")))
+        source.vocabulary.add_synonyms(cell(synonym.get("value")), words_in(synonym.get("synonyms")))
     for table in _objects(source, inner, "lookup_tables"):
         if isinstance(table.get("elements"), list):
-            source.vocabulary.add_lookup(cell(table.get("name")), _words(table["elements"]))
+            source.vocabulary.add_lookup(cell(table.get("name")), words_in(table["elements"]))
         else:
             source.notes.append(f"The lookup table {table.get('name')!r} is in another file, which was not read.")
     source.vocabulary.patterns += len(_objects(source, inner, "regex_features"))
@@ -208,7 +209,3 @@ def _objects(source: Source, data: Mapping[str, Any], section: str) -> list[Mapp
         source.notes.append(f"{section} is no list of objects, and was not read.")
         return []
     return found
-
-
-def _words(found: object) -> list[str]:
-    return [cell(word) for word in found] if isinstance(found, list) else []

@@ -6,6 +6,7 @@ from typing import Any
 
 from export.cells import cell
 from training.imports.examples import Source, example_of
+from training.imports.nested import take_values
 from training.imports.parts import joined
 
 NO_PARTS = "no list of parts under `data`"
@@ -49,12 +50,8 @@ def _take_entities(source: Source, data: Mapping[str, Any], slots: Mapping[str, 
     """Add the values of the entities under the names of the slots that have them."""
     entities = data.get("entities") if isinstance(data.get("intents"), Mapping) else None
     for name, entity in entities.items() if isinstance(entities, Mapping) else ():
-        values = entity.get("data") if isinstance(entity, Mapping) else None
-        for found in values if isinstance(values, list) else ():
-            value, others = cell(found.get("value")), [cell(word) for word in found.get("synonyms") or ()]
-            source.vocabulary.add_synonyms(value, others)
-            for slot in sorted(slots.get(name, {name})):
-                source.vocabulary.add_lookup(slot, [value, *others])
+        for slot in sorted(slots.get(name, {name})):
+            take_values(source.vocabulary, slot, entity, "data")
 
 
 def _utterances(data: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

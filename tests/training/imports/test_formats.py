@@ -1,13 +1,19 @@
 """`python -m training import` of other tools' exports: the right texts, labels and slots of each."""
 
 import json
+import random
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from export.errors import ExportError
 from tests.training.imports.command import Rows, error_of, imported, places, written
+from training.errors import TrainingError
+from training.imports.importing import import_files
+from training.imports.options import ImportOptions
 
 
 def told(rows: Rows, *names: str) -> list[tuple[str, ...]]:
@@ -17,7 +23,7 @@ def told(rows: Rows, *names: str) -> list[tuple[str, ...]]:
 def as_json(folder: Path, name: str, data: Any) -> Path:
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    return written(folder, name, json.dumps(data, ensure_ascii=False))
+    return written(folder, name, json.dumps(data))
 
 
 LUIS = {
@@ -356,3 +362,71 @@ def test_the_form_of_json_lines_that_is_advised_works(tmp_path: Path) -> None:
     line = JSON_LINES[JSON_LINES.index("{") : JSON_LINES.rindex("}") + 1]
     rows, _ = imported(tmp_path, written(tmp_path, "a.jsonl", line))
     assert told(rows, "text", "intent", "slots") == [("fly to Oslo", "fly", "O O B-city")]
+
+
+ROLE = {"text": "Oslo", "meta": "@place", "alias": "city", "entity": "place", "slot_name": "city"}
+SHAPES: dict[str, Any] = {
+    "luis": LUIS,
+    "clu": {"metadata": {"language": "de"}, "assets": {"utterances": LUIS["utterances"], "entities": [{"list": {}}]}},
+    "snips": {
+        "intents": {"Go": {"utterances": [{"data": [{"text": "to "}, ROLE]}]}},
+        "entities": {"place": {"data": [{"value": "Oslo", "synonyms": ["Christiania"]}]}},
+    },
+    "benchmark": {"Go": [{"data": [{"text": "to "}, ROLE]}]},
+    "dialogflow": [{"data": [{"text": "to "}, ROLE], "isTemplate": False, "lang": "en"}],
+    "clinc": {"train": [["hi", "greet"]], "oos_val": [["why", "oos"]]},
+    "watson": {
+        "intents": [{"intent": "go", "examples": [{"text": "to Oslo", "mentions": [{"location": [3, 7]}]}]}],
+        "entities": [{"entity": "city", "values": [{"value": "Oslo", "synonyms": ["Christiania"]}]}],
+    },
+    "rasa": {
+        "rasa_nlu_data": {
+            "common_examples": [{**PARSED, "intent": "go", "metadata": {"language": "en"}}],
+            "entity_synonyms": [{"value": "Oslo", "synonyms": ["Christiania"]}],
+            "lookup_tables": [{"name": "city", "elements": ["Oslo"]}],
+        }
+    },
+    "massive": [{"locale": "en-US", "partition": "dev", "utt": "at nine", "annot_utt": "at [time : nine]"}],
+    "parsed": [PARSED],
+}
+ODD = (None, 1, 1.5, "", "[1]", True, [], {}, [[]], [{}], {"a": [1]}, [None], float("inf"), "\ud800")
+
+
+def changed(data: Any, generator: random.Random) -> Any:
+    """Return data in which one to three values are replaced by odd ones, or removed."""
+    data = json.loads(json.dumps(data))
+    for _ in range(generator.randint(1, 3)):
+        places = list(containers(data))
+        if not places:
+            break
+        container, key = generator.choice(places)
+        if isinstance(container, dict) and generator.random() < 0.2:
+            del container[key]
+        else:
+            container[key] = json.loads(json.dumps(generator.choice(ODD)))
+    return data
+
+
+def containers(data: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield each list and object in data, with each of its keys."""
+    pairs = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for key, value in list(pairs):
+        yield data, key
+        yield from containers(value)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_data_of_any_shape_is_imported_or_refused_in_words(name: str, tmp_path: Path) -> None:
+    generator, imports = random.Random(name), 0
+    for _ in range(150):
+        path = as_json(tmp_path, "hi_usersays_en.json", changed(SHAPES[name], generator))
+        try:
+            import_files([path], tmp_path / "data.jsonl", ImportOptions())
+        except (TrainingError, ExportError):
+            continue
+        imports += 1
+        content = (tmp_path / "data.jsonl").read_text("utf-8")
+        for line in content.splitlines():
+            values = [value for key, value in json.loads(line).items() if key != "text"]
+            assert not any(str(value).startswith(("{'", "[{", "[[", "[None", "{'a'")) for value in values)
+    assert imports > 10
