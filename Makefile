@@ -80,7 +80,7 @@ docs: ## Build the documentation site into build/site (--strict: a broken link i
 	@$(dir $(call checked,$(call environment,docs)))mkdocs build --strict
 
 reference: ## Write the pages that are made from the code: the commands' help, and ARCHITECTURE.md's tables of files
-	@$(call checked,$(full)) -m scripts.reference
+	@python=$(call checked,$(full)); $$python -m scripts.reference && $$python -m scripts.picture
 
 requirements: ## Compile requirements/ from pyproject.toml
 	@python3 scripts/requirements.py

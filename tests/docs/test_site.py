@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from handler.settings import Settings
-from scripts import reference
+from scripts import picture, reference
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -41,6 +41,10 @@ def test_pages_made_from_the_code_are_up_to_date() -> None:
     """`make reference` writes them; commit the result."""
     assert reference.COMMANDS_PAGE.read_text(encoding="utf-8") == reference.commands_page()
     assert reference.ARCHITECTURE.read_text(encoding="utf-8") == reference.architecture()
+
+
+def test_the_picture_shows_what_the_shipped_bundles_answer() -> None:
+    assert picture.PICTURE.read_text(encoding="utf-8") == picture.render()
 
 
 def test_every_setting_is_documented() -> None:
