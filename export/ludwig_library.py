@@ -10,6 +10,7 @@ from types import ModuleType
 
 from export.console import say
 from export.errors import ExportError
+from handler.extras import how_to_install
 
 NOISY = ("bitsandbytes", "ludwig", "transformers", "torch", "torchmetrics", "lightning", "huggingface_hub", "pandas")
 
@@ -48,10 +49,7 @@ def import_ludwig() -> ModuleType:
         import ludwig.api
         import ludwig.globals
     except ModuleNotFoundError as error:
-        raise ExportError(
-            f"Ludwig cannot be imported: {error}. Install it with `pip install 'ludwig-serverless[training]'`, "
-            "or use `make demo`, which sets everything up."
-        ) from None
+        raise ExportError(f"Ludwig cannot be imported: {error}. To install it, {how_to_install('training')}.") from None
     ludwig.globals.set_disable_progressbar(True)
     api: ModuleType = ludwig.api
     return api

@@ -7,7 +7,7 @@ import argparse
 import errno
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import NamedTuple
 
@@ -60,23 +60,34 @@ def main(program: str, about: str, commands: Mapping[str, Command], arguments: S
     Raises:
         SystemExit: After `--help`, `--version` and wrong usage, as argparse does.
     """
-    chosen = next((argument for argument in arguments if not argument.startswith("-")), None)
-    parser = build_parser(program, about, commands, only=chosen or "")
-    if not arguments:
+    chosen = next((argument for argument in arguments if not argument.startswith("-")), "")
+    if not arguments or (chosen and chosen not in commands):
+        parser = build_parser(program, about, commands, only="")
+        if arguments:
+            parser.error(_unknown(chosen, commands))
         parser.print_help(sys.stderr)
         parser.exit(USAGE)
-    if chosen is not None and chosen not in commands:
-        parser.error(_unknown(chosen, commands))
-    options = parser.parse_args(arguments)
-    return _run(options, f"{program} {options.command}", commands[options.command])
+
+    def work() -> int | None:
+        options = build_parser(program, about, commands, only=chosen).parse_args(arguments)
+        status: int | None = options.run(options)
+        return status
+
+    return _run(work, f"{program} {chosen}".rstrip(), commands[chosen].extra if chosen else "")
 
 
 def main_of_one(program: str, command: Command, arguments: Sequence[str]) -> int:
     """Run the only command of a program, which has no name of its own. Returns the exit status."""
     parser = argparse.ArgumentParser(prog=program, formatter_class=argparse.RawDescriptionHelpFormatter)
     _add_version(parser)
-    command.add_arguments(parser)
-    return _run(parser.parse_args(arguments), program, command)
+
+    def work() -> int | None:
+        command.add_arguments(parser)
+        options = parser.parse_args(arguments)
+        status: int | None = options.run(options)
+        return status
+
+    return _run(work, program, command.extra)
 
 
 def build_parser(
@@ -148,18 +159,27 @@ def _unknown(name: str, commands: Mapping[str, Command]) -> str:
     return f"there is no command {name!r}. {advice}"
 
 
-def _run(options: argparse.Namespace, program: str, command: Command) -> int:
-    """Run a command; errors that it raises on purpose become one line, others keep their traceback."""
+def _run(work: Callable[[], int | None], program: str, extra: str) -> int:
+    """Do a command's work; errors that are raised on purpose become one line, others keep their traceback.
+
+    Args:
+        work: Parses the command line and does what it asks for.
+        program: What the user typed, with the command.
+        extra: What installs the command's packages.
+
+    Returns:
+        The exit status.
+    """
     try:
-        status: int | None = options.run(options)
+        status = work()
         sys.stdout.flush()
     except LudwigServerlessError as error:
         return _failed(str(error))
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
-        if not command.extra or package in OWN_PACKAGES:
+        if package in OWN_PACKAGES:
             raise
-        return _failed(f"`{program}` needs {package}, which is not installed: {how_to_install(command.extra)}.")
+        return _failed(f"`{program}` needs {package}, which is not installed: {how_to_install(extra)}.")
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:

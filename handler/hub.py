@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 from handler.errors import BundleError, TooLargeError
+from handler.extras import how_to_install
 from handler.native import panics_as_errors
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -21,7 +22,7 @@ class HubSource:
             from huggingface_hub.utils.tqdm import disable_progress_bars
         except ModuleNotFoundError:
             raise BundleError(
-                f"hf://{repo} needs huggingface_hub, which is not installed: `pip install 'ludwig-serverless[fetch]'`, "
+                f"hf://{repo} needs huggingface_hub, which is not installed: {how_to_install('fetch')}, "
                 "or build the image with FETCH=1."
             ) from None
         disable_progress_bars()

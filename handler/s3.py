@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from handler.errors import BundleError, TooLargeError
+from handler.extras import how_to_install
 
 ATTEMPTS = 4
 CHUNK_BYTES = 1 << 20
@@ -31,7 +32,7 @@ class S3Source:
             from botocore.exceptions import BotoCoreError, ClientError
         except ModuleNotFoundError:
             raise BundleError(
-                f"s3://{bucket} needs boto3, which is not installed: `pip install 'ludwig-serverless[fetch]'`, or "
+                f"s3://{bucket} needs boto3, which is not installed: {how_to_install('fetch')}, or "
                 "build the image with FETCH=1."
             ) from None
         self._bucket, self._prefix = bucket, f"{prefix}/" if prefix else ""

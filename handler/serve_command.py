@@ -5,9 +5,6 @@ import os
 import sys
 from collections.abc import Sequence
 
-from handler.errors import SettingsError
-from handler.extras import how_to_install
-
 BUNDLES_HELP = "bundles or folders of bundles: a path, s3://bucket/prefix or hf://owner/name@revision"
 DESCRIPTION = """
 Serve bundles over HTTP on this machine, with the routes and the answers of the Lambda: POST /predict, POST
@@ -48,10 +45,8 @@ def environ(bundles: Sequence[str], *, is_open: bool) -> dict[str, str]:
 
 
 def _serve(options: argparse.Namespace) -> None:
-    try:
-        import uvicorn
-    except ModuleNotFoundError:
-        raise SettingsError(f"Serving outside Lambda needs uvicorn: {how_to_install('serve')}.") from None
+    import uvicorn
+
     from handler.api import create_app
     from handler.hexabot import load_service
     from handler.logs import configure

@@ -7,6 +7,7 @@ import numpy as np
 
 from handler.bundle import Graph
 from handler.errors import BundleError
+from handler.extras import how_to_install
 
 
 class TorchscriptGraph:
@@ -18,8 +19,8 @@ class TorchscriptGraph:
             import torch
         except ModuleNotFoundError:
             raise BundleError(
-                f"{folder} is a TorchScript bundle, and torch is not installed: `pip install "
-                "'ludwig-serverless[torchscript]'`, or export the model with `--format onnx`."
+                f"{folder} is a TorchScript bundle, and torch is not installed: {how_to_install('torchscript')}, or "
+                "export the model with `--format onnx`."
             ) from None
         torch.set_num_threads(threads)
         path = folder / graph.file

@@ -37,6 +37,8 @@ NEVER_IMPORTED = {
 """Requirements (of, on) that answering never comes to: tools that are removed above, and time zones by name."""
 ONLY_TO_FETCH = {("tokenizers", "huggingface-hub")}
 """Requirements of `from_pretrained`, which the handler never calls: bundles hold their tokenizers."""
+COMMAND_LINE = {"shtab", "uvicorn"}
+"""What only the command line imports: a server for other machines than Lambda, and completion in a shell."""
 AWS_SERVICES = {"s3", "signin", "sso", "sso-oidc", "sts"}
 """What boto3 needs to read S3 with any kind of credentials, of the hundreds of services that it describes."""
 
@@ -70,7 +72,7 @@ def remove_unused(folder: Path, cut: set[tuple[str, str]]) -> list[str]:
     """Remove the packages that no other needs once the requirements in `cut` are gone. Returns their names."""
     found = {normalized(package.name): package for package in distributions(path=[str(folder)])}
     needs = {name: requirements(package) & found.keys() for name, package in found.items()}
-    tops = found.keys() - {needed for needs_of in needs.values() for needed in needs_of}
+    tops = found.keys() - {needed for needs_of in needs.values() for needed in needs_of} - COMMAND_LINE
     used: set[str] = set()
     waiting = list(tops)
     while waiting:

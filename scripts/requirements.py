@@ -8,16 +8,16 @@ from environment import ROOT, find_uv
 
 COMPILE = ("--quiet", "--no-header", "--no-annotate", "--universal", "--python-version", "3.12")
 CONSTRAINTS = "requirements/constraints.txt"
-EXTRAS = ("serve", "training", "minilm", "fetch", "ray", "torchscript")
+EXTRAS = ("training", "minilm", "fetch", "ray", "torchscript")
 GROUPS = ("dev", "fuzz")
 """Everything that runs this project's own code. One resolution of all of it constrains each file below."""
 
 PROJECT_FILES = {
-    "handler": (),
-    "serve": ("--extra", "serve"),
+    "handler": ("--no-emit-package", "uvicorn", "--no-emit-package", "shtab"),
+    "serve": (),
     "fetch": ("--extra", "fetch"),
     "torchscript": ("--extra", "torchscript"),
-    "full": ("--extra", "serve", "--extra", "training", "--extra", "minilm", "--group", "dev"),
+    "full": ("--extra", "training", "--extra", "minilm", "--group", "dev"),
     "training": ("--extra", "training", "--extra", "minilm"),
     "ray": ("--extra", "ray", "--group", "dev"),
     "fuzz": ("--group", "fuzz"),

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from export.console import say
+from handler.extras import how_to_install
 from training.errors import ClusterError, ConfigError, TrainingError
 
 if TYPE_CHECKING:
@@ -101,10 +102,7 @@ def _connected(address: str) -> Any:
     try:
         ray: Any = import_module("ray")
     except ModuleNotFoundError:
-        raise ClusterError(
-            "--backend ray needs Ray: `pip install 'ludwig-serverless[ray]'`, or the environment that "
-            "`python3 scripts/environment.py ray` makes."
-        ) from None
+        raise ClusterError(f"--backend ray needs Ray, which is not installed: {how_to_install('ray')}.") from None
     modules = [str(Path(__file__).parents[1] / package) for package in PACKAGES]
     try:
         ray.init(address=address, runtime_env={"py_modules": modules}, logging_level="ERROR")

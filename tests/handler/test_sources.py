@@ -367,7 +367,7 @@ def test_a_bundle_that_is_too_big_for_the_disk(
 @pytest.mark.parametrize(("place", "library"), [("s3://models/x", "boto3"), ("hf://me/x", "huggingface_hub")])
 def test_a_library_that_is_missing(place: str, library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(BundleError, match=rf"needs {library}, .*pip install 'ludwig-serverless\[fetch\]'.*FETCH=1"):
+    with pytest.raises(BundleError, match=rf"needs {library}, .*environment\.py fetch`.*\[fetch\]'`, or .*FETCH=1"):
         fetched(tmp_path, place)
 
 

@@ -40,7 +40,7 @@ def search(config: str, folder: Path) -> list[str]:
     ("config", "message"),
     [
         (CONFIG, "the configuration has no section 'hyperopt' with parameters to try, as in `hyperopt: {goal:"),
-        (CONFIG + SECTION, "A search needs Ray: `pip install 'ludwig-serverless[ray]'`."),
+        (CONFIG + SECTION, "A search needs Ray, which is not installed: run `"),
     ],
     ids=["section", "ray"],
 )

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from handler.extras import how_to_install
 from training.aws_errors import REMEDIES, Kind, explain
 from training.errors import CapacityError, LaunchError, UnreachedError
 
@@ -40,9 +41,7 @@ class Aws:
         try:
             import boto3
         except ModuleNotFoundError:
-            raise LaunchError(
-                "Launching needs boto3, which is not installed: `pip install 'ludwig-serverless[training]'`."
-            ) from None
+            raise LaunchError(f"Launching needs boto3, which is not installed: {how_to_install('training')}.") from None
         with explained("AWS cannot be used"):
             self._session = boto3.Session(region_name=region)
         if not self._session.region_name:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from export.console import say
+from handler.extras import how_to_install
 from handler.hub import unreached
 from training.errors import PublishError
 from training.publishing.contents import BUNDLE, EVALUATION, LISTING, MODEL, Content
@@ -39,7 +40,7 @@ class HubTarget:
             from huggingface_hub.utils.tqdm import disable_progress_bars
         except ModuleNotFoundError:
             raise PublishError(
-                "Publishing needs huggingface_hub, which is not installed: `pip install 'ludwig-serverless[training]'`."
+                f"Publishing needs huggingface_hub, which is not installed: {how_to_install('training')}."
             ) from None
         if not sys.stderr.isatty():
             disable_progress_bars()

@@ -16,6 +16,7 @@ import msgspec
 
 from export.console import progress, say
 from handler.bundle import BundleFile
+from handler.extras import how_to_install
 from training.aws_errors import explain
 from training.errors import PublishError
 from training.publishing.contents import BUNDLE_MANIFEST, LISTING, Content, read, read_listing
@@ -45,7 +46,7 @@ class S3Target:
             from botocore.exceptions import ClientError
         except ModuleNotFoundError:
             raise PublishError(
-                "Publishing to S3 needs boto3, which is not installed: `pip install 'ludwig-serverless[training]'`."
+                f"Publishing to S3 needs boto3, which is not installed: {how_to_install('training')}."
             ) from None
         self._bucket, self._prefix = bucket, f"{prefix}/" if prefix else ""
         self._client_error = ClientError

@@ -1,0 +1,40 @@
+"""What a missing package says: a command that works for this very installation."""
+
+from pathlib import Path
+
+import pytest
+
+from handler.extras import ENVIRONMENTS, ROOT, how_to_install
+
+
+@pytest.mark.parametrize(
+    ("extra", "environment", "folder"),
+    [("", "serve", ""), ("training", "full", "[training]"), ("fetch", "fetch", "[fetch]"), ("ray", "ray", "[ray]")],
+)
+def test_a_checkout_names_its_script_and_its_folder(extra: str, environment: str, folder: str) -> None:
+    script = ROOT / "scripts" / "environment.py"
+    assert script.is_file()
+    assert how_to_install(extra) == (
+        f"run `python3 {script} {environment}` and use the Python that it prints, or `pip install '{ROOT}{folder}'`"
+    )
+
+
+def test_a_copy_without_installer_names_the_requirements(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in the Lambda's image, which has the folder `handler` and nothing else of the repository."""
+    monkeypatch.setattr("handler.extras.ROOT", tmp_path)
+    assert how_to_install("fetch") == "install the packages of requirements/fetch.txt"
+
+
+def test_an_installation_names_its_distribution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("handler.extras.ROOT", tmp_path)
+    information = tmp_path / "ludwig_serverless-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: ludwig-serverless\nVersion: 1.0\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert how_to_install("fetch") == "run `pip install 'ludwig-serverless[fetch]'`"
+    assert how_to_install() == "run `pip install 'ludwig-serverless'`"
+
+
+def test_every_environment_has_its_requirements() -> None:
+    for name in {*ENVIRONMENTS.values(), "full"}:
+        assert (ROOT / "requirements" / f"{name}.txt").is_file()
