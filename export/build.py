@@ -25,7 +25,7 @@ from export.model import SourceModel
 from export.outputs import describe_outputs
 from export.parity import Proof, Row, agreed, golden_rows, prove, rows_to_try
 from export.quantize import QuantizeOptions, check_quantizable, is_quantized, quantized
-from export.rows import readable_rows
+from export.rows import read_rows, readable_rows
 from export.thresholds import with_thresholds
 from handler import __version__
 from handler.bundle import (
@@ -61,10 +61,10 @@ class Description(NamedTuple):
 
 def export_model(
     model: SourceModel,
-    bundle: Path,
+    bundle: "Path | str",
     *,
     name: str | None = None,
-    dataset: "pd.DataFrame | None" = None,
+    dataset: "pd.DataFrame | Path | str | None" = None,
     license_name: str | None = None,
     graph_format: GraphFormat = "onnx",
     golden: int = GOLDEN_ROWS,
@@ -79,7 +79,7 @@ def export_model(
         model: What Ludwig trained.
         bundle: The folder to write. Whatever goes wrong, it stays as it was.
         name: What the handler calls the model; the names of its outputs by default.
-        dataset: The user's own rows to prove the bundle on, besides the odd ones.
+        dataset: The user's own rows to prove the bundle on, besides the odd ones, or a file of them.
         license_name: The model's license, for the manifest.
         graph_format: What runs the graph.
         golden: How many of the user's own rows the bundle keeps, for the check before a deployment takes traffic.
@@ -97,7 +97,10 @@ def export_model(
         ParityError: The bundle does not answer as its model does.
         ExportError: The folder is taken, or anything else is wrong with what was given.
     """
+    bundle = Path(bundle)
     check_target(bundle, force=force)
+    if isinstance(dataset, str | Path):
+        dataset = read_rows(Path(dataset))
     with _temporary_folder(bundle) as folder:
         description = describe(model, folder, name, slot_decoding)
         draft = write(model, description, folder, graph_format, license_name)

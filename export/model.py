@@ -87,13 +87,21 @@ def find_model_folder(path: Path, *, allow_pickle: bool = False) -> Path:
     )
 
 
-def load_model(path: Path, *, allow_pickle: bool = False) -> SourceModel:
+def load_model(path: "Path | str", *, allow_pickle: bool = False) -> SourceModel:
     """Load a model on the CPU.
 
-    allow_pickle: read weights that are pickled, too. Raises ModelError if Ludwig cannot load the model, and
-    UnsupportedError if it would answer otherwise than the Ludwig that trained it.
+    Args:
+        path: A run, or a folder that Ludwig wrote.
+        allow_pickle: Read pickled weights too, of models that you trust.
+
+    Returns:
+        The model, with what Ludwig stored beside it.
+
+    Raises:
+        ModelError: There is no model, or Ludwig cannot load it.
+        UnsupportedError: It would not answer as the Ludwig that trained it.
     """
-    folder = find_model_folder(path, allow_pickle=allow_pickle)
+    folder = find_model_folder(Path(path), allow_pickle=allow_pickle)
     stored = _stored_config(folder)
     check_tokenizers(stored)
     _check_adapters(stored)

@@ -1,5 +1,6 @@
 """Where the time of a start goes: import by import, bundle by bundle, seen in a process of its own."""
 
+import os
 import re
 import sys
 import time
@@ -8,6 +9,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from handler.errors import DeploymentError
+from handler.extras import ROOT
 
 IMPORT = re.compile(r"import time: +\d+ \| +(\d+) \| ( *)(\S+)")
 SHOWN_MILLISECONDS = 2.0
@@ -39,8 +41,8 @@ def examine(environ: Mapping[str, str]) -> str:
 
     began = time.perf_counter()
     child = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "handler.doctor"],
-        env=dict(environ),
+        [sys.executable, "-P", "-X", "importtime", "-m", "handler.doctor"],
+        env={**environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), environ.get("PYTHONPATH")]))},
         capture_output=True,
         text=True,
         check=False,

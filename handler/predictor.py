@@ -12,6 +12,8 @@ from handler.decoding import SlotDecoder
 from handler.errors import BundleError, RequestError
 from handler.graph import load_graph
 from handler.outputs import Columns, SequenceOutput, merged
+from handler.settings import Settings
+from handler.sources import local_folders
 from handler.text import TextEncoder
 
 CHUNK_ROWS = 16
@@ -130,6 +132,27 @@ def bundle_folders(place: Path) -> list[Path]:
             "Make one with `ludwig-serverless export MODEL_DIR BUNDLE_DIR`."
         )
     return folders
+
+
+def load_bundle(place: str | Path, *, threads: int = 1, cache: Path = Settings.cache) -> Predictor:
+    """Load one bundle.
+
+    Args:
+        place: Its folder, `s3://bucket/prefix` or `hf://owner/name@revision`.
+        threads: How many the model may use.
+        cache: The folder that a remote bundle is fetched into, and found in again.
+
+    Returns:
+        What answers rows of raw values with Ludwig's columns: `load_bundle(place).predict([{"text": "hello"}])`.
+
+    Raises:
+        BundleError: There is no bundle, there are several, or it cannot be served.
+    """
+    folders = [found for folder in local_folders([str(place)], cache) for found in bundle_folders(folder)]
+    if len(folders) > 1:
+        names = ", ".join(folder.name for folder in folders)
+        raise BundleError(f"{place} holds {len(folders)} bundles: {names}. Give the folder of one.")
+    return Predictor(folders[0], threads)
 
 
 def load_predictors(places: Iterable[Path], threads: int = 1) -> dict[str, Predictor]:

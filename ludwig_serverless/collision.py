@@ -27,9 +27,11 @@ def _elsewhere(folder: Path) -> Iterator[str]:
     for name in PACKAGES:
         spec = PathFinder.find_spec(name)
         origin = Path(spec.origin).resolve() if spec and spec.origin else None
-        if origin != folder / name / "__init__.py":
-            found = f"comes from {origin.parent}" if origin else "is missing"
-            yield f"The package `{name}` {found}, and not from ludwig-serverless in {folder}."
+        if origin is None:
+            gone = "it was removed with another one."
+            yield f"The package `{name}` of ludwig-serverless is missing from {folder}: {gone}"
+        elif origin != folder / name / "__init__.py":
+            yield f"The package `{name}` comes from {origin.parent}, and not from ludwig-serverless in {folder}."
 
 
 def _overwritten(folder: Path) -> Iterator[str]:

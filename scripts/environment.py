@@ -8,6 +8,7 @@ import argparse
 import hashlib
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,15 @@ ENVIRONMENTS = ROOT / ".venvs"
 TOOLS = ROOT / ".tools"
 PYTHONS = {"ludwig-0.10": "3.10"}
 """Environments that need another Python than 3.12."""
+WITH_COMMAND = ("fetch", "full", "ray", "serve", "torchscript", "training")
+"""Environments in which `ludwig-serverless` runs."""
+COMMAND = """\
+#!/bin/sh
+# The command line of the checkout that this environment belongs to. scripts/environment.py writes this file.
+PYTHONPATH={root}"${{PYTHONPATH:+:$PYTHONPATH}}"
+export PYTHONPATH
+exec {interpreter} -P -c 'from ludwig_serverless.cli import main; raise SystemExit(main())' "$@"
+"""
 NVIDIA = re.compile(r"(nvidia|triton|cuda)[-=]")
 
 
@@ -59,6 +69,7 @@ def make_environment(name, torch):
     wanted = hashlib.sha256(requirements.read_bytes()).hexdigest()
     version = PYTHONS.get(name, "3.12")
     if stamp.is_file() and stamp.read_text() == wanted and works(interpreter, version):
+        write_command(name, interpreter)
         return interpreter
     uv = find_uv()
     if not works(interpreter, version):
@@ -72,7 +83,23 @@ def make_environment(name, torch):
     else:
         run(uv, "pip", "sync", "--quiet", "--python", interpreter, "--require-hashes", requirements)
     stamp.write_text(wanted)
+    write_command(name, interpreter)
     return interpreter
+
+
+def write_command(name, interpreter):
+    """Write `ludwig-serverless` into an environment, for whoever activates it.
+
+    It is not installed: that would need a build, and packages without hashes. Where .venvs is a link, the environments
+    belong to another checkout, whose command stays.
+    """
+    if name not in WITH_COMMAND or ENVIRONMENTS.is_symlink():
+        return
+    command = interpreter.with_name("ludwig-serverless")
+    content = COMMAND.format(root=shlex.quote(str(ROOT)), interpreter=shlex.quote(str(interpreter)))
+    if not command.is_file() or command.read_text() != content:
+        command.write_text(content)
+        command.chmod(0o755)
 
 
 def make_emulator():

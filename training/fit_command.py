@@ -98,19 +98,19 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def _fit(options: argparse.Namespace) -> None:
-    from training.config import read_config, with_calibration, with_pretrained
+    from training.api import chosen_config
+    from training.config import read_config
     from training.dataset import TEST, TRAIN, VALIDATION, read_dataset
     from training.fit import check_output, fit
 
     if not options.hyperopt:
         check_output(options.output, overwrite=options.force)
-    config = read_config(options.config)
-    if options.pretrained:
-        config = with_pretrained(config, options.pretrained)
-    if options.epochs:
-        config["trainer"] = {**config.get("trainer", {}), "epochs": options.epochs}
-    if options.calibrate:
-        config = with_calibration(config)
+    config = chosen_config(
+        read_config(options.config),
+        pretrained=options.pretrained,
+        epochs=options.epochs,
+        calibrate=options.calibrate,
+    )
     files = {TRAIN: options.dataset, VALIDATION: options.validation, TEST: options.test}
     dataset = read_dataset({split: path for split, path in files.items() if path})
     if options.hyperopt:

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"^ *```bash\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 NOT_RUN = {"make test": "it is what runs this test"}
 STICKY = ("source ",)
-SERVERS = ("make serve", "handler serve")
+SERVERS = ("make serve", "ludwig-serverless serve")
 README_PORT = "8000"
 SECONDS = 900
 ALREADY_INSTALLED = (".venvs", ".tools")
@@ -79,7 +79,7 @@ def on_port(command: str, port: int) -> str:
     """Move a command from the README's port, which may be taken here, to a free one."""
     if "make serve" in command:
         return f"{command} PORT={port}"
-    if "handler serve" in command:
+    if "ludwig-serverless serve" in command:
         return f"{command} --port {port}"
     return command.replace(f":{README_PORT}", f":{port}")
 

@@ -1,4 +1,4 @@
-"""`python -m training import` of other tools' exports: the right texts, labels and slots of each."""
+"""`ludwig-serverless import` of other tools' exports: the right texts, labels and slots of each."""
 
 import json
 import random

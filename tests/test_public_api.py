@@ -1,0 +1,82 @@
+"""The public API of each package: what it names, what importing it costs, and the examples of docs/python.md."""
+
+import importlib
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from handler.errors import LudwigServerlessError
+from handler.predictor import load_bundle
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("handler", "export", "training")
+PAGE = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_public_name_is_there(package: str) -> None:
+    module = importlib.import_module(package)
+    for name in module.__all__:
+        assert getattr(module, name) is not None
+    listed = {name for names in module.MODULES.values() for name in names}
+    assert listed == set(module.__all__) - {"__version__"}
+    with pytest.raises(AttributeError, match=f"module '{package}' has no attribute 'nothing'"):
+        _ = module.nothing
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_public_name_is_never_a_module(package: str) -> None:
+    """`from training import fit` would be the function or the module, whichever was imported first."""
+    modules = {path.stem for path in (ROOT / package).iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert not modules & set(importlib.import_module(package).__all__)
+
+
+def test_importing_the_packages_imports_nothing_else() -> None:
+    code = (
+        "import sys; before = set(sys.modules); import handler, export, training; import typing, types\n"
+        "print(sorted(name for name in set(sys.modules) - before if name.split('.')[0] not in sys.stdlib_module_names))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert found.stdout == "['export', 'handler', 'training']\n"
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_exception_has_one_root(package: str) -> None:
+    module = importlib.import_module(package)
+    errors = [getattr(module, name) for name in module.__all__ if name.endswith("Error")]
+    assert errors
+    assert all(issubclass(error, LudwigServerlessError) for error in errors)
+
+
+def test_each_example_is_short() -> None:
+    assert len(EXAMPLES) == 4
+    assert all(len([line for line in example.splitlines() if line]) <= 3 for example in EXAMPLES)
+
+
+def test_the_examples_of_the_handler_run() -> None:
+    assert run(*EXAMPLES[:2], folder=ROOT).splitlines() == [
+        "book_flight",
+        "['<SOS>', 'O', 'O', 'O', 'O', 'O', 'B-destination', '<EOS>']",
+    ]
+
+
+@pytest.mark.ludwig
+def test_the_examples_of_training_and_export_run(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "examples" / "demo", tmp_path / "examples" / "demo")
+    accuracy, passed = run(*EXAMPLES[2:], folder=tmp_path).splitlines()
+    assert 0 <= float(accuracy) <= 1
+    assert passed == "True"
+    assert load_bundle(tmp_path / "bundles" / "intent").predict([{"text": "hello"}])
+
+
+def run(*examples: str, folder: Path) -> str:
+    """Run examples one after another, as a user's script, and return what they print."""
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r})\n" + "\n".join(examples)
+    found = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr
+    return found.stdout
