@@ -1,4 +1,4 @@
-"""The public API of each package: what it names, what importing it costs, and the examples of docs/python.md."""
+"""Each package's public API: what it names, what importing it costs, and the examples of docs/reference/python.md."""
 
 import importlib
 import re
@@ -14,7 +14,7 @@ from handler.predictor import load_bundle
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("handler", "export", "training")
-PAGE = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "reference" / "python.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
