@@ -230,4 +230,5 @@ def _with_possible_split(config: Config, dataset: "pd.DataFrame") -> Config:
         f"Split at random, not by {split['column']!r}: {len(small)} of its {len(counts)} values have fewer than "
         f"{SMALLEST_STRATUM} rows ({', '.join(map(str, small.index[:5]))})."
     )
-    return {**config, "preprocessing": {**config["preprocessing"], SPLIT: {**split, "type": "random"}}}
+    at_random = {key: value for key, value in split.items() if key != "column"} | {"type": "random"}
+    return {**config, "preprocessing": {**config["preprocessing"], SPLIT: at_random}}

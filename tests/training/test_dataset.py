@@ -131,7 +131,9 @@ def test_a_stratified_split_stays_where_classes_are_large(capsys: pytest.Capture
 def test_small_classes_are_split_at_random(capsys: pytest.CaptureFixture[str]) -> None:
     given = config(split=STRATIFY)
     prepared, _ = prepare(given, table(["a"] * 20 + ["b"] * 9 + ["c"] * 3))
-    assert prepared["preprocessing"]["split"] == {**STRATIFY, "type": "random"}
+    # Ludwig's split at random knows no column, and unknown keys are refused.
+    expected = {key: value for key, value in STRATIFY.items() if key != "column"} | {"type": "random"}
+    assert prepared["preprocessing"]["split"] == expected
     assert given["preprocessing"]["split"] == STRATIFY
     assert capsys.readouterr().err == (
         "Split at random, not by 'intent': 2 of its 3 values have fewer than 10 rows (b, c).\n"
