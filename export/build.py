@@ -26,7 +26,7 @@ from export.outputs import describe_outputs
 from export.parity import Proof, Row, agreed, golden_rows, prove, rows_to_try
 from export.quantize import QuantizeOptions, check_quantizable, is_quantized, quantized
 from export.rows import read_rows, readable_rows
-from export.thresholds import with_thresholds
+from export.thresholds import LanguageRule, with_thresholds
 from handler import __version__
 from handler.bundle import (
     MANIFEST,
@@ -41,6 +41,7 @@ from handler.bundle import (
 from handler.certificate import GOLDEN_ROWS, Parity
 from handler.inputs import InputFeature
 from handler.outputs import Decoding, OutputFeature
+from handler.text import TextInput
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,6 +71,7 @@ def export_model(
     golden: int = GOLDEN_ROWS,
     quantize: QuantizeOptions = EXACT,
     slot_decoding: Decoding | None = None,
+    language_rule: LanguageRule = "fitted",
     force: bool = False,
     allow_failed_proof: bool = False,
 ) -> Manifest:
@@ -85,6 +87,7 @@ def export_model(
         golden: How many of the user's own rows the bundle keeps, for the check before a deployment takes traffic.
         quantize: Whether to try int8, and what it must keep.
         slot_decoding: How to decode slots; by default as the run's record says.
+        language_rule: When a language counts as unsure: as was fitted, or never.
         force: Replace a bundle that is there.
         allow_failed_proof: Write a bundle that failed. Its manifest says so for good, and `publish` and the check
             before a deployment refuse it.
@@ -102,7 +105,7 @@ def export_model(
     if isinstance(dataset, str | Path):
         dataset = read_rows(Path(dataset))
     with _temporary_folder(bundle) as folder:
-        description = describe(model, folder, name, slot_decoding)
+        description = describe(model, folder, name, slot_decoding, language_rule)
         draft = write(model, description, folder, graph_format, license_name)
         rows = rows_to_try(model, draft, dataset)
         own = [row for row in rows if not row.odd]
@@ -119,13 +122,22 @@ def export_model(
     return read_bundle(bundle)
 
 
-def describe(model: SourceModel, folder: Path, name: str | None, slot_decoding: Decoding | None) -> Description:
+def describe(
+    model: SourceModel,
+    folder: Path,
+    name: str | None,
+    slot_decoding: Decoding | None,
+    language_rule: LanguageRule = "fitted",
+) -> Description:
     """Describe a model's features, and write the vocabularies and tokenizers that they read into a folder.
 
     Raises UnsupportedError if one cannot be exported, and ExportError if `slot_decoding` does not fit the model.
     """
     inputs = describe_inputs(model, folder)
-    outputs = with_thresholds(describe_outputs(model, inputs), model.folder)
+    reads_text = any(isinstance(feature, TextInput) for feature in inputs)
+    outputs = with_thresholds(
+        describe_outputs(model, inputs), model.folder, reads_text=reads_text, language_rule=language_rule
+    )
     outputs = with_decoding(outputs, model.training, slot_decoding)
     return Description(name or default_name(outputs), inputs, outputs)
 

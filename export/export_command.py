@@ -85,6 +85,13 @@ def add(parser: argparse.ArgumentParser) -> None:
         "does (default: what `ludwig-serverless fit` measured; argmax for other models)",
     )
     parser.add_argument(
+        "--language-rule",
+        choices=["fitted", "none"],
+        default="fitted",
+        help="when a language counts as unsure, so that Hexabot keeps the subscriber's: as `ludwig-serverless fit` "
+        "found, with a cautious default for other models; or never, as Ludwig does (%(default)s)",
+    )
+    parser.add_argument(
         "--allow-pickle",
         action="store_true",
         help="read weights that an old Ludwig pickled; give it for models that you trust (docs/legacy-models.md)",
@@ -143,6 +150,7 @@ def _export(folder: Path, bundle: Path, dataset: "pd.DataFrame | None", options:
             golden=GOLDEN_ROWS if options.golden is None else options.golden,
             quantize=QuantizeOptions(options.quantize, options.agreement, options.accuracy_loss),
             slot_decoding=options.slot_decoding,
+            language_rule=options.language_rule,
             force=options.force,
             allow_failed_proof=options.allow_failed_proof,
         )

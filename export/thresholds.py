@@ -1,46 +1,104 @@
-"""Thresholds of confidence, from a run's folder into the bundle: below them, an answer counts as unknown."""
+"""Thresholds of confidence, from a run's folder into the bundle: answers below them are unsure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
 from export.console import say
 from export.errors import ModelError
+from handler.evidence import Evidence
 from handler.outputs import CategoryOutput, OutputFeature, Probability, Thresholds
+from handler.unsure import LANGUAGE
 
 THRESHOLDS = "thresholds.json"
 
+LanguageRule = Literal["fitted", "none"]
 
-class Written(msgspec.Struct, frozen=True):
-    """What a bundle takes from the file; other keys, such as how thresholds were fitted, are left out of it."""
+CAUTIOUS_THRESHOLDS = Thresholds(default=0.9)
+CAUTIOUS_EVIDENCE = Evidence(letters=5)
+"""Of languages for which nothing was fitted: where no words are known, `menu` or `taxi` must not show a language."""
+
+
+class _Fitted(msgspec.Struct, frozen=True):
+    """What export reads of an output's entry in `thresholds.json`; the rest tells how it was found."""
 
     default: Probability
-    by_label: dict[str, Probability] = {}
+    by_label: dict[str, Probability] = msgspec.field(default_factory=dict)
+    evidence: Evidence | None = None
 
 
-def with_thresholds(outputs: Sequence[OutputFeature], model_folder: Path) -> list[OutputFeature]:
-    """Return outputs with the thresholds that `ludwig-serverless fit` wrote beside the model, if it did.
+def with_thresholds(
+    outputs: Sequence[OutputFeature],
+    model_folder: Path,
+    *,
+    reads_text: bool = True,
+    language_rule: LanguageRule = "fitted",
+) -> list[OutputFeature]:
+    """Return outputs with the thresholds that `ludwig-serverless fit` wrote beside the model.
 
-    Raises ModelError if the file is broken, or speaks of outputs or labels that the model does not have.
+    Args:
+        outputs: The outputs of the model.
+        model_folder: Its folder; the file is in the folder above.
+        reads_text: Whether the model reads a text. Only then can a text be evidence of a language.
+        language_rule: "fitted" gives a language what was fitted, or a cautious default where nothing was. With "none"
+            every language is answered, as Ludwig does.
+
+    Raises:
+        ModelError: The file is broken, or has outputs or labels that the model does not have.
     """
-    path = model_folder.parent / THRESHOLDS
-    if not path.is_file():
-        return list(outputs)
-    try:
-        written = msgspec.json.decode(path.read_bytes(), type=dict[str, Written])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path} is broken: {error}. Correct it, or delete it to export without thresholds.") from None
-    found = {name: Thresholds(default=each.default, by_label=each.by_label) for name, each in written.items()}
-    categories = {output.name: output for output in outputs if isinstance(output, CategoryOutput)}
-    for name, thresholds in found.items():
-        unknown = sorted(thresholds.by_label.keys() - set(categories[name].labels)) if name in categories else [name]
-        if unknown:
-            raise ModelError(f"{path} has thresholds for {unknown}, which the model does not know: correct the file.")
-        say(f"{name}: answers below a confidence of {thresholds.default:g} will count as unknown.")
+    found = _read(outputs, model_folder.parent / THRESHOLDS)
     return [
-        msgspec.structs.replace(output, thresholds=found[output.name])
-        if isinstance(output, CategoryOutput) and output.name in found
+        _with(output, found.get(output.name), reads_text, language_rule)
+        if isinstance(output, CategoryOutput)
         else output
         for output in outputs
     ]
+
+
+def _with(output: CategoryOutput, found: _Fitted | None, reads_text: bool, rule: LanguageRule) -> CategoryOutput:
+    """Return an output with its thresholds."""
+    if output.name == LANGUAGE and (rule == "none" or not reads_text):
+        return output
+    if found is None and output.name != LANGUAGE:
+        return output
+    thresholds, evidence = CAUTIOUS_THRESHOLDS, CAUTIOUS_EVIDENCE
+    if found is not None:
+        thresholds = Thresholds(default=found.default, by_label=found.by_label)
+        evidence = found.evidence or CAUTIOUS_EVIDENCE
+    if output.name != LANGUAGE:
+        say(f"{output.name}: answers below a confidence of {thresholds.default:g} will count as unknown.")
+        return msgspec.structs.replace(output, thresholds=thresholds)
+    say(
+        f"{output.name}: unsure, unless {_shown(evidence)} with a confidence of {thresholds.default:g}. An unsure "
+        "language is answered as the default language with probability 0, so Hexabot keeps the subscriber's."
+    )
+    return msgspec.structs.replace(output, thresholds=thresholds, evidence=evidence)
+
+
+def _shown(evidence: Evidence) -> str:
+    known = f"a text has one of {len(evidence.languages)} known words or " if evidence.words else "a text has "
+    return f"{known}{evidence.letters} letters"
+
+
+def _read(outputs: Sequence[OutputFeature], path: Path) -> Mapping[str, _Fitted]:
+    """Read and check a file of thresholds; where there is none, there are none."""
+    if not path.is_file():
+        return {}
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=dict[str, _Fitted])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path} is broken: {error}. Correct it, or delete it to export without it.") from None
+    categories = {output.name: output for output in outputs if isinstance(output, CategoryOutput)}
+    for name, each in found.items():
+        evidence = each.evidence or CAUTIOUS_EVIDENCE
+        spoken_of = {
+            *each.by_label,
+            *evidence.words,
+            *(label for labels in evidence.scripts.values() for label in labels),
+        }
+        unknown = sorted(spoken_of - set(categories[name].labels)) if name in categories else [name]
+        if unknown:
+            raise ModelError(f"{path} has thresholds for {unknown}, which the model does not know: correct the file.")
+    return found

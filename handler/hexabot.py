@@ -14,13 +14,13 @@ import msgspec
 from handler.alignment import all_outside, hexabot_tags
 from handler.errors import PayloadTooLargeError, RequestError
 from handler.logs import log_failure
-from handler.outputs import CategoryOutput, Columns, SequenceOutput, merged
+from handler.outputs import Columns, SequenceOutput, merged
 from handler.predictor import Predictor, load_predictors
 from handler.settings import Settings
 from handler.sources import local_folders
+from handler.unsure import LANGUAGE, language_columns, marks, success, unsure_outputs, without_unsure
 
-TEXT, LANGUAGE = "text", "language"
-BELOW_THRESHOLD = "The model is not sure enough: its answer is below the threshold."
+TEXT = "text"
 Fields = Mapping[str, Any]
 """A request's values, by name."""
 
@@ -64,7 +64,7 @@ class Service:
         outcome = self._ask(chosen, lambda predictor: self._answer(predictor, fields))
         self._stand_in(outcome, fields)
         if LANGUAGE not in outcome.answer and fields.get("model") in (None, ""):
-            outcome.answer[LANGUAGE] = self._default_language()
+            outcome.answer[LANGUAGE] = self._default_language(1.0)
         return outcome
 
     def batch_predict(self, fields: Fields) -> Outcome:
@@ -109,10 +109,10 @@ class Service:
         """Answer one row: under the model's name and, since Hexabot looks there, under each output's name too."""
         row = self._row(predictor, fields)
         (outputs,) = self._outputs(predictor, [row])
-        unknown = _unknown(predictor, outputs)
-        answer = {predictor.manifest.name: _answered(outputs, unknown)}
+        unsure, default = unsure_outputs(predictor, row, outputs), self._settings.default_language
+        answer = {predictor.manifest.name: without_unsure(outputs, unsure, default)}
         return answer | {
-            name: _answered({name: columns}, unknown)
+            name: without_unsure({name: columns}, unsure & {name}, default)
             for name, columns in outputs.items()
             if name not in self.predictors
         }
@@ -120,9 +120,12 @@ class Service:
     def _answer_table(self, predictor: Predictor, rows: list[dict[str, Any]], index: list[int | str]) -> dict[str, Any]:
         """Answer many rows, as pandas' "split" orientation has them."""
         complete = [self._row(predictor, row) for row in rows]
-        answers = [merged(outputs) | _marks(predictor, outputs) for outputs in self._outputs(predictor, complete)]
+        answers = [
+            merged(outputs) | marks(predictor, row, outputs)
+            for row, outputs in zip(complete, self._outputs(predictor, complete), strict=True)
+        ]
         columns = list(answers[0]) if answers else []
-        return _success({"index": index, "columns": columns, "data": [list(answer.values()) for answer in answers]})
+        return success({"index": index, "columns": columns, "data": [list(answer.values()) for answer in answers]})
 
     def _row(self, predictor: Predictor, fields: Fields) -> dict[str, Any]:
         """Pick the values that a model reads; a model with one input reads the field `text`, whatever its name."""
@@ -164,16 +167,15 @@ class Service:
                 if outcome.answer.get(output.name, {}).get("status") == "success":
                     continue  # another model answered it
                 if LANGUAGE in (name, output.name):
-                    outcome.answer[LANGUAGE] = {**self._default_language(), "error": error}
+                    outcome.answer[LANGUAGE] = {**self._default_language(0.0), "error": error}
                 elif isinstance(output, SequenceOutput):
                     tags, probabilities = all_outside(_text(self.predictors[name], output, fields))
                     columns = {f"{output.name}_predictions": tags, f"{output.name}_probabilities": probabilities}
-                    outcome.answer[output.name] = {**_success(columns), "fallback": True, "error": error}
+                    outcome.answer[output.name] = {**success(columns), "fallback": True, "error": error}
 
-    def _default_language(self) -> dict[str, Any]:
-        language = self._settings.default_language
-        columns = {f"{LANGUAGE}_predictions": language, f"{LANGUAGE}_probabilities_{language}": 1.0}
-        return {**_success(columns), "fallback": True}
+    def _default_language(self, probability: float) -> dict[str, Any]:
+        """Answer the default language: with 1 where no model is loaded, with 0 where one failed or refused."""
+        return {**success(language_columns(self._settings.default_language, probability)), "fallback": True}
 
     def _chosen(self, names: Any) -> list[str]:
         """Return the models to ask; all of them where none is named."""
@@ -224,43 +226,6 @@ def _text(predictor: Predictor, output: SequenceOutput, fields: Fields) -> str:
     columns = {feature.name: feature.column for feature in predictor.manifest.inputs}
     text = fields.get(columns.get(str(output.aligned_with), TEXT), fields.get(TEXT))
     return text if isinstance(text, str) else ""
-
-
-def _success(predictions: dict[str, Any]) -> dict[str, Any]:
-    return {"predictions": predictions, "status": "success"}
-
-
-def _answered(outputs: Mapping[str, Columns], unknown: set[str]) -> dict[str, Any]:
-    """Return an answer without the outputs that are unknown, which stand apart; one without any other is failed.
-
-    Hexabot takes any label for an intent, however improbable; a failed intent it does without.
-    """
-    known = {name: columns for name, columns in outputs.items() if name not in unknown}
-    if len(known) == len(outputs):
-        return _success(merged(known))
-    answer = _success(merged(known)) if known else {"error": BELOW_THRESHOLD, "status": "failed"}
-    return {**answer, "below_threshold": merged({name: outputs[name] for name in outputs if name in unknown})}
-
-
-def _unknown(predictor: Predictor, outputs: Mapping[str, Columns]) -> set[str]:
-    """Return the outputs whose answers are less sure than they must be. A language is answered whatever it is."""
-    if predictor.manifest.name == LANGUAGE:
-        return set()
-    found = {output.name for output in _with_thresholds(predictor) if output.is_unknown(outputs[output.name])}
-    return found - {LANGUAGE}
-
-
-def _marks(predictor: Predictor, outputs: Mapping[str, Columns]) -> Columns:
-    """Return a column for each output with thresholds, which tells whether its answer is below them."""
-    return {
-        f"{output.name}_below_threshold": output.is_unknown(outputs[output.name])
-        for output in _with_thresholds(predictor)
-    }
-
-
-def _with_thresholds(predictor: Predictor) -> list[CategoryOutput]:
-    outputs = [output for output in predictor.manifest.outputs if isinstance(output, CategoryOutput)]
-    return [output for output in outputs if output.thresholds is not None]
 
 
 def load_service(settings: Settings) -> Service:

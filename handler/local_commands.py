@@ -142,6 +142,10 @@ def answer_table(text: str, answer: Mapping[str, Any]) -> str:
     """Return an answer as a person reads it: a line for each model, slots as Hexabot finds them."""
     lines = [text]
     for name, result in answer.items():
+        unsure = result.get("below_threshold", {})
+        if label := unsure.get(f"{name}_predictions"):
+            lines.append(f"  {name:<12}{'unsure':<24}{label} {unsure[f'{name}_probability']:.3f}")
+            continue
         if "predictions" not in result:
             lines.append(f"  {name:<12}{result['error']}")
             continue

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from handler.described import Described
+from handler.evidence import Evidence
 from handler.numbers import AnyNormalization
 
 Columns = dict[str, Any]
@@ -34,23 +35,33 @@ class CategoryOutput(Described, frozen=True, kw_only=True, omit_defaults=True, t
     """One label a row.
 
     labels: in index order, so that probability i is that of label i. thresholds: None takes every answer for good.
+    evidence: of a language, what a text must show; None where only the thresholds count.
     Source: `CategoryOutputFeature.postprocess_predictions`; softmax or calibration are taken in the graph.
     """
 
     name: str
     labels: list[str]
     thresholds: Thresholds | None = None
+    evidence: Evidence | None = None
 
     @property
     def tensors(self) -> list[str]:
         """The graph's outputs that this feature reads."""
         return [f"{self.name}::predictions", f"{self.name}::probabilities"]
 
-    def is_unknown(self, columns: Columns) -> bool:
-        """Tell whether an answer is less sure than it must be."""
+    def is_unsure(self, columns: Columns, text: str | None = None) -> bool:
+        """Tell whether an answer is less sure than it must be.
+
+        Args:
+            columns: Ludwig's columns of the answer.
+            text: What the model was asked, where it reads text. Without it, only the thresholds count.
+        """
+        label = columns[f"{self.name}_predictions"]
+        judged = None if self.evidence is None or text is None else self.evidence.judge(text, label)
+        if judged is not None:
+            return not judged
         if self.thresholds is None:
             return False
-        label = columns[f"{self.name}_predictions"]
         limit = self.thresholds.by_label.get(label, self.thresholds.default)
         return bool(columns[f"{self.name}_probability"] < limit)
 

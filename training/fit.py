@@ -20,7 +20,8 @@ from export.thresholds import THRESHOLDS
 from handler.outputs import Decoding
 from training.config import Config, with_fixed_split
 from training.dataset import dataset_sha256, out_of_scope, prepare, tell_weaknesses, with_split
-from training.errors import ConfigError, TrainingError
+from training.errors import TrainingError
+from training.evaluation.languages import threshold_options
 from training.evaluation.thresholds import ThresholdOptions
 from training.evaluation.trained import (
     Training,
@@ -38,7 +39,7 @@ from training.workspace import MODEL, Workspace
 if TYPE_CHECKING:
     import pandas as pd
 
-LANGUAGE, SEARCH = "language", "hyperopt"
+SEARCH = "hyperopt"
 
 
 @dataclass(frozen=True)
@@ -62,16 +63,17 @@ def fit(
     """Train a model into a run's folder.
 
     The run is `model/` as Ludwig saves it, `evaluation/` with the report, `training.json`, the record of the run, and
-    `thresholds.json` if thresholds are wished for. slot_decoding: how the tags of words become slots when they are
-    measured and, by the record, when they are served. Raises TrainingError if the folder is taken, ConfigError or
-    DatasetError if configuration and rows do not fit. An interrupted training of the same is gone on with.
+    `thresholds.json` with the thresholds that are asked for, and always with those of a language. slot_decoding: how
+    the tags of words become slots when they are measured and, by the record, when they are served. Raises
+    TrainingError if the folder is taken, ConfigError or DatasetError if configuration and rows do not fit. An
+    interrupted training of the same is gone on with.
     """
     check_output(folder, overwrite=overwrite)
     check_shape(config)
     config = {section: value for section, value in config.items() if section != SEARCH}
     dataset, outside = out_of_scope(config, dataset, thresholds.out_of_scope if thresholds else None, seed)
     config, dataset = prepare(config, dataset)
-    names = _outputs_with_thresholds(config) if thresholds else []
+    options_of = threshold_options(config, thresholds)
     tell_weaknesses(config, dataset)
     api = import_ludwig()
     record = {
@@ -89,7 +91,7 @@ def fit(
             record[DECODING] = dict.fromkeys(decoders, slot_decoding)
         if slot_decoding == "viterbi":
             training = replace(training, decoders=decoders)
-        fitted = thresholds_of(training, names, thresholds) if thresholds else {}
+        fitted = thresholds_of(training, options_of)
         evaluation = evaluate_training(training, workspace.ludwig, folder.name, fitted)
         if fitted:
             _write_json(workspace.ludwig / THRESHOLDS, evaluation["thresholds"])
@@ -183,17 +185,6 @@ def _failures_explained() -> Iterator[None]:
         raise
     except Exception as error:  # Ludwig, and the libraries under it, raise all kinds
         raise TrainingError(f"Ludwig cannot train this: {type(error).__name__}: {error}") from error
-
-
-def _outputs_with_thresholds(config: Config) -> list[str]:
-    """Return the outputs that get thresholds: labels, but not the language, without which Hexabot loses everything."""
-    names = [f["name"] for f in config["output_features"] if f["type"] == "category" and f["name"] != LANGUAGE]
-    if not names:
-        raise ConfigError(
-            "A threshold is asked for, but the configuration has no output that can have one: it must be a category, "
-            f"and not {LANGUAGE!r}, since Hexabot loses a whole answer that has no language."
-        )
-    return names
 
 
 def _without_paths(config: Config) -> Config:

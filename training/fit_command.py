@@ -71,7 +71,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         type=_accuracy,
         metavar="ACCURACY",
         help="fit the confidence below which an answer counts as unknown, so that the other answers are right this "
-        "often, as in 0.95",
+        "often, as in 0.95; a language has such a threshold without asking for it, at 0.98",
     )
     parser.add_argument(
         "--out-of-scope",

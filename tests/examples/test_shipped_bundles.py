@@ -1,5 +1,6 @@
 """The bundles that the repository ships, proven again beside what Ludwig answered when they were made."""
 
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,11 @@ import msgspec
 import numpy as np
 import pytest
 
+from handler.outputs import CategoryOutput
 from handler.predictor import Predictor, load_predictors
+from handler.unsure import unsure_outputs
+from tests.handler.deployment import deploy, predict
+from tests.hexabot_client import understand
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 BUNDLES, ANSWERS = EXAMPLES / "bundles", EXAMPLES / "answers"
@@ -51,3 +56,38 @@ def test_shipped_models_understand_what_the_readme_asks() -> None:
     assert answers["intent"]["intent_predictions"] == "book_flight"
     assert answers["language"]["language_predictions"] == "en"
     assert "B-destination" in answers["slots"]["slots_predictions"]
+
+
+@pytest.mark.parametrize(
+    ("language", "texts"),
+    [
+        (
+            None,
+            ["XK-4471", "BK-20418", "menu", "?", "", "OK", "👍", "12345", "12:30", "5pm", "a@b.com", "Tokyo", "taxi"],
+        ),
+        (None, ["Paris", "Casablanca", "привет", "你好", "hola"]),
+        ("en", ["hello", "Hello!", "thanks", "yes", "no", "good morning", "hello, my booking is XK-4471"]),
+        ("fr", ["bonjour", "BONJOUR", "merci", "oui", "non", "au revoir", "je voudrais une chambre d'hôtel"]),
+        ("ar", ["مرحبا", "شكرا", "نعم", "لا", "مَرْحَبًا"]),
+    ],
+    ids=["nothing shown", "shared or foreign", "en", "fr", "ar"],
+)
+def test_hexabot_stores_a_language_only_where_a_message_shows_one(language: str | None, texts: list[str]) -> None:
+    send = deploy(BUNDLES, NLU_DEFAULT_LANGUAGE="de")
+    for text in texts:
+        found = understand(text, predict(send, {"text": text}).json()).traits.get("language")
+        assert (found and found.value) == language, text
+
+
+def test_what_makes_a_language_unsure_costs_few_right_answers() -> None:
+    predictor = Predictor(BUNDLES / "language")
+    (output,) = predictor.manifest.outputs
+    assert isinstance(output, CategoryOutput)
+    with (EXAMPLES / "demo" / "dataset.csv").open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["split"] == "2"]
+    answers = predictor.predict([{"text": row["text"]} for row in rows])
+    right = [answer["language_predictions"] == row["language"] for row, answer in zip(rows, answers, strict=True)]
+    kept = [not unsure_outputs(predictor, row, {"language": answer}) for row, answer in zip(rows, answers, strict=True)]
+    wrong = [found for found, sure in zip(right, kept, strict=True) if sure and not found]
+    lost = [found for found, sure in zip(right, kept, strict=True) if found and not sure]
+    assert (len(rows), right.count(False), len(wrong), len(lost)) == (289, 11, 5, 3)

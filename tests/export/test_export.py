@@ -190,4 +190,6 @@ def test_hexabot_reads_one_element_a_word(kind: str, exported: Export) -> None:
             assert all(0 <= probability <= 1 for probability in probabilities)
         else:
             label = columns[f"{output}_predictions"]
-            assert 0 < columns[f"{output}_probabilities_{label}"] == columns[f"{output}_probability"] <= 1
+            is_unsure = "below_threshold" in answer[output]
+            assert is_unsure == (columns[f"{output}_probability"] == 0)
+            assert columns[f"{output}_probabilities_{label}"] == columns[f"{output}_probability"] <= 1

@@ -12,7 +12,7 @@ from handler.bundle import MANIFEST, SCHEMA_VERSION, Manifest, read_bundle
 from handler.errors import BundleError
 from tests.bundles import INTENT, edit_manifest, write_bundle
 
-FORMATS = {3: "8abe3a4471048b7c"}
+FORMATS = {3: "f020f1e2907cfdde"}
 """A digest of the format, by the version that the handler reads."""
 
 

@@ -123,7 +123,8 @@ def test_a_model_that_fails_never_costs_the_others(tmp_path: Path, failing: Sequ
     text = f"bonjour  hotel Paris {CRASH}"
     answer = predict(send, {"text": text}).json()
     understood = understand(text, answer)
-    assert understood.traits["language"].value == "fr"
+    assert answer["language"]["predictions"]["language_predictions"] == "fr"
+    assert ("language" in understood.traits) == ("language" not in failing)
     assert ("intent" in understood.traits) == ("intent" not in failing)
     assert [slot.value for slot in understood.slots] == ([] if "slots" in failing else ["Paris"])
     for name in failing:
@@ -148,7 +149,7 @@ def test_a_joint_model_answers_under_the_names_that_hexabot_reads(tmp_path: Path
 
 def test_a_joint_model_that_fails_has_stand_ins(tmp_path: Path) -> None:
     send = deploy(write_bundle(tmp_path / "nlu", LANGUAGE, INTENT, TAGGER, name="nlu", breaking=True))
-    assert read(send, f"fly  to {CRASH}") == Understanding({"language": Trait("en", 1.0)}, [])
+    assert read(send, f"fly  to {CRASH}") == Understanding({}, [])
     assert predict(send, {"text": CRASH}).json()["nlu"]["status"] == "failed"
 
 
@@ -174,13 +175,15 @@ def test_a_joint_model_that_fails_does_not_replace_what_others_answered(tmp_path
 def test_a_language_model_of_any_name_is_the_language(tmp_path: Path) -> None:
     send = deploy(write_bundle(tmp_path / "cnn", LANGUAGE, name="language-cnn", breaking=True))
     assert read(send, "bonjour").traits["language"].value == "fr"
-    assert read(send, f"bonjour {CRASH}").traits["language"] == Trait("en", 1.0)
+    assert "language" not in read(send, f"bonjour {CRASH}").traits
 
 
 def test_a_model_called_language_that_fails_is_answered_by_the_default(tmp_path: Path) -> None:
     code = Head(name="code", kind="category", words={"bonjour": "fr"})
     send = deploy(write_bundle(tmp_path / "cnn", code, name="language", breaking=True))
-    assert read(send, f"bonjour {CRASH}").traits["language"] == Trait("en", 1.0)
+    answer = predict(send, {"text": f"bonjour {CRASH}"}).json()["language"]
+    assert (answer["status"], answer["predictions"]["language_predictions"]) == ("success", "en")
+    assert answer["predictions"]["language_probabilities_en"] == 0
 
 
 @pytest.mark.parametrize("head", [NAN, NAN_TAGGER], ids=["category", "tagger"])

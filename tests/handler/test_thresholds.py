@@ -8,6 +8,7 @@ import pytest
 
 from handler.bundle import MANIFEST, parse_manifest, read_bundle
 from handler.errors import BundleError
+from handler.predictor import Predictor
 from tests.bundles import INTENTS, SURE, Head, edit_manifest, write_bundle, write_standard_bundles
 from tests.handler.deployment import Send, deploy, predict
 from tests.hexabot_client import understand
@@ -86,10 +87,69 @@ def test_the_other_outputs_of_a_model_are_answered(tmp_path: Path) -> None:
     assert set(ask(send, "fly Paris")["joint"]) == {"predictions", "status"}
 
 
-def test_a_language_is_answered_however_unsure(tmp_path: Path) -> None:
-    head = Head(name="language", kind="category", words={"fly": "en", "voler": "fr"}, logits={"fly": 0.1, "voler": 0.1})
-    send = deploy(with_thresholds(write_bundle(tmp_path / "language", head), 0.99))
-    assert understand("fly", ask(send, "fly")).traits["language"].value == "en"
+UNSURE_LANGUAGE = Head(
+    name="language",
+    kind="category",
+    words={"fly": "en", "voler": "fr", "XK-4471": "fr", "menu": "fr"},
+    logits={"fly": 0.1, "voler": SURE},
+)
+EVIDENCE = {"letters": 16, "words": {"fr": "voler"}, "scripts": {"LATIN": ["en", "fr"]}}
+
+
+def with_evidence(bundle: Path, default: float) -> Path:
+    """Give the first output of a bundle thresholds, and say what is evidence of its language, as export does."""
+    with_thresholds(bundle, default)
+    outputs = json.loads((bundle / MANIFEST).read_bytes())["outputs"]
+    outputs[0]["evidence"] = EVIDENCE
+    edit_manifest(bundle, outputs=outputs)
+    return bundle
+
+
+@pytest.mark.parametrize("name", ["language", "language-cnn", "nlu"])
+@pytest.mark.parametrize("default", ["en", "fr", "de"])
+def test_an_unsure_language_leaves_the_subscriber_alone(name: str, default: str, tmp_path: Path) -> None:
+    """Hexabot needs a language in every answer, and stores it with the subscriber if its probability is 0.1 or more."""
+    heads = (UNSURE_LANGUAGE, UNSURE) if name == "nlu" else (UNSURE_LANGUAGE,)
+    bundle = with_evidence(write_bundle(tmp_path / "b", *heads, name=name), 0.5)
+    send = deploy(bundle, NLU_DEFAULT_LANGUAGE=default)
+    for text in ("XK-4471", "menu", "?", "", "👍", "12345", "fly"):
+        answer = ask(send, text)
+        assert "language" not in understand(text, answer).traits
+        assert answer["language"]["predictions"] == {
+            "language_predictions": default,
+            f"language_probabilities_{default}": 0.0,
+            "language_probability": 0.0,
+        }
+        assert answer[name]["status"] == "success"
+        assert answer["language"]["below_threshold"]["language_predictions"] in ("fr", "en", "<UNK>")
+        assert answer[name]["predictions"]["language_predictions"] == default
+    answer = ask(send, "XK-4471")
+    assert answer["language"]["below_threshold"]["language_probabilities_fr"] > 0.9
+    assert understand("voler", ask(send, "voler")).traits["language"].value == "fr"
+    assert "below_threshold" not in ask(send, "voler")["language"]
+
+
+def test_an_output_that_is_no_language_is_never_unsure_where_the_model_is_called_so(tmp_path: Path) -> None:
+    head = Head(name="code", kind="category", words={"fly": "en"}, logits={"fly": 0.1})
+    send = deploy(with_thresholds(write_bundle(tmp_path / "language", head, name="language"), 0.99))
+    assert ask(send, "fly")["language"]["status"] == "success"
+
+
+def test_a_batch_of_languages_keeps_ludwigs_columns_and_marks_those_that_are_unsure(tmp_path: Path) -> None:
+    send = deploy(with_evidence(write_bundle(tmp_path / "language", UNSURE_LANGUAGE), 0.5))
+    table = {"columns": ["text"], "data": [["voler"], ["XK-4471"]]}
+    found = predict(send, {"dataset": json.dumps(table)}, "/batch_predict").json()["language"]["predictions"]
+    rows = [dict(zip(found["columns"], row, strict=True)) for row in found["data"]]
+    assert [(row["language_predictions"], row["language_below_threshold"]) for row in rows] == [
+        ("fr", False),
+        ("fr", True),
+    ]
+
+
+def test_the_golden_rows_and_the_predictor_see_ludwigs_columns(tmp_path: Path) -> None:
+    bundle = with_evidence(write_bundle(tmp_path / "language", UNSURE_LANGUAGE), 0.99)
+    (columns,) = Predictor(bundle).predict([{"text": "XK-4471"}])
+    assert (columns["language_predictions"], columns["language_probability"] > 0.9) == ("fr", True)
 
 
 def test_a_batch_has_a_column_that_tells(send: Send) -> None:

@@ -5,9 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pandas as pd
 import pytest
 
+from export.build import export_model
+from export.model import load_model
+from handler.outputs import CategoryOutput
 from tests.trained import DEMO_DATASET, EPOCHS, KINDS, PRETRAINED, ROWS, Run, demo_rows
 from tests.training.tiny import TINY_CONFIG, names, tiny, tiny_config
 from training.__main__ import main
@@ -239,10 +243,27 @@ def test_outputs_of_other_types_have_ludwigs_metrics(tmp_path: Path) -> None:
     assert {"polite", "polite_predictions", "words_predictions"} <= json.loads(answers[0]).keys()
 
 
-def test_a_language_gets_no_threshold(tmp_path: Path) -> None:
+def test_a_language_always_gets_a_threshold_and_its_words(tmp_path: Path) -> None:
     config = tiny_config(output_features=[{"name": "language", "type": "category"}])
-    with pytest.raises(ConfigError, match="Hexabot loses a whole answer that has no language"):
-        fit(config, tiny().rename(columns={"intent": "language"}), tmp_path / "run", thresholds=ThresholdOptions(0.9))
+    run = tmp_path / "run"
+    fit(config, tiny().rename(columns={"intent": "language"}), run)
+    fitted = json.loads((run / "thresholds.json").read_text())["language"]
+    assert (fitted["fitted"]["accuracy"], fitted["default"] >= 0.5) == (0.98, True)
+    assert set(fitted["measured"]) == {"validation", "test"}
+    bundle = export_model(load_model(run), tmp_path / "language")
+    (output,) = bundle.outputs
+    assert isinstance(output, CategoryOutput)
+    assert output.evidence is not None
+    assert msgspec.to_builtins(output.evidence) == fitted["evidence"]
+    assert set(fitted["evidence"]["words"]) <= set(output.labels)
+    assert bundle.parity.passed
+
+
+def test_a_threshold_of_no_category_is_refused(tmp_path: Path) -> None:
+    config = tiny_config(output_features=[{"name": "polite", "type": "binary"}])
+    rows = tiny().assign(polite=["yes", "no"] * 30)
+    with pytest.raises(ConfigError, match="the outputs are of type binary: only a category can have one"):
+        fit(config, rows, tmp_path / "run", thresholds=ThresholdOptions(0.9))
 
 
 def test_tags_that_fit_no_words_are_refused(tmp_path: Path) -> None:

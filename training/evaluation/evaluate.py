@@ -11,9 +11,10 @@ from training.baseline import compare
 from training.config import Config, columns, text_column
 from training.errors import EvaluationError
 from training.evaluation.answers import Predict, Records, answer_rows
+from training.evaluation.languages import answered_with, text_read
 from training.evaluation.metrics import SCHEMA, Metrics, category_metrics, slot_metrics
 from training.evaluation.taggers import Taggers
-from training.evaluation.thresholds import Answered, measure, refused
+from training.evaluation.thresholds import measure, refused
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,9 +72,12 @@ def evaluate(
         },
         "ludwig": source.ludwig,
         "learning": source.learning,
-        "thresholds": _with_test(thresholds or {}, records, out_of_scope_rows),
+        "thresholds": _with_test(thresholds or {}, records, out_of_scope_rows, text_read(config)),
     }
-    for name in metrics["thresholds"] if out_of_scope_rows else ():
+    with_outside = [
+        name for name, found in metrics["thresholds"].items() if out_of_scope_rows and "evidence" not in found
+    ]
+    for name in with_outside:
         for point in metrics["outputs"][name]["coverage"]:
             point["refused"] = refused(out_of_scope_rows, name, point["threshold"])
     _write(folder, metrics, records)
@@ -134,11 +138,13 @@ def _measured(feature: Mapping[str, Any], records: Records, source: Source) -> M
     return metrics
 
 
-def _with_test(thresholds: Mapping[str, Any], records: Records, outside: Records) -> dict[str, Any]:
-    """Return thresholds with what they do to these rows."""
+def _with_test(thresholds: Mapping[str, Any], records: Records, outside: Records, text: str | None) -> dict[str, Any]:
+    """Return thresholds with what they do to these rows. text: the column that a language is read from."""
+    measured = {
+        name: measure(answered_with(name, found, records, outside, text), found) for name, found in thresholds.items()
+    }
     return {
-        name: found | {"measured": {**found["measured"], "test": measure(Answered.read(name, records, outside), found)}}
-        for name, found in thresholds.items()
+        name: found | {"measured": {**found["measured"], "test": measured[name]}} for name, found in thresholds.items()
     }
 
 

@@ -105,6 +105,7 @@ def _thresholds(model: SourceModel) -> dict[str, Any]:
                 "default": each["default"],
                 "by_label": each.get("by_label", {}),
                 "fitted": each["fitted"],
+                **({"evidence": each["evidence"]} if "evidence" in each else {}),
                 "measured": {},
             }
             for name, each in found.items()

@@ -9,15 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from export.console import say
-from export.features import is_tagger, tagged_text
+from export.features import column_of, is_tagger, tagged_text
 from export.outputs import SPECIAL_LABELS
 from export.rows import with_affix_columns
 from handler.decoding import SlotDecoder, is_bio
+from handler.evidence import Evidence
+from handler.unsure import LANGUAGE
 from training.baseline import baseline_answers, labels_of, warning
 from training.config import SPLIT, Config
 from training.dataset import TEST, TRAIN, VALIDATION
 from training.evaluation.answers import Predict, answer_rows
 from training.evaluation.evaluate import FOLDER, Source, evaluate
+from training.evaluation.languages import answered_with, fit_language, learn_evidence, text_read
 from training.evaluation.metrics import Metrics, summary
 from training.evaluation.taggers import taggers_of
 from training.evaluation.thresholds import Answered, ThresholdOptions, fit_thresholds, measure
@@ -113,25 +116,48 @@ def summaries(metrics: Metrics) -> dict[str, dict[str, float]]:
     return {name: {**numbers, **ours.get(name, {})} for name, numbers in metrics["ludwig"].items()}
 
 
-def thresholds_of(training: Training, names: list[str], options: ThresholdOptions) -> dict[str, Any]:
-    """Fit the thresholds of outputs on rows of validation, and on those out of scope that are not kept for the test."""
+def thresholds_of(training: Training, options_of: Mapping[str, ThresholdOptions]) -> dict[str, Any]:
+    """Fit the thresholds of outputs on rows of validation, and on those out of scope that are not kept for the test.
+
+    Args:
+        training: A finished training.
+        options_of: What the thresholds of each output should achieve.
+
+    Returns:
+        What `thresholds.json` holds for each of the outputs, measured on validation rows.
+    """
+    if not options_of:
+        return {}
     predict, outside = predictions_of(training.model), training.outside_part(VALIDATION)
     records = answer_rows(predict, training.config, training.part(VALIDATION))
     out_of_scope_rows = [] if outside.empty else answer_rows(predict, training.config, outside)
     fitted = {}
-    for name in names:
-        found = Answered.read(name, records, out_of_scope_rows)
-        fitted[name] = fit_thresholds(found, options)
-        measured = measure(found, fitted[name])
+    for name, options in options_of.items():
+        found = Answered.read(name, records, out_of_scope_rows if options.out_of_scope else [])
+        if name == LANGUAGE:
+            fitted[name] = fit_language(found, options, _evidence(training))
+        else:
+            fitted[name] = fit_thresholds(found, options)
+        text = text_read(training.config)
+        measured = measure(answered_with(name, fitted[name], records, out_of_scope_rows, text), fitted[name])
         fitted[name]["measured"] = {"validation": measured}
         given, right = measured["coverage"] or 0, measured["accuracy"] or 0
+        unsure = "counts as unsure unless its words are known" if name == LANGUAGE else "counts as unknown"
         say(
-            f"{name}: below a confidence of {fitted[name]['default']:.2f} an answer counts as unknown; of the "
+            f"{name}: below a confidence of {fitted[name]['default']:.2f} an answer {unsure}; of the "
             f"validation rows, {given:.0%} get one, and {right:.1%} of the answers are right."
         )
         if not fitted[name]["fitted"]["reached"]:
             say(f"{name}: no threshold makes {options.accuracy:.0%} of the answers right; this one comes nearest.")
     return fitted
+
+
+def _evidence(training: Training) -> Evidence:
+    """Learn what is evidence of a language from the rows that were trained on."""
+    rows, text = training.part(TRAIN), text_read(training.config)
+    label = next(feature for feature in training.config["output_features"] if feature["name"] == LANGUAGE)
+    texts = rows[text].map(lambda value: value if isinstance(value, str) else "")
+    return learn_evidence(texts, rows[column_of(label)].map(str))
 
 
 def predictions_of(model: "LudwigModel") -> Predict:
