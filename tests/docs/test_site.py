@@ -10,6 +10,7 @@ import pytest
 
 from handler.settings import Settings
 from scripts import picture, reference
+from tests.integration.test_readme import commands
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -35,6 +36,10 @@ def test_the_site_builds_strictly(tmp_path: Path) -> None:
     for page in pages:  # the site must work offline and must not tell other hosts who reads it
         loaded = re.findall(r'<(?:script|link|img)[^>]+(?:src|href)="(https?://[^"]+)"', page.read_text("utf-8"))
         assert not [url for url in loaded if "stylesheet" in url or url.endswith((".js", ".css"))], page
+
+
+def test_the_start_page_has_only_commands_that_the_readme_runs() -> None:
+    assert set(commands("docs/index.md")) <= set(commands("README.md"))
 
 
 def test_pages_made_from_the_code_are_up_to_date() -> None:
