@@ -1,6 +1,6 @@
 """Turn a model that Ludwig trained into a bundle that the handler serves, and prove that both answer alike.
 
-Example:
+Examples:
     >>> from export import export_model, load_model
     >>> manifest = export_model(load_model("runs/intent"), "bundles/intent", dataset="data.csv")
     >>> manifest.parity.passed

@@ -1,6 +1,6 @@
 """Serve exported Ludwig models: light enough for AWS Lambda, exact enough to answer as Ludwig does.
 
-Example:
+Examples:
     >>> from handler import load_bundle
     >>> intent = load_bundle("bundles/intent")
     >>> intent.predict([{"text": "book a flight to Cairo"}])[0]["intent_predictions"]

@@ -1,6 +1,6 @@
 """Train language models with Ludwig, as Ludwig does it, and write down what was done.
 
-Example:
+Examples:
     >>> from training import fit_model
     >>> run = fit_model("intent-lstm", "data.csv", "runs/intent")
     >>> run.metrics["intent"]["accuracy"]
