@@ -5,7 +5,8 @@ import math
 import msgspec
 
 from handler.errors import SettingsError
-from ludwig_serverless.cost.prices import Instance, Measured, Prices
+from ludwig_serverless.cost.measured import Measured
+from training.aws_prices import PricedInstance, RegionPrices
 
 MONTH_DAYS = 365.25 / 12
 MONTH_HOURS = MONTH_DAYS * 24
@@ -72,7 +73,7 @@ class Bill(msgspec.Struct, frozen=True):
         return sum(self.fixed.values()) + sum(self.by_message.values())
 
 
-def compare(traffic: Traffic, prices: Prices, measured: Measured) -> list[Bill]:
+def compare(traffic: Traffic, prices: RegionPrices, measured: Measured) -> list[Bill]:
     """Return every way to answer the messages; Ludwig's is the last."""
     gigabytes = traffic.gigabytes
     cold = traffic.messages * traffic.cold_share()
@@ -113,7 +114,7 @@ def compare(traffic: Traffic, prices: Prices, measured: Measured) -> list[Bill]:
     ]
 
 
-def ludwig_instances(traffic: Traffic, prices: Prices, measured: Measured) -> tuple[Instance, int]:
+def ludwig_instances(traffic: Traffic, prices: RegionPrices, measured: Measured) -> tuple[PricedInstance, int]:
     """Return the cheapest instance that has room for Ludwig, and how many answer the busiest hour.
 
     Raises SettingsError if none has room.
@@ -126,7 +127,7 @@ def ludwig_instances(traffic: Traffic, prices: Prices, measured: Measured) -> tu
     return min(fitting, key=lambda instance: instance.hour), max(1, count)
 
 
-def break_even(index: int, traffic: Traffic, prices: Prices, measured: Measured) -> float | None:
+def break_even(index: int, traffic: Traffic, prices: RegionPrices, measured: Measured) -> float | None:
     """Return the messages a month from which one way of `compare` costs more than Ludwig.
 
     Args:

@@ -4,10 +4,12 @@ import argparse
 import math
 from pathlib import Path
 
+from handler.errors import SettingsError
 from ludwig_serverless.cost.bill import MOST_MESSAGES, Traffic
-from ludwig_serverless.cost.prices import PRICES, read_measured, read_prices
+from ludwig_serverless.cost.measured import read_measured
 from ludwig_serverless.cost.refusals import refusals
 from ludwig_serverless.cost.report import report
+from training.aws_prices import PRICES, PriceList, RegionPrices, read_prices
 
 SMALLEST_MEGABYTES, LARGEST_MEGABYTES = 128, 10_240
 """Memory that a Lambda may have."""
@@ -22,8 +24,8 @@ examples:
   ludwig-serverless cost --messages-per-month 5e6 --memory 512 --idle-minutes 5
   ludwig-serverless cost --refused-per-second 20
 
-prices.json in ludwig_serverless/cost has list prices, with their month and their sources: check them before you decide,
-and give your own copy with --prices. measured.json beside it has what `make bench` measured.
+training/aws_prices.json lists AWS's prices with their month and sources. Check them before you decide. To use other
+prices, edit a copy and pass it with --prices. ludwig_serverless/cost/measured.json holds the results of `make bench`.
 
 Next: deploy (docs/deploy.md).
 """
@@ -41,7 +43,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="instead: what a month of requests without a valid token costs, at the template's RequestsPerSecond",
     )
     parser.add_argument("--memory", type=_megabytes, default=1769, metavar="MB", help="of the function (%(default)s)")
-    parser.add_argument("--region", default="us-east-1", help="one that the file of prices has (%(default)s)")
+    parser.add_argument("--region", default="us-east-1", help="a region in the price file (default: %(default)s)")
     parser.add_argument(
         "--idle-minutes",
         type=_messages,
@@ -50,7 +52,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="how long Lambda keeps an idle sandbox; AWS promises nothing (%(default)s)",
     )
     parser.add_argument("--provisioned", type=_instances, default=1, metavar="N", help="instances (%(default)s)")
-    parser.add_argument("--prices", type=Path, default=PRICES, help="another file of prices, of the same form")
+    parser.add_argument("--prices", type=Path, default=PRICES, help="another price file with the same structure")
     parser.set_defaults(run=_run)
 
 
@@ -87,10 +89,20 @@ def _number(given: str) -> float:
 
 def _run(options: argparse.Namespace) -> None:
     """Print the bills, or what refused requests cost. Raises SettingsError."""
-    listed, prices = read_prices(options.prices, options.region)
+    listed = read_prices(options.prices)
+    prices = _of_region(listed, options)
     if options.refused_per_second:
         print(f"{options.region}, {listed.currency}, list prices of {listed.as_of}:\n")
         print("\n".join(refusals(options.refused_per_second, options.memory, prices, read_measured())))
         return
     traffic = Traffic(options.messages_per_month, options.memory, options.idle_minutes, options.provisioned)
     print("\n".join(report(traffic, options.region, listed, prices, read_measured())))
+
+
+def _of_region(listed: PriceList, options: argparse.Namespace) -> RegionPrices:
+    if options.region not in listed.regions:
+        raise SettingsError(
+            f"{options.prices} has no prices of {options.region!r}; it has {sorted(listed.regions)}. "
+            "Add the region to a copy of the file, and pass the copy with --prices."
+        )
+    return listed.regions[options.region]

@@ -8,7 +8,8 @@ import math
 from collections.abc import Iterator
 
 from ludwig_serverless.cost.bill import MEGABYTES, MONTH_SECONDS, PLATFORM_LOG_BYTES
-from ludwig_serverless.cost.prices import Measured, Prices
+from ludwig_serverless.cost.measured import Measured
+from training.aws_prices import RegionPrices
 
 METERED_BYTES = 512 * 1024
 """Of a request to an HTTP API, what is billed as one."""
@@ -16,7 +17,7 @@ LARGEST_BYTES = 10 * 1024 * 1024
 """Of a request that an HTTP API takes. Lambda takes 6 MB: API Gateway bills a larger one, the function never runs."""
 
 
-def refusals(per_second: float, memory_megabytes: int, prices: Prices, measured: Measured) -> Iterator[str]:
+def refusals(per_second: float, memory_megabytes: int, prices: RegionPrices, measured: Measured) -> Iterator[str]:
     """Give the lines of the answer, as Markdown.
 
     Args:
@@ -40,7 +41,7 @@ def refusals(per_second: float, memory_megabytes: int, prices: Prices, measured:
         yield f"| {name} | {sum(parts.values()):.0f} | {made_of} |"
 
 
-def smallest(requests: float, memory_megabytes: int, prices: Prices, measured: Measured) -> dict[str, float]:
+def smallest(requests: float, memory_megabytes: int, prices: RegionPrices, measured: Measured) -> dict[str, float]:
     """Return what requests cost that the function refuses.
 
     Args:
@@ -62,7 +63,7 @@ def smallest(requests: float, memory_megabytes: int, prices: Prices, measured: M
     }
 
 
-def largest(requests: float, prices: Prices) -> dict[str, float]:
+def largest(requests: float, prices: RegionPrices) -> dict[str, float]:
     """Return what requests cost that are as large as an HTTP API takes them.
 
     Args:
@@ -79,5 +80,5 @@ def largest(requests: float, prices: Prices) -> dict[str, float]:
     }
 
 
-def _logs(requests: float, bytes_each: float, prices: Prices) -> float:
+def _logs(requests: float, bytes_each: float, prices: RegionPrices) -> float:
     return requests * bytes_each / 1e9 * (prices.logs_gb + prices.logs_storage_gb_month)

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 import msgspec
 
 from ludwig_serverless.cost.bill import HEADROOM, INSTANCE_DISK_GB, PLATFORM_LOG_BYTES, Traffic, break_even, compare
-from ludwig_serverless.cost.prices import Measured, PriceList, Prices
+from ludwig_serverless.cost.measured import Measured
+from training.aws_prices import PriceList, RegionPrices
 
 CENT = 0.01
 
 
-def report(traffic: Traffic, region: str, listed: PriceList, prices: Prices, measured: Measured) -> Iterator[str]:
+def report(traffic: Traffic, region: str, listed: PriceList, prices: RegionPrices, measured: Measured) -> Iterator[str]:
     """Yield the lines of the answer, as Markdown."""
     bills = compare(traffic, prices, measured)
     yield f"{traffic.messages:,.0f} messages a month, {traffic.memory_megabytes} MB, {region}, {listed.currency}:\n"
@@ -27,7 +28,7 @@ def report(traffic: Traffic, region: str, listed: PriceList, prices: Prices, mea
     yield from assumptions(traffic, listed, measured)
 
 
-def break_even_sentence(index: int, traffic: Traffic, prices: Prices, measured: Measured) -> str:
+def break_even_sentence(index: int, traffic: Traffic, prices: RegionPrices, measured: Measured) -> str:
     """Say when one way of `compare` costs more than Ludwig, and than a single instance that answers everything."""
     tireless = msgspec.structs.replace(measured.ludwig_answers_per_second, value=math.inf)
     single = msgspec.structs.replace(measured, ludwig_answers_per_second=tireless)

@@ -14,7 +14,7 @@ from benchmarks.report import ratios, record, spread, table, write_section
 from benchmarks.synthetic import write_bundle
 from handler.bundle import read_bundle
 from handler.predictor import Predictor
-from ludwig_serverless.cost.prices import MEASURED, read_measured
+from ludwig_serverless.cost.measured import MEASURED, read_measured
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "performance.md"

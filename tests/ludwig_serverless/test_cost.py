@@ -11,10 +11,11 @@ import pytest
 from handler.errors import SettingsError
 from ludwig_serverless.cli import main
 from ludwig_serverless.cost.bill import MONTH_DAYS, MONTH_HOURS, Bill, Traffic, break_even, compare, ludwig_instances
-from ludwig_serverless.cost.prices import MEASURED, PRICES, Figure, Instance, Measured, Prices
+from ludwig_serverless.cost.measured import MEASURED, Figure, Measured
 from tests.handler.deployment import run_python
+from training.aws_prices import PRICES, PricedInstance, RegionPrices
 
-ROUND_PRICES = Prices(
+ROUND_PRICES = RegionPrices(
     lambda_million_requests=0.2,
     lambda_gb_second=0.00002,
     provisioned_gb_second=0.000004,
@@ -28,7 +29,7 @@ ROUND_PRICES = Prices(
     data_out_gb=0.1,
     disk_gb_month=0.1,
     address_hour=0.005,
-    instances=[Instance("small", 2, 0.02), Instance("large", 8, 0.08), Instance("other", 8, 0.1)],
+    instances=[PricedInstance("small", 2, 0.02), PricedInstance("large", 8, 0.08), PricedInstance("other", 8, 0.1)],
 )
 ALWAYS_COLD, NEVER_COLD = 1e-9, 1e9
 
@@ -159,7 +160,7 @@ def test_a_broken_file_of_prices_is_named(tmp_path: Path, capsys: pytest.Capture
     assert main(["cost", "--messages-per-month", "1", "--prices", str(path)]) == 1
     assert "logs_gb" in capsys.readouterr().err
     assert main(["cost", "--messages-per-month", "1", "--prices", str(tmp_path / "none.json")]) == 1
-    assert "cannot be read" in capsys.readouterr().err
+    assert "Cannot read the price file" in capsys.readouterr().err
 
 
 def test_a_region_without_prices_is_named(capsys: pytest.CaptureFixture[str]) -> None:
@@ -190,7 +191,7 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
         main(["cost", "--help"])
     printed = capsys.readouterr().out
     assert "ludwig-serverless cost --messages-per-month 100000" in printed
-    assert "prices.json in ludwig_serverless/cost" in printed
+    assert "training/aws_prices.json" in printed
 
 
 def test_the_lambda_does_not_import_it() -> None:

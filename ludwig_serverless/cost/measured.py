@@ -1,0 +1,54 @@
+"""The measured figures that `ludwig-serverless cost` calculates with. `make bench` writes them, with their dates."""
+
+from pathlib import Path
+
+import msgspec
+
+from handler.errors import SettingsError
+
+MEASURED = Path(__file__).with_name("measured.json")
+
+
+class Figure(msgspec.Struct, frozen=True):
+    """A measured number, with the day, the command and the machine of the measurement."""
+
+    value: float
+    measured_at: str
+    by: str
+    machine: str
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """The measured figures that costs depend on. The benchmarks write more than these.
+
+    Attributes:
+        cold_start_milliseconds: Initialization and the first answer, both of which are billed, at 1769 MB.
+        warm_answer_milliseconds: An answer through AWS's emulator. HTTP is included, so this is an upper bound.
+        log_bytes_per_message: Bytes that the function logs per message.
+        answer_bytes_per_message: Bytes of an answer.
+        image_megabytes: Size of the image in the registry.
+        ludwig_memory_megabytes: Memory of one Ludwig process with the same models.
+        ludwig_answers_per_second: Answers per second of that process on two cores.
+    """
+
+    cold_start_milliseconds: Figure
+    warm_answer_milliseconds: Figure
+    log_bytes_per_message: Figure
+    answer_bytes_per_message: Figure
+    image_megabytes: Figure
+    ludwig_memory_megabytes: Figure
+    ludwig_answers_per_second: Figure
+
+
+def read_measured(path: Path = MEASURED) -> Measured:
+    """Read the measured figures.
+
+    Raises:
+        SettingsError: The file is unreadable, or has a different structure.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Measured)
+    except OSError as error:
+        raise SettingsError(f"Cannot read the measured figures in {path} ({error.strerror}).") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} does not hold measured figures: {error}. Run `make bench` to write it.") from None

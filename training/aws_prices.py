@@ -1,0 +1,92 @@
+"""AWS's published list prices, from one dated file: for `ludwig-serverless cost` and for `ludwig-serverless launch`."""
+
+from pathlib import Path
+
+import msgspec
+
+from handler.errors import SettingsError
+
+PRICES = Path(__file__).with_name("aws_prices.json")
+
+
+class PricedInstance(msgspec.Struct, frozen=True):
+    """An on-demand Linux instance with shared tenancy. hour: dollars per hour."""
+
+    name: str
+    gigabytes: float
+    hour: float
+
+
+class RegionPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What serving costs in one region, in US dollars, without free tier, discounts and tax."""
+
+    lambda_million_requests: float
+    lambda_gb_second: float
+    provisioned_gb_second: float
+    provisioned_duration_gb_second: float
+    snapstart_cache_gb_second: float
+    snapstart_restore_gb: float
+    http_api_million_requests: float
+    logs_gb: float
+    logs_storage_gb_month: float
+    registry_gb_month: float
+    data_out_gb: float
+    disk_gb_month: float
+    address_hour: float
+    instances: list[PricedInstance]
+
+
+class TrainingPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What training on EC2 costs, in US dollars. Spot prices are not listed: a launch asks EC2 for them.
+
+    Attributes:
+        disk_gb_month: A gigabyte of gp3 disk for a month, in the most expensive region.
+        address_hour: A public IPv4 address for an hour.
+        gpu_hour: An hour of an on-demand Linux instance with shared tenancy, by region and instance type.
+    """
+
+    disk_gb_month: float = 0.0
+    address_hour: float = 0.0
+    gpu_hour: dict[str, dict[str, float]] = msgspec.field(default_factory=dict)
+
+
+class PriceList(msgspec.Struct, frozen=True):
+    """A price file.
+
+    Attributes:
+        as_of: The month in which somebody last checked the prices, such as `2026-11`.
+        currency: The currency of all prices.
+        sources: The AWS pages that list the prices.
+        regions: Prices of serving by region.
+        training: Prices of training. A file for `ludwig-serverless cost --prices` may leave them out.
+    """
+
+    as_of: str
+    currency: str
+    sources: list[str]
+    regions: dict[str, RegionPrices]
+    training: TrainingPrices = TrainingPrices()
+
+    @property
+    def ec2_source(self) -> str:
+        """The page with the on-demand prices of EC2, or AWS's price overview if the file does not name one."""
+        return next((each for each in self.sources if "/ec2/" in each), "https://aws.amazon.com/pricing/")
+
+
+def read_prices(path: Path = PRICES) -> PriceList:
+    """Read a price file.
+
+    Args:
+        path: A JSON file with the structure of `training/aws_prices.json`.
+
+    Raises:
+        SettingsError: The file is unreadable, or has a different structure.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=PriceList)
+    except OSError as error:
+        raise SettingsError(f"Cannot read the price file {path} ({error.strerror}). Check --prices.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"{path} is not a price file: {error}. Copy training/aws_prices.json and edit the copy."
+        ) from None
