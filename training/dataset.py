@@ -42,10 +42,19 @@ def read_dataset(paths: dict[int, Path]) -> "pd.DataFrame":
     )
 
 
-def prepare(config: Config, dataset: "pd.DataFrame") -> tuple[Config, "pd.DataFrame"]:
+def prepare(config: Config, dataset: "pd.DataFrame", *, validated: bool = True) -> tuple[Config, "pd.DataFrame"]:
     """Return configuration and dataset so that Ludwig can train with them; say what was changed.
 
-    Raises DatasetError if columns are missing, or too few rows or classes are left.
+    Args:
+        config: The configuration to train.
+        dataset: Rows of any file.
+        validated: Whether a column `split` must leave rows to validate on.
+
+    Returns:
+        The configuration, which reads the column `split` if there is one, and the rows with the columns that it reads.
+
+    Raises:
+        DatasetError: If columns are missing, or too few rows or classes are left.
     """
     import pandas as pd
 
@@ -67,7 +76,8 @@ def prepare(config: Config, dataset: "pd.DataFrame") -> tuple[Config, "pd.DataFr
             raise DatasetError(f"{column!r} has the values {list(dataset[column].unique())}: at least two are needed.")
     if SPLIT in dataset:
         splits = pd.to_numeric(dataset[SPLIT], errors="coerce")
-        if not splits.isin([TRAIN, VALIDATION, TEST]).all() or not {TRAIN, VALIDATION} <= set(splits):
+        needed = {TRAIN, VALIDATION} if validated else {TRAIN}
+        if not splits.isin([TRAIN, VALIDATION, TEST]).all() or not needed <= set(splits):
             raise DatasetError(f"The column {SPLIT!r} must hold 0 (train), 1 (validation) and 2 (test).")
         dataset, config = dataset.assign(**{SPLIT: splits.astype(int)}), with_fixed_split(config)
     else:
@@ -131,10 +141,17 @@ def out_of_scope(
     return dataset[~outside], found.assign(**{SPLIT: splits.astype(int)})
 
 
-def with_split(config: Config, dataset: "pd.DataFrame", seed: int) -> "pd.DataFrame":
+def with_split(config: Config, dataset: "pd.DataFrame", seed: int, *, validated: bool = True) -> "pd.DataFrame":
     """Return a dataset with a column `split`, made as Ludwig makes it where there is none.
 
-    config: with Ludwig's defaults filled in. Raises DatasetError if nothing is left to train or to validate on.
+    Args:
+        config: With Ludwig's defaults filled in.
+        dataset: Rows that `prepare` returned.
+        seed: Of the split.
+        validated: Whether rows to validate on are needed.
+
+    Raises:
+        DatasetError: If nothing is left to train on, or to validate on where that is needed.
     """
     from ludwig.backend import LocalBackend
     from ludwig.data.split import get_splitter
@@ -151,11 +168,11 @@ def with_split(config: Config, dataset: "pd.DataFrame", seed: int) -> "pd.DataFr
             if rows is not None:
                 dataset.loc[rows.index, SPLIT] = part
     counts = dataset[SPLIT].value_counts()
-    if empty := [PARTS[part] for part in (TRAIN, VALIDATION) if part not in counts]:
+    if empty := [PARTS[part] for part in ((TRAIN, VALIDATION) if validated else (TRAIN,)) if part not in counts]:
         raise DatasetError(
             f"The split leaves no rows for {' and '.join(empty)}: give more rows, or other probabilities."
         )
-    if counts[VALIDATION] < SMALLEST_STRATUM:
+    if validated and counts[VALIDATION] < SMALLEST_STRATUM:
         say(f"Only {counts[VALIDATION]} rows validate: the best epoch is chosen nearly by chance.")
     return dataset
 
@@ -178,7 +195,7 @@ def tell_weaknesses(config: Config, dataset: "pd.DataFrame") -> None:
             tag[len(BEGIN) :] for tags in dataset[column] for tag in str(tags).split() if tag.startswith(BEGIN)
         )
         tell_near_equal(column, names)
-    if SPLIT in dataset and not (dataset[SPLIT] == TEST).any():
+    if SPLIT in dataset and (dataset[SPLIT] == VALIDATION).any() and not (dataset[SPLIT] == TEST).any():
         say("No row is of the test split (2): the model is measured on validation, which flatters a little.")
 
 

@@ -21,12 +21,13 @@ from handler.outputs import Decoding
 from training.config import Config, with_fixed_split
 from training.dataset import dataset_sha256, out_of_scope, prepare, tell_weaknesses, with_split
 from training.errors import TrainingError
+from training.evaluation.calibration import keep_temperatures, set_temperatures
+from training.evaluation.crossed import Crossed
 from training.evaluation.languages import threshold_options
 from training.evaluation.thresholds import ThresholdOptions
 from training.evaluation.trained import (
     Training,
     evaluate_training,
-    keep_temperatures,
     slot_decoders,
     summaries,
     thresholds_of,
@@ -59,20 +60,23 @@ def fit(
     overwrite: bool = False,
     thresholds: ThresholdOptions | None = None,
     slot_decoding: Decoding = "viterbi",
+    crossed: Crossed | None = None,
 ) -> Fitted:
     """Train a model into a run's folder.
 
     The run is `model/` as Ludwig saves it, `evaluation/` with the report, `training.json`, the record of the run, and
     `thresholds.json` with the thresholds that are asked for, and always with those of a language. slot_decoding: how
-    the tags of words become slots when they are measured and, by the record, when they are served. Raises
-    TrainingError if the folder is taken, ConfigError or DatasetError if configuration and rows do not fit. An
-    interrupted training of the same is gone on with.
+    the tags of words become slots when they are measured and, by the record, when they are served. crossed: answers of
+    the same configuration to rows that it was not trained on; then all rows but those of the test are trained on, and
+    thresholds, calibration and, without test rows, the evaluation come from these answers. Raises TrainingError if the
+    folder is taken, ConfigError or DatasetError if configuration and rows do not fit. An interrupted training of the
+    same is gone on with.
     """
     check_output(folder, overwrite=overwrite)
     check_shape(config)
     config = {section: value for section, value in config.items() if section != SEARCH}
     dataset, outside = out_of_scope(config, dataset, thresholds.out_of_scope if thresholds else None, seed)
-    config, dataset = prepare(config, dataset)
+    config, dataset = prepare(config, dataset, validated=crossed is None)
     options_of = threshold_options(config, thresholds)
     tell_weaknesses(config, dataset)
     api = import_ludwig()
@@ -85,14 +89,27 @@ def fit(
     workspace = Workspace.of_run(folder)
     with interruptible() as interruption, workspace.held(), _kept_if_worthwhile(workspace):
         check_output(folder, overwrite=overwrite)  # another training may have finished while Ludwig loaded
-        training = _train(api, config, dataset, outside, workspace, record, interruption, overwrite=overwrite)
+        training = train_in(
+            workspace,
+            api,
+            config,
+            (dataset, outside),
+            record,
+            interruption,
+            overwrite=overwrite,
+            validated=crossed is None,
+        )
+        if crossed is not None:
+            crossed = crossed.calibrated(training.config)
+            set_temperatures(training.model, crossed.temperatures, workspace.ludwig / MODEL)
+            record |= {"choice": crossed.choice}
         decoders = slot_decoders(training.config, training.model.training_set_metadata)
         if decoders:
             record[DECODING] = dict.fromkeys(decoders, slot_decoding)
         if slot_decoding == "viterbi":
             training = replace(training, decoders=decoders)
-        fitted = thresholds_of(training, options_of)
-        evaluation = evaluate_training(training, workspace.ludwig, folder.name, fitted)
+        fitted = thresholds_of(training, options_of, crossed)
+        evaluation = evaluate_training(training, workspace.ludwig, folder.name, fitted, crossed)
         if fitted:
             _write_json(workspace.ludwig / THRESHOLDS, evaluation["thresholds"])
         metrics = summaries(evaluation)
@@ -117,27 +134,42 @@ def check_output(folder: Path, *, overwrite: bool) -> None:
         raise TrainingError(f"{folder} exists: give another folder with --output, or --force to replace it.")
 
 
-def _train(
+def train_in(
+    workspace: Workspace,
     api: Any,
     config: Config,
-    dataset: "pd.DataFrame",
-    outside: "pd.DataFrame",
-    workspace: Workspace,
+    rows: tuple["pd.DataFrame", "pd.DataFrame"],
     record: Mapping[str, Any],
     interruption: Interruption,
     *,
     overwrite: bool,
+    validated: bool = True,
 ) -> Training:
-    """Train in the workspace, from its checkpoint if it has one."""
+    """Train in a workspace, from its checkpoint if it has one.
+
+    Args:
+        workspace: Where Ludwig writes; it must be held.
+        api: The module `ludwig.api`.
+        config: A configuration that `prepare` returned.
+        rows: The rows to train on, and those that are out of scope.
+        record: What is trained, with `seed`; a checkpoint of anything else is not resumed.
+        interruption: What is asked after each batch.
+        overwrite: Throw away an interrupted training of something else.
+        validated: Whether the split needs rows to validate on.
+
+    Raises:
+        TrainingError: If Ludwig fails, or the workspace holds a training of something else.
+    """
+    dataset, outside = rows
     started = time.monotonic()
     with _failures_explained():
         full = complete_config(api, config)
-        dataset = with_split(full, dataset, record["seed"])
-        rows = ludwig_rows(full, dataset)
+        dataset = with_split(full, dataset, record["seed"], validated=validated)
+        read = ludwig_rows(full, dataset)
     checkpoint = workspace.begin(record, overwrite=overwrite)
     before = checkpoint.seconds if checkpoint else 0.0  # read now: later checkpoints take this one's place
     names = ", ".join(feature["name"] for feature in config["output_features"])
-    say(f"Training {names} on {len(rows)} rows ...")
+    say(f"Training {names} on {len(read)} rows ...")
     if checkpoint:
         say(f"Resuming from epoch {checkpoint.epoch}; to train from the beginning, delete {workspace.folder}.")
     with _failures_explained():
@@ -147,7 +179,7 @@ def _train(
             callbacks=[watch(config, workspace, checkpoint, interruption)],
         )
         model.train(
-            dataset=rows,
+            dataset=read,
             model_resume_path=str(workspace.ludwig),
             random_seed=record["seed"],
             skip_save_processed_input=True,

@@ -8,19 +8,24 @@ from typing import TYPE_CHECKING
 from export.console import say
 from handler.command_line import add_force
 from training import cluster
-from training.errors import DatasetError
+from training.errors import ConfigError, DatasetError
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from training.config import Config
     from training.evaluation.thresholds import ThresholdOptions
+    from training.fit import Fitted
 
+BUDGET_MINUTES = 10.0
 DESCRIPTION = """
-Train a model with Ludwig, measure it on the test rows, and write a run: the model, its record and its report.
+Train a model with Ludwig, measure it on rows that it never saw, and write a run: the model, its record and its report.
+Without --config, the candidates that can win on these rows are compared first; the best is trained on all of them.
 """
 EXAMPLES = """
 examples:
+  ludwig-serverless fit --dataset data.csv --output runs/intent
+  ludwig-serverless fit --learn slots --dataset data.csv --output runs/slots --prefer fast --budget-minutes 5
   ludwig-serverless fit --config intent-lstm --dataset data.csv --output runs/intent
   ludwig-serverless fit --config my-config.yaml --dataset data.parquet --output runs/intent
   ludwig-serverless fit --config intent-minilm --pretrained minilm --dataset data.jsonl --output runs/intent
@@ -42,11 +47,11 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.description, parser.epilog = DESCRIPTION, EXAMPLES
     parser.add_argument(
         "--config",
-        required=True,
         type=Path,
         help="a Ludwig configuration, or the name of one that comes along: intent-bert, intent-embed, intent-lstm, "
-        "intent-minilm, language-cnn, slots-bert, slots-lstm",
+        "intent-minilm, language-cnn, slots-bert, slots-lstm; without it, `fit` compares those that can win",
     )
+    add_choice(parser)
     parser.add_argument(
         "--dataset", required=True, type=Path, help="rows to train on: CSV, TSV, JSON, JSONL or Parquet"
     )
@@ -97,22 +102,55 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_fit)
 
 
+def add_choice(parser: argparse.ArgumentParser) -> None:
+    """Add the options that choose a configuration to a parser."""
+    parser.add_argument(
+        "--learn",
+        choices=("intent", "slots", "language"),
+        help="what to learn without --config (default: what the output is called, or the first of these columns)",
+    )
+    parser.add_argument(
+        "--prefer",
+        choices=("balanced", "fast", "accurate"),
+        help="without --config: fast tries light models only; accurate also tries those that take long, and takes the "
+        "best score whatever it costs (balanced)",
+    )
+    parser.add_argument(
+        "--budget-minutes",
+        type=_minutes,
+        metavar="MINUTES",
+        help=f"without --config: begin no comparison that would take longer ({BUDGET_MINUTES:g})",
+    )
+
+
+def _minutes(given: str) -> float:
+    try:
+        minutes = float(given)
+    except ValueError:
+        minutes = 0.0
+    if not 0 < minutes < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected minutes, as in 10, found {given!r}")
+    return minutes
+
+
 def _fit(options: argparse.Namespace) -> None:
     from training.api import chosen_config
     from training.config import read_config
-    from training.dataset import TEST, TRAIN, VALIDATION, read_dataset
     from training.fit import check_output, fit
 
     if not options.hyperopt:
         check_output(options.output, overwrite=options.force)
+    if options.config is None:
+        _choose(options)
+        return
+    _refuse_choice(options)
     config = chosen_config(
         read_config(options.config),
         pretrained=options.pretrained,
         epochs=options.epochs,
         calibrate=options.calibrate,
     )
-    files = {TRAIN: options.dataset, VALIDATION: options.validation, TEST: options.test}
-    dataset = read_dataset({split: path for split, path in files.items() if path})
+    dataset = _read(options)
     if options.hyperopt:
         _search(config, dataset, options)
         return
@@ -127,9 +165,52 @@ def _fit(options: argparse.Namespace) -> None:
         thresholds=_threshold_options(options),
         slot_decoding=options.slot_decoding,
     )
+    _tell(fitted)
+
+
+def _tell(fitted: "Fitted") -> None:
     print(json.dumps(fitted.metrics, indent=1))
     say(f"Report: {fitted.folder / 'evaluation' / 'report.html'}")
     say(f"Saved to {fitted.folder}. Next: ludwig-serverless export {fitted.folder} bundles/{fitted.folder.name}")
+
+
+def _read(options: argparse.Namespace) -> "pd.DataFrame":
+    from training.dataset import TEST, TRAIN, VALIDATION, read_dataset
+
+    files = {TRAIN: options.dataset, VALIDATION: options.validation, TEST: options.test}
+    return read_dataset({split: path for split, path in files.items() if path})
+
+
+def _choose(options: argparse.Namespace) -> None:
+    """Train without a configuration: compare the candidates, and train the best."""
+    from training.choice.choose import ChoiceOptions, choose_and_fit, what_to_learn
+
+    given = {
+        "--pretrained": options.pretrained,
+        "--epochs": options.epochs,
+        "--hyperopt": options.hyperopt,
+        "--backend ray": options.backend == "ray",
+    }
+    if unfit := [name for name, value in given.items() if value]:
+        raise ConfigError(f"{unfit[0]} needs a configuration: give one with --config, as in --config intent-lstm.")
+    dataset = _read(options)
+    choice = ChoiceOptions(
+        prefer=options.prefer or "balanced",
+        budget_minutes=options.budget_minutes or BUDGET_MINUTES,
+        calibrate=options.calibrate,
+        thresholds=_threshold_options(options),
+        slot_decoding=options.slot_decoding,
+        seed=options.seed,
+    )
+    learn = options.learn or what_to_learn(dataset, options.output)
+    _tell(choose_and_fit(learn, dataset, options.output, choice, overwrite=options.force))
+
+
+def _refuse_choice(options: argparse.Namespace) -> None:
+    """Raise ConfigError where a configuration is given beside options that choose one."""
+    given = {"--learn": options.learn, "--prefer": options.prefer, "--budget-minutes": options.budget_minutes}
+    if unfit := [name for name, value in given.items() if value is not None]:
+        raise ConfigError(f"{unfit[0]} chooses a configuration, and --config gives one: leave one of them out.")
 
 
 def _search(config: "Config", dataset: "pd.DataFrame", options: argparse.Namespace) -> None:

@@ -29,7 +29,7 @@ class Source:
 
     rows: in words. model: its name. temperatures: of categories that are calibrated. known: the labels of each
     category. ludwig, learning: what the metrics hold under these names. taggers: of slots. baselines: by output, the
-    baseline's answer to each row.
+    baseline's answer to each row. choice: how the configuration was chosen (see training/choice/comparing.py).
     """
 
     rows: str
@@ -40,6 +40,7 @@ class Source:
     learning: Metrics | None = None
     taggers: Taggers = field(default_factory=dict)
     baselines: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    choice: Metrics | None = None
 
 
 def evaluate(
@@ -57,7 +58,33 @@ def evaluate(
     outside: rows out of scope, to measure thresholds on.
     """
     records = answer_rows(predict, config, rows, source.temperatures, source.taggers)
-    out_of_scope_rows = [] if outside is None or outside.empty else answer_rows(predict, config, outside)
+    found = [] if outside is None or outside.empty else answer_rows(predict, config, outside)
+    return evaluate_records(records, config, folder, source, thresholds=thresholds, out_of_scope_rows=found)
+
+
+def evaluate_records(
+    records: Records,
+    config: Config,
+    folder: Path,
+    source: Source,
+    *,
+    thresholds: Mapping[str, Any] | None = None,
+    out_of_scope_rows: Records | None = None,
+) -> Metrics:
+    """Measure answers that a model gave, and write what comes of them into a folder, report included.
+
+    Args:
+        records: What `answer_rows` returns, with what is right.
+        config: The model's configuration, with Ludwig's defaults.
+        folder: The evaluation's folder.
+        source: Where the answers come from.
+        thresholds: By output, to be measured.
+        out_of_scope_rows: Answers to rows out of scope.
+
+    Returns:
+        The metrics.
+    """
+    out_of_scope_rows = out_of_scope_rows or []
     metrics: Metrics = {
         "schema": SCHEMA,
         "source": source.rows,
@@ -73,6 +100,7 @@ def evaluate(
         "ludwig": source.ludwig,
         "learning": source.learning,
         "thresholds": _with_test(thresholds or {}, records, out_of_scope_rows, text_read(config)),
+        **({"choice": source.choice} if source.choice else {}),
     }
     with_outside = [
         name for name, found in metrics["thresholds"].items() if out_of_scope_rows and "evidence" not in found

@@ -15,10 +15,11 @@ from handler.decoding import SlotDecoder
 from training.config import SPLIT, Config, columns
 from training.errors import DatasetError, EvaluationError
 from training.evaluation.answers import answer_rows
+from training.evaluation.calibration import temperatures
 from training.evaluation.evaluate import Source, evaluate
 from training.evaluation.metrics import Metrics
 from training.evaluation.taggers import taggers_of
-from training.evaluation.trained import known_labels, slot_decoders, temperatures, with_logits
+from training.evaluation.trained import known_labels, slot_decoders, with_logits
 
 if TYPE_CHECKING:
     import pandas as pd

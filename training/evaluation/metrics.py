@@ -12,6 +12,7 @@ The metrics of an evaluation are one JSON object, `metrics.json`:
     ludwig      by output feature: Ludwig's own metrics; empty where it was not asked for them
     learning    best_epoch, whose weights the model has, and outputs: by output feature training and validation, each
                 with loss and the main metric, a value for each epoch. Null where the training is not known.
+    choice      how the configuration was chosen; only where `fit` chose it
     thresholds  by output feature: what thresholds.json holds, measured on these rows (see evaluation/thresholds.py)
 
 A category:

@@ -19,7 +19,9 @@ from training.baseline import baseline_answers, labels_of, warning
 from training.config import SPLIT, Config
 from training.dataset import TEST, TRAIN, VALIDATION
 from training.evaluation.answers import Predict, answer_rows
-from training.evaluation.evaluate import FOLDER, Source, evaluate
+from training.evaluation.calibration import temperatures
+from training.evaluation.crossed import Crossed
+from training.evaluation.evaluate import FOLDER, Source, evaluate, evaluate_records
 from training.evaluation.languages import answered_with, fit_language, learn_evidence, text_read
 from training.evaluation.metrics import Metrics, summary
 from training.evaluation.taggers import taggers_of
@@ -66,9 +68,24 @@ class Training:
         return _part(self.outside, part)
 
 
-def evaluate_training(training: Training, run: Path, name: str, thresholds: Mapping[str, Any]) -> Metrics:
-    """Evaluate a model on rows that it was not trained on, into the run's folder. Returns the metrics."""
+def evaluate_training(
+    training: Training, run: Path, name: str, thresholds: Mapping[str, Any], crossed: Crossed | None = None
+) -> Metrics:
+    """Evaluate a model on rows that it was not trained on, into the run's folder.
+
+    Args:
+        training: The trained model and its rows.
+        run: The run's folder.
+        name: The run's name, for the report.
+        thresholds: By output.
+        crossed: Cross-validated answers, which are measured where there are no test rows.
+
+    Returns:
+        The metrics.
+    """
     part = TEST if (training.rows[SPLIT] == TEST).any() else VALIDATION
+    if crossed is not None and part == VALIDATION:
+        return _evaluate_crossed(training, run, name, thresholds, crossed)
     rows = training.part(part)
     say(f"Evaluating on {len(rows)} rows ...")
     found, _, _ = training.model.evaluate(
@@ -88,6 +105,7 @@ def evaluate_training(training: Training, run: Path, name: str, thresholds: Mapp
             name: baseline_answers(training.config, name, training.part(TRAIN), rows)
             for name in labels_of(training.config)
         },
+        choice=crossed.choice if crossed else None,
     )
     outside = training.outside_part(TEST)
     metrics = evaluate(
@@ -98,6 +116,30 @@ def evaluate_training(training: Training, run: Path, name: str, thresholds: Mapp
         source,
         thresholds=thresholds,
         outside=outside,
+    )
+    tell_warnings(metrics)
+    return metrics
+
+
+def _evaluate_crossed(
+    training: Training, run: Path, name: str, thresholds: Mapping[str, Any], crossed: Crossed
+) -> Metrics:
+    """Measure cross-validated answers: those of models that saw fewer rows than this one, on rows they never saw."""
+    source = Source(
+        rows=crossed.told,
+        model=name,
+        temperatures=crossed.temperatures,
+        known=known_labels(training.config, training.model.training_set_metadata),
+        ludwig={feature["name"]: {} for feature in training.config["output_features"]},
+        learning=_learning(training.config, run),
+        taggers=taggers_of(training.config, training.model.training_set_metadata, training.decoders),
+        baselines=crossed.baselines,
+        choice=crossed.choice,
+    )
+    outside = training.outside_part(TEST)
+    found = [] if outside.empty else answer_rows(predictions_of(training.model), training.config, outside)
+    metrics = evaluate_records(
+        crossed.records, training.config, run / FOLDER, source, thresholds=thresholds, out_of_scope_rows=found
     )
     tell_warnings(metrics)
     return metrics
@@ -116,12 +158,15 @@ def summaries(metrics: Metrics) -> dict[str, dict[str, float]]:
     return {name: {**numbers, **ours.get(name, {})} for name, numbers in metrics["ludwig"].items()}
 
 
-def thresholds_of(training: Training, options_of: Mapping[str, ThresholdOptions]) -> dict[str, Any]:
+def thresholds_of(
+    training: Training, options_of: Mapping[str, ThresholdOptions], crossed: Crossed | None = None
+) -> dict[str, Any]:
     """Fit the thresholds of outputs on rows of validation, and on those out of scope that are not kept for the test.
 
     Args:
         training: A finished training.
         options_of: What the thresholds of each output should achieve.
+        crossed: Cross-validated answers, which are taken in place of validation rows.
 
     Returns:
         What `thresholds.json` holds for each of the outputs, measured on validation rows.
@@ -129,7 +174,7 @@ def thresholds_of(training: Training, options_of: Mapping[str, ThresholdOptions]
     if not options_of:
         return {}
     predict, outside = predictions_of(training.model), training.outside_part(VALIDATION)
-    records = answer_rows(predict, training.config, training.part(VALIDATION))
+    records = crossed.records if crossed else answer_rows(predict, training.config, training.part(VALIDATION))
     out_of_scope_rows = [] if outside.empty else answer_rows(predict, training.config, outside)
     fitted = {}
     for name, options in options_of.items():
@@ -222,28 +267,6 @@ def known_labels(config: Config, metadata: Mapping[str, Any]) -> dict[str, list[
     """Return the labels of each category."""
     names = [feature["name"] for feature in config["output_features"] if feature["type"] == "category"]
     return {name: list(metadata[name]["idx2str"]) for name in names}
-
-
-def temperatures(model: "LudwigModel") -> dict[str, float]:
-    """Return the temperature of each category that is calibrated."""
-    types = {feature["name"]: feature["type"] for feature in model.config_obj.to_dict()["output_features"]}
-    return {name: float(module.temperature) for name, module in _calibrations(model) if types[name] == "category"}
-
-
-def keep_temperatures(model: "LudwigModel", folder: Path) -> None:
-    """Save temperatures that Ludwig forgets: on a GPU, its parameter turns into a plain tensor."""
-    import torch
-
-    forgotten = [module for _, module in _calibrations(model) if "temperature" not in module.state_dict()]
-    for module in forgotten:
-        module.temperature = torch.nn.Parameter(module.temperature.detach(), requires_grad=False)
-    if forgotten:
-        model.model.save(str(folder))
-
-
-def _calibrations(model: "LudwigModel") -> list[tuple[str, Any]]:
-    modules = ((name, feature.calibration_module) for name, feature in model.model.output_features.items())
-    return [(name, module) for name, module in modules if hasattr(module, "temperature")]
 
 
 def _learning(config: Config, run: Path) -> Metrics:

@@ -1,0 +1,136 @@
+"""One trial: a candidate is trained on all folds but one, and answers that one."""
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from export.features import column_of
+from export.ludwig_library import import_ludwig
+from handler.outputs import Decoding
+from training.baseline import baseline_answers, labels_of
+from training.choice.folds import Fold
+from training.config import SPLIT, Config
+from training.dataset import TRAIN, dataset_sha256, prepare
+from training.evaluation.answers import Records, answer_rows
+from training.evaluation.crossed import INDEX, LOGS
+from training.evaluation.taggers import taggers_of
+from training.evaluation.trained import Training, known_labels, predictions_of, slot_decoders, with_logits
+from training.fit import train_in
+from training.progress import interruptible
+from training.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SMALLEST_PROBABILITY = 1e-30
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What came of one fold.
+
+    Attributes:
+        records: What `answer_rows` returns for the fold, with the columns LOGS and INDEX of labels.
+        baselines: By output, the baseline's answers to the same rows.
+        seconds: How long it took.
+    """
+
+    records: Records
+    baselines: dict[str, list[str]]
+    seconds: float
+
+
+def try_fold(
+    config: Config, rows: "pd.DataFrame", held: Fold, folder: Path, *, seed: int, slot_decoding: Decoding
+) -> Trial:
+    """Train a configuration on the rows outside of a fold, and ask it those of the fold.
+
+    Args:
+        config: What to train.
+        rows: Rows that `prepare` returned, without those of the test.
+        held: Positions of the fold's rows.
+        folder: Where the trial is kept: the same trial is not made twice.
+        seed: Of everything random.
+        slot_decoding: How the tags of words become slots.
+    """
+    key = _key(config, rows, held, seed, slot_decoding)
+    kept = folder.with_suffix(".json")
+    if (found := _read(kept, key)) is not None:
+        return found
+    started = time.monotonic()
+    is_held = np.isin(np.arange(len(rows)), held)
+    train = rows[~is_held].assign(**{SPLIT: TRAIN}).reset_index(drop=True)
+    asked = rows[is_held].drop(columns=SPLIT, errors="ignore").reset_index(drop=True)
+    records, full = _answers(config, train, asked, folder, seed, slot_decoding)
+    baselines = {name: baseline_answers(full, name, train, asked, seed) for name in labels_of(full)}
+    trial = Trial(records, baselines, round(time.monotonic() - started, 1))
+    kept.write_text(json.dumps({"key": key, **trial.__dict__}, ensure_ascii=False), encoding="utf-8")
+    return trial
+
+
+def _answers(
+    config: Config, train: "pd.DataFrame", asked: "pd.DataFrame", folder: Path, seed: int, slot_decoding: Decoding
+) -> tuple[Records, Config]:
+    """Train, and return the answers, and the configuration with Ludwig's defaults."""
+    config, train = prepare(config, train, validated=False)
+    record = {"config": config, "dataset_sha256": dataset_sha256(train), "rows": len(train), "seed": seed}
+    workspace = Workspace.of_run(folder)
+    api = import_ludwig()
+    with interruptible() as interruption, workspace.held():
+        training = train_in(
+            workspace, api, config, (train, train.iloc[:0]), record, interruption, overwrite=True, validated=False
+        )
+        if slot_decoding == "viterbi":
+            decoders = slot_decoders(training.config, training.model.training_set_metadata)
+            training = replace(training, decoders=decoders)
+        records = _asked(training, asked)
+        workspace.remove()
+    return records, training.config
+
+
+def _asked(training: Training, rows: "pd.DataFrame") -> Records:
+    """Return the answers to rows, with all that calibration needs."""
+    metadata, raw = training.model.training_set_metadata, []
+    predict = with_logits(training.model, training.decoders, predictions_of(training.model))
+
+    def keep(asked: "pd.DataFrame") -> Records:
+        raw.extend(predict(asked))
+        return raw
+
+    taggers = taggers_of(training.config, metadata, training.decoders)
+    records = answer_rows(keep, training.config, rows, taggers=taggers)
+    known = known_labels(training.config, metadata)
+    for name, labels in known.items():
+        column = next(column_of(each) for each in training.config["output_features"] if each["name"] == name)
+        for record, answer, right in zip(records, raw, rows[column], strict=True):
+            record |= _for_calibration(name, answer, labels, str(right))
+    return records
+
+
+def _for_calibration(name: str, answer: Mapping[str, Any], labels: list[str], right: str) -> dict[str, Any]:
+    probabilities = np.maximum(np.asarray(answer[f"{name}_probabilities"], dtype=float), SMALLEST_PROBABILITY)
+    return {
+        f"{name}_{LOGS}": [round(float(each), 4) for each in np.log(probabilities)],
+        f"{name}_{INDEX}": labels.index(right) if right in labels else None,
+    }
+
+
+def _key(config: Config, rows: "pd.DataFrame", held: Fold, seed: int, slot_decoding: Decoding) -> str:
+    """Return a digest of everything that decides what comes of a trial."""
+    parts = [json.dumps(config, sort_keys=True, default=str), dataset_sha256(rows), str(held.tolist())]
+    return hashlib.sha256("\n".join([*parts, str(seed), slot_decoding]).encode()).hexdigest()
+
+
+def _read(path: Path, key: str) -> Trial | None:
+    """Return a trial that was kept, if it is the same."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return Trial(found["records"], found["baselines"], found["seconds"]) if found["key"] == key else None
+    except (OSError, ValueError, KeyError):
+        return None
