@@ -96,7 +96,7 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         ([], "usage: ludwig-serverless"),
         (["fti"], "there is no command 'fti'. Did you mean fit?"),
         (["xyzzy"], "there is no command 'xyzzy'. It is one of: import, fit,"),
-        (["fit"], "the following arguments are required: --config, --dataset, --output"),
+        (["fit"], "the following arguments are required: --dataset, --output"),
         (["launch"], "the following arguments are required"),
         (["--verbose"], "the following arguments are required: COMMAND"),
     ],
