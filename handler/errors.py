@@ -4,6 +4,8 @@
     └── ServingError
         ├── RequestError              the caller's fault: says what was found, what was expected, what to do
         │   ├── UnauthorizedError
+        │   ├── NotFoundError
+        │   │   └── WrongMethodError
         │   ├── PayloadTooLargeError
         │   └── UnsupportedContentError
         └── DeploymentError           the deployment's fault: raised at start, before the first message
@@ -13,6 +15,8 @@
 
 Status codes belong to the HTTP layer and are not known here.
 """
+
+from collections.abc import Iterable
 
 
 class LudwigServerlessError(Exception):
@@ -29,6 +33,23 @@ class RequestError(ServingError):
 
 class UnauthorizedError(RequestError):
     """Raise when a request carries no token, or none that is known."""
+
+
+class NotFoundError(RequestError):
+    """Raise when no route has the path of a request."""
+
+
+class WrongMethodError(NotFoundError):
+    """Raise when a route does not take the method of a request.
+
+    Args:
+        message: What exists.
+        allowed: The methods that the route takes.
+    """
+
+    def __init__(self, message: str, allowed: Iterable[str]) -> None:
+        super().__init__(message)
+        self.allowed = ", ".join(allowed)
 
 
 class PayloadTooLargeError(RequestError):

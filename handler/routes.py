@@ -10,10 +10,12 @@ import msgspec
 from handler.auth import authorize
 from handler.body import decompressed, parse_body
 from handler.errors import (
+    NotFoundError,
     PayloadTooLargeError,
     RequestError,
     UnauthorizedError,
     UnsupportedContentError,
+    WrongMethodError,
 )
 from handler.gateway import carried_bytes
 from handler.hexabot import Outcome, Service
@@ -23,6 +25,8 @@ from handler.settings import Settings
 
 STATUS: dict[type[RequestError], int] = {
     UnauthorizedError: 401,
+    WrongMethodError: 405,
+    NotFoundError: 404,
     PayloadTooLargeError: 413,
     UnsupportedContentError: 415,
     RequestError: 400,
@@ -57,18 +61,15 @@ class Routes:
         outcome = Outcome()
         status, headers = 200, {"content-type": "application/json", "x-request-id": request.id}
         try:
-            found = self._route(request, headers)
-            if callable(found):
-                outcome = found(request)
-                body = msgspec.json.encode(outcome.answer)
-                _check_size(body, request.answer_bytes)
-            else:
-                status, message = found
-                body = _error(message, request)
+            outcome = self._route(request)(request)
+            body = msgspec.json.encode(outcome.answer)
+            _check_size(body, request.answer_bytes)
         except RequestError as error:
             status, body = _status(error), _error(str(error), request)
-            if status == 401:
+            if isinstance(error, UnauthorizedError):
                 headers["www-authenticate"] = "Bearer"
+            if isinstance(error, WrongMethodError):
+                headers["allow"] = error.allowed
         except Exception as error:
             log_failure("request failed", error)
             status = 500
@@ -86,14 +87,17 @@ class Routes:
             path = path.removeprefix(base)
         return path.rstrip("/") or "/"
 
-    def _route(self, request: Request, headers: dict[str, str]) -> Callable[[Request], Outcome] | tuple[int, str]:
-        """Return what answers a request, or the status and message of what nothing answers."""
+    def _route(self, request: Request) -> Callable[[Request], Outcome]:
+        """Return the function that answers a request.
+
+        Raises:
+            NotFoundError: If no route has this path, or the route does not take this method.
+        """
         methods = self.table.get(request.path)
         if methods is None:
-            return 404, f"Not Found: {EXISTING}"
+            raise NotFoundError(f"Not Found: {EXISTING}")
         if request.method not in methods:
-            headers["allow"] = ", ".join(methods)
-            return 405, f"Method Not Allowed: {EXISTING}"
+            raise WrongMethodError(f"Method Not Allowed: {EXISTING}", methods)
         return methods[request.method]
 
     def _health(self, request: Request) -> Outcome:
