@@ -43,6 +43,16 @@ def test_asking_for_json_prints_what_hexabot_gets(bundles: Path) -> None:
     assert [slot.start for slot in understand("  Paris", second).slots] == [2]
 
 
+def test_asking_shows_what_is_unsure() -> None:
+    finished = run_python("-m", "handler", "ask", "examples/bundles/language", "XK-4471", "bonjour")
+    assert [line.split() for line in finished.stdout.splitlines()] == [
+        ["XK-4471"],
+        ["language", "unsure", "fr", "0.974"],
+        ["bonjour"],
+        ["language", "fr", "0.998"],
+    ]
+
+
 def test_asking_models_that_fail_still_prints_the_others(tmp_path: Path) -> None:
     for head in (LANGUAGE, INTENT, TAGGER):
         write_bundle(tmp_path / head.name, head, breaking=head is not LANGUAGE)
