@@ -82,4 +82,4 @@ def test_a_run_that_learned_nothing_says_so_loudly(tmp_path: Path, capsys: pytes
     assert NAME in report
     assert recorded["accuracy"] == 0.5
     assert "HARDLY LEARNED ANYTHING" in capsys.readouterr().err
-    assert "hardly learned anything" in report
+    assert "has learned almost nothing" in report

@@ -1,1 +1,1 @@
-"""What a trained model does well and badly: answers, metrics, thresholds, pictures and a report."""
+"""Evaluation of a trained model: predictions, metrics, confidence thresholds, plots and an HTML report."""

@@ -1,4 +1,4 @@
-"""What a model answers on rows, with what is right beside it where that is known."""
+"""Predictions of a model for a table of rows, next to the expected labels if the rows have them."""
 
 from collections.abc import Callable, Mapping
 from math import isfinite
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 Records = list[dict[str, Any]]
 Predict = Callable[["pd.DataFrame"], Records]
-"""Ludwig's own answers to rows, a record of its columns for each; `<output>_logits` too of those that are decoded."""
+"""Maps rows to Ludwig's prediction columns, one record per row; outputs that are decoded also get `<output>_logits`."""
 TAG_STARTS = ("B-", "I-")
 OUTSIDE = "O"
 
@@ -25,20 +25,21 @@ def answer_rows(
     temperatures: Mapping[str, float] | None = None,
     taggers: Taggers | None = None,
 ) -> Records:
-    """Return a record for each row: its inputs, what is right where it is known, and what the model answers.
+    """Return one record per row: its inputs, the expected labels if the rows have them, and the predictions.
 
     Args:
-        predict: Asks the model.
-        config: The model's configuration, with Ludwig's defaults.
-        rows: What to ask, with clean labels if it has labels.
-        temperatures: Of outputs that are calibrated; they get a column `<output>_uncalibrated`, the confidence that
-            they would have without.
-        taggers: Of outputs that tag the words of a text. Those that are decoded get a column `<output>_argmax`, the
-            tags that they would have without.
+        predict: Runs the model on rows.
+        config: The model's configuration, with Ludwig's defaults filled in.
+        rows: The rows to predict. Label columns are optional and must be clean (see `export.labels`).
+        temperatures: Temperature of each calibrated output, by name. These outputs get an extra column
+            `<output>_uncalibrated`, the confidence before calibration.
+        taggers: Tagger of each output that tags the words of a text, by name. Outputs with a decoder get an extra
+            column `<output>_argmax`, the tags before decoding.
 
     Returns:
-        Records. A category has `<output>_predictions` and `<output>_probability`; slots have tags with spaces between,
-        one for each word, and the probability of their least sure word. Others have Ludwig's `<output>_predictions`.
+        The records. A category has `<output>_predictions` (str) and `<output>_probability` (float in [0, 1]). Slots
+        have space-separated tags, one per word, and the probability of the least confident word. Any other output has
+        Ludwig's `<output>_predictions` unchanged.
     """
     inputs = columns(config, "input_features")
     answers = predict(rows[inputs].reset_index(drop=True))
@@ -57,7 +58,7 @@ def answer_rows(
 def _read(
     feature: Mapping[str, Any], records: Records, answers: Records, temperatures: Mapping[str, float], taggers: Taggers
 ) -> Records:
-    """Return the columns of one output for each row."""
+    """Return the prediction columns of one output, one record per row."""
     name = feature["name"]
     if feature["type"] == "category":
         return [_read_category(name, answer, temperatures.get(name)) for answer in answers]
@@ -72,6 +73,7 @@ def _read_category(name: str, answer: Mapping[str, Any], temperature: float | No
     found: dict[str, Any] = {f"{name}_predictions": str(answer[f"{name}_predictions"])}
     found[f"{name}_probability"] = _rounded(answer[f"{name}_probability"])
     if temperature is not None:
+        # softmax(logits / T) raised to the power T is proportional to softmax(logits): undo the calibration.
         powers = [probability**temperature for probability in answer[f"{name}_probabilities"]]
         found[f"{name}_uncalibrated"] = _rounded(max(powers) / sum(powers))
     return found
@@ -92,6 +94,6 @@ def _rounded(probability: float) -> float:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as JSON has it; what is missing is None."""
+    """Return a value as plain JSON types; missing values become None."""
     value = value.tolist() if hasattr(value, "tolist") else value
     return None if isinstance(value, float) and not isfinite(value) else value

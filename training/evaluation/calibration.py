@@ -1,4 +1,4 @@
-"""Temperatures, by which probabilities of labels mean what they say: read, fitted, and given to a model."""
+"""Temperature scaling of label probabilities: reads, fits and sets the temperatures of a model."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,13 +13,18 @@ LOWEST, HIGHEST, STEPS = 0.05, 20.0, 200
 
 
 def temperatures(model: "LudwigModel") -> dict[str, float]:
-    """Return the temperature of each category that is calibrated."""
+    """Return the temperature of each calibrated category, by output name."""
     types = {feature["name"]: feature["type"] for feature in model.config_obj.to_dict()["output_features"]}
     return {name: float(module.temperature) for name, module in _calibrations(model) if types[name] == "category"}
 
 
 def keep_temperatures(model: "LudwigModel", folder: Path) -> None:
-    """Save temperatures that Ludwig forgets: on a GPU, its parameter turns into a plain tensor."""
+    """Save calibration temperatures that Ludwig loses: on a GPU, its parameter becomes a plain tensor.
+
+    Args:
+        model: The trained model.
+        folder: Ludwig's model folder; its weights are saved again if a temperature was missing.
+    """
     import torch
 
     forgotten = [module for _, module in _calibrations(model) if "temperature" not in module.state_dict()]
@@ -30,12 +35,12 @@ def keep_temperatures(model: "LudwigModel", folder: Path) -> None:
 
 
 def set_temperatures(model: "LudwigModel", temperatures: Mapping[str, float], folder: Path) -> None:
-    """Give calibrated outputs their temperatures, and save the model into a folder.
+    """Set the temperatures of calibrated outputs and save the model.
 
     Args:
         model: The trained model.
-        temperatures: By output; those that are not named keep theirs.
-        folder: The folder of the model's weights.
+        temperatures: Temperature by output; other outputs keep theirs.
+        folder: Ludwig's model folder.
     """
     found = [(name, module) for name, module in _calibrations(model) if name in temperatures]
     for name, module in found:
@@ -45,14 +50,14 @@ def set_temperatures(model: "LudwigModel", temperatures: Mapping[str, float], fo
 
 
 def fit_temperature(logs: list[list[float]], right: list[int | None]) -> float:
-    """Return the temperature by which logits are divided, so that the right labels become most probable.
+    """Return the temperature that minimizes the cross-entropy of the expected labels (grid search).
 
     Args:
-        logs: For each row, the logarithms of all probabilities.
-        right: For each row, the position of the right label; rows of None do not count.
+        logs: Log-probabilities of all labels, one list per row.
+        right: Index of the expected label of each row; rows with None are ignored.
 
     Returns:
-        A number between 0.05 and 20; 1 where nothing is known.
+        The temperature, in [0.05, 20]; 1 if no row has an expected label.
     """
     known = [(np.array(each), index) for each, index in zip(logs, right, strict=True) if index is not None]
     if not known:
@@ -63,7 +68,15 @@ def fit_temperature(logs: list[list[float]], right: list[int | None]) -> float:
 
 
 def scaled(logs: Any, temperature: float) -> np.ndarray:
-    """Return the logarithms of probabilities whose logits are divided by a temperature."""
+    """Return the log-probabilities after temperature scaling.
+
+    Args:
+        logs: Log-probabilities before scaling, shape (labels,).
+        temperature: The divisor of the logits.
+
+    Returns:
+        Log-probabilities, float64, shape (labels,).
+    """
     scaled = np.asarray(logs, dtype=float) / temperature
     scaled -= scaled.max()
     return np.asarray(scaled - np.log(np.exp(scaled).sum()))

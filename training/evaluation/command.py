@@ -1,4 +1,4 @@
-"""`ludwig-serverless predict`, `evaluate` and `report`, on a command line."""
+"""Command-line interface of `ludwig-serverless predict`, `evaluate` and `report`."""
 
 import argparse
 import json
@@ -10,39 +10,40 @@ from handler.command_line import add_force
 from training.errors import DatasetError, EvaluationError, TrainingError
 
 PREDICT = """
-Ask a trained model new rows, and write its answers beside them: a label and its probability, or a tag for each word.
+Run a trained model on new rows and write its predictions next to them: a label with its probability, or one tag per
+word.
 """
 PREDICT_EXAMPLES = """
 examples:
   ludwig-serverless predict runs/intent --dataset new.csv --output answers.csv
   ludwig-serverless predict runs/slots --dataset new.jsonl --output answers.jsonl
 
-The rows need the column that the model reads, text (or utterance); others are kept.
+The rows need the model's input column, text (or utterance). Other columns are kept.
 
-Next: read the least sure answers, correct their labels, and add them to the dataset.
+Next: review the least confident predictions, correct their labels, and add them to the dataset.
 """
 EVALUATE = """
-Measure a trained model on labelled rows, and write a folder like the one that `fit` wrote: the report, its pictures,
-the metrics and every answer.
+Evaluate a trained model on labeled rows. The output folder has the same layout as the one that `fit` writes: the
+report, its plots, the metrics and every prediction.
 """
 EVALUATE_EXAMPLES = """
 examples:
   ludwig-serverless evaluate runs/intent --dataset last-week.csv --output evaluations/last-week
 
-The rows need the columns that the model reads and learnt: text, and intent, language or slots. A model with thresholds
-is measured with them.
+The rows need the model's input and output columns: text, and intent, language or slots. If the model has confidence
+thresholds, the evaluation applies them.
 
 Next: open evaluations/last-week/report.html in a browser.
 """
 REPORT = """
-Draw the pictures and write the report of a finished run or evaluation again, from what it stored; no model is loaded.
+Rebuild the plots and the report of a finished run or evaluation from its stored results, without loading the model.
 """
 REPORT_EXAMPLES = """
 examples:
   ludwig-serverless report runs/intent
   ludwig-serverless report evaluations/last-week
 
-Next: open the report.html that the command names in a browser.
+Next: open the report.html that the command prints in a browser.
 """
 
 
@@ -51,8 +52,8 @@ def add_predict(parser: argparse.ArgumentParser) -> None:
     parser.description, parser.epilog = PREDICT, PREDICT_EXAMPLES
     _add_model(parser)
     parser.add_argument("--dataset", required=True, type=Path, help="the rows: CSV, TSV, JSON, JSONL or Parquet")
-    parser.add_argument("--output", required=True, type=Path, help="the answers: .csv or .jsonl")
-    add_force(parser, "replace the answers if they exist", "--overwrite")
+    parser.add_argument("--output", required=True, type=Path, help="where to write the predictions: .csv or .jsonl")
+    add_force(parser, "overwrite the output file if it exists", "--overwrite")
     parser.set_defaults(run=_predict)
 
 
@@ -60,22 +61,24 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `evaluate` to its parser."""
     parser.description, parser.epilog = EVALUATE, EVALUATE_EXAMPLES
     _add_model(parser)
-    parser.add_argument("--dataset", required=True, type=Path, help="labelled rows: CSV, TSV, JSON, JSONL or Parquet")
-    parser.add_argument("--output", required=True, type=Path, help="a new folder, or an evaluation to replace")
+    parser.add_argument("--dataset", required=True, type=Path, help="labeled rows: CSV, TSV, JSON, JSONL or Parquet")
+    parser.add_argument("--output", required=True, type=Path, help="a new folder, or an existing evaluation to replace")
     parser.set_defaults(run=_evaluate)
 
 
 def add_report(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `report` to its parser."""
     parser.description, parser.epilog = REPORT, REPORT_EXAMPLES
-    parser.add_argument("run_folder", type=Path, metavar="RUN", help="a run, or a folder that `evaluate` wrote")
+    parser.add_argument(
+        "run_folder", type=Path, metavar="RUN", help="a run of `fit`, or a folder that `evaluate` wrote"
+    )
     parser.set_defaults(run=_report)
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, metavar="RUN", help="a run of `fit`, or a folder that Ludwig wrote")
     parser.add_argument(
-        "--allow-pickle", action="store_true", help="read weights that an old Ludwig pickled, of models that you trust"
+        "--allow-pickle", action="store_true", help="load pickled weights of an old Ludwig; only for models you trust"
     )
 
 
@@ -86,9 +89,9 @@ def _predict(options: argparse.Namespace) -> None:
 
     output: Path = options.output
     if output.suffix.lower() not in (".csv", ".jsonl"):
-        raise DatasetError(f"{output} has the ending {output.suffix!r}; expected .csv or .jsonl.")
+        raise DatasetError(f"{output} has the extension {output.suffix!r}; expected .csv or .jsonl.")
     if output.exists() and not options.force:
-        raise DatasetError(f"{output} exists: give another name, or --force.")
+        raise DatasetError(f"{output} already exists: choose another --output, or overwrite it with --force.")
     find_model_folder(options.model, allow_pickle=options.allow_pickle)
     rows = ask(options.model, read_rows(options.dataset), allow_pickle=options.allow_pickle)
     try:
@@ -99,8 +102,8 @@ def _predict(options: argparse.Namespace) -> None:
             lines = [json.dumps(row, ensure_ascii=False) for row in rows.to_dict("records")]
             output.write_text("\n".join(lines) + "\n", encoding="utf-8", errors="backslashreplace")
     except OSError as error:
-        raise TrainingError(f"{output} cannot be written: {error.strerror or error}.") from None
-    say(f"Saved {len(rows)} answers to {output}.")
+        raise TrainingError(f"Cannot write {output}: {error.strerror or error}.") from None
+    say(f"Saved {len(rows)} predictions to {output}.")
 
 
 def _evaluate(options: argparse.Namespace) -> None:
@@ -113,7 +116,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 
     output: Path = options.output
     if output.exists() and not (output / METRICS).is_file() and (not output.is_dir() or any(output.iterdir())):
-        raise EvaluationError(f"{output} exists and is no evaluation: give another folder with --output.")
+        raise EvaluationError(f"{output} exists and is not an evaluation: choose another folder with --output.")
     find_model_folder(options.model, allow_pickle=options.allow_pickle)
     rows = read_rows(options.dataset)
     metrics = evaluate_file(options.model, rows, output, options.dataset.name, allow_pickle=options.allow_pickle)
@@ -128,4 +131,4 @@ def _report(options: argparse.Namespace) -> None:
     folder: Path = options.run_folder
     if not (folder / METRICS).is_file() and (folder / FOLDER).is_dir():
         folder = folder / FOLDER
-    say(f"Written: {draw(folder)}.")
+    say(f"Wrote {draw(folder)}.")

@@ -1,8 +1,8 @@
-"""Answers to rows by models that were not trained on them, for a model that is trained on all rows.
+"""Cross-validated predictions, to evaluate a model that is trained on all rows.
 
-Where rows are few, none is set aside for validation. The rows are dealt into folds; for each fold, a model of the same
-configuration is trained on the other folds and answers this one. These answers say how good the model is, which
-temperature calibrates it, and which thresholds fit: models of slightly fewer rows gave them, so they flatter nothing.
+A small dataset has no rows to spare for validation. It is divided into folds; for each fold, a model with the same
+configuration is trained on the other folds and predicts this one. These predictions provide the metrics, the
+calibration temperature and the thresholds. They are not optimistic: their models see fewer rows than the final one.
 """
 
 from collections.abc import Mapping
@@ -16,20 +16,20 @@ from training.evaluation.answers import Records
 from training.evaluation.calibration import fit_temperature, scaled
 
 LOGS, INDEX = "logs", "index"
-"""A record's columns `<output>_logs`, the logarithms of all probabilities, and `<output>_index`, where in them the
-right label is; None if the model of the fold does not know it."""
+"""Suffixes of the columns `<output>_logs`, the log-probabilities of all labels, and `<output>_index`, the index of the
+expected label; None if the fold's model does not know that label."""
 
 
 @dataclass(frozen=True)
 class Crossed:
-    """Cross-validated answers.
+    """Cross-validated predictions.
 
     Attributes:
-        records: What `answer_rows` returns for each row that was answered, with the columns LOGS and INDEX of labels.
-        baselines: By output, the baseline's answer to each of the rows, fitted on the same folds.
-        told: The rows, in words.
+        records: Result of `answer_rows` for each predicted row, with the columns LOGS and INDEX of each category.
+        baselines: Prediction of the baseline for each row, fitted on the same folds, by output.
+        told: A description of the rows, for the report.
         choice: How the configuration was chosen.
-        temperatures: By output, of those that are calibrated.
+        temperatures: Temperature of each calibrated output.
     """
 
     records: Records
@@ -39,10 +39,11 @@ class Crossed:
     temperatures: Mapping[str, float] = field(default_factory=dict)
 
     def calibrated(self, config: Config) -> "Crossed":
-        """Return the same without the columns LOGS and INDEX, with the probabilities of calibrated outputs scaled.
+        """Return the predictions without LOGS and INDEX, and with scaled probabilities for calibrated outputs.
 
         Args:
-            config: With Ludwig's defaults; an output with `calibration: true` gets a temperature.
+            config: The configuration, with Ludwig's defaults filled in. An output with `calibration: true` gets a
+                temperature.
         """
         records, temperatures = [dict(record) for record in self.records], {}
         for feature in config["output_features"]:

@@ -1,4 +1,4 @@
-"""An evaluation: a folder with the answers, the metrics, the pictures and the report."""
+"""Runs an evaluation and writes its folder: predictions, metrics, plots and report."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -25,11 +25,18 @@ MEASURED = {"category", "sequence"}
 
 @dataclass(frozen=True)
 class Source:
-    """Where an evaluation comes from.
+    """The model and the rows that an evaluation measures.
 
-    rows: in words. model: its name. temperatures: of categories that are calibrated. known: the labels of each
-    category. ludwig, learning: what the metrics hold under these names. taggers: of slots. baselines: by output, the
-    baseline's answer to each row. choice: how the configuration was chosen (see training/choice/comparing.py).
+    Attributes:
+        rows: A description of the rows, for the report.
+        model: Name of the model.
+        temperatures: Temperature of each calibrated category, by output.
+        known: Labels that the model can predict, by category.
+        ludwig: Ludwig's own metrics, by output (see `metrics.py`).
+        learning: Learning curves, or None if the training is unknown (see `metrics.py`).
+        taggers: Tagger of each slot output.
+        baselines: The baseline's prediction for each row, by output.
+        choice: How the configuration was chosen (see `training/choice/comparing.py`).
     """
 
     rows: str
@@ -53,9 +60,19 @@ def evaluate(
     thresholds: Mapping[str, Any] | None = None,
     outside: "pd.DataFrame | None" = None,
 ) -> Metrics:
-    """Ask a model labelled rows, and write what comes of it into a folder, report included. Returns the metrics.
+    """Run a model on labeled rows and write the evaluation into a folder, including the report.
 
-    outside: rows out of scope, to measure thresholds on.
+    Args:
+        predict: Runs the model on rows.
+        config: The model's configuration, with Ludwig's defaults filled in.
+        rows: Labeled rows.
+        folder: Where to write the evaluation; created if missing.
+        source: The model and the rows, as the report describes them.
+        thresholds: Fitted thresholds by output (see `thresholds.py`).
+        outside: Out-of-scope rows to measure the thresholds on.
+
+    Returns:
+        The metrics, as `metrics.json` holds them (see `metrics.py`).
     """
     records = answer_rows(predict, config, rows, source.temperatures, source.taggers)
     found = [] if outside is None or outside.empty else answer_rows(predict, config, outside)
@@ -71,7 +88,7 @@ def evaluate_records(
     thresholds: Mapping[str, Any] | None = None,
     out_of_scope_rows: Records | None = None,
 ) -> Metrics:
-    """Measure answers that a model gave, and write what comes of them into a folder, report included.
+    """Evaluate a model's predictions and write the evaluation into a folder, including the report.
 
     Args:
         records: What `answer_rows` returns, with what is right.
@@ -114,9 +131,16 @@ def evaluate_records(
 
 
 def draw(folder: Path) -> Path:
-    """Draw the pictures of an evaluation, and write its report. Returns the report.
+    """Draw the plots of an evaluation and write its report.
 
-    Raises EvaluationError if the folder holds no evaluation.
+    Args:
+        folder: The folder of an evaluation.
+
+    Returns:
+        Path of the report.
+
+    Raises:
+        EvaluationError: The folder does not contain an evaluation, or the evaluation is corrupt.
     """
     from training.evaluation.report import write_report
 
@@ -125,20 +149,28 @@ def draw(folder: Path) -> Path:
 
 
 def read_evaluation(folder: Path) -> tuple[Metrics, Records]:
-    """Return the metrics and the answers of an evaluation. Raises EvaluationError if they cannot be read."""
+    """Return the metrics and the predictions of an evaluation.
+
+    Raises:
+        EvaluationError: They are missing, corrupt or of another schema.
+    """
     try:
         metrics = json.loads((folder / METRICS).read_text(encoding="utf-8"))
         lines = (folder / PREDICTIONS).read_text(encoding="utf-8").split("\n")
         records = [json.loads(line) for line in lines if line]
     except OSError as error:
         raise EvaluationError(
-            f"{folder} holds no evaluation: {Path(error.filename).name} cannot be read ({error.strerror}). Give the "
-            "folder of a run, or one that `ludwig-serverless evaluate` wrote."
+            f"{folder} does not contain an evaluation: cannot read {Path(error.filename).name} ({error.strerror}). "
+            "Give the folder of a run, or one that `ludwig-serverless evaluate` wrote."
         ) from None
     except ValueError as error:
-        raise EvaluationError(f"The evaluation in {folder} is broken: {error}. Evaluate the model again.") from None
+        raise EvaluationError(
+            f"The evaluation in {folder} is corrupt: {error}. Run `ludwig-serverless evaluate` again."
+        ) from None
     if not isinstance(metrics, dict) or metrics.get("schema") != SCHEMA:
-        raise EvaluationError(f"{folder / METRICS} is not of schema {SCHEMA}: evaluate the model again.")
+        raise EvaluationError(
+            f"{folder / METRICS} does not use schema {SCHEMA}: run `ludwig-serverless evaluate` again."
+        )
     return metrics, records
 
 
@@ -161,13 +193,13 @@ def _measured(feature: Mapping[str, Any], records: Records, source: Source) -> M
     )
     if name in source.baselines:
         metrics["baseline"] = compare(expected, predicted, source.baselines[name])
-    if metrics["unanswerable"]:
-        say(f"{metrics['unanswerable']} of {len(records)} rows have a label in {name!r} that the model never learnt.")
+    if unknown := metrics["unanswerable"]:
+        say(f"{unknown} of {len(records)} rows have a label in {name!r} that the model was not trained on.")
     return metrics
 
 
 def _with_test(thresholds: Mapping[str, Any], records: Records, outside: Records, text: str | None) -> dict[str, Any]:
-    """Return thresholds with what they do to these rows. text: the column that a language is read from."""
+    """Return the thresholds with their measurements on these rows. text: input column of the language."""
     measured = {
         name: measure(answered_with(name, found, records, outside, text), found) for name, found in thresholds.items()
     }

@@ -1,4 +1,4 @@
-"""What a text must show before its language counts as known, learned from the rows that a model is trained on."""
+"""Learns the evidence that a text must contain before its predicted language counts as known."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
@@ -16,40 +16,41 @@ from training.evaluation.answers import Records
 from training.evaluation.thresholds import Answered, ThresholdOptions, fit_thresholds
 
 ACCURACY = 0.98
-"""How often a language must be right that a model's confidence decides, unless a training asks for something else."""
+"""Default target accuracy of languages that are decided by the model's confidence."""
 
 LEAST_SURE = 0.5
-"""A threshold is never below this: a language that is not even probable is no answer."""
+"""Lower bound of a language threshold: a less likely language is not an answer."""
 
 LETTERS = 16
-"""So many letters of unknown words are evidence of a language, where the model is sure.
+"""Number of letters in unknown words that count as evidence if the model is confident.
 
-Asked for parts of 289 messages, one to three words each, the demo's model answers 82 % of them with 12 letters, and 15
-languages are wrong; with 16 letters it answers 79 %, and 2 are wrong.
+Measured with the demo's model on parts of 289 messages, one to three words each: with 12 letters it answers 82% of them
+and gets 15 languages wrong; with 16 letters it answers 79% and gets 2 wrong.
 """
 
 FEWEST_ROWS = 2
-"""A word that fewer rows have may be a name, and is not kept."""
+"""A word in fewer rows may be a name and is dropped."""
 
 MOST_WORDS = 2_000
-"""For each language; the most frequent words are kept."""
+"""Maximum number of words per language; the most frequent ones are kept."""
 
 ALMOST_ALL = 0.98
-"""A word is of one language if at least this share of its rows is: datasets have rows with a wrong language."""
+"""A word belongs to a language if at least this share of its rows does; datasets contain mislabeled rows."""
 
 SEEN = 0.01
-"""A script is one of a language's if the language has at least this share of the rows in it."""
+"""A script belongs to a language if the language has at least this share of the rows in that script."""
 
 
 def learn_evidence(texts: Iterable[str], labels: Iterable[str]) -> Evidence:
-    """Learn what is evidence of each language.
+    """Learn the evidence of each language.
 
     Args:
-        texts: The texts of the rows that a model is trained on.
-        labels: The language of each.
+        texts: Texts of the training split.
+        labels: Language of each text.
 
     Returns:
-        The words and the scripts that are of one language alone, and how many letters are enough without them.
+        The words of each language that occur almost only in it, the languages of each script, and the number of
+        letters that suffice without them.
     """
     rows_of_word: defaultdict[str, Counter[str]] = defaultdict(Counter)
     rows_of_script: defaultdict[str, Counter[str]] = defaultdict(Counter)
@@ -75,22 +76,22 @@ def learn_evidence(texts: Iterable[str], labels: Iterable[str]) -> Evidence:
 
 
 def threshold_options(config: Config, asked: ThresholdOptions | None) -> dict[str, ThresholdOptions]:
-    """Return the outputs that get thresholds, and what each of them should achieve.
+    """Return the target of the thresholds of each output that gets them.
 
     Args:
-        config: A configuration of Ludwig's.
-        asked: What the training asks for, if it does. It is meant for the labels other than the language, where there
-            are any. A language that is read from a text always gets a threshold.
+        config: A Ludwig configuration.
+        asked: The requested target, if there is one. It applies to the categories other than the language, if there
+            are any. A language that is predicted from a text always gets a threshold.
 
     Raises:
-        ConfigError: A threshold is asked for, but no output can have one.
+        ConfigError: A threshold is requested, but no output is a category.
     """
     names = [feature["name"] for feature in config["output_features"] if feature["type"] == "category"]
     if asked and not names:
         kinds = ", ".join(sorted({feature["type"] for feature in config["output_features"]}))
         raise ConfigError(
-            f"A threshold is asked for, but the outputs are of type {kinds}: only a category can have one. Leave out "
-            "--confidence-threshold and --out-of-scope."
+            f"Only a category can have a threshold, but the outputs are of type {kinds}: omit --confidence-threshold "
+            "and --out-of-scope."
         )
     others = [name for name in names if name != LANGUAGE]
     options = dict.fromkeys(others, asked) if asked else {}
@@ -100,16 +101,21 @@ def threshold_options(config: Config, asked: ThresholdOptions | None) -> dict[st
 
 
 def text_read(config: Config) -> str | None:
-    """Return the column of the first text that a model reads, as the handler judges it; None where it reads none."""
+    """Return the column of the model's first text input, which the handler checks for evidence; None without text."""
     texts = [feature for feature in config["input_features"] if feature["type"] in ("text", "sequence")]
     return parse_column(column_of(texts[0]))[0] if texts else None
 
 
 def fit_language(found: Answered, options: ThresholdOptions, evidence: Evidence) -> dict[str, Any]:
-    """Fit the threshold of a language on validation rows, for texts whose evidence leaves it to the confidence.
+    """Fit the threshold of a language, which applies to texts without conclusive evidence.
+
+    Args:
+        found: Predictions for the validation rows.
+        options: The target.
+        evidence: Evidence of each language.
 
     Returns:
-        What `fit_thresholds` returns, with the evidence.
+        The result of `fit_thresholds`, with the evidence added.
     """
     thresholds = fit_thresholds(found, options)
     default = max(thresholds["default"], LEAST_SURE)
@@ -119,14 +125,14 @@ def fit_language(found: Answered, options: ThresholdOptions, evidence: Evidence)
 def answered_with(
     name: str, thresholds: Mapping[str, Any], records: Records, outside: Records, text: str | None
 ) -> Answered:
-    """Read the answers of an output as its thresholds judge them.
+    """Read the predictions of an output with the confidence that its thresholds are compared with.
 
     Args:
-        name: The output.
-        thresholds: What was fitted for it; a language has `evidence` among them.
-        records: Rows in scope, with their answers.
-        outside: Rows out of scope. They have languages too, so a language takes no notice of them.
-        text: The column of the text.
+        name: Name of the output.
+        thresholds: Its thresholds; those of a language include `evidence`.
+        records: Predictions for rows in scope.
+        outside: Predictions for out-of-scope rows. A language ignores them, because they have a language too.
+        text: Column of the text.
     """
     if "evidence" not in thresholds or text is None:
         return Answered.read(name, records, outside)
@@ -138,6 +144,6 @@ def answered_with(
 
 
 def _judged(evidence: Evidence, text: str, name: str, record: Mapping[str, Any]) -> float:
-    """Return a confidence as the evidence changes it: 1 where it proves the language, -1 where there is none."""
+    """Return the confidence after the evidence check: 1 if the evidence proves the language, -1 without evidence."""
     proven = evidence.judge(text, record[f"{name}_predictions"])
     return float(record[f"{name}_probability"] if proven is None else 1 if proven else -1)

@@ -1,4 +1,4 @@
-"""A model that was trained before, loaded again to answer new rows or to be measured on them."""
+"""Loads a trained model to predict new rows or to evaluate it on them."""
 
 import json
 from collections.abc import Sequence
@@ -26,7 +26,16 @@ if TYPE_CHECKING:
 
 
 def ask(path: Path, rows: "pd.DataFrame", *, allow_pickle: bool = False) -> "pd.DataFrame":
-    """Return rows with a model's answers beside them. Raises DatasetError if they lack what the model reads."""
+    """Return the rows with a model's predictions as extra columns.
+
+    Args:
+        path: The folder of a run, or of a model that Ludwig wrote.
+        rows: The rows to predict.
+        allow_pickle: Whether to load pickled weights of an old Ludwig.
+
+    Raises:
+        DatasetError: The rows lack an input column of the model.
+    """
     import pandas as pd
 
     model = load_model(path, allow_pickle=allow_pickle)
@@ -43,24 +52,37 @@ def ask(path: Path, rows: "pd.DataFrame", *, allow_pickle: bool = False) -> "pd.
 
 
 def evaluate_file(path: Path, rows: "pd.DataFrame", folder: Path, name: str, *, allow_pickle: bool = False) -> Metrics:
-    """Measure a model on labelled rows, into a folder. Returns the metrics.
+    """Evaluate a model on labeled rows and write the evaluation into a folder.
 
-    name: of the rows, for the report. Raises DatasetError if columns or labels are missing.
+    Args:
+        path: The folder of a run, or of a model that Ludwig wrote.
+        rows: The labeled rows. Rows without labels are left out.
+        folder: Where to write the evaluation.
+        name: What the report calls the rows.
+        allow_pickle: Whether to load pickled weights of an old Ludwig.
+
+    Returns:
+        The metrics (see `metrics.py`).
+
+    Raises:
+        DatasetError: A needed column is missing, or no row has labels.
     """
     model = load_model(path, allow_pickle=allow_pickle)
     rows = clean_labels(_with_columns(rows, model.config, columns(model.config, "input_features")), model.config)
     labels = columns(model.config, "output_features")
     present = [column for column in labels if column in rows]
     if not present:
-        raise DatasetError(f"The rows have the columns {list(rows.columns)}; none of {labels} to measure the model by.")
+        raise DatasetError(
+            f"The rows have the columns {list(rows.columns)}; to evaluate the model they need one of {labels}."
+        )
     thresholds = _thresholds(model)
     out_of_scope_rows = {clean_label(found["fitted"]["out_of_scope"] or "") for found in thresholds.values()} - {""}
     outside = rows[present].isin(out_of_scope_rows).any(axis=1)
-    labelled = rows[present].notna().all(axis=1) & (rows[present] != "").all(axis=1) & ~outside
-    if left := int((~labelled & ~outside).sum()):
-        say(f"Left out {left} of {len(rows)} rows: no value in {' or '.join(present)}.")
-    if not labelled.any():
-        raise DatasetError(f"No row has a value in {' and '.join(present)}: there is nothing to measure the model by.")
+    labeled = rows[present].notna().all(axis=1) & (rows[present] != "").all(axis=1) & ~outside
+    if left := int((~labeled & ~outside).sum()):
+        say(f"Skipped {left} of {len(rows)} rows without a value in {' or '.join(present)}.")
+    if not labeled.any():
+        raise DatasetError(f"No row has a value in {' and '.join(present)}: add labels to evaluate the model.")
     decoders = _decoders(model)
     source = Source(
         rows=name,
@@ -72,7 +94,7 @@ def evaluate_file(path: Path, rows: "pd.DataFrame", folder: Path, name: str, *, 
     return evaluate(
         with_logits(model.ludwig_model, decoders, model.predict),
         model.config,
-        rows[labelled].drop(columns=SPLIT, errors="ignore").reset_index(drop=True),
+        rows[labeled].drop(columns=SPLIT, errors="ignore").reset_index(drop=True),
         folder,
         source,
         thresholds={output: found for output, found in thresholds.items() if output in present},
@@ -83,19 +105,19 @@ def evaluate_file(path: Path, rows: "pd.DataFrame", folder: Path, name: str, *, 
 def _with_columns(rows: "pd.DataFrame", config: Config, needed: Sequence[str]) -> "pd.DataFrame":
     rows = readable_rows(rows, [*config["input_features"], *config["output_features"]])
     if missing := [column for column in needed if column not in rows]:
-        raise DatasetError(f"The rows have the columns {list(rows.columns)}; the model also reads {missing}.")
+        raise DatasetError(f"The rows have the columns {list(rows.columns)}; the model also needs {missing}.")
     return rows
 
 
 def _decoders(model: SourceModel) -> dict[str, SlotDecoder]:
-    """Return the decoders of the outputs that the run's record says are decoded."""
+    """Return the decoders of the outputs that are decoded, according to the run's record."""
     recorded = (model.training or {}).get(DECODING) or {}
     decoders = slot_decoders(model.config, model.metadata)
     return {name: decoder for name, decoder in decoders.items() if recorded.get(name) == "viterbi"}
 
 
 def _thresholds(model: SourceModel) -> dict[str, Any]:
-    """Return what `thresholds.json` beside the model holds, without what it was measured on."""
+    """Return the content of `thresholds.json` next to the model, without its measurements."""
     path = model.folder.parent / THRESHOLDS
     if not path.is_file():
         return {}
@@ -113,7 +135,7 @@ def _thresholds(model: SourceModel) -> dict[str, Any]:
         }
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise EvaluationError(
-            f"{path} is broken ({error!r}): mend it, or delete it to go without thresholds."
+            f"{path} is invalid ({error!r}): fix it, or delete it to evaluate without thresholds."
         ) from None
 
 

@@ -1,33 +1,34 @@
-"""How good answers are: labels, slots, and whether a model is as sure as it should be.
+"""Metrics of an evaluation: classification, slots and calibration.
 
-The metrics of an evaluation are one JSON object, `metrics.json`:
+An evaluation stores its metrics as one JSON object, `metrics.json`:
 
-    schema      1; another number is another shape
-    source      where the rows come from, in words
-    rows        how many there are
+    schema      1; the number changes when the format changes
+    source      description of the rows
+    rows        number of rows
     model       name of the run
     inputs      names of the input columns
-    text        the one of them that a person reads; missing in evaluations of old versions
-    outputs     by output feature, one of the two shapes below
-    ludwig      by output feature: Ludwig's own metrics; empty where it was not asked for them
-    learning    best_epoch, whose weights the model has, and outputs: by output feature training and validation, each
-                with loss and the main metric, a value for each epoch. Null where the training is not known.
-    choice      how the configuration was chosen; only where `fit` chose it
-    thresholds  by output feature: what thresholds.json holds, measured on these rows (see evaluation/thresholds.py)
+    text        the input column that holds the text; absent in evaluations of older versions
+    outputs     by output feature, one of the two formats below
+    ludwig      by output feature: Ludwig's own metrics; empty if Ludwig did not evaluate the model
+    learning    best_epoch, the epoch whose weights the model uses, and outputs: by output feature training and
+                validation, each with loss and the main metric, one value per epoch. Null if the training is unknown.
+    choice      how the configuration was chosen; only if `fit` chose it
+    thresholds  by output feature: the content of thresholds.json, measured on these rows (see evaluation/thresholds.py)
 
 A category:
-    type, rows, accuracy, macro_f1 (each label counts the same), unanswerable (rows of labels unknown to the model),
+    type, rows, accuracy, macro_f1 (mean F1 over labels), unanswerable (rows whose label is unknown to the model),
     labels      by label: rows, predicted (rows), right (rows), precision, recall, f1
     confusions  expected, predicted, rows; the most frequent first
-    calibration error (expected calibration error; 0 is best); temperature and error_before where it was calibrated;
+    calibration error (expected calibration error; 0 is best); temperature and error_before if it was calibrated;
                 bins: from, to, rows, confidence (mean), accuracy
-    coverage    threshold, coverage (part of the rows that are at least so sure), accuracy (of those; null where none
-                is), and, with thresholds and rows out of scope, refused (part of these that are less sure)
-    baseline    what training.baseline.compare returns; only where a baseline was fitted beside the model
+    coverage    threshold, coverage (fraction of rows at or above the threshold), accuracy (of those rows; null if
+                there are none), and, with thresholds and out-of-scope rows, refused (fraction of the out-of-scope rows
+                below the threshold)
+    baseline    result of training.baseline.compare; only if a baseline was fitted next to the model
 
 Slots:
-    type, rows, precision, recall, f1 (of whole slots, by seqeval), word_accuracy, right_rows (rows without any mistake)
-    argmax_f1   of the tags before they were decoded into whole slots; only where they were
+    type, rows, precision, recall, f1 (of whole slots, by seqeval), word_accuracy, right_rows (rows without a mistake)
+    argmax_f1   F1 of the tags before decoding; only for outputs with a decoder
     entities    by entity: rows (slots of that kind), precision, recall, f1
 """
 
@@ -53,7 +54,19 @@ def category_metrics(
     temperature: float | None = None,
     uncalibrated: Sequence[float] | None = None,
 ) -> Metrics:
-    """Return the metrics of labels. known: the labels that the model can answer."""
+    """Return the metrics of a category.
+
+    Args:
+        expected: Expected label of each row.
+        predicted: Predicted label of each row.
+        confidence: Probability of each predicted label, in [0, 1].
+        known: Labels that the model can predict; None if unknown.
+        temperature: Temperature of the calibration, if the output is calibrated.
+        uncalibrated: Confidence of each row before calibration, if the output is calibrated.
+
+    Returns:
+        The category format of the module's docstring.
+    """
     right = np.array([one == other for one, other in zip(expected, predicted, strict=True)])
     sure = np.array(confidence, dtype=float)
     labels = _label_metrics(expected, predicted)
@@ -76,7 +89,15 @@ def category_metrics(
 
 
 def slot_metrics(expected: Sequence[str], predicted: Sequence[str]) -> Metrics:
-    """Return the metrics of slots; each row is its tags, with spaces between, one for each word."""
+    """Return the metrics of slots.
+
+    Args:
+        expected: Expected tags of each row, space-separated, one per word.
+        predicted: Predicted tags of each row, in the same format. Missing tags at the end count as outside.
+
+    Returns:
+        The slots format of the module's docstring.
+    """
     from seqeval.metrics import classification_report
 
     right, found = [_tags(row) for row in expected], [_tags(row) for row in predicted]
@@ -103,16 +124,23 @@ def slot_metrics(expected: Sequence[str], predicted: Sequence[str]) -> Metrics:
 
 
 def calibration_error(right: np.ndarray, confidence: np.ndarray) -> float:
-    """Return the expected calibration error: how far confidence is from accuracy, over bins, weighted by rows.
+    """Return the expected calibration error: the mean gap between confidence and accuracy, weighted by bin size.
 
     Source: Naeini et al. 2015, with bins of equal width.
+
+    Args:
+        right: Whether each prediction is correct; bool, shape (rows,).
+        confidence: Confidence of each prediction, in [0, 1]; float, shape (rows,).
+
+    Returns:
+        The error, in [0, 1]; 0 is best.
     """
     gaps = [abs(found["confidence"] - found["accuracy"]) * found["rows"] for found in _bins(right, confidence)]
     return float(sum(gaps) / max(len(right), 1))
 
 
 def summary(metrics: Metrics) -> dict[str, float]:
-    """Return the few numbers of an output that tell most."""
+    """Return the key metrics of an output, by name."""
     if metrics["type"] == "category":
         baseline = {"baseline_accuracy": metrics["baseline"]["accuracy"]} if "baseline" in metrics else {}
         return {
@@ -174,7 +202,7 @@ def _coverage(right: np.ndarray, confidence: np.ndarray) -> list[Metrics]:
 
 
 def _tags(row: str) -> list[str]:
-    """Return the tags of a row; what is no BIO tag is outside."""
+    """Return the tags of a row; anything that is not a BIO tag counts as outside."""
     return [tag if tag.startswith(TAG_STARTS) else OUTSIDE for tag in row.split()]
 
 

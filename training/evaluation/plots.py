@@ -1,4 +1,4 @@
-"""The pictures of an evaluation, as PNG files: drawn from metrics alone, without a model."""
+"""The plots of an evaluation, as PNG files. They need only the metrics, not the model."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -10,14 +10,14 @@ from training.evaluation.metrics import Metrics
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colours, which the colour-blind can tell apart.
+# The Okabe-Ito palette, which is safe for color-blind readers.
 BLUE, ORANGE, GREEN, RED, GREY, INK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#8A8A8A", "#222222"
 DOTS_PER_INCH = 144
 WIDTH = 8.0
 WORST = 20
 LONGEST_LABEL = 28
 HEAD, TAIL = 16, 11
-"""What is shown of a longer label: what tells labels apart stands at either end."""
+"""Characters that remain at the start and the end of a longer label: labels usually differ at either end."""
 CELL_INCHES = 0.36
 FONTS = (
     "DejaVu Sans",
@@ -35,16 +35,22 @@ FONTS = (
 
 
 def draw_learning(learning: Metrics, output: str, path: Path) -> None:
-    """Draw loss and main metric over the epochs, with the epoch that was kept."""
+    """Draw the loss and the main metric of an output by epoch, and mark the epoch whose weights are used.
+
+    Args:
+        learning: Learning curves (see `metrics.py`).
+        output: Name of the output feature.
+        path: PNG file to write.
+    """
     parts = {part: found for part in ("training", "validation") if (found := learning["outputs"][output].get(part))}
     names = sorted({name for found in parts.values() for name in found}, key=lambda name: (name != "loss", name))
     with _style():
         figure = _figure(WIDTH, 3.4)
         for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
-            for (part, found), colour in zip(parts.items(), (BLUE, ORANGE), strict=False):
+            for (part, found), color in zip(parts.items(), (BLUE, ORANGE), strict=False):
                 if values := found.get(name):
-                    axes.plot(range(1, len(values) + 1), values, color=colour, marker="o", markersize=3.5, label=part)
-            axes.axvline(learning["best_epoch"], color=GREEN, linestyle=":", label="epoch that was kept")
+                    axes.plot(range(1, len(values) + 1), values, color=color, marker="o", markersize=3.5, label=part)
+            axes.axvline(learning["best_epoch"], color=GREEN, linestyle=":", label="best epoch (used)")
             axes.set_title(name.replace("_", " "))
             axes.set_xlabel("epoch")
             axes.xaxis.get_major_locator().set_params(integer=True)
@@ -53,27 +59,37 @@ def draw_learning(learning: Metrics, output: str, path: Path) -> None:
 
 
 def draw_labels(scores: Mapping[str, Metrics], path: Path) -> None:
-    """Draw precision and recall of the worst labels or entities, with how many rows each has."""
+    """Draw precision and recall of the weakest labels or entities, with the number of rows of each.
+
+    Args:
+        scores: Rows, precision, recall and F1, by label or entity.
+        path: PNG file to write.
+    """
     labels = worst(scores)
     names = label_names(scores)
     with _style():
         figure = _figure(WIDTH, 1.4 + CELL_INCHES * len(labels))
         axes = figure.subplots()
         places = range(len(labels))
-        for offset, colour, name in ((-0.19, BLUE, "precision"), (0.19, ORANGE, "recall")):
+        for offset, color, name in ((-0.19, BLUE, "precision"), (0.19, ORANGE, "recall")):
             values = [scores[label][name] for label in labels]
-            axes.barh([place + offset for place in places], values, height=0.36, color=colour, label=name)
+            axes.barh([place + offset for place in places], values, height=0.36, color=color, label=name)
         axes.set_yticks(places, [f"{names[label]}  ({scores[label]['rows']})" for label in labels], parse_math=False)
         axes.set_ylim(len(labels) - 0.4, -0.6)
         axes.set_xlim(0, 1)
-        axes.set_xlabel("1 is perfect; in brackets: rows")
+        axes.set_xlabel("1 is perfect; number of rows in parentheses")
         axes.grid(axis="y", visible=False)
         figure.legend(loc="outside upper right", ncols=2)
         _save(figure, path)
 
 
 def draw_confusion(metrics: Metrics, path: Path) -> None:
-    """Draw which labels the worst ones are taken for; the rest of the labels share one column."""
+    """Draw the confusion matrix of the weakest labels; all other labels share one column.
+
+    Args:
+        metrics: Metrics of a category (see `metrics.py`).
+        path: PNG file to write.
+    """
     import numpy as np
 
     labels = worst(metrics["labels"])
@@ -92,83 +108,94 @@ def draw_confusion(metrics: Metrics, path: Path) -> None:
         axes = figure.subplots()
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
         for row, column in np.argwhere(counts).tolist():
-            colour = "white" if shares[row, column] > 0.55 else INK
-            axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour, fontsize=8)
-        across = [names[label] for label in labels] + ["any other"] * others
+            color = "white" if shares[row, column] > 0.55 else INK
+            axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=color, fontsize=8)
+        across = [names[label] for label in labels] + ["all others"] * others
         axes.set_xticks(range(len(across)), across, rotation=45, ha="right", rotation_mode="anchor", parse_math=False)
         axes.set_yticks(range(len(labels)), [names[label] for label in labels], parse_math=False)
-        axes.set_xlabel("answered")
-        axes.set_ylabel("right would be")
+        axes.set_xlabel("predicted")
+        axes.set_ylabel("expected")
         axes.grid(visible=False)
         _save(figure, path)
 
 
 def draw_reliability(calibration: Metrics, path: Path) -> None:
-    """Draw how often answers of a confidence are right, over how many answers there are of it."""
+    """Draw a reliability diagram: the accuracy in each confidence bin, above the number of rows in it.
+
+    Args:
+        calibration: Calibration of a category (see `metrics.py`).
+        path: PNG file to write.
+    """
     with _style():
         figure = _figure(WIDTH * 0.62, 4.6)
         top, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
         bins = calibration["bins"]
-        centres = [(found["from"] + found["to"]) / 2 for found in bins]
+        centers = [(found["from"] + found["to"]) / 2 for found in bins]
         width = bins[0]["to"] - bins[0]["from"]
-        top.bar(centres, [found["accuracy"] for found in bins], width=width * 0.92, color=BLUE, label="this model")
-        top.plot([0, 1], [0, 1], color=RED, linestyle="--", label="as sure as it should be")
-        top.set_ylabel("part that is right")
+        top.bar(centers, [found["accuracy"] for found in bins], width=width * 0.92, color=BLUE, label="this model")
+        top.plot([0, 1], [0, 1], color=RED, linestyle="--", label="perfect calibration")
+        top.set_ylabel("accuracy")
         top.set_ylim(0, 1.02)
-        below.bar(centres, [found["rows"] for found in bins], width=width * 0.92, color=GREY)
+        below.bar(centers, [found["rows"] for found in bins], width=width * 0.92, color=GREY)
         below.set_ylabel("rows")
-        below.set_xlabel("confidence of the answer")
+        below.set_xlabel("confidence")
         below.set_xlim(0, 1)
         figure.legend(loc="outside upper left", ncols=2)
         _save(figure, path)
 
 
 def draw_coverage(curve: Sequence[Metrics], threshold: float | None, path: Path) -> None:
-    """Draw what a threshold would do: the part of rows with an answer, and how many of the answers are right."""
+    """Draw coverage and accuracy as functions of the confidence threshold.
+
+    Args:
+        curve: Points of the coverage curve (see `metrics.py`).
+        threshold: The fitted threshold to mark, if there is one.
+        path: PNG file to write.
+    """
     with _style():
         figure = _figure(WIDTH * 0.8, 3.8)
         axes = figure.subplots()
         across = [point["threshold"] for point in curve]
-        axes.plot(across, [point["coverage"] for point in curve], color=BLUE, label="rows that get an answer")
+        axes.plot(across, [point["coverage"] for point in curve], color=BLUE, label="coverage: rows that get an answer")
         right = [point for point in curve if point["accuracy"] is not None]
         axes.plot(
             [point["threshold"] for point in right],
             [point["accuracy"] for point in right],
             color=ORANGE,
             linestyle="-.",
-            label="answers that are right",
+            label="accuracy of those answers",
         )
         if "refused" in curve[0]:
             refused = [point["refused"] for point in curve]
-            axes.plot(across, refused, color=GREEN, linestyle="--", label="rows out of scope that are refused")
+            axes.plot(across, refused, color=GREEN, linestyle="--", label="out-of-scope rows rejected")
         if threshold is not None:
-            axes.axvline(threshold, color=RED, linestyle=":", label=f"fitted threshold, {threshold:.2f}")
+            axes.axvline(threshold, color=RED, linestyle=":", label=f"fitted threshold: {threshold:.2f}")
         axes.set_xlim(0, 1)
         axes.set_ylim(0, 1.02)
-        axes.set_xlabel("threshold of confidence")
-        axes.set_ylabel("part of the rows")
+        axes.set_xlabel("confidence threshold")
+        axes.set_ylabel("fraction")
         figure.legend(loc="outside upper left", ncols=2)
         _save(figure, path)
 
 
 def worst(scores: Mapping[str, Metrics]) -> list[str]:
-    """Return the labels with the lowest F1, the worst first, of those that have rows."""
+    """Return the labels with the lowest F1 among those that have rows, the lowest first."""
     found = [label for label in scores if scores[label]["rows"]]
     return sorted(found, key=lambda label: (scores[label]["f1"], -scores[label]["rows"]))[:WORST]
 
 
 def label_names(labels: Mapping[str, Any]) -> dict[str, str]:
-    """Return what pictures call each label: shortened, or its number where no font here can write it."""
+    """Return the name of each label in the plots: shortened, or its number if no installed font can draw it."""
     names = {}
     for number, label in enumerate(labels, start=1):
         name = " ".join(label.split())
         name = name if len(name) <= LONGEST_LABEL else f"{name[:HEAD]}…{name[-TAIL:]}"
-        names[label] = name if can_write(label) else f"no. {number}"
+        names[label] = name if can_draw(label) else f"no. {number}"
     return names
 
 
-def can_write(label: str) -> bool:
-    """Tell whether the fonts here can write a label."""
+def can_draw(label: str) -> bool:
+    """Return whether the installed fonts can draw a label."""
     characters = set("".join(label.split()))
     return bool(characters) and characters <= _drawable()
 
@@ -183,7 +210,7 @@ def _fonts() -> list[str]:
 
 @cache
 def _drawable() -> frozenset[str]:
-    """Return the characters that the fonts here can write."""
+    """Return the characters that the installed fonts can draw."""
     from matplotlib.font_manager import FontProperties, findfont
     from matplotlib.ft2font import FT2Font
 

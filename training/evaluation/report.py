@@ -1,4 +1,4 @@
-"""The report of an evaluation: one page of HTML that needs nothing else, for people who do not train models."""
+"""The report of an evaluation: one self-contained HTML page for readers who do not train models."""
 
 import base64
 from collections.abc import Iterator
@@ -18,7 +18,16 @@ MISCALIBRATED = 0.05
 
 
 def write_report(folder: Path, metrics: Metrics, records: Records) -> Path:
-    """Draw the pictures of an evaluation into its folder, and write the report. Returns the report."""
+    """Draw the plots of an evaluation into its folder and write the report.
+
+    Args:
+        folder: The folder of the evaluation.
+        metrics: Its metrics (see `metrics.py`).
+        records: Its predictions, one record per row (see `answers.py`).
+
+    Returns:
+        Path of the report.
+    """
     from jinja2 import Environment, StrictUndefined
 
     pictures = folder / PLOTS
@@ -31,7 +40,7 @@ def write_report(folder: Path, metrics: Metrics, records: Records) -> Path:
             "pictures": dict(_draw(pictures, metrics, number, name)),
             "mistakes": _mistakes(name, found["type"], metrics.get("text", metrics["inputs"][0]), records),
             "thresholds": metrics["thresholds"].get(name),
-            "numbered": not all(map(plots.can_write, found.get("labels") or found.get("entities"))),
+            "numbered": not all(map(plots.can_draw, found.get("labels") or found.get("entities"))),
         }
         for number, (name, found) in enumerate(metrics["outputs"].items(), start=1)
     }
@@ -50,7 +59,7 @@ def write_report(folder: Path, metrics: Metrics, records: Records) -> Path:
 
 
 def _draw(folder: Path, metrics: Metrics, number: int, name: str) -> Iterator[tuple[str, str]]:
-    """Draw the pictures of one output. Yields each one's kind, and itself as a data URI."""
+    """Draw the plots of one output. Yields the kind of each plot and its PNG as a data URI."""
     found, learning = metrics["outputs"][name], metrics["learning"]
 
     def picture(kind: str, draw: Any, *arguments: Any) -> tuple[str, str]:
@@ -71,7 +80,7 @@ def _draw(folder: Path, metrics: Metrics, number: int, name: str) -> Iterator[tu
 
 
 def _mistakes(name: str, kind: str, text_column: str, records: Records) -> list[dict[str, Any]]:
-    """Return the mistakes that the model was surest of."""
+    """Return the mistakes with the highest confidence."""
     wrong = [record for record in records if record[name] != record[f"{name}_predictions"]]
     wrong.sort(key=lambda record: -record[f"{name}_probability"])
     shown = []
@@ -85,7 +94,7 @@ def _mistakes(name: str, kind: str, text_column: str, records: Records) -> list[
 
 
 def _spans(text: str, tags: str) -> list[tuple[str, str]]:
-    """Return the slots of a text: the name and the words of each."""
+    """Return the slots of a text as pairs of name and words."""
     spans: list[tuple[str, str]] = []
     previous = OUTSIDE
     for word, tag in zip(text.split(), tags.split(), strict=False):

@@ -1,4 +1,4 @@
-"""Slots as they are served: the tags of words, from Ludwig's answer, by the handler's own code."""
+"""Tags words from Ludwig's predictions with the handler's own code, so that an evaluation scores what is served."""
 
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -17,9 +17,12 @@ from training.config import Config
 
 @dataclass(frozen=True)
 class Tagger:
-    """How the answer of one output becomes the tags of words.
+    """Turns the predictions of one slot output into one tag per word.
 
-    encoder: of the text that is tagged, as a bundle has it. decoder: None where Ludwig's own tags are the answer.
+    Attributes:
+        name: Name of the output feature.
+        encoder: The bundle's encoder of the tagged text.
+        decoder: Decoder of the logits, or None to use Ludwig's own tags.
     """
 
     name: str
@@ -28,20 +31,21 @@ class Tagger:
 
     @property
     def column(self) -> str:
-        """The column of the text that is tagged."""
+        """Column that holds the tagged text."""
         return self.encoder.feature.column
 
     def positions(self, text: str) -> list[int | None]:
-        """Return the position of each word of `text.split()` in Ludwig's answer; None for a word that it lacks."""
+        """Return the token position of each word of `text.split()`; None for a word without a token."""
         return word_positions(text, self.encoder.placed_spans(text))
 
     def tagged(self, positions: Sequence[int | None], answer: Mapping[str, Any], *, decode: bool = True) -> Tagged:
         """Return a tag and a probability for each word.
 
         Args:
-            positions: What `positions` returns for the text.
-            answer: Ludwig's columns for it; with `<name>_logits`, (length, labels), if the output is decoded.
-            decode: False takes Ludwig's own tags in any case.
+            positions: Result of `positions` for the text.
+            answer: Ludwig's prediction columns for the text; includes `<name>_logits`, float, shape (length, labels),
+                if the output has a decoder.
+            decode: Whether to use the decoder. False always returns Ludwig's own tags.
         """
         return word_tags(
             positions,
@@ -54,25 +58,25 @@ class Tagger:
 
 
 Taggers = Mapping[str, Tagger]
-"""By output, those that tag the words of a text."""
+"""Tagger of each slot output, by output name."""
 
 
 def taggers_of(config: Config, metadata: Mapping[str, Any], decoders: Mapping[str, SlotDecoder]) -> dict[str, Tagger]:
-    """Return a tagger for each output that a bundle would answer word by word.
+    """Return a tagger for each output that a bundle tags word by word.
 
     Args:
-        config: A configuration with Ludwig's defaults.
-        metadata: Ludwig's metadata, by feature.
-        decoders: By output, of slots that are decoded.
+        config: The model's configuration, with Ludwig's defaults filled in.
+        metadata: Ludwig's training set metadata, by feature.
+        decoders: Decoder of each slot output that is decoded, by output name.
 
     Raises:
-        UnsupportedError: The tokens of the text cannot be reproduced without Ludwig.
+        UnsupportedError: The text's tokenizer cannot be reproduced without Ludwig.
     """
     text = tagged_text(config)
     outputs = [feature for feature in config["output_features"] if is_tagger(feature)]
     if text is None or not outputs:
         return {}
-    with tempfile.TemporaryDirectory() as folder:  # the encoder keeps nothing of it once it is loaded
+    with tempfile.TemporaryDirectory() as folder:  # the loaded encoder no longer needs its files
         described = describe_text(text, metadata[text["name"]], Path(folder), "0")
         encoder = described.encoder(Path(folder))
     names = [feature["name"] for feature in outputs if is_aligned(described, metadata[feature["name"]])]

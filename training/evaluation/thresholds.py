@@ -1,13 +1,13 @@
-"""Thresholds of confidence: below them, an answer is better not given.
+"""Confidence thresholds: a prediction below its threshold counts as unknown.
 
-Fitted on rows that nobody trained on (validation), measured on others (test). `thresholds.json`, by output feature:
+They are fitted on the validation split and measured on the test split. `thresholds.json`, by output feature:
 
-    default     the confidence below which an answer counts as unknown
-    by_label    the same for some labels
-    fitted      accuracy (what was asked for) or null, out_of_scope (the label of such rows) or null, per_label,
-                reached (whether validation allowed the accuracy)
-    measured    by part, validation and test: rows, answered, coverage (answered / rows), accuracy (of the answered, in
-                which rows out of scope are wrong), out_of_scope (rows), refused (of those)
+    default     the confidence below which a prediction counts as unknown
+    by_label    thresholds of labels that differ from the default
+    fitted      accuracy (the target) or null, out_of_scope (the label of out-of-scope rows) or null, per_label,
+                reached (whether the validation split reaches the target)
+    measured    by split, validation and test: rows, answered, coverage (answered / rows, in scope), accuracy (of the
+                answered rows; out-of-scope rows count as wrong), out_of_scope (rows), refused (of those)
 
 Export copies `default` and `by_label` into the bundle.
 """
@@ -21,17 +21,20 @@ import numpy as np
 from training.evaluation.answers import Records
 
 FEWEST_ROWS = 10
-"""Fewer rows than this tell nothing of a label's threshold."""
+"""A label needs at least this many predictions for a threshold of its own."""
 
 DIGITS = 6
 
 
 @dataclass(frozen=True)
 class ThresholdOptions:
-    """What thresholds shall achieve.
+    """The target of the threshold fitting.
 
-    accuracy: how often answers that are given shall be right; None: tell rows out of scope from the others as well as
-    can be. out_of_scope: the label of such rows, which are not trained on. per_label: a threshold for each label, too.
+    Attributes:
+        accuracy: Target accuracy of the answers given, in [0, 1]. None separates out-of-scope rows from the others
+            as well as possible.
+        out_of_scope: Label of out-of-scope rows, which are excluded from training.
+        per_label: Whether to fit a threshold for each label as well.
     """
 
     accuracy: float | None = None
@@ -50,7 +53,7 @@ class Answered:
 
     @classmethod
     def read(cls, name: str, records: Records, outside: Records) -> "Answered":
-        """Read the answers of an output to rows in scope and to rows out of it."""
+        """Read the predictions of an output from records in scope and records out of scope."""
         both = [*records, *outside]
         labels = np.array([record[f"{name}_predictions"] for record in both], dtype=object)
         inside = np.arange(len(both)) < len(records)
@@ -59,20 +62,28 @@ class Answered:
         return cls(labels, confidence, (labels == expected) & inside, ~inside)
 
     def of_label(self, label: str) -> "Answered":
-        """Return the rows that are answered with a label."""
+        """Return the rows for which the model predicts a label."""
         chosen = self.labels == label
         return Answered(self.labels[chosen], self.confidence[chosen], self.right[chosen], self.outside[chosen])
 
 
 def fit_thresholds(found: Answered, options: ThresholdOptions) -> dict[str, Any]:
-    """Return `default`, `by_label` and `fitted` of an output, from its answers to validation rows."""
+    """Fit the thresholds of an output on its validation predictions.
+
+    Args:
+        found: Predictions for the validation rows, in scope and out of scope.
+        options: The target.
+
+    Returns:
+        `default`, `by_label` and `fitted` (see the module's docstring).
+    """
     default, reached = _fit(found, options.accuracy)
     by_label = {}
     for label in sorted(set(found.labels)) if options.per_label else ():
         rows = found.of_label(label)
         if len(rows.right) >= FEWEST_ROWS and (options.accuracy is not None or rows.outside.any()):
             fitted, _ = _fit(rows, options.accuracy)
-            # Where all are right, nothing is known of the confidences below those that were seen.
+            # If every prediction of a label is right, confidences below the lowest one seen are untested.
             by_label[label] = fitted or round(min(default, float(rows.confidence.min())), DIGITS)
     return {
         "default": default,
@@ -87,7 +98,15 @@ def fit_thresholds(found: Answered, options: ThresholdOptions) -> dict[str, Any]
 
 
 def measure(found: Answered, thresholds: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what thresholds do to answers."""
+    """Measure thresholds on predictions.
+
+    Args:
+        found: Predictions for rows in scope and out of scope.
+        thresholds: `default` and `by_label` of an output.
+
+    Returns:
+        The `measured` format of the module's docstring.
+    """
     limits = np.array([thresholds["by_label"].get(label, thresholds["default"]) for label in found.labels], dtype=float)
     given = found.confidence >= limits
     rows, inside = len(given), ~found.outside
@@ -102,19 +121,21 @@ def measure(found: Answered, thresholds: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def refused(outside: Records, name: str, threshold: float) -> float:
-    """Return which part of rows out of scope a threshold refuses."""
+    """Return the fraction of out-of-scope rows whose confidence is below a threshold."""
     return float(np.mean([record[f"{name}_probability"] < threshold for record in outside]))
 
 
 def _fit(found: Answered, accuracy: float | None) -> tuple[float, bool]:
-    """Return a threshold, and whether it does what was asked for.
+    """Return a threshold, and whether it reaches the target.
 
-    accuracy: the smallest threshold above which answers are right so often; where there is none, the one with the
-    most accurate answers. None: the best balance between right answers given and rows out of scope refused.
+    With a target accuracy, it is the lowest threshold that reaches the target; if none does, the threshold with the
+    highest accuracy. With None, it is the threshold that maximizes the sum of two rates: correct answers among rows in
+    scope and rejections among out-of-scope rows.
     """
+    # Sort by confidence, highest first. Each candidate threshold keeps a prefix of this order.
     order = np.argsort(-found.confidence, kind="stable")
     confidence, right, outside = found.confidence[order], found.right[order], found.outside[order]
-    ends = np.flatnonzero(np.append(confidence[:-1] != confidence[1:], True))  # the k surest rows can be told apart
+    ends = np.flatnonzero(np.append(confidence[:-1] != confidence[1:], True))  # only cut between distinct confidences
     counts = ends + 1
     given_right = np.cumsum(right)[ends]
     if accuracy is None:
@@ -125,12 +146,13 @@ def _fit(found: Answered, accuracy: float | None) -> tuple[float, bool]:
         score = given_right / counts
         reached = bool((score >= accuracy).any())
         score = (score >= accuracy).astype(float) if reached else score
+    # Among equal scores take the longest prefix: it answers the most rows.
     kept = int(counts[np.flatnonzero(score == score.max())[-1]])
     return _between(confidence, kept), reached
 
 
 def _between(confidence: np.ndarray, kept: int) -> float:
-    """Return a threshold that keeps so many of the surest rows: half-way to the next; 0 keeps all."""
+    """Return the threshold that keeps the `kept` most confident rows: halfway to the next row, or 0 to keep all."""
     if kept == len(confidence):
         return 0.0
     return round(float((confidence[kept - 1] + confidence[kept]) / 2), DIGITS)

@@ -1,4 +1,4 @@
-"""The evaluation of a model that was just trained: its thresholds, its answers to rows that it never saw."""
+"""Evaluates a newly trained model: fits its thresholds and measures it on rows that it was not trained on."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -35,21 +35,27 @@ if TYPE_CHECKING:
     from ludwig.api import LudwigModel
 
 ROWS_OF = {
-    TEST: "the test split, which training never saw",
-    VALIDATION: "the validation split, as there is no test split; it chose the best epoch, so this flatters a little",
+    TEST: "the test split, which was not used for training",
+    VALIDATION: "the validation split, because there is no test split; training used it to choose the best epoch, so "
+    "the results are slightly optimistic",
 }
 
 OVER_PADDING = ("sequence_accuracy", "perplexity", "next_token_perplexity")
-"""Ludwig's metrics of sequences that count every position of the padded length. A tagger may answer anything there, so
-that no row is ever right as a whole. Source: `SequenceAccuracyMetric` in `ludwig.modules.metric_modules`."""
+"""Ludwig's sequence metrics that include padding positions. A tagger's predictions there are arbitrary, so that no row
+counts as correct. Source: `SequenceAccuracyMetric` in `ludwig.modules.metric_modules`."""
 
 
 @dataclass(frozen=True)
 class Training:
-    """A trained model, and what it takes to evaluate it.
+    """A trained model and everything needed to evaluate it.
 
-    config: with Ludwig's defaults. rows: with a tag for each word, and a column `split`. outside: rows out of scope,
-    with a column `split` too. decoders: of slots.
+    Attributes:
+        model: The trained model.
+        config: Its configuration, with Ludwig's defaults filled in.
+        rows: The dataset, with one tag per word for slots, and a column `split`.
+        outside: Out-of-scope rows, also with a column `split`.
+        seconds: Duration of the training.
+        decoders: Decoder of each slot output, by output name.
     """
 
     model: "LudwigModel"
@@ -64,24 +70,24 @@ class Training:
         return _part(self.rows, part)
 
     def outside_part(self, part: int) -> "pd.DataFrame":
-        """Return the rows of a split that are out of scope."""
+        """Return the out-of-scope rows of a split."""
         return _part(self.outside, part)
 
 
 def evaluate_training(
     training: Training, run: Path, name: str, thresholds: Mapping[str, Any], crossed: Crossed | None = None
 ) -> Metrics:
-    """Evaluate a model on rows that it was not trained on, into the run's folder.
+    """Evaluate a model on rows that it was not trained on, and write the evaluation into the run's folder.
 
     Args:
-        training: The trained model and its rows.
+        training: The trained model and its rows. The test split is used, or else the validation split.
         run: The run's folder.
-        name: The run's name, for the report.
-        thresholds: By output.
-        crossed: Cross-validated answers, which are measured where there are no test rows.
+        name: Name of the model, for the report.
+        thresholds: Fitted thresholds, by output.
+        crossed: Cross-validated predictions, which are measured if there is no test split.
 
     Returns:
-        The metrics.
+        The metrics (see `metrics.py`).
     """
     part = TEST if (training.rows[SPLIT] == TEST).any() else VALIDATION
     if crossed is not None and part == VALIDATION:
@@ -124,7 +130,7 @@ def evaluate_training(
 def _evaluate_crossed(
     training: Training, run: Path, name: str, thresholds: Mapping[str, Any], crossed: Crossed
 ) -> Metrics:
-    """Measure cross-validated answers: those of models that saw fewer rows than this one, on rows they never saw."""
+    """Measure cross-validated predictions: models trained on fewer rows predict the rows that they were not trained on."""
     source = Source(
         rows=crossed.told,
         model=name,
@@ -146,14 +152,14 @@ def _evaluate_crossed(
 
 
 def tell_warnings(metrics: Metrics) -> None:
-    """Say loudly which outputs have learned too little, by the baselines fitted beside them."""
+    """Print a warning for each output that is not clearly better than its baseline."""
     for name, found in metrics["outputs"].items():
         if "baseline" in found and (told := warning(name, found["baseline"])):
             say(told)
 
 
 def summaries(metrics: Metrics) -> dict[str, dict[str, float]]:
-    """Return the few numbers that the record of a run holds, by output feature: Ludwig's own, and some of ours."""
+    """Return the metrics for the record of a run, by output: Ludwig's own and the key ones of the evaluation."""
     ours = {name: summary(found) for name, found in metrics["outputs"].items()}
     return {name: {**numbers, **ours.get(name, {})} for name, numbers in metrics["ludwig"].items()}
 
@@ -161,15 +167,15 @@ def summaries(metrics: Metrics) -> dict[str, dict[str, float]]:
 def thresholds_of(
     training: Training, options_of: Mapping[str, ThresholdOptions], crossed: Crossed | None = None
 ) -> dict[str, Any]:
-    """Fit the thresholds of outputs on rows of validation, and on those out of scope that are not kept for the test.
+    """Fit the thresholds of outputs on the validation split, including its out-of-scope rows.
 
     Args:
-        training: A finished training.
-        options_of: What the thresholds of each output should achieve.
-        crossed: Cross-validated answers, which are taken in place of validation rows.
+        training: The trained model and its rows.
+        options_of: Target of the thresholds, by output.
+        crossed: Cross-validated predictions to use instead of the validation split.
 
     Returns:
-        What `thresholds.json` holds for each of the outputs, measured on validation rows.
+        The content of `thresholds.json` (see `thresholds.py`), measured on the validation split.
     """
     if not options_of:
         return {}
@@ -189,16 +195,16 @@ def thresholds_of(
         given, right = measured["coverage"] or 0, measured["accuracy"] or 0
         unsure = "counts as unsure unless its words are known" if name == LANGUAGE else "counts as unknown"
         say(
-            f"{name}: below a confidence of {fitted[name]['default']:.2f} an answer {unsure}; of the "
-            f"validation rows, {given:.0%} get one, and {right:.1%} of the answers are right."
+            f"{name}: an answer with a confidence below {fitted[name]['default']:.2f} {unsure}. On the "
+            f"validation split, {given:.0%} of the rows get an answer, and {right:.1%} of the answers are correct."
         )
         if not fitted[name]["fitted"]["reached"]:
-            say(f"{name}: no threshold makes {options.accuracy:.0%} of the answers right; this one comes nearest.")
+            say(f"{name}: no threshold reaches an accuracy of {options.accuracy:.0%}; this one comes closest.")
     return fitted
 
 
 def _evidence(training: Training) -> Evidence:
-    """Learn what is evidence of a language from the rows that were trained on."""
+    """Learn the evidence of each language from the training split."""
     rows, text = training.part(TRAIN), text_read(training.config)
     label = next(feature for feature in training.config["output_features"] if feature["name"] == LANGUAGE)
     texts = rows[text].map(lambda value: value if isinstance(value, str) else "")
@@ -206,12 +212,12 @@ def _evidence(training: Training) -> Evidence:
 
 
 def predictions_of(model: "LudwigModel") -> Predict:
-    """Return what asks a model, and answers a record for each row."""
+    """Return a function that runs a model on rows and returns one record per row."""
 
     def predict(rows: "pd.DataFrame") -> list[dict[str, Any]]:
         rows = with_affix_columns(rows, model.config_obj.to_dict())
         predictions, _ = model.predict(dataset=rows, skip_save_predictions=True)
-        if hasattr(predictions, "compute"):  # trained on Ray, it answers with Dask's tables
+        if hasattr(predictions, "compute"):  # a model trained on Ray returns a Dask DataFrame
             predictions = predictions.compute()
         records: list[dict[str, Any]] = predictions.to_dict("records")
         return records
@@ -220,7 +226,16 @@ def predictions_of(model: "LudwigModel") -> Predict:
 
 
 def with_logits(model: "LudwigModel", outputs: Iterable[str], predict: Predict) -> Predict:
-    """Return what predicts, and adds the logits of some outputs, (length, labels), which Ludwig does not answer."""
+    """Return a predict function that adds the logits of some outputs, which Ludwig's own predictions lack.
+
+    Args:
+        model: The model that `predict` runs.
+        outputs: Names of the outputs whose logits to add.
+        predict: The function to extend.
+
+    Returns:
+        The function. Its records have `<output>_logits`, float32, shape (length, labels), for each output.
+    """
     import torch
 
     def ask(rows: "pd.DataFrame") -> list[dict[str, Any]]:
@@ -236,7 +251,7 @@ def with_logits(model: "LudwigModel", outputs: Iterable[str], predict: Predict) 
 
 @contextmanager
 def _kept_logits(model: "LudwigModel", outputs: Iterable[str]) -> Iterator[dict[str, list[Any]]]:
-    """Keep for the while the logits of every batch that a model predicts, by output."""
+    """Collect the logits of every batch that a model predicts inside the context, by output."""
     kept: dict[str, list[Any]] = {name: [] for name in outputs}
     features = model.model.output_features
     hooks = [
@@ -253,7 +268,7 @@ def _kept_logits(model: "LudwigModel", outputs: Iterable[str]) -> Iterator[dict[
 
 
 def slot_decoders(config: Config, metadata: Mapping[str, Any]) -> dict[str, SlotDecoder]:
-    """Return a decoder for each output that tags the words of a text by BIO."""
+    """Return a decoder for each output that tags the words of a text with BIO tags."""
     return {
         feature["name"]: SlotDecoder(labels)
         for feature in config["output_features"]
@@ -270,7 +285,7 @@ def known_labels(config: Config, metadata: Mapping[str, Any]) -> dict[str, list[
 
 
 def _learning(config: Config, run: Path) -> Metrics:
-    """Return the losses and main metrics by epoch, as Ludwig recorded them."""
+    """Return the loss and the main metric by epoch, as Ludwig recorded them."""
     statistics = json.loads((run / "training_statistics.json").read_text(encoding="utf-8"))
     progress = json.loads((run / MODEL / PROGRESS).read_text(encoding="utf-8"))
     learning: Metrics = {"best_epoch": int(progress["best_eval_metric_epoch"]), "outputs": {}}
@@ -289,7 +304,7 @@ def _part(rows: "pd.DataFrame", part: int) -> "pd.DataFrame":
 
 
 def _numbers(feature: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str, float]:
-    """Return the metrics of an output that are finite numbers; of tags, without those that count padding."""
+    """Return the finite metrics of an output; for slots, without the metrics that include padding."""
     left = OVER_PADDING if is_tagger(feature) else ()
     numbers = {name: float(value) for name, value in metrics.items() if isinstance(value, (int, float))}
     return {name: value for name, value in numbers.items() if isfinite(value) and name not in left}

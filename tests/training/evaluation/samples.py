@@ -1,4 +1,4 @@
-"""Evaluations made without a model: answers that a test can count on its fingers."""
+"""Evaluations without a model: small sets of predictions that a test can check by hand."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,11 +31,11 @@ LEARNING = {
 
 
 LONGEST = 8
-"""Tokens of the longest text that is decoded, start and stop included."""
+"""Length of the longest decoded text in tokens, including start and stop."""
 
 
 def metadata(length: int) -> dict[str, Any]:
-    """Return what Ludwig's metadata says of TAGS."""
+    """Return Ludwig's metadata for TAGS."""
     symbols = {"<EOS>": 0, "<SOS>": 1, "<PAD>": 2, "<UNK>": 3}
     preprocessing = {
         "tokenizer": "space",
@@ -57,7 +57,7 @@ def evaluate_labels(
     thresholds: Mapping[str, Any] | None = None,
     outside: Sequence[tuple[str, str, str, float]] = (),
 ) -> dict[str, Any]:
-    """Evaluate answers. rows: text, what is right, what is answered, how surely."""
+    """Evaluate labels. rows: text, expected label, predicted label, confidence."""
     answers = {text: (answer, confidence) for text, _, answer, confidence in [*rows, *outside]}
 
     def predict(asked: pd.DataFrame) -> list[dict[str, Any]]:
@@ -76,7 +76,7 @@ def evaluate_labels(
 def evaluate_slots(
     folder: Path, rows: Sequence[tuple[str, str, str]], padding: Sequence[str] = ("<EOS>", "<PAD>", "B-noise")
 ) -> dict[str, Any]:
-    """Evaluate tags of words. rows: text, right tags, answered tags; padding: what the model says behind them."""
+    """Evaluate word tags. rows: text, expected tags, predicted tags. padding: predictions after the last word."""
     answers = {text: answered.split() for text, _, answered in rows}
     length = max(map(len, answers.values())) + 1 + len(padding)
 
@@ -91,7 +91,7 @@ def evaluate_slots(
 
 
 def evaluate_decoded(folder: Path, rows: Sequence[tuple[str, str, list[list[float]]]]) -> dict[str, Any]:
-    """Evaluate tags that are decoded. rows: text, right tags, and for each word the logits of O, B-city, I-city."""
+    """Evaluate decoded tags. rows: text, expected tags, and the logits of O, B-city and I-city for each word."""
     labels = ["O", "B-city", "I-city"]
     answers = {
         text: np.array([[9, 0, 0], *logits, *[[9, 0, 0]] * (LONGEST - len(logits) - 1)], dtype=np.float32)

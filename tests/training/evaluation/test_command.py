@@ -1,4 +1,4 @@
-"""`ludwig-serverless predict` and `evaluate`, with a real model; and a bundle that keeps to its thresholds."""
+"""`ludwig-serverless predict` and `evaluate` with a real model, and a bundle that applies its thresholds."""
 
 import json
 from collections.abc import Callable
@@ -34,7 +34,7 @@ CONFIG = {
 
 
 def greetings() -> pd.DataFrame:
-    """Return rows of two intents, some of them under the other's label, with a split of their own."""
+    """Return rows of two intents with a split; some rows have the other intent's label."""
     rows = pd.DataFrame({"text": GREETINGS * 20, "intent": (["greet"] * 3 + ["leave"] * 3) * 20})
     rows.loc[::7, "intent"] = "leave"
     return rows.assign(split=([0] * 12 + [1] * 6 + [2] * 6) * 5)
@@ -42,18 +42,18 @@ def greetings() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a model that is calibrated, with thresholds."""
+    """Train a calibrated model with thresholds."""
     folder = tmp_path_factory.mktemp("calibrated") / "greetings"
     fit(with_calibration(CONFIG), greetings(), folder, thresholds=ThresholdOptions(0.8))
     return folder
 
 
-@pytest.mark.parametrize("ending", [".csv", ".jsonl"])
-def test_answers_stand_beside_the_rows(ending: str, run: Path, tmp_path: Path) -> None:
-    output = tmp_path / "deep" / f"answers{ending}"
+@pytest.mark.parametrize("extension", [".csv", ".jsonl"])
+def test_predictions_are_added_as_columns(extension: str, run: Path, tmp_path: Path) -> None:
+    output = tmp_path / "deep" / f"answers{extension}"
     pd.DataFrame({"id": ["1", "2"], "utterance": ["hello there", "see\nyou"]}).to_csv(tmp_path / "new.csv", index=False)
     assert main(["predict", str(run), "--dataset", str(tmp_path / "new.csv"), "--output", str(output)]) == 0
-    found = pd.read_csv(output, dtype=str) if ending == ".csv" else pd.read_json(output, lines=True, dtype=False)
+    found = pd.read_csv(output, dtype=str) if extension == ".csv" else pd.read_json(output, lines=True, dtype=False)
     assert (
         list(found)
         == ["id", "text", "intent_predictions", "intent_probability", "intent_uncalibrated"][: len(list(found))]
@@ -63,15 +63,17 @@ def test_answers_stand_beside_the_rows(ending: str, run: Path, tmp_path: Path) -
     assert all(0 < float(probability) <= 1 for probability in found["intent_probability"])
 
 
-def test_answers_do_not_replace_a_file(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_predict_does_not_overwrite_a_file(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     taken = tmp_path / "answers.csv"
     taken.write_text("text\nhello\n")
     assert main(["predict", str(run), "--dataset", str(taken), "--output", str(taken)]) == 1
-    assert "answers.csv exists: give another name, or --force." in capsys.readouterr().err
+    assert (
+        "answers.csv already exists: choose another --output, or overwrite it with --force." in capsys.readouterr().err
+    )
 
 
 def test_slots_have_a_tag_for_each_word(trained: Callable[[str], Run], tmp_path: Path) -> None:
-    """The model tags pieces of words."""
+    """The model tags subwords."""
     rows = demo_rows(5, seed=3)
     rows[["text"]].to_csv(tmp_path / "new.csv", index=False)
     folder, output = trained("slots-bert").fitted.folder, tmp_path / "answers.jsonl"
@@ -83,10 +85,10 @@ def test_slots_have_a_tag_for_each_word(trained: Callable[[str], Run], tmp_path:
 
 
 @pytest.mark.parametrize("kind", ["slots-bert", "slots-lstm"])
-def test_what_is_measured_is_what_hexabot_gets(
+def test_evaluation_scores_the_tags_that_hexabot_gets(
     kind: str, trained: Callable[[str], Run], exported: Callable[[str], Exported], tmp_path: Path
 ) -> None:
-    """Tags are decoded alike, by words or by the first of their pieces, with the same confidence."""
+    """Both sides decode the same tags with the same confidence, for words and for first subwords."""
     rows = demo_rows(40, seed=5)
     rows[["text", "slots"]].to_csv(tmp_path / "new.csv", index=False)
     output = tmp_path / "evaluation"
@@ -99,10 +101,10 @@ def test_what_is_measured_is_what_hexabot_gets(
         columns = service.predict({"text": record["text"]}).answer["slots"]["predictions"]
         assert columns["slots_predictions"][1:-1] == record["slots_predictions"].split(" ")
         decoded += record["slots_predictions"] != record["slots_argmax"]
-    assert decoded or kind == "slots-lstm"  # trained too short to tear a slot
+    assert decoded or kind == "slots-lstm"  # its short training leaves no broken slot to repair
 
 
-def test_a_new_file_is_measured_as_the_test_split_was(run: Path, tmp_path: Path) -> None:
+def test_evaluating_the_test_split_from_a_file_gives_the_same_metrics(run: Path, tmp_path: Path) -> None:
     rows = greetings()
     rows[rows["split"] == 2].to_csv(tmp_path / "test.csv", index=False)
     output = tmp_path / "evaluation"
@@ -120,13 +122,13 @@ def test_a_new_file_is_measured_as_the_test_split_was(run: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ({"text": ["hi"], "mood": ["good"]}, "none of ['intent'] to measure the model by"),
-        ({"words": ["hi"], "intent": ["greet"]}, "the model also reads ['text']"),
+        ({"text": ["hi"], "mood": ["good"]}, "to evaluate the model they need one of ['intent']"),
+        ({"words": ["hi"], "intent": ["greet"]}, "the model also needs ['text']"),
         ({"text": ["hi"], "intent": [""]}, "No row has a value in intent"),
     ],
     ids=["label", "text", "empty"],
 )
-def test_rows_that_measure_nothing_are_told(
+def test_rows_without_labels_or_text_are_an_error(
     rows: dict[str, list[str]], message: str, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pd.DataFrame(rows).to_csv(tmp_path / "new.csv", index=False)
@@ -136,16 +138,16 @@ def test_rows_that_measure_nothing_are_told(
     assert not output.exists()
 
 
-def test_a_folder_of_something_else_is_left_alone(
+def test_a_folder_with_other_files_is_not_overwritten(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "thesis.txt").write_text("precious")
     assert main(["evaluate", str(run), "--dataset", "none.csv", "--output", str(tmp_path)]) == 1
-    assert "exists and is no evaluation" in capsys.readouterr().err
+    assert "exists and is not an evaluation" in capsys.readouterr().err
 
 
-def test_a_bundle_is_calibrated_and_keeps_to_its_thresholds(run: Path, tmp_path: Path) -> None:
-    """The proof compares every probability with the calibrated model's."""
+def test_a_bundle_is_calibrated_and_applies_its_thresholds(run: Path, tmp_path: Path) -> None:
+    """The parity check compares every probability with the calibrated model's."""
     thresholds = json.loads((run / "thresholds.json").read_text())["intent"]
     manifest = export_model(load_model(run), tmp_path / "intent", dataset=greetings())
     assert manifest.parity.passed
@@ -168,7 +170,7 @@ def test_a_bundle_is_calibrated_and_keeps_to_its_thresholds(run: Path, tmp_path:
     ],
     ids=["JSON", "probability", "output", "label"],
 )
-def test_thresholds_that_do_not_fit_are_told(content: Any, message: str, tmp_path: Path) -> None:
+def test_invalid_thresholds_are_an_error(content: Any, message: str, tmp_path: Path) -> None:
     (tmp_path / "thresholds.json").write_text(content if isinstance(content, str) else json.dumps(content))
     outputs = [CategoryOutput(name="intent", labels=["greet", "leave"])]
     with pytest.raises(ModelError, match=message):

@@ -1,4 +1,4 @@
-"""The report: whole in one file, drawn for any labels, without a model."""
+"""The report: one self-contained file, for any labels, without a model."""
 
 import json
 import os
@@ -19,7 +19,7 @@ AWKWARD = ["حجز رحلة", "预订航班", "$x_1$", "<script>alert(1)</script
 
 
 def rows_of(labels: list[str]) -> list[tuple[str, str, str, float]]:
-    """Return two rows for each label: one right, one taken for the next label."""
+    """Return two rows for each label: one correct, one predicted as the next label."""
     pairs = zip(labels, [*labels[1:], labels[0]], strict=True)
     return [
         row
@@ -29,62 +29,62 @@ def rows_of(labels: list[str]) -> list[tuple[str, str, str, float]]:
 
 
 class Resources(HTMLParser):
-    """Collects what a page asks for from elsewhere, and which elements it has."""
+    """Collects the URLs, elements and text of a page."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
-        self.asked: list[str] = []
+        self.urls: list[str] = []
         self.tags: list[str] = []
         self.text = ""
         self.feed(page)
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
-        self.asked += [value or "" for name, value in attributes if name in ("src", "href", "action", "data")]
+        self.urls += [value or "" for name, value in attributes if name in ("src", "href", "action", "data")]
 
     def handle_data(self, data: str) -> None:
         self.text += f"{data} "
 
 
 @pytest.mark.parametrize("labels", [["yes", "no"], MANY, AWKWARD], ids=["two", "many", "awkward"])
-def test_pictures_are_drawn_for_any_labels(labels: list[str], tmp_path: Path) -> None:
+def test_plots_are_drawn_for_any_labels(labels: list[str], tmp_path: Path) -> None:
     evaluate_labels(tmp_path, rows_of(labels))
     pictures = sorted(path.name for path in (tmp_path / "plots").iterdir())
     assert pictures == [f"1-{kind}.png" for kind in ("confusion", "coverage", "labels", "learning", "reliability")]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in (tmp_path / "plots").iterdir())
 
 
-def test_the_page_needs_nothing_else(tmp_path: Path) -> None:
+def test_the_page_is_self_contained(tmp_path: Path) -> None:
     evaluate_labels(tmp_path, rows_of(AWKWARD))
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     found = Resources(page)
-    assert len(found.asked) == 5
-    assert all(asked.startswith("data:image/png;base64,") for asked in found.asked)
+    assert len(found.urls) == 5
+    assert all(url.startswith("data:image/png;base64,") for url in found.urls)
     assert not {"script", "link", "iframe"} & set(found.tags)
     assert not re.search(r"url\(|@import|https?://", page)
-    assert "<script>alert(1)</script>" in found.text  # as words, not as an element
+    assert "<script>alert(1)</script>" in found.text  # as text, not as an element
 
 
-def test_the_page_says_what_a_person_should_know(tmp_path: Path) -> None:
+def test_the_page_explains_the_results(tmp_path: Path) -> None:
     rows = [("book me a flight", "fly", "stay", 0.97), ("hello", "greet", "greet", 0.5), ("bye", "leave", "leave", 0.4)]
     evaluate_labels(tmp_path, rows)
     text = " ".join(Resources((tmp_path / "report.html").read_text(encoding="utf-8")).text.split())
     assert "Measured on 3 rows of the test split" in text
-    assert "These are few" in text
-    assert "66.7% of the answers are right" in text
+    assert "This is a small sample" in text
+    assert "66.7% of the predictions are correct" in text
     assert "book me a flight fly stay 97.0%" in text
     assert "train it with --calibrate" in text
     assert "This model has no threshold." in text
 
 
-def test_mistakes_in_slots_show_their_values(tmp_path: Path) -> None:
+def test_slot_mistakes_show_their_values(tmp_path: Path) -> None:
     evaluate_slots(tmp_path, [("to New York tomorrow", "O B-city I-city B-date", "O B-city O O"), ("hi", "O", "O")])
     text = " ".join(Resources((tmp_path / "report.html").read_text(encoding="utf-8")).text.split())
     assert "to New York tomorrow city New York date tomorrow city New 75.0%" in text
     assert sorted(path.name for path in (tmp_path / "plots").iterdir()) == ["1-labels.png"]
 
 
-def test_mistakes_show_the_text_and_no_other_input(tmp_path: Path) -> None:
+def test_mistakes_show_only_the_text_input(tmp_path: Path) -> None:
     evaluate_labels(tmp_path, [("book me a flight", "fly", "stay", 0.97)])
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert metrics["text"] == "text"
@@ -99,11 +99,11 @@ def test_mistakes_show_the_text_and_no_other_input(tmp_path: Path) -> None:
 def test_a_perfect_model_has_a_report_too(tmp_path: Path) -> None:
     evaluate_labels(tmp_path, [("a", "x", "x", 1.0), ("b", "y", "y", 1.0)], learning=None)
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "Nothing: every row was answered rightly." in text
-    assert "How it learnt" not in text
+    assert "None: every prediction is correct." in text
+    assert "Learning curves" not in text
 
 
-def test_a_report_is_drawn_again_without_ludwig_and_torch(tmp_path: Path) -> None:
+def test_a_report_is_rebuilt_without_ludwig_and_torch(tmp_path: Path) -> None:
     run, blocked = tmp_path / "run", tmp_path / "blocked"
     blocked.mkdir()
     for name in ("ludwig", "torch", "transformers"):
@@ -116,7 +116,7 @@ def test_a_report_is_drawn_again_without_ludwig_and_torch(tmp_path: Path) -> Non
     environment = {**os.environ, "PYTHONPATH": f"{blocked}{os.pathsep}{ROOT}"}
     command = [sys.executable, "-m", "training", "report", str(run)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
-    assert (done.returncode, done.stderr) == (0, f"Written: {report}.\n")
+    assert (done.returncode, done.stderr) == (0, f"Wrote {report}.\n")
     assert report.read_text(encoding="utf-8") == first
     assert (run / "evaluation" / "plots" / "1-labels.png").exists()
 
@@ -137,13 +137,13 @@ def lose_answers(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (break_metrics, "is broken: "),
-        (age_metrics, "is not of schema 1: evaluate the model again."),
-        (lose_answers, "holds no evaluation: predictions.jsonl cannot be read (No such file or directory)."),
+        (break_metrics, "is corrupt: "),
+        (age_metrics, "does not use schema 1: run `ludwig-serverless evaluate` again."),
+        (lose_answers, "does not contain an evaluation: cannot read predictions.jsonl (No such file or directory)."),
     ],
-    ids=["broken", "aged", "lost"],
+    ids=["corrupt", "another schema", "missing"],
 )
-def test_what_cannot_be_drawn_is_told(
+def test_an_unreadable_evaluation_is_an_error(
     spoil: object, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     evaluate_labels(tmp_path, rows_of(["a", "b"]))
@@ -153,7 +153,7 @@ def test_what_cannot_be_drawn_is_told(
     assert message in capsys.readouterr().err
 
 
-def test_a_folder_without_evaluation_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_without_evaluation_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", str(tmp_path)]) == 1
     error = capsys.readouterr().err
-    assert error.startswith(f"error: {tmp_path} holds no evaluation: metrics.json cannot be read")
+    assert error.startswith(f"error: {tmp_path} does not contain an evaluation: cannot read metrics.json")

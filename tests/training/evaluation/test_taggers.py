@@ -1,4 +1,4 @@
-"""What `fit` scores is what the handler serves, for every tokenizer and both paddings."""
+"""`fit` scores the same tags that the handler serves, for every tokenizer and both paddings."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,20 +51,20 @@ TEXTS = st.builds(
 
 @dataclass(frozen=True)
 class Both:
-    """A tagger as it is served, and as `fit` has it."""
+    """The same tagger as the handler serves it and as `fit` scores it."""
 
     predictor: Predictor
     config: dict[str, Any]
     taggers: dict[str, Tagger]
 
     def served(self, text: str) -> tuple[list[str], list[float]]:
-        """Return tags and probabilities of `text.split(" ")`, as Hexabot gets them."""
+        """Return the tags and probabilities of `text.split(" ")` that Hexabot gets."""
         service = Service({"slots": self.predictor}, Settings(bundles=(), open=True))
         columns = service.predict({"text": text}).answer["slots"]["predictions"]
         return columns["slots_predictions"][1:-1], columns["slots_probabilities"][1:-1]
 
     def scored(self, text: str) -> tuple[list[str], float]:
-        """Return the tags of `text.split()` and the probability, as `fit` scores them."""
+        """Return the tags of `text.split()` and the probability that `fit` scores."""
 
         def predict(asked: pd.DataFrame) -> list[dict[str, Any]]:
             arrays = self.predictor.run(asked.to_dict("records"))
@@ -76,7 +76,7 @@ class Both:
         return record["slots_predictions"].split(), record["slots_probability"]
 
     def agree(self, text: str) -> None:
-        """Check that a piece between single spaces is served with the tag that `fit` scores for its first word."""
+        """Check that each piece between single spaces is served with the tag that `fit` scores for its first word."""
         tags, _ = self.served(text)
         scored, probability = self.scored(text)
         assert len(scored) == len(text.split())
@@ -93,7 +93,7 @@ class Both:
 
 
 def config(tokenizer: str, padding: Padding, *, column: str = "text", **more: Any) -> dict[str, Any]:
-    """Return the parts of a whole configuration that say how a text is tagged."""
+    """Return the parts of a complete configuration that affect tagging."""
     return {
         "input_features": [
             {
@@ -116,7 +116,7 @@ def config(tokenizer: str, padding: Padding, *, column: str = "text", **more: An
 
 
 def metadata(made: dict[str, Any], length: int, stride: int = 1) -> dict[str, Any]:
-    """Return what Ludwig writes about the features of a configuration."""
+    """Return Ludwig's metadata for the features of a configuration."""
     symbols = {symbol: index for index, symbol in enumerate(SPECIAL)}
     filling = {"missing_value_strategy": "fill_with_const", "computed_fill_value": "<UNK>"}
     text = made["input_features"][0]["preprocessing"] | filling | {"padding_symbol": "<PAD>"}
@@ -132,7 +132,7 @@ def metadata(made: dict[str, Any], length: int, stride: int = 1) -> dict[str, An
 
 
 def both(folder: Path, kind: str, padding: Padding, head: Head = HEAD) -> Both:
-    """Return a tagger of a kind: the name of a tokenizer, or `affixes`."""
+    """Return a tagger. kind: name of a tokenizer, or `affixes`."""
     affixes = Affixes([1, 3]) if kind == "affixes" else None
     tokenizer = "space" if affixes else kind
     write_bundle(folder, head, tokenizer=SPLITTING[tokenizer](), padding=padding, affixes=affixes)
@@ -144,7 +144,7 @@ def both(folder: Path, kind: str, padding: Padding, head: Head = HEAD) -> Both:
 
 @pytest.fixture(scope="module")
 def every(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, Padding, bool], Both]:
-    """Give each kind of tagger, by tokenizer, padding, and whether it is decoded."""
+    """Return every kind of tagger, by tokenizer, padding, and whether it is decoded."""
     folder = tmp_path_factory.mktemp("taggers")
     return {
         (kind, padding, decoded): both(
@@ -161,7 +161,7 @@ def every(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, Padding, 
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=25)
 @given(text=TEXTS)
-def test_what_is_scored_is_served(
+def test_scored_tags_equal_served_tags(
     every: dict[tuple[str, Padding, bool], Both], kind: str, padding: Padding, decoded: bool, text: str
 ) -> None:
     every[kind, padding, decoded].agree(text)
@@ -171,10 +171,10 @@ def test_what_is_scored_is_served(
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=25)
 @given(text=TEXTS, data=st.data())
-def test_what_is_learned_is_read(
+def test_training_tags_are_read_back_at_their_words(
     every: dict[tuple[str, Padding, bool], Both], kind: str, padding: Padding, text: str, data: st.DataObject
 ) -> None:
-    """A model that answers the very tags that it learns gets every word right that does not share its first token."""
+    """A model that predicts its training tags is right on every word that does not share its first token."""
     found = every[kind, padding, False]
     words = text.split()
     tags = data.draw(st.lists(st.sampled_from(["O", "B-x", "I-x", "B-y"]), min_size=len(words), max_size=len(words)))
@@ -191,7 +191,7 @@ def test_what_is_learned_is_read(
             assert answered[word] == tags[word]
 
 
-def test_other_words_than_slots_keep_their_tags(tmp_path: Path) -> None:
+def test_tags_other_than_bio_are_kept(tmp_path: Path) -> None:
     words = Head(name="slots", kind="sequence", words={"to": "PREP", "York": "NOUN"})
     found = both(tmp_path / "words", "space", "right", words)
     assert found.scored("to York now")[0] == ["PREP", "NOUN", "O"]
@@ -201,7 +201,7 @@ def test_other_words_than_slots_keep_their_tags(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "changes", [{"max_sequence_length": 5}, {"preprocessing": {"padding": "left"}}], ids=["length", "padding"]
 )
-def test_tags_that_are_not_at_their_tokens_are_not_read_word_by_word(changes: dict[str, Any]) -> None:
+def test_tags_that_are_not_aligned_with_tokens_are_not_read_word_by_word(changes: dict[str, Any]) -> None:
     made = config("space", "right")
     found = metadata(made, LENGTH)
     found["slots"] |= changes
@@ -212,7 +212,7 @@ def test_tags_that_are_not_at_their_tokens_are_not_read_word_by_word(changes: di
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("padding", PADDINGS)
 def test_subwords_are_scored_as_they_are_served(tmp_path: Path, padding: Padding) -> None:
-    """With a tokenizer that Hugging Face reads from a folder, as `fit` does."""
+    """Uses a Hugging Face tokenizer from a folder, as `fit` does."""
     from transformers import PreTrainedTokenizerFast
 
     PreTrainedTokenizerFast(
@@ -232,8 +232,8 @@ def test_subwords_are_scored_as_they_are_served(tmp_path: Path, padding: Padding
 @pytest.mark.ludwig
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("padding", PADDINGS)
-def test_the_text_may_be_any_input(padding: Padding, tmp_path: Path) -> None:
-    """From a training to the handler: a category comes first, and the text's column has a name of its own."""
+def test_the_text_can_be_any_input(padding: Padding, tmp_path: Path) -> None:
+    """From training to the handler: the first input is a category, and the text's column has another name."""
     texts = ["fly to Paris now", "in  New York\ttoday", "hello there", "from Oslo please"]
     tags = ["O O B-city O", "O B-city I-city B-day", "O O", "O B-city O"]
     rows = pd.DataFrame({"channel": ["web", "app"] * 40, "words": texts * 20, "slots": tags * 20})

@@ -1,4 +1,4 @@
-"""Thresholds, fitted to answers whose best threshold is plain to see."""
+"""Thresholds, fitted to predictions whose best threshold is obvious."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ Rows = list[tuple[str, str, float]]
 
 
 def answered(rows: Rows, outside: Rows = ()) -> Answered:  # type: ignore[assignment]
-    """Read rows of: what is right, what is answered, how surely."""
+    """Read rows of expected label, predicted label and confidence."""
 
     def records(given: Rows) -> list[dict[str, Any]]:
         return [
@@ -27,20 +27,20 @@ def answered(rows: Rows, outside: Rows = ()) -> Answered:  # type: ignore[assign
 GOOD_ABOVE_HALF: Rows = [("a", "a", 0.9), ("b", "b", 0.8), ("a", "a", 0.6), ("b", "a", 0.4), ("a", "b", 0.3)]
 
 
-def test_the_smallest_threshold_that_is_right_often_enough() -> None:
+def test_the_lowest_threshold_that_reaches_the_accuracy() -> None:
     assert fit_thresholds(answered(GOOD_ABOVE_HALF), ThresholdOptions(1.0))["default"] == 0.5
     assert fit_thresholds(answered(GOOD_ABOVE_HALF), ThresholdOptions(0.75))["default"] == pytest.approx(0.35)
     assert fit_thresholds(answered(GOOD_ABOVE_HALF), ThresholdOptions(0.6))["default"] == 0.0
 
 
-def test_an_accuracy_out_of_reach_is_said_to_be() -> None:
+def test_an_accuracy_that_no_threshold_reaches_is_reported() -> None:
     rows: Rows = [("a", "b", 0.9), ("a", "a", 0.8), ("b", "b", 0.7), ("a", "b", 0.2)]
     found = fit_thresholds(answered(rows), ThresholdOptions(0.99))
     assert found["fitted"]["reached"] is False
-    assert found["default"] == pytest.approx(0.45)  # two of three are right: no other is better
+    assert found["default"] == pytest.approx(0.45)  # two of three are right: the highest accuracy possible
 
 
-def test_rows_out_of_scope_are_told_apart() -> None:
+def test_out_of_scope_rows_are_separated() -> None:
     inside: Rows = [("a", "a", 0.9), ("b", "b", 0.8), ("a", "a", 0.7)]
     outside: Rows = [("oos", "a", 0.6), ("oos", "b", 0.3)]
     found = fit_thresholds(answered(inside, outside), ThresholdOptions(out_of_scope="oos"))
@@ -56,18 +56,18 @@ def test_rows_out_of_scope_are_told_apart() -> None:
     }
 
 
-def test_answers_to_rows_out_of_scope_are_wrong() -> None:
+def test_answers_to_out_of_scope_rows_count_as_wrong() -> None:
     inside: Rows = [("a", "a", 0.9), ("b", "b", 0.5)]
     found = fit_thresholds(answered(inside, [("oos", "a", 0.7)]), ThresholdOptions(1.0, "oos"))
     assert found["default"] == 0.8
 
 
-def test_a_label_has_its_own_threshold_where_it_has_rows_enough() -> None:
+def test_a_label_with_enough_rows_has_its_own_threshold() -> None:
     rows: Rows = [("a", "a", 0.5 + place / 100) for place in range(10)]
     rows += [("b", "b", 0.9)] * 8 + [("x", "b", 0.8)] * 4 + [("c", "c", 0.95)] * 3 + [("x", "c", 0.4)]
     found = fit_thresholds(answered(rows), ThresholdOptions(0.9, per_label=True))
-    assert found["default"] == pytest.approx(0.85)  # that of b, too; c has too few rows to tell
-    assert found["by_label"] == {"a": 0.5}  # always right, as far as was seen
+    assert found["default"] == pytest.approx(0.85)  # also the threshold of b; c has too few rows
+    assert found["by_label"] == {"a": 0.5}  # right in every row
     assert fit_thresholds(answered(rows), ThresholdOptions(0.9))["by_label"] == {}
 
 
@@ -78,7 +78,7 @@ def test_a_label_has_its_own_threshold_where_it_has_rows_enough() -> None:
     ),
     accuracy=st.sampled_from([0.5, 0.8, 0.95, 1.0]),
 )
-def test_what_is_reached_holds(rows: Rows, accuracy: float) -> None:
+def test_a_reached_accuracy_holds_on_the_same_rows(rows: Rows, accuracy: float) -> None:
     found = fit_thresholds(answered(rows), ThresholdOptions(accuracy))
     measured = measure(answered(rows), found)
     assert measured["answered"] > 0
