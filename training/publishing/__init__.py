@@ -1,1 +1,1 @@
-"""Models and bundles to the Hugging Face Hub or to S3, and back."""
+"""Publishes models and bundles to the Hugging Face Hub or Amazon S3, and fetches them back."""

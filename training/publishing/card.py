@@ -1,4 +1,4 @@
-"""The model card: what the model is for, what it was trained on, how good it is, how to serve it."""
+"""The model card: intended use, training data, metrics, and how to serve the model."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +21,12 @@ TAGS = ["ludwig", "ludwig-serverless", "hexabot", "nlu"]
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """What only a person knows of a model. license: a name of the Hub, such as cc-by-4.0. languages: ISO 639 codes."""
+    """Facts about a model that only its author knows.
+
+    Attributes:
+        license: License identifier of the Hub, such as cc-by-4.0.
+        languages: ISO 639 codes of the utterances' languages.
+    """
 
     license: str | None = None
     languages: tuple[str, ...] = ()
@@ -29,7 +34,14 @@ class About:
 
 @dataclass(frozen=True)
 class Metric:
-    """A number of the training's record. task: the Hub's name of what was measured."""
+    """A metric from the training record.
+
+    Attributes:
+        output: Name of the output feature.
+        name: Name of the metric.
+        value: Its value.
+        task: The Hub's name of the task.
+    """
 
     output: str
     name: str
@@ -37,10 +49,18 @@ class Metric:
     task: str
 
 
-def render_card(contents: Contents, about: About, *, title: str, place: str, version: str) -> bytes:
-    """Return the card of a version, in Markdown with the Hub's metadata.
+def render_card(contents: Contents, about: About, *, title: str, uri: str, version: str) -> bytes:
+    """Return the card of a version, as Markdown with the Hub's metadata header.
 
-    place: what the handler is given to serve it.
+    Args:
+        contents: What is published.
+        about: The author's facts about the model.
+        title: Name of the model.
+        uri: URI of the version, from which the handler serves it.
+        version: Name of the version.
+
+    Returns:
+        The card, UTF-8.
     """
     from jinja2 import Environment, StrictUndefined, select_autoescape
 
@@ -48,7 +68,7 @@ def render_card(contents: Contents, about: About, *, title: str, place: str, ver
     environment.filters["cell"] = _cell
     text = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         title=title,
-        place=place,
+        uri=uri,
         version=version,
         manifest=contents.manifest,
         record=contents.record or {},
@@ -62,7 +82,7 @@ def render_card(contents: Contents, about: About, *, title: str, place: str, ver
 
 
 def metrics_of(contents: Contents) -> list[Metric]:
-    """Return the metrics of the record, outputs and metrics in its own order."""
+    """Return the metrics of the training record, in the record's order."""
     record = contents.record or {}
     features = record.get("config", {}).get("output_features", [])
     tasks = {feature["name"]: TASKS.get(feature["type"], TEXT_TASK) for feature in features}
@@ -75,7 +95,7 @@ def metrics_of(contents: Contents) -> list[Metric]:
 
 
 def license_of(contents: Contents, about: About) -> str | None:
-    """Return the licence's name as the Hub writes it: the one given, else that of the bundle."""
+    """Return the Hub's identifier of the license: the author's, or else the bundle's."""
     name = about.license or (contents.manifest.provenance.license if contents.manifest else None)
     return name.lower() if name else None
 
@@ -106,7 +126,7 @@ def _metadata(contents: Contents, about: About, title: str) -> "ModelCardData":
 
 
 def _task(contents: Contents) -> str:
-    """Return the Hub's name of what the model does: tagging where that is all that it does."""
+    """Return the Hub's name of the model's task: token classification if every output is a sequence."""
     kinds = {feature["type"] for feature in (contents.record or {}).get("config", {}).get("output_features", [])}
     if contents.manifest:
         kinds = {"sequence" if isinstance(output, SequenceOutput) else "trait" for output in contents.manifest.outputs}
@@ -119,7 +139,7 @@ def _described(output: OutputFeature) -> dict[str, Any]:
 
 
 def _labels(output: OutputFeature) -> Iterator[str]:
-    """Yield the labels that a person gave, without Ludwig's own symbols."""
+    """Yield the labels of the dataset, without Ludwig's special symbols."""
     if isinstance(output, CategoryOutput | SequenceOutput):
         special = set(getattr(output, "special_labels", ())) | {"<UNK>"}
         yield from (label for label in output.labels if label not in special)
@@ -140,5 +160,5 @@ def _provenance(contents: Contents) -> dict[str, str]:
 
 
 def _cell(value: object) -> str:
-    """Return text that stays in its cell of a table."""
+    """Return a value escaped for a cell of a Markdown table."""
     return str(value).replace("|", "\\|").replace("\n", " ")

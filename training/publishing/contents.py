@@ -1,11 +1,11 @@
-"""What is published: a model, its bundle, its record and its card, checked to belong together.
+"""The content of a publication: a model, its bundle, its training record and its card, checked to match.
 
 README.md       the model card
 bundle/         what the handler serves; its manifest is written last
 model/          what Ludwig loads and `ludwig-serverless export` reads
 training.json   the record of the training
-thresholds.json and evaluation/, where the run has them: its metrics and, if asked for, its report
-files.json      the version, and every other file's size and SHA-256
+thresholds.json and evaluation/, if the run has them: its metrics and, on request, its report
+files.json      the version, and the size and SHA-256 of every other file
 """
 
 import hashlib
@@ -26,26 +26,37 @@ BUNDLE, MODEL, EVALUATION = "bundle", "model", "evaluation"
 CARD, LISTING = "README.md", "files.json"
 BUNDLE_MANIFEST = f"{BUNDLE}/{MANIFEST}"
 METRICS, REPORT = "metrics.json", "report.html"
-PLACE_KEYS = ("path", "file", "embeddings")
-"""Endings of the settings of Ludwig that may hold a place on this machine."""
+PATH_KEYS = ("path", "file", "embeddings")
+"""Suffixes of Ludwig settings that may contain a local path."""
 
 Content = Path | bytes
 
 
 class Listing(msgspec.Struct, frozen=True):
-    """`files.json`: what a version must hold."""
+    """`files.json`: the files of a version.
+
+    Attributes:
+        version: Name of the version.
+        files: Size and SHA-256 of each file, by path.
+    """
 
     version: str
     files: dict[str, BundleFile]
 
     def to_json(self) -> bytes:
-        """Return the listing as it is published: the same content gives the same bytes."""
+        """Return the listing as deterministic JSON."""
         return msgspec.json.format(msgspec.json.encode(self, order="sorted"), indent=1) + b"\n"
 
 
 @dataclass(frozen=True)
 class Contents:
-    """A model, a bundle, or both, ready to be published. files: by their path, without the card and the listing."""
+    """A model, a bundle, or both, ready to be published.
+
+    Attributes:
+        files: Content of each file by path, without the card and the listing.
+        manifest: The bundle's manifest, if there is a bundle.
+        record: The training record, if there is one.
+    """
 
     files: dict[str, Content]
     manifest: Manifest | None
@@ -53,18 +64,25 @@ class Contents:
 
     @property
     def own_rows(self) -> int:
-        """How many rows of the user's own data, with their words, the bundle holds."""
+        """Number of rows of the user's own data in the bundle, including their text."""
         return sum(row.own for row in self.manifest.golden) if self.manifest else 0
 
 
 def gather(run: Path | None, bundle: Path | None, *, with_report: bool = False) -> Contents:
-    """Collect what is published of a run and of a bundle, either of which may be None.
+    """Collect the files to publish of a run, a bundle, or both.
 
-    Raises PublishError if there is nothing, the bundle is not proven, or it was exported from another model;
-    BundleError and ModelError if one is not what it should be.
+    Args:
+        run: The folder of a run, or None.
+        bundle: The folder of a bundle, or None.
+        with_report: Whether to include the evaluation's report.
+
+    Raises:
+        PublishError: Both are None, the bundle failed its parity check, or it was exported from another model.
+        BundleError: The bundle is invalid.
+        ModelError: The run does not contain a valid model.
     """
     if run is None and bundle is None:
-        raise PublishError("There is nothing to publish: give --run runs/intent, --bundle bundles/intent, or both.")
+        raise PublishError("Nothing to publish: give --run runs/intent, --bundle bundles/intent, or both.")
     files: dict[str, Content] = {}
     manifest, record = None, None
     if bundle:
@@ -83,30 +101,40 @@ def gather(run: Path | None, bundle: Path | None, *, with_report: bool = False) 
 
 
 def listing(version: str, files: Mapping[str, Content]) -> Listing:
-    """Return the sizes and digests of files."""
+    """Return the listing of a version: the size and SHA-256 of each file."""
     return Listing(version, {path: _describe(content) for path, content in sorted(files.items())})
 
 
 def read_listing(content: bytes, where: str) -> Listing:
-    """Read a listing. Raises PublishError if it is broken, or names a file outside its folder."""
+    """Decode and check a listing.
+
+    Args:
+        content: The bytes of `files.json`.
+        where: Its location, for error messages.
+
+    Raises:
+        PublishError: The listing is invalid, or it names a file outside its folder.
+    """
     try:
         found = msgspec.json.decode(content, type=Listing)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise PublishError(f"{where} is not what `ludwig-serverless publish` writes: {error}.") from None
+        raise PublishError(f"{where} is not a listing that `ludwig-serverless publish` wrote: {error}.") from None
     for path in found.files:
         parts = PurePosixPath(path).parts
         if not parts or ".." in parts or path != "/".join(parts) or path.startswith("/") or set(path) & set("\\\0:"):
-            raise PublishError(f"{where} names the file {path!r}, which is not inside its folder: do not use it.")
+            raise PublishError(
+                f"{where} names the file {path!r}, which is outside its folder: do not use this version."
+            )
     return found
 
 
 def digest_of(files: Mapping[str, Content]) -> str:
-    """Return a short name of a content, whatever version it has."""
+    """Return a short digest of the content that does not depend on the version: 8 hex digits of its SHA-256."""
     return hashlib.sha256(listing("", files).to_json()).hexdigest()[:8]
 
 
 def weights_of(contents: Contents) -> str | None:
-    """Return the SHA-256 of the weights, where a model or a bundle tells it."""
+    """Return the SHA-256 of the model's weights, or None if neither a model nor a bundle provides it."""
     if f"{MODEL}/{WEIGHTS}" in contents.files:
         return _describe(contents.files[f"{MODEL}/{WEIGHTS}"]).sha256
     return contents.manifest.provenance.model_sha256 if contents.manifest else None
@@ -117,9 +145,8 @@ def _proven_manifest(bundle: Path) -> Manifest:
     parity = manifest.parity
     if not parity.passed:
         raise PublishError(
-            f"{bundle} does not answer as its model does (its proof failed): of {parity.rows} rows, "
-            f"{parity.rows - parity.labels_equal} have other labels. Only what is proven is published: export a model "
-            "that passes."
+            f"{bundle} failed its parity check: {parity.rows - parity.labels_equal} of {parity.rows} rows have other "
+            "labels than the model predicts. Export a model that passes, and publish that."
         )
     return manifest
 
@@ -128,7 +155,7 @@ def _safe_model(run: Path) -> Path:
     model = find_model_folder(run, allow_pickle=True)
     if not (model / WEIGHTS).is_file():
         raise PublishError(
-            f"The weights in {model} are pickled, and a pickle can run code wherever it is read. Turn them into "
+            f"The weights in {model} are pickled, and loading a pickle can execute arbitrary code. Convert them to "
             f"{WEIGHTS} with `python -m export.unpickle {model}`, export the model again, and publish that."
         )
     return model
@@ -138,44 +165,44 @@ def _check_pair(model: Path, manifest: Manifest, bundle: Path | None) -> None:
     exported, found = manifest.provenance.model_sha256, describe_file(model / WEIGHTS).sha256
     if found != exported:
         raise PublishError(
-            f"{bundle} was exported from another model than {model}: its weights had the SHA-256 {exported[:12]}..., "
-            f"these have {found[:12]}.... Export the run again, or give the run that the bundle is of."
+            f"{bundle} was not exported from {model}: the SHA-256 of its weights is {exported[:12]}..., but the run's "
+            f"is {found[:12]}.... Export the run again, or give the run that the bundle was exported from."
         )
 
 
 def _model_files(model: Path) -> dict[str, Content]:
-    """Return what it takes to load a model: Ludwig leaves more beside it, such as its answers to rows."""
-    texts = {f"{MODEL}/{name}": without_places((model / name).read_bytes()) for name in NEEDED}
+    """Return only the files that loading a model needs: Ludwig leaves others next to them, such as predictions."""
+    texts = {f"{MODEL}/{name}": without_local_paths((model / name).read_bytes()) for name in NEEDED}
     return {**texts, f"{MODEL}/{WEIGHTS}": model / WEIGHTS}
 
 
 def _run_files(run: Path, *, with_report: bool) -> dict[str, Content]:
     records = (TRAINING_RECORD, THRESHOLDS, f"{EVALUATION}/{METRICS}")
     files: dict[str, Content] = {
-        path: without_places((run / path).read_bytes()) for path in records if (run / path).is_file()
+        path: without_local_paths((run / path).read_bytes()) for path in records if (run / path).is_file()
     }
     if with_report:
         report = run / EVALUATION / REPORT
         if not report.is_file():
-            raise PublishError(f"{report} is not there: leave out --with-report, or evaluate the run first.")
+            raise PublishError(f"{report} does not exist: omit --with-report, or evaluate the run first.")
         files[f"{EVALUATION}/{REPORT}"] = report
     return files
 
 
-def without_places(content: bytes) -> bytes:
-    """Return JSON in which a path of this machine is the name at its end; the bytes as they are where there is none."""
+def without_local_paths(content: bytes) -> bytes:
+    """Replace local absolute paths in JSON by their last component; return the bytes unchanged if there are none."""
     value = json.loads(content)
-    cleaned = _without_places(value)
+    cleaned = _without_local_paths(value)
     return content if cleaned == value else json.dumps(cleaned, indent=1, ensure_ascii=False).encode() + b"\n"
 
 
-def _without_places(value: Any, key: str = "") -> Any:
+def _without_local_paths(value: Any, key: str = "") -> Any:
     if isinstance(value, dict):
-        return {name: _without_places(inner, name) for name, inner in value.items()}
+        return {name: _without_local_paths(inner, name) for name, inner in value.items()}
     if isinstance(value, list):
-        return [_without_places(inner, key) for inner in value]
-    is_place = isinstance(value, str) and key.endswith(PLACE_KEYS) and Path(value).is_absolute()
-    return Path(value).name if is_place else value
+        return [_without_local_paths(inner, key) for inner in value]
+    is_local_path = isinstance(value, str) and key.endswith(PATH_KEYS) and Path(value).is_absolute()
+    return Path(value).name if is_local_path else value
 
 
 def _describe(content: Content) -> BundleFile:
@@ -185,5 +212,5 @@ def _describe(content: Content) -> BundleFile:
 
 
 def read(content: Content) -> bytes:
-    """Return a content's bytes."""
+    """Return the bytes of a content."""
     return content if isinstance(content, bytes) else content.read_bytes()

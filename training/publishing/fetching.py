@@ -1,4 +1,4 @@
-"""Bring a published version back: every file checked, and the folder in its place only when it is whole."""
+"""Fetches a published version: verifies every file, and creates the output folder only when it is complete."""
 
 import shutil
 import tempfile
@@ -16,22 +16,33 @@ from training.publishing.s3 import LATEST, Latest
 NEWEST = "latest"
 
 
-def fetch(place: str, output: Path, *, overwrite: bool = False) -> Listing:
-    """Fetch a version into a folder. A fetch that breaks off goes on where it was, in a hidden folder beside it.
+def fetch(uri: str, output: Path, *, overwrite: bool = False) -> Listing:
+    """Fetch a version into a folder.
 
-    place: `hf://owner/name@version`, or `s3://bucket/prefix` with the version, `latest`, or nothing, behind it.
-    Raises PublishError or BundleError if the folder is taken, or the version cannot be had whole.
+    Files are downloaded into a hidden folder next to the output, from which an interrupted fetch resumes.
+
+    Args:
+        uri: `hf://owner/name@version` or `s3://bucket/prefix`, optionally followed by `/version` or `/latest`.
+        output: The folder to create.
+        overwrite: Whether to replace a folder that an earlier fetch created.
+
+    Returns:
+        The listing of the version.
+
+    Raises:
+        PublishError: The output folder exists, or the version is missing or incomplete.
+        BundleError: A file cannot be downloaded or verified.
     """
     check_output(output, overwrite=overwrite)
     workspace = output.absolute().with_name(f".{output.name}-fetching")
-    source, place = _find_version(place)
+    source, uri = _find_version(uri)
     workspace.mkdir(parents=True, exist_ok=True)
-    listing = _fetch_listing(source, place, workspace)
-    wanted = [path for path, expected in listing.files.items() if not _is_whole(workspace / path, expected)]
+    listing = _fetch_listing(source, uri, workspace)
+    wanted = [path for path, expected in listing.files.items() if not _is_complete(workspace / path, expected)]
     for number, path in enumerate(wanted, start=1):
         (workspace / path).parent.mkdir(parents=True, exist_ok=True)
-        fetch_file(source, path, workspace / path, listing.files[path], place)
-        progress(f"Fetched from {place}, files", number, len(wanted))
+        fetch_file(source, path, workspace / path, listing.files[path], uri)
+        progress(f"Fetched from {uri}, files", number, len(wanted))
     _drop_others(workspace, listing)
     if BUNDLE_MANIFEST in listing.files:
         read_bundle(workspace / BUNDLE)
@@ -42,41 +53,47 @@ def fetch(place: str, output: Path, *, overwrite: bool = False) -> Listing:
 
 
 def check_output(output: Path, *, overwrite: bool) -> None:
-    """Raise PublishError if the folder is taken; only what was fetched is ever replaced."""
+    """Check that a fetch may create or replace a folder.
+
+    Raises:
+        PublishError: The folder exists, and a fetch did not create it or `overwrite` is False.
+    """
     if output.resolve() in (Path.cwd(), *Path.cwd().parents):
-        raise PublishError(f"{output} holds the folder that you are in: give another one, as --output models/intent.")
+        raise PublishError(
+            f"{output} contains the current folder: choose another one, for example --output models/intent."
+        )
     if not output.exists() or (output.is_dir() and not any(output.iterdir())):
         return
     if not (output / LISTING).is_file():
-        raise PublishError(f"{output} exists and was not fetched: give another folder with --output.")
+        raise PublishError(f"{output} exists and was not created by a fetch: choose another folder with --output.")
     if not overwrite:
-        raise PublishError(f"{output} exists: give another folder with --output, or --force to replace it.")
+        raise PublishError(f"{output} already exists: choose another folder with --output, or replace it with --force.")
 
 
-def _find_version(place: str) -> tuple[Source, str]:
-    """Return what reads the version that a place names, and the version's own place."""
-    source = remote_source(place)
+def _find_version(uri: str) -> tuple[Source, str]:
+    """Return the source of the version that a URI refers to, and the version's own URI."""
+    source = remote_source(uri)
     if source is None:
-        raise PublishError(f"{place} is a folder here: give hf://owner/name@version or s3://bucket/prefix/version.")
+        raise PublishError(f"{uri} is a local folder; expected hf://owner/name@version or s3://bucket/prefix/version.")
     names = set(source.names())
     if LISTING in names:
-        return source, place
-    place = place.rstrip("/")
-    if S3.fullmatch(place) and LATEST not in names and place.endswith(f"/{NEWEST}"):
-        place = place.removesuffix(f"/{NEWEST}")
-        source = remote_source(place) or source
+        return source, uri
+    uri = uri.rstrip("/")
+    if S3.fullmatch(uri) and LATEST not in names and uri.endswith(f"/{NEWEST}"):
+        uri = uri.removesuffix(f"/{NEWEST}")
+        source = remote_source(uri) or source
         names = set(source.names())
-    if not S3.fullmatch(place) or LATEST not in names:
+    if not S3.fullmatch(uri) or LATEST not in names:
         raise PublishError(
-            f"{place} holds nothing that `ludwig-serverless publish` put there: no {LISTING} among its {len(names)} "
-            "files. Look at the name and the version."
+            f"{uri} does not contain a version that `ludwig-serverless publish` wrote: no {LISTING} among its "
+            f"{len(names)} files. Check the name and the version."
         )
-    version = _latest(source, place)
-    say(f"The latest version of {place} is {version}.")
-    return _find_version(f"{place}/{version}")
+    version = _latest(source, uri)
+    say(f"The latest version of {uri} is {version}.")
+    return _find_version(f"{uri}/{version}")
 
 
-def _latest(source: Source, place: str) -> str:
+def _latest(source: Source, uri: str) -> str:
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary, LATEST)
         source.fetch(LATEST, path, MAX_MANIFEST_BYTES)
@@ -84,28 +101,28 @@ def _latest(source: Source, place: str) -> str:
     try:
         return msgspec.json.decode(content, type=Latest).version
     except msgspec.DecodeError as error:
-        raise PublishError(f"{place}/{LATEST} names no version: {error}. Give the version itself.") from None
+        raise PublishError(f"{uri}/{LATEST} is invalid: {error}. Give the version explicitly.") from None
 
 
-def _fetch_listing(source: Source, place: str, workspace: Path) -> Listing:
+def _fetch_listing(source: Source, uri: str, workspace: Path) -> Listing:
     path = workspace / LISTING
     path.unlink(missing_ok=True)
     source.fetch(LISTING, path, MAX_MANIFEST_BYTES)
-    listing = read_listing(path.read_bytes(), f"{place}/{LISTING}")
+    listing = read_listing(path.read_bytes(), f"{uri}/{LISTING}")
     if missing := sorted(set(listing.files) - set(source.names())):
         raise PublishError(
-            f"{place} is not whole: it lacks {', '.join(missing)}. Its publication broke off, or is under way: run "
-            "`ludwig-serverless publish` again, or wait."
+            f"{uri} is incomplete: it lacks {', '.join(missing)}. Its publication was interrupted or is still in "
+            "progress: run `ludwig-serverless publish` again, or wait."
         )
     return listing
 
 
-def _is_whole(path: Path, expected: object) -> bool:
+def _is_complete(path: Path, expected: object) -> bool:
     return path.is_file() and describe_file(path) == expected
 
 
 def _drop_others(workspace: Path, listing: Listing) -> None:
-    """Remove what is no part of the version: what an earlier attempt left, and the Hub library's own notes."""
+    """Remove files that do not belong to the version: leftovers of an earlier attempt and the Hub library's cache."""
     kept = {workspace / path for path in (LISTING, *listing.files)}
     folders = {folder for path in kept for folder in path.parents}
     for path in sorted(workspace.rglob("*"), reverse=True):

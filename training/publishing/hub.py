@@ -1,7 +1,7 @@
-"""The Hugging Face Hub as a target: a model repository, a commit for each publication, a tag for each version.
+"""Publishes to the Hugging Face Hub: a model repository with a commit and a tag for each version.
 
-A commit holds all files or does not exist. Large files go to the Hub's storage before it, which knows them by their
-content: what got there before a publication broke off is not sent again.
+A commit is atomic. Large files are uploaded to the Hub's content-addressed storage before the commit, so that a
+publication that resumes after an interruption does not send them again.
 """
 
 import sys
@@ -20,27 +20,35 @@ OWN_FOLDERS = (f"{BUNDLE}/", f"{MODEL}/", f"{EVALUATION}/")
 BRANCH = "main"
 LOGIN = "`hf auth login`, or set HF_TOKEN to one of https://huggingface.co/settings/tokens."
 REMEDIES = {
-    401: f"The Hub does not know the token: {LOGIN}",
-    402: "The account has no room for it, or must pay for it.",
-    403: "The token may not write there: make one with write access, and check the owner's name.",
-    404: "Check the name; a private repository needs a token that may read it.",
-    409: "Another change is in progress there, or the name is taken: try again.",
-    412: "Someone else has published meanwhile: try again.",
-    429: "Too many requests: try again in some minutes.",
+    401: f"The Hub rejects the token: run {LOGIN}",
+    402: "The account's storage is full, or its plan does not include this.",
+    403: "The token lacks write access: create one with it, and check the owner's name.",
+    404: "Check the name; a private repository needs a token with read access.",
+    409: "Another change is in progress, or the name is taken: try again.",
+    412: "Someone else has published in the meantime: try again.",
+    429: "Too many requests: try again in a few minutes.",
 }
 
 
 class HubTarget:
-    """A model repository, which is made when something is published to it."""
+    """A model repository on the Hub. The first publication creates it."""
 
     def __init__(self, repo: str, *, private: bool) -> None:
-        """Make a client. Raises PublishError if huggingface_hub or a token is missing."""
+        """Create the client.
+
+        Args:
+            repo: `owner/name` of the repository.
+            private: Whether to create the repository as private.
+
+        Raises:
+            PublishError: huggingface_hub is not installed.
+        """
         try:
             import huggingface_hub
             from huggingface_hub.utils.tqdm import disable_progress_bars
         except ModuleNotFoundError:
             raise PublishError(
-                f"Publishing needs huggingface_hub, which is not installed: {how_to_install('training')}."
+                f"Publishing to the Hub needs huggingface_hub, which is not installed: {how_to_install('training')}."
             ) from None
         if not sys.stderr.isatty():
             disable_progress_bars()
@@ -50,7 +58,7 @@ class HubTarget:
         self.title = repo.partition("/")[2]
 
     def address(self, version: str) -> str:
-        """Return the version's place."""
+        """Return the URI of a version."""
         return f"hf://{self._repo}@{version}"
 
     def versions(self) -> list[str]:
@@ -58,19 +66,19 @@ class HubTarget:
         return list(self._tags())
 
     def publish(self, version: str, files: Mapping[str, Content], *, replace: bool) -> bool:
-        """Publish files as one commit, and tag it. Returns False if exactly they are there already."""
+        """Publish files as one commit and tag it (see `Target.publish`)."""
         if not self._hub.get_token():
-            raise PublishError(f"Publishing to the Hub needs a token: {LOGIN}")
+            raise PublishError(f"Publishing to the Hub needs a token: run {LOGIN}")
         tags = self._tags()
         if version in tags and self._listing(version) == files[LISTING]:
             return False
         if version in tags and not replace:
             raise PublishError(
-                f"{self.address(version)} is there, with other content: give another --version, or --force to let "
-                "the tag name the new content."
+                f"{self.address(version)} already exists with other content: choose another --version, or move the tag "
+                "to the new content with --force."
             )
         self._make_repository()
-        with self._explained("written to"):
+        with self._explained("write to"):
             head = self._api.model_info(self._repo)
             here = [file.rfilename for file in head.siblings or ()]
             commit = self._api.create_commit(
@@ -86,13 +94,13 @@ class HubTarget:
         return True
 
     def _make_repository(self) -> None:
-        with self._explained("made"):
+        with self._explained("create"):
             self._api.create_repo(self._repo, private=self._private or None, exist_ok=True)
             is_private = self._api.model_info(self._repo).private
         if self._private and not is_private:
             raise PublishError(
-                f"--private is given, and hf://{self._repo} is public: make it private in its settings there, leave "
-                "out --private, or give another name."
+                f"hf://{self._repo} is public, but --private was given: make it private in its settings on the Hub, "
+                "omit --private, or choose another name."
             )
         say(f"Uploading to hf://{self._repo}, which is {'private' if is_private else 'public'} ...")
 
@@ -101,7 +109,7 @@ class HubTarget:
             yield self._hub.CommitOperationAdd(path, str(content) if isinstance(content, Path) else content)
 
     def _deletions(self, here: Iterable[str], files: Mapping[str, Content]) -> Iterator[Any]:
-        """Yield what an earlier version held and this one does not; other people's files stay."""
+        """Yield deletions of files from an earlier version that this one lacks; unrelated files stay."""
         for path in here:
             if path.startswith(OWN_FOLDERS) and path not in files:
                 yield self._hub.CommitOperationDelete(path)
@@ -126,8 +134,11 @@ class HubTarget:
             return Path(path).read_bytes()
 
     @contextmanager
-    def _explained(self, deed: str) -> Iterator[None]:
-        """Turn whatever the library and the HTTP library underneath raise into a sentence, without the request."""
+    def _explained(self, action: str) -> Iterator[None]:
+        """Convert any exception of the Hub or HTTP library into a one-sentence PublishError without the request.
+
+        action: what failed, for "Cannot {action} hf://...".
+        """
         try:
             yield
         except PublishError:
@@ -136,8 +147,8 @@ class HubTarget:
             error = raised.__cause__ if isinstance(raised, RuntimeError) and raised.__cause__ else raised
             status = getattr(getattr(error, "response", None), "status_code", None)
             said = getattr(error, "server_message", None) or (str(error) if isinstance(error, ValueError) else "")
-            remedy = REMEDIES.get(status or 0) or f"{unreached(raised)} Run the command again: it resumes.".lstrip()
+            remedy = REMEDIES.get(status or 0) or f"{unreached(raised)} Re-run the same command to resume.".lstrip()
             reason = " ".join(filter(None, [type(error).__name__, status and str(status)]))
             raise PublishError(
-                f"hf://{self._repo} cannot be {deed} ({reason}{': ' if said else ''}{said}). {remedy}"
+                f"Cannot {action} hf://{self._repo} ({reason}{': ' if said else ''}{said}). {remedy}"
             ) from None

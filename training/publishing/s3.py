@@ -1,9 +1,9 @@
-"""Amazon S3 as a target: a folder for each version under a prefix, and `latest.json`, which names the last one.
+"""Publishes to Amazon S3: a folder for each version under a prefix, and `latest.json` with the latest version.
 
-PREFIX/VERSION/files.json             written first: it claims the version for this content, for good
-PREFIX/VERSION/...                    each file once; what is there already is not sent again
-PREFIX/VERSION/bundle/manifest.json   written last: without it, the handler finds no bundle there
-PREFIX/latest.json                    moved when all of it is there
+PREFIX/VERSION/files.json             written first: permanently reserves the version for this content
+PREFIX/VERSION/...                    each file once; files that are already there are not sent again
+PREFIX/VERSION/bundle/manifest.json   written last: without it, the handler does not find a bundle
+PREFIX/latest.json                    updated when the version is complete
 """
 
 import time
@@ -23,10 +23,10 @@ from training.publishing.contents import BUNDLE_MANIFEST, LISTING, Content, read
 
 LATEST = "latest.json"
 SHA256, BEGUN = "sha256", "begun"
-"""Metadata of objects."""
+"""Keys of the S3 object metadata."""
 MEGABYTE = 1_000_000
 TAKEN = {"PreconditionFailed", "ConditionalRequestConflict"}
-RIGHTS = "The role or keys need s3:PutObject, s3:GetObject, s3:ListBucket and s3:AbortMultipartUpload there."
+PERMISSIONS = "The role or keys need s3:PutObject, s3:GetObject, s3:ListBucket and s3:AbortMultipartUpload there."
 
 
 class Latest(msgspec.Struct, frozen=True):
@@ -36,10 +36,18 @@ class Latest(msgspec.Struct, frozen=True):
 
 
 class S3Target:
-    """A prefix of a bucket. Encryption at rest is the bucket's own: S3 encrypts everything, with its key or yours."""
+    """A prefix of a bucket. S3 encrypts all objects at rest, with its own key or the bucket's default KMS key."""
 
     def __init__(self, bucket: str, prefix: str) -> None:
-        """Make a client. Raises PublishError if boto3 is missing."""
+        """Create the client.
+
+        Args:
+            bucket: Name of the bucket.
+            prefix: Key prefix of the publication, without slashes at either end; may be empty.
+
+        Raises:
+            PublishError: boto3 is not installed.
+        """
         try:
             import boto3
             from botocore.config import Config
@@ -51,15 +59,15 @@ class S3Target:
         self._bucket, self._prefix = bucket, f"{prefix}/" if prefix else ""
         self._client_error = ClientError
         self.title = prefix.rpartition("/")[2] or bucket
-        with self._explained("reached"):
+        with self._explained("reach"):
             self._client: Any = boto3.client("s3", config=Config(retries={"mode": "standard"}, connect_timeout=5))
 
     def address(self, version: str) -> str:
-        """Return the version's place."""
+        """Return the URI of a version."""
         return f"s3://{self._bucket}/{self._prefix}{version}"
 
     def versions(self) -> list[str]:
-        """Return the folders under the prefix."""
+        """Return the names of the folders under the prefix."""
         with self._explained("read"):
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._bucket, Prefix=self._prefix, Delimiter="/"
@@ -68,13 +76,15 @@ class S3Target:
         return [folder.removeprefix(self._prefix).rstrip("/") for folder in folders]
 
     def publish(self, version: str, files: Mapping[str, Content], *, replace: bool) -> bool:
-        """Publish files under the version. Returns False if exactly they are there already."""
+        """Publish files under the version's folder (see `Target.publish`)."""
         if replace:
-            raise PublishError("--force is for the Hub: a version in S3 never changes. Give another --version.")
+            raise PublishError(
+                "--force works only for the Hub, because a version in S3 never changes: choose another --version."
+            )
         base = f"{self._prefix}{version}/"
         sealed = read(files[LISTING])
         listed = read_listing(sealed, LISTING).files
-        with self._explained("written to"):
+        with self._explained("write to"):
             self._claim(base, version, sealed)
             missing = [path for path in _manifest_last(listed) if not self._is_there(base + path, listed[path])]
             for number, path in enumerate(missing, start=1):
@@ -83,7 +93,7 @@ class S3Target:
             return self._move_latest(version) or bool(missing)
 
     def _claim(self, base: str, version: str, sealed: bytes) -> None:
-        """Write the listing where there is none. Raises PublishError if the version is of other content."""
+        """Write the listing if the version has none. Raises PublishError if the version has other content."""
         try:
             self._client.put_object(
                 Bucket=self._bucket,
@@ -100,8 +110,8 @@ class S3Target:
             return
         if self._read(base + LISTING) != sealed:
             raise PublishError(
-                f"{self.address(version)} is there, or was begun, with other content, and a version never changes: "
-                "give another --version."
+                f"{self.address(version)} already has other content, possibly from an unfinished publication, and a "
+                "version never changes: choose another --version."
             )
 
     def _is_there(self, key: str, expected: BundleFile) -> bool:
@@ -122,7 +132,7 @@ class S3Target:
             self._client.put_object(Bucket=self._bucket, Key=key, Body=content, **extra)
 
     def _move_latest(self, version: str) -> bool:
-        """Let `latest.json` name this version, unless it names a later one. Returns whether it was written."""
+        """Point `latest.json` to this version unless it names a newer one. Returns whether it was written."""
         written = self._read(self._prefix + LATEST)
         named = msgspec.json.decode(written, type=Latest).version if written else None
         if named and (named == version or self._begun(named) > self._begun(version)):
@@ -132,7 +142,7 @@ class S3Target:
         return True
 
     def _begun(self, version: str) -> int:
-        """Return when a version was begun, in nanoseconds: S3's own times are whole seconds."""
+        """Return the start of a publication in nanoseconds since the epoch; S3's own timestamps have whole seconds."""
         key = f"{self._prefix}{version}/{LISTING}"
         return int(self._client.head_object(Bucket=self._bucket, Key=key)["Metadata"].get(BEGUN, 0))
 
@@ -146,18 +156,18 @@ class S3Target:
         return body
 
     @contextmanager
-    def _explained(self, deed: str) -> Iterator[None]:
-        """Turn what goes wrong with S3 into a PublishError. deed: what cannot be done there, such as "read"."""
-        failure = f"s3://{self._bucket}/{self._prefix} cannot be {deed}"
+    def _explained(self, action: str) -> Iterator[None]:
+        """Convert S3 errors into a PublishError. action: what failed, for "Cannot {action} s3://..."."""
+        failure = f"Cannot {action} s3://{self._bucket}/{self._prefix}"
         try:
             yield
         except PublishError:
             raise
         except Exception as error:
-            problem = explain(error, RIGHTS) or (isinstance(error, OSError) and f"{error}.")
+            problem = explain(error, PERMISSIONS) or (isinstance(error, OSError) and f"{error}.")
             if not problem:
                 raise
-            raise PublishError(f"{failure}: {problem} Then run the command again: it resumes.") from None
+            raise PublishError(f"{failure}: {problem} Then re-run the same command to resume.") from None
 
 
 def _manifest_last(paths: Mapping[str, object]) -> list[str]:

@@ -1,4 +1,4 @@
-"""A run and its bundle as files, without a training, and the places to publish them to."""
+"""Files of a run and its bundle, made without training, and the targets to publish them to."""
 
 import json
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ RECORD = {
 
 @dataclass(frozen=True)
 class Made:
-    """The folders of a run and of its bundle, and the arguments that name them."""
+    """The folders of a run and of its bundle, and the command-line arguments for them."""
 
     run: Path
     bundle: Path
@@ -39,7 +39,7 @@ class Made:
 
 @pytest.fixture
 def made(tmp_path: Path) -> Made:
-    """Give a run, with all that a run may hold, and the bundle of its model."""
+    """Write a run with every file that a run may have, and the bundle of its model."""
     run = tmp_path / "runs" / "intent"
     write_run(run)
     return Made(run, write_proven_bundle(tmp_path / "bundles" / "intent", run))
@@ -79,7 +79,7 @@ def write_proven_bundle(bundle: Path, run: Path, **changes: Any) -> Path:
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    """Give an empty hub, and a token that may write to it."""
+    """Run an empty Hub and set a token with write access."""
     with running_hub() as running:
         send_library_to(running, tmp_path / "hub-cache", monkeypatch)
         monkeypatch.setenv("HF_TOKEN", "hf_write")
@@ -94,7 +94,7 @@ def aws_address() -> Iterator[str]:
 
 @pytest.fixture
 def s3(aws_address: str, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Give a client of an empty S3 with one bucket, which is also the one that publishing talks to."""
+    """Return a client of an S3 server with one empty bucket; publishing uses the same server."""
     use_empty_aws(aws_address, monkeypatch)
     client = boto3.client("s3")
     client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})

@@ -1,4 +1,4 @@
-"""What is published and what is refused: on the command line, without anything sent."""
+"""What `publish` accepts and rejects, on the command line, without sending anything."""
 
 import json
 from collections.abc import Callable
@@ -36,15 +36,15 @@ def test_a_dry_run_prints_the_card_and_sends_nothing(made: Made, capsys: pytest.
     }
     for part in (
         "ludwig-serverless serve hf://me/travel@v3",
-        "It answers `intent`, one of 3: `book_flight`, `book_hotel`, `greeting`.",
-        "120 rows, of the SHA-256 `dddd",
+        "It predicts `intent`, one of 3: `book_flight`, `book_hotel`, `greeting`.",
+        "120 rows (SHA-256 of the dataset: `dddd",
         "| intent | accuracy | 0.9100 |",
-        "| the same labels | 1 |",
-        "The bundle holds 1 of the rows",
+        "| rows with equal labels | 1 |",
+        "The bundle contains 1 of the rows",
     ):
         assert part in card.text
     assert "bundle/model.onnx" in err
-    assert "Nothing was sent. Without --dry-run this becomes hf://me/travel@v3." in err
+    assert "Dry run: nothing was sent. Without --dry-run, this publishes hf://me/travel@v3." in err
 
 
 def test_a_bundle_alone_and_a_run_alone(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,7 +52,7 @@ def test_a_bundle_alone_and_a_run_alone(made: Made, capsys: pytest.CaptureFixtur
     out, err = capsys.readouterr()
     assert "model/" not in err
     assert "| intent | accuracy | 0.9100 |" in out
-    assert "No licence is given" in err
+    assert "Without a license, nobody else may use the model" in err
     assert main(["publish", "--run", str(made.run), *TO, "--dry-run"]) == 0
     out, err = capsys.readouterr()
     assert "bundle/" not in err
@@ -84,14 +84,14 @@ def no_run(made: Made) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (unproven, "does not answer as its model does (its proof failed): of 9 rows, 2 have other labels"),
-        (of_another_model, "was exported from another model than "),
+        (unproven, "failed its parity check: 2 of 9 rows have other labels than the model predicts"),
+        (of_another_model, "was not exported from "),
         (altered, "model.onnx was altered"),
-        (pickled, "are pickled, and a pickle can run code wherever it is read. Turn them into"),
+        (pickled, "are pickled, and loading a pickle can execute arbitrary code. Convert them to"),
         (no_run, "is not a Ludwig model: expected"),
     ],
 )
-def test_what_is_refused(
+def test_unpublishable_contents_are_rejected(
     spoil: Callable[[Made], None], message: str, made: Made, capsys: pytest.CaptureFixture[str]
 ) -> None:
     spoil(made)
@@ -101,52 +101,52 @@ def test_what_is_refused(
 
 def test_nothing_to_publish(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["publish", *TO]) == 1
-    assert "There is nothing to publish: give --run runs/intent, --bundle" in capsys.readouterr().err
+    assert "Nothing to publish: give --run runs/intent, --bundle" in capsys.readouterr().err
 
 
-def test_a_report_that_is_not_there(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_report_is_an_error(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
     (made.run / "evaluation" / "report.html").unlink()
     assert main(["publish", *made.arguments, *TO, "--dry-run", "--with-report"]) == 1
-    assert "report.html is not there: leave out --with-report, or evaluate the run first." in capsys.readouterr().err
+    assert "report.html does not exist: omit --with-report, or evaluate the run first." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("version", ["latest", "main", "../v1", "v/1", "", "v1.lock", "v..1", "-v"])
-def test_a_version_that_is_no_name(version: str, made: Made, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_version_is_rejected(version: str, made: Made, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["publish", *made.arguments, *TO, f"--version={version}"])
     assert "expected letters, digits, dots and dashes" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("path", ["../x", "/etc/x", "a/../../x", "a\\x", "", "a//x", "./x", "c:x", "x\0"])
-def test_a_listing_that_leads_out_of_its_folder(path: str) -> None:
+def test_a_listing_with_a_path_outside_its_folder_is_rejected(path: str) -> None:
     content = json.dumps({"version": "v1", "files": {path: {"sha256": "0" * 64, "bytes": 1}}}).encode()
-    with pytest.raises(PublishError, match="which is not inside its folder: do not use it"):
+    with pytest.raises(PublishError, match="which is outside its folder: do not use this version"):
         read_listing(content, "there")
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"\xff", b'{"version": "v1", "files": {"a": 1}}'])
-def test_a_listing_that_is_none(content: bytes) -> None:
-    with pytest.raises(PublishError, match="there is not what `ludwig-serverless publish` writes"):
+def test_an_invalid_listing_is_rejected(content: bytes) -> None:
+    with pytest.raises(PublishError, match="there is not a listing that `ludwig-serverless publish` wrote"):
         read_listing(content, "there")
 
 
-def test_a_folder_that_is_not_ones_own_is_not_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_that_was_not_fetched_is_not_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     assert main(["fetch", "hf://me/travel@v1", "--output", str(tmp_path), "--overwrite"]) == 1
-    assert f"{tmp_path} exists and was not fetched" in capsys.readouterr().err
+    assert f"{tmp_path} exists and was not created by a fetch" in capsys.readouterr().err
     assert main(["fetch", "hf://me/travel@v1", "--output", ".", "--overwrite"]) == 1
-    assert "holds the folder that you are in" in capsys.readouterr().err
+    assert "contains the current folder" in capsys.readouterr().err
 
 
-def test_a_tagger_is_described_as_one(made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_card_of_a_tagger_names_its_task(made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bundle = write_bundle(tmp_path / "slots", TAGGER)
     assert main(["publish", "--bundle", str(bundle), *TO, "--dry-run"]) == 0
     out = capsys.readouterr().out
     assert ModelCard(out).data.pipeline_tag == "token-classification"
-    assert "It answers `slots`, one of 4: `O`, `B-city`, `I-city`, `B-date`." in out
+    assert "It predicts `slots`, one of 4: `O`, `B-city`, `I-city`, `B-date`." in out
 
 
-def test_a_bundle_of_an_old_licence_keeps_it(made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_license_in_an_old_bundle_is_kept(made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     provenance = {"ludwig_version": "0.17.10", "model_sha256": "0" * 64, "exported_at": "x", "exporter_version": "x"}
     bundle = write_proven_bundle(tmp_path / "licensed", made.run, provenance={**provenance, "license": "CC-BY-4.0"})
     assert main(["publish", "--bundle", str(bundle), *TO, "--dry-run"]) == 0

@@ -1,4 +1,4 @@
-"""Publishing to the Hub, and fetching from it: the command line, and a stand-in of the Hub's HTTP API."""
+"""Publishing to the Hub and fetching from it, on the command line, with a local server of the Hub's HTTP API."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from tests.handler.hub import Hub
 from tests.training.publishing.conftest import UTTERANCE, Made, write_proven_bundle, write_run
 from training.__main__ import main
 
-# huggingface_hub's own call of the HTTP library underneath.
+# huggingface_hub calls its HTTP library this way.
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
 
 ROOT = Path(__file__).parents[3]
@@ -38,22 +38,22 @@ def publish(made: Made, *more: str) -> int:
     return main(["publish", *made.arguments, "--to", f"hf://{REPO}", *more])
 
 
-def test_what_is_published_is_served_and_comes_back(
+def test_a_published_version_can_be_served_and_fetched(
     made: Made, hub: Hub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert publish(made, "--version", "v1", "--private") == 0
     out, err = capsys.readouterr()
-    place = f"hf://{REPO}@v1"
-    assert out == f"{place}\n"
-    assert "holds 1 rows of the data that it was proven on, with their words" in err
+    uri = f"hf://{REPO}@v1"
+    assert out == f"{uri}\n"
+    assert "contains 1 rows of your data, including their text" in err
     assert set(hub.at(REPO, "v1") or ()) == PUBLISHED
     assert hub.private == {REPO}
 
-    predictors = load_predictors(local_folders([place], tmp_path / "cache"))
+    predictors = load_predictors(local_folders([uri], tmp_path / "cache"))
     assert [row["intent_predictions"] for row in predictors["intent"].predict([{"text": "fly"}])] == ["book_flight"]
 
     output = tmp_path / "back"
-    assert main(["fetch", place, "--output", str(output)]) == 0
+    assert main(["fetch", uri, "--output", str(output)]) == 0
     found = {str(path.relative_to(output)) for path in output.rglob("*") if path.is_file()}
     assert found == PUBLISHED - {".gitattributes"}
     for path in (made.run / "model" / "model_weights.safetensors", made.bundle / "model.onnx"):
@@ -61,7 +61,7 @@ def test_what_is_published_is_served_and_comes_back(
     assert not list(tmp_path.glob(".*-fetching"))
 
 
-def test_neither_utterances_nor_places_of_this_machine_are_published(made: Made, hub: Hub, tmp_path: Path) -> None:
+def test_neither_utterances_nor_local_paths_are_published(made: Made, hub: Hub, tmp_path: Path) -> None:
     assert publish(made) == 0
     everything = b"".join(hub.files[REPO].values())
     assert str(tmp_path).encode() not in everything
@@ -71,7 +71,7 @@ def test_neither_utterances_nor_places_of_this_machine_are_published(made: Made,
     assert json.loads(hub.files[REPO]["model/training_set_metadata.json"])["text"]["idx2str"] == ["fly", "/start"]
 
 
-def test_the_report_is_published_only_when_asked_for(made: Made, hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_report_is_published_only_on_request(made: Made, hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
     assert publish(made, "--with-report") == 0
     assert UTTERANCE.encode() in hub.files[REPO]["evaluation/report.html"]
     assert "The report quotes utterances" in capsys.readouterr().err
@@ -87,16 +87,16 @@ def test_a_version_is_one_commit(made: Made, hub: Hub) -> None:
 def test_the_same_content_is_published_once(made: Made, hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
     assert publish(made) == 0
     (version,) = hub.tags[REPO]
-    place = capsys.readouterr().out
+    uri = capsys.readouterr().out
     assert publish(made) == 0
     out, err = capsys.readouterr()
-    assert out == place == f"hf://{REPO}@{version}\n"
-    assert "Nothing to do: exactly this is published already." in err
+    assert out == uri == f"hf://{REPO}@{version}\n"
+    assert "Nothing to do: this content is already published." in err
     assert publish(made, "--version", version) == 0
     assert (len(hub.commits[REPO]), list(hub.tags[REPO])) == (2, [version])
 
 
-def test_a_version_is_replaced_only_when_asked(
+def test_a_version_is_replaced_only_on_request(
     made: Made, hub: Hub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     publish(made, "--version", "v1", "--with-report")
@@ -106,14 +106,14 @@ def test_a_version_is_replaced_only_when_asked(
     other = Made(run, write_proven_bundle(tmp_path / "bundles" / "other", run))
     before = dict(hub.files[REPO])
     assert publish(other, "--version", "v1") == 1
-    assert "hf://me/travel@v1 is there, with other content: give another --version, or --force" in (
+    assert "hf://me/travel@v1 already exists with other content: choose another --version, or" in (
         capsys.readouterr().err
     )
     assert hub.files[REPO] == before
     assert publish(other, "--version", "v1", "--replace") == 0
     now = hub.at(REPO, "v1") or {}
     assert now["model/model_weights.safetensors"] == b"other weights"
-    assert set(now) == PUBLISHED | {"NOTES.md"}  # what was ours and is no more has gone, what is not ours stays
+    assert set(now) == PUBLISHED | {"NOTES.md"}  # files of the old version are gone, unrelated files stay
 
 
 def environ(hub: Hub, home: Path) -> dict[str, str]:
@@ -127,8 +127,8 @@ def environ(hub: Hub, home: Path) -> dict[str, str]:
     return {**os.environ, **changes}
 
 
-def test_a_publication_that_is_cut_off_leaves_nothing_and_goes_on(made: Made, hub: Hub, tmp_path: Path) -> None:
-    """The process is killed while it uploads a large file, as by a machine that loses its power."""
+def test_an_interrupted_publication_leaves_nothing_and_resumes(made: Made, hub: Hub, tmp_path: Path) -> None:
+    """The process is killed while it uploads a large file, as in a power failure."""
     hub.stuck = 3
     arguments = [*made.arguments, "--to", f"hf://{REPO}", "--version", "v1"]
     command = [sys.executable, "-m", "training", "publish", *arguments]
@@ -146,13 +146,13 @@ def test_a_publication_that_is_cut_off_leaves_nothing_and_goes_on(made: Made, hu
     assert publish(made, "--version", "v1") == 0
     assert set(hub.at(REPO, "v1") or ()) == PUBLISHED
     assert len(sent) == 1
-    assert len(hub.uploads) == len(set(hub.uploads)) == 2  # what had arrived was not sent again
+    assert len(hub.uploads) == len(set(hub.uploads)) == 2  # completed uploads are not repeated
 
 
-def test_a_commit_without_its_tag_is_not_made_again(made: Made, hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_commit_without_its_tag_is_not_repeated(made: Made, hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
     hub.broken = {"tag"}
     assert publish(made, "--version", "v1") == 1
-    assert "hf://me/travel cannot be written to (HfHubHTTPError 500" in capsys.readouterr().err
+    assert "Cannot write to hf://me/travel (HfHubHTTPError 500" in capsys.readouterr().err
     assert hub.tags == {}
     hub.broken = set()
     assert publish(made, "--version", "v1") == 0
@@ -165,17 +165,17 @@ def test_a_commit_without_its_tag_is_not_made_again(made: Made, hub: Hub, capsys
     [
         (
             None,
-            "Publishing to the Hub needs a token: `hf auth login`, or set HF_TOKEN",
+            "Publishing to the Hub needs a token: run `hf auth login`, or set HF_TOKEN",
         ),
         (
             "hf_wrong",
-            "cannot be made (HfHubHTTPError 401: Invalid username or password.). The Hub does not know",
+            "Cannot create hf://me/travel (HfHubHTTPError 401: Invalid username or password.). The Hub rejects",
         ),
-        ("hf_read", "cannot be made (HfHubHTTPError 403: No write access.). The token may not write there"),
+        ("hf_read", "Cannot create hf://me/travel (HfHubHTTPError 403: No write access.). The token lacks write"),
     ],
     ids=["none", "wrong", "for reading only"],
 )
-def test_a_token_that_does_not_do(
+def test_a_missing_or_insufficient_token_is_an_error(
     token: str | None,
     message: str,
     made: Made,
@@ -200,23 +200,23 @@ def test_a_hub_that_cannot_be_reached(
 
     monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:9")
     assert publish(made) == 1
-    assert "hf://me/travel cannot be read (ConnectError). The Hub cannot be reached: check" in (
+    assert "Cannot read hf://me/travel (ConnectError). The Hub cannot be reached: check" in (
         err := capsys.readouterr().err
     )
-    assert "Run the command again: it resumes." in err
+    assert "Re-run the same command to resume." in err
     assert "token" not in err
     assert main(["fetch", "hf://me/travel@v1", "--output", str(made.run.parent / "back")]) == 1
     assert "cannot be read (ConnectError). The Hub cannot be reached: check" in capsys.readouterr().err
 
 
-def test_a_card_that_the_hub_refuses(made: Made, hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_card_that_the_hub_rejects(made: Made, hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
     assert publish(made, "--license", "do-what-you-like") == 1
     assert '"license" must be one of [apache-2.0, ...], found do-what-you-like' in capsys.readouterr().err
     assert set(hub.files[REPO]) == {".gitattributes"}
 
 
-def test_a_public_repository_is_not_taken_for_private(made: Made, hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+def test_private_does_not_accept_a_public_repository(made: Made, hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
     assert publish(made, "--version", "v1") == 0
     assert publish(made, "--version", "v2", "--private") == 1
-    assert "--private is given, and hf://me/travel is public" in capsys.readouterr().err
+    assert "hf://me/travel is public, but --private was given" in capsys.readouterr().err
     assert list(hub.tags[REPO]) == ["v1"]

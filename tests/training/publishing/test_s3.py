@@ -1,4 +1,4 @@
-"""Publishing to S3, and fetching from it: the command line, and moto's S3, over HTTP."""
+"""Publishing to S3 and fetching from it, on the command line, with moto's S3 over HTTP."""
 
 import json
 from pathlib import Path
@@ -10,15 +10,15 @@ import pytest
 from handler.errors import BundleError
 from handler.predictor import load_predictors
 from handler.sources import local_folders
-from tests.training.publishing.breaking import line_to
+from tests.training.publishing.breaking import proxy_to
 from tests.training.publishing.conftest import BUCKET, UTTERANCE, Made, write_proven_bundle, write_run
 from training.__main__ import main
 
-PLACE = f"s3://{BUCKET}/nlu/intent"
+URI = f"s3://{BUCKET}/nlu/intent"
 
 
 def publish(made: Made, *more: str) -> int:
-    return main(["publish", *made.arguments, "--to", PLACE, *more])
+    return main(["publish", *made.arguments, "--to", URI, *more])
 
 
 def keys(s3: Any) -> list[str]:
@@ -36,25 +36,25 @@ def content(s3: Any, key: str) -> bytes:
 
 @pytest.fixture
 def other(tmp_path: Path) -> Made:
-    """Give another run with its bundle."""
+    """Write another run with its bundle."""
     run = tmp_path / "runs" / "other"
     write_run(run, b"other weights")
     return Made(run, write_proven_bundle(tmp_path / "bundles" / "other", run))
 
 
-def test_what_is_published_is_served_and_comes_back(
+def test_a_published_version_can_be_served_and_fetched(
     made: Made, s3: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert publish(made, "--version", "v1") == 0
-    assert capsys.readouterr().out == f"{PLACE}/v1\n"
+    assert capsys.readouterr().out == f"{URI}/v1\n"
     assert UTTERANCE.encode() not in b"".join(content(s3, key) for key in keys(s3))
 
-    predictors = load_predictors(local_folders([f"{PLACE}/v1"], tmp_path / "cache"))
+    predictors = load_predictors(local_folders([f"{URI}/v1"], tmp_path / "cache"))
     assert [row["intent_predictions"] for row in predictors["intent"].predict([{"text": "fly"}])] == ["book_flight"]
 
-    for number, place in enumerate([PLACE, f"{PLACE}/", f"{PLACE}/latest", f"{PLACE}/v1"]):
+    for number, uri in enumerate([URI, f"{URI}/", f"{URI}/latest", f"{URI}/v1"]):
         output = tmp_path / f"back{number}"
-        assert main(["fetch", place, "--output", str(output)]) == 0
+        assert main(["fetch", uri, "--output", str(output)]) == 0
         found = {f"nlu/intent/v1/{path.relative_to(output)}" for path in output.rglob("*") if path.is_file()}
         assert found == {key for key in keys(s3) if "/v1/" in key}
     assert not list(tmp_path.glob(".*-fetching"))
@@ -62,11 +62,11 @@ def test_what_is_published_is_served_and_comes_back(
 
 def test_the_same_content_is_published_once(made: Made, s3: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert publish(made) == 0
-    place, before = capsys.readouterr().out, written(s3)
+    uri, before = capsys.readouterr().out, written(s3)
     assert publish(made) == 0
     out, err = capsys.readouterr()
-    assert out == place
-    assert "Nothing to do: exactly this is published already." in err
+    assert out == uri
+    assert "Nothing to do: this content is already published." in err
     assert written(s3) == before
 
 
@@ -76,33 +76,31 @@ def test_a_version_never_changes(made: Made, other: Made, s3: Any, capsys: pytes
     for more in ([], ["--replace"]):
         assert publish(other, "--version", "v1", *more) == 1
         assert "a version" in (err := capsys.readouterr().err)
-        assert "another --version" in err or "Give another --version" in err
+        assert "choose another --version" in err
     assert written(s3) == before
 
 
-def test_latest_is_what_was_published_last(made: Made, other: Made, s3: Any, tmp_path: Path) -> None:
+def test_latest_is_the_newest_version(made: Made, other: Made, s3: Any, tmp_path: Path) -> None:
     publish(made, "--version", "v1")
     publish(other, "--version", "v2")
     publish(made, "--version", "v1")
     assert json.loads(content(s3, "nlu/intent/latest.json")) == {"version": "v2"}
     output = tmp_path / "back"
-    assert main(["fetch", PLACE, "--output", str(output)]) == 0
+    assert main(["fetch", URI, "--output", str(output)]) == 0
     assert (output / "model" / "model_weights.safetensors").read_bytes() == b"other weights"
 
 
-def test_what_is_altered_on_the_way_is_not_kept(
-    made: Made, s3: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_altered_file_is_not_kept(made: Made, s3: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     publish(made, "--version", "v1")
     key = "nlu/intent/v1/model/model_weights.safetensors"
     s3.put_object(Bucket=BUCKET, Key=key, Body=b"altered")
-    assert main(["fetch", PLACE, "--output", str(tmp_path / "back")]) == 1
-    assert f"model/model_weights.safetensors of {PLACE}/v1 was altered: 7 bytes" in capsys.readouterr().err
+    assert main(["fetch", URI, "--output", str(tmp_path / "back")]) == 1
+    assert f"model/model_weights.safetensors of {URI}/v1 was altered: 7 bytes" in capsys.readouterr().err
     assert not (tmp_path / "back").exists()
 
 
 @pytest.mark.parametrize("breaks_at", ["model/model_weights.safetensors", "bundle/manifest.json", "latest.json"])
-def test_a_publication_that_breaks_off_is_not_visible_and_goes_on(
+def test_an_interrupted_publication_is_invisible_and_resumes(
     breaks_at: str,
     made: Made,
     other: Made,
@@ -113,38 +111,38 @@ def test_a_publication_that_breaks_off_is_not_visible_and_goes_on(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     publish(other, "--version", "v0")
-    with line_to(aws_address) as line:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", line.address)
-        line.breaks_at = breaks_at
+    with proxy_to(aws_address) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.address)
+        proxy.breaks_at = breaks_at
         assert publish(made, "--version", "v1") == 1
-        assert f"{PLACE}/ cannot be written to" in capsys.readouterr().err
+        assert f"Cannot write to {URI}/: " in capsys.readouterr().err
         assert json.loads(content(s3, "nlu/intent/latest.json")) == {"version": "v0"}
         if breaks_at != "latest.json":
             with pytest.raises(BundleError, match="No bundle in"):
-                list(local_folders([f"{PLACE}/v1"], tmp_path / "cache"))
-            assert main(["fetch", f"{PLACE}/v1", "--output", str(tmp_path / "back")]) == 1
-            assert "v1 is not whole: it lacks " in capsys.readouterr().err
-        line.breaks_at = None
-        before, line.sent = set(line.sent), []
+                list(local_folders([f"{URI}/v1"], tmp_path / "cache"))
+            assert main(["fetch", f"{URI}/v1", "--output", str(tmp_path / "back")]) == 1
+            assert "v1 is incomplete: it lacks " in capsys.readouterr().err
+        proxy.breaks_at = None
+        before, proxy.sent = set(proxy.sent), []
         assert publish(made, "--version", "v1") == 0
-        assert not before & set(line.sent)  # what had arrived was not sent again
-        assert main(["fetch", PLACE, "--output", str(tmp_path / "back")]) == 0
+        assert not before & set(proxy.sent)  # completed uploads are not repeated
+        assert main(["fetch", URI, "--output", str(tmp_path / "back")]) == 0
     assert (tmp_path / "back" / "bundle" / "model.onnx").read_bytes() == (made.bundle / "model.onnx").read_bytes()
 
 
-def test_a_version_that_was_begun_is_finished_with_its_own_content_only(
+def test_an_unfinished_version_accepts_only_its_own_content(
     made: Made, other: Made, s3: Any, aws_address: str, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
-    with line_to(aws_address) as line:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", line.address)
-        line.breaks_at = "model.onnx"
+    with proxy_to(aws_address) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.address)
+        proxy.breaks_at = "model.onnx"
         publish(made, "--version", "v1")
     monkeypatch.setenv("AWS_ENDPOINT_URL", aws_address)
     assert publish(other, "--version", "v1") == 1
-    assert f"{PLACE}/v1 is there, or was begun, with other content" in capsys.readouterr().err
+    assert f"{URI}/v1 already has other content" in capsys.readouterr().err
 
 
-def test_a_fetch_goes_on_and_keeps_nothing_of_another_version(
+def test_a_fetch_resumes_and_keeps_no_file_of_another_version(
     made: Made, other: Made, s3: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     publish(made, "--version", "v1")
@@ -153,55 +151,58 @@ def test_a_fetch_goes_on_and_keeps_nothing_of_another_version(
     whole = content(s3, report)
     s3.put_object(Bucket=BUCKET, Key=report, Body=b"altered")
     output = tmp_path / "back"
-    assert main(["fetch", f"{PLACE}/v2", "--output", str(output)]) == 1
+    assert main(["fetch", f"{URI}/v2", "--output", str(output)]) == 1
     assert not output.exists()
     s3.put_object(Bucket=BUCKET, Key=report, Body=whole)
     capsys.readouterr()
-    assert main(["fetch", f"{PLACE}/v2", "--output", str(output)]) == 0
+    assert main(["fetch", f"{URI}/v2", "--output", str(output)]) == 0
     assert "files 5/5" in capsys.readouterr().err  # of ten
-    assert main(["fetch", f"{PLACE}/v1", "--output", str(output)]) == 1
-    assert f"{output} exists: give another folder with --output, or --force" in capsys.readouterr().err
-    assert main(["fetch", f"{PLACE}/v1", "--output", str(output), "--overwrite"]) == 0
+    assert main(["fetch", f"{URI}/v1", "--output", str(output)]) == 1
+    assert (
+        f"{output} already exists: choose another folder with --output, or replace it with --force"
+        in capsys.readouterr().err
+    )
+    assert main(["fetch", f"{URI}/v1", "--output", str(output), "--overwrite"]) == 0
     assert not (output / "evaluation" / "report.html").exists()
 
 
 @pytest.mark.parametrize(
-    ("place", "message"),
+    ("uri", "message"),
     [
         ("s3://nobody/x", "does not exist (NoSuchBucket). Check the bucket's name, or make it"),
-        ("s3://", "s3:// is no place to publish to: give hf://owner/name or s3://bucket/prefix"),
-        ("hf://me/travel@v1", "hf://me/travel@v1 is no place to publish to"),
-        ("bundles", "bundles is no place to publish to"),
+        ("s3://", "Cannot publish to 's3://'; expected hf://owner/name or s3://bucket/prefix"),
+        ("hf://me/travel@v1", "Cannot publish to 'hf://me/travel@v1'; expected"),
+        ("bundles", "Cannot publish to 'bundles'; expected"),
     ],
 )
-def test_a_place_that_is_none(
-    place: str, message: str, made: Made, s3: Any, capsys: pytest.CaptureFixture[str]
+def test_an_invalid_target_is_an_error(
+    uri: str, message: str, made: Made, s3: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["publish", *made.arguments, "--to", place]) == 1
+    assert main(["publish", *made.arguments, "--to", uri]) == 1
     assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    ("place", "message"),
+    ("uri", "message"),
     [
         (
             f"s3://{BUCKET}/nothing",
-            "holds nothing that `ludwig-serverless publish` put there: no files.json among its 0",
+            "does not contain a version that `ludwig-serverless publish` wrote: no files.json among its 0",
         ),
-        (f"s3://{BUCKET}/nothing/latest", "holds nothing that `ludwig-serverless publish` put there"),
+        (f"s3://{BUCKET}/nothing/latest", "does not contain a version that `ludwig-serverless publish` wrote"),
         ("s3://nobody/x", "s3://nobody/x/ cannot be read (NoSuchBucket)"),
-        ("bundles/intent", "bundles/intent is a folder here: give hf://"),
+        ("bundles/intent", "bundles/intent is a local folder; expected hf://"),
     ],
 )
-def test_a_place_that_nothing_can_be_fetched_from(
-    place: str, message: str, s3: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_uri_without_a_version_is_an_error(
+    uri: str, message: str, s3: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["fetch", place, "--output", str(tmp_path / "back")]) == 1
+    assert main(["fetch", uri, "--output", str(tmp_path / "back")]) == 1
     assert message in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 
-def test_no_keys(
+def test_missing_credentials_are_an_error(
     made: Made, s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
@@ -210,7 +211,7 @@ def test_no_keys(
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     assert publish(made) == 1
-    assert "cannot be read: Unable to locate credentials. Give keys or a profile" in capsys.readouterr().err
+    assert f"Cannot read {URI}/: Unable to locate credentials. Give keys or a profile" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -237,5 +238,5 @@ def test_an_s3_that_cannot_be_reached(
     assert f"AWS cannot be reached ({found}" in (err := capsys.readouterr().err)
     assert "Check the network, a proxy" in err
     assert "permission" not in err
-    assert main(["fetch", f"{PLACE}/v1", "--output", str(tmp_path / "back")]) == 1
+    assert main(["fetch", f"{URI}/v1", "--output", str(tmp_path / "back")]) == 1
     assert f"cannot be read ({found}). S3 cannot be reached" in capsys.readouterr().err

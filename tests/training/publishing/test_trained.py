@@ -1,4 +1,4 @@
-"""A model that Ludwig trained, published and fetched: it is still that model."""
+"""A trained model is unchanged after it is published and fetched."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +15,7 @@ from training.__main__ import main
 pytestmark = [pytest.mark.ludwig, pytest.mark.filterwarnings("ignore")]
 
 
-def test_it_answers_as_before(
+def test_it_predicts_as_before(
     trained: Callable[[str], Run],
     exported: Callable[[str], Exported],
     loaded: Callable[[str], Any],
@@ -24,13 +24,13 @@ def test_it_answers_as_before(
 ) -> None:
     from export.model import load_model
 
-    kind, place = "language-cnn", "s3://models/language"
+    kind, uri = "language-cnn", "s3://models/language"
     run, bundle = trained(kind).fitted.folder, exported(kind)
-    assert main(["publish", "--run", str(run), "--bundle", str(bundle.folder), "--to", place, "--version", "v1"]) == 0
-    predictors = load_predictors(local_folders([f"{place}/v1"], tmp_path / "cache"))
+    assert main(["publish", "--run", str(run), "--bundle", str(bundle.folder), "--to", uri, "--version", "v1"]) == 0
+    predictors = load_predictors(local_folders([f"{uri}/v1"], tmp_path / "cache"))
     assert replay(predictors) == {"checked": len(bundle.manifest.golden), "changed": [], "unproven": []}
 
-    assert main(["fetch", place, "--output", str(tmp_path / "back")]) == 0
+    assert main(["fetch", uri, "--output", str(tmp_path / "back")]) == 0
     back = load_model(tmp_path / "back")
     rows = demo_rows(10)[["text"]]
     assert back.predict(rows) == loaded(kind).predict(rows)
