@@ -91,15 +91,15 @@ def evaluate_records(
     """Evaluate a model's predictions and write the evaluation into a folder, including the report.
 
     Args:
-        records: What `answer_rows` returns, with what is right.
-        config: The model's configuration, with Ludwig's defaults.
-        folder: The evaluation's folder.
-        source: Where the answers come from.
-        thresholds: By output, to be measured.
-        out_of_scope_rows: Answers to rows out of scope.
+        records: Result of `answer_rows`, including the expected labels.
+        config: The model's configuration, with Ludwig's defaults filled in.
+        folder: Where to write the evaluation; created if missing.
+        source: The model and the rows, as the report describes them.
+        thresholds: Fitted thresholds to measure, by output.
+        out_of_scope_rows: Predictions for out-of-scope rows.
 
     Returns:
-        The metrics.
+        The metrics (see `metrics.py`).
     """
     out_of_scope_rows = out_of_scope_rows or []
     metrics: Metrics = {

@@ -130,7 +130,7 @@ def evaluate_training(
 def _evaluate_crossed(
     training: Training, run: Path, name: str, thresholds: Mapping[str, Any], crossed: Crossed
 ) -> Metrics:
-    """Measure cross-validated predictions: models trained on fewer rows predict the rows that they were not trained on."""
+    """Evaluate cross-validated predictions, which models of the folds made for rows outside their training."""
     source = Source(
         rows=crossed.told,
         model=name,
