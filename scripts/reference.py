@@ -18,6 +18,7 @@ FOLDERS = (
     "export",
     "training",
     "training/imports",
+    "training/choice",
     "training/evaluation",
     "training/publishing",
     "training/launch",
