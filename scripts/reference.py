@@ -17,6 +17,7 @@ FOLDERS = (
     "handler",
     "export",
     "training",
+    "training/choice",
     "training/imports",
     "training/choice",
     "training/evaluation",

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
-from export.console import say
+from export.console import bar, end_bar, say
 from training.config import Config
 from training.errors import TrainingError
 from training.workspace import SCHEDULE, Checkpoint, Workspace
@@ -92,7 +92,6 @@ def watch(config: Config, workspace: Workspace, checkpoint: Checkpoint | None, i
     """
     from ludwig.callbacks import Callback
 
-    epochs = config.get("trainer", {}).get("epochs", "?")
     before = checkpoint.seconds if checkpoint else 0.0
     started = time.monotonic()
 
@@ -121,11 +120,22 @@ def watch(config: Config, workspace: Workspace, checkpoint: Checkpoint | None, i
                 seconds = before + time.monotonic() - started
                 workspace.keep(progress_tracker.steps, _schedule(trainer), seconds)
                 if self.evaluated:
-                    told = _told(config, progress_tracker)
-                    say(f"  epoch {progress_tracker.epoch}/{epochs}, {told}  ({seconds:.0f} s)")
+                    _tell_epoch(config, progress_tracker, seconds)
             self.evaluated = False
 
+        def on_trainer_train_teardown(self, *args: Any, **kwargs: Any) -> None:
+            """End the bar where Ludwig stopped early."""
+            end_bar()
+
     return Watch()
+
+
+def _tell_epoch(config: Config, progress_tracker: Any, seconds: float) -> None:
+    """Print an epoch's line, and on a terminal a bar of the epochs below it."""
+    epoch, epochs = progress_tracker.epoch, config.get("trainer", {}).get("epochs", "?")
+    say(f"  epoch {epoch}/{epochs}, {_told(config, progress_tracker)}  ({seconds:.0f} s)")
+    if isinstance(epochs, int):
+        bar("epochs", epoch, epochs)
 
 
 def _told(config: Config, progress_tracker: Any) -> str:
