@@ -1,8 +1,8 @@
-"""Train on a Ray cluster: one `fit`, as it is, on whichever worker has room, and the run brought back.
+"""Trains on a Ray cluster: runs one `fit` on a free worker and copies the finished run back.
 
-Several at once, on several workers, are several commands. One training is not spread over workers: what Ludwig 0.17.10
-calls its Ray backend trains a copy in each worker, on a part of the rows, averages nothing, and keeps one of them
-(`scripts/ludwig_on_ray.py` shows it; `init_dist_strategy("local")` in `ludwig/backend/ray.py` is why).
+To train several models in parallel, run several commands. A single training does not span workers: the Ray backend of
+Ludwig 0.17.10 trains one copy of the model per worker on a part of the rows and keeps one copy without averaging
+(`scripts/ludwig_on_ray.py` demonstrates it; the cause is `init_dist_strategy("local")` in `ludwig/backend/ray.py`).
 """
 
 import argparse
@@ -34,34 +34,44 @@ RETRIES = 3
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say where to train."""
+    """Add the options that select where to train to a parser."""
     parser.add_argument(
-        "--backend", choices=BACKENDS, default="local", help="ray: on a worker of a Ray cluster (%(default)s)"
+        "--backend",
+        choices=BACKENDS,
+        default="local",
+        help="where to train; ray: on a worker of a Ray cluster (default: %(default)s)",
     )
     parser.add_argument(
-        "--address", default="auto", metavar="HOST:PORT", help="of the cluster's head (default: RAY_ADDRESS, or here)"
+        "--address",
+        default="auto",
+        metavar="HOST:PORT",
+        help="address of the cluster's head node (default: RAY_ADDRESS, or the local cluster)",
     )
     parser.add_argument(
-        "--cpus", type=int, default=1, help="with --backend ray: what the worker must have (%(default)s)"
+        "--cpus", type=int, default=1, help="with --backend ray: CPUs to reserve on the worker (default: %(default)s)"
     )
     parser.add_argument(
-        "--gpus", type=int, default=0, help="with --backend ray: what the worker must have (%(default)s)"
+        "--gpus", type=int, default=0, help="with --backend ray: GPUs to reserve on the worker (default: %(default)s)"
     )
 
 
 def fit_on(options: argparse.Namespace) -> "Callable[..., Fitted]":
-    """Return what trains where the options say."""
+    """Return a function that takes the arguments of `training.fit.fit` and trains on the cluster of the options."""
     return partial(fit_on_cluster, address=options.address, cpus=options.cpus, gpus=options.gpus)
 
 
 def check_config(config: "Config") -> None:
-    """Raise ConfigError if a configuration asks for Ludwig's own Ray backend."""
+    """Check that a configuration does not use Ludwig's own Ray backend.
+
+    Raises:
+        ConfigError: It does.
+    """
     backend = config.get("backend")
     if "ray" in (backend, backend.get("type") if isinstance(backend, dict) else None):
         raise ConfigError(
-            "The configuration asks for `backend: ray`, with which Ludwig trains a copy of the model in each worker on "
-            "a part of the rows, and keeps one of them. Take it out, and give --backend ray: the whole model then "
-            "trains on one worker of the cluster."
+            "The configuration sets `backend: ray`, with which Ludwig trains a copy of the model in each worker on a "
+            "part of the rows, and keeps one of them. Remove it and use --backend ray, which trains the model on all "
+            "rows on one worker."
         )
 
 
@@ -75,18 +85,32 @@ def fit_on_cluster(
     gpus: int = 0,
     **options: Any,
 ) -> "Fitted":
-    """Train as `training.fit.fit` does, on a worker of a Ray cluster.
+    """Train like `training.fit.fit`, on a worker of a Ray cluster.
 
-    address: of the cluster's head. cpus, gpus: what the worker must have. options: those of `fit`.
-    A worker that is lost, such as a spot machine, costs the training on it: Ray starts it again elsewhere.
-    Raises ClusterError if the cluster or the worker is lost, and TrainingError as `fit` does.
+    If the worker is lost, such as a spot instance, Ray restarts the training from the beginning on another one.
+
+    Args:
+        config: The configuration to train.
+        dataset: The rows.
+        folder: The run's folder, on this machine.
+        address: Address of the cluster's head node.
+        cpus: Number of CPUs to reserve on the worker.
+        gpus: Number of GPUs to reserve on the worker.
+        **options: Further arguments of `fit`.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        ClusterError: The cluster cannot be reached, or the worker is lost.
+        TrainingError: As `fit` raises it.
     """
     from training.fit import Fitted, check_output
 
     check_output(folder, overwrite=options.get("overwrite", False))
     ray = _connected(address)
     try:
-        say(f"Waiting for a worker with {cpus} CPUs and {gpus} GPUs, of {_described(ray)} ...")
+        say(f"Waiting for a worker with {cpus} CPUs and {gpus} GPUs on a cluster of {_described(ray)} ...")
         task = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=RETRIES)(_fit_here)
         reference = task.remote(_portable(config), dataset, folder.name, options)
         archive, error = _result(ray, reference)
@@ -108,8 +132,8 @@ def _connected(address: str) -> Any:
         ray.init(address=address, runtime_env={"py_modules": modules}, logging_level="ERROR")
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise ClusterError(
-            f"No Ray cluster is reached at {address!r} ({type(error).__name__}). Start one: `ray up "
-            "training/ray-cluster.yaml`, or `ray start --head` on this machine; then give its --address."
+            f"Cannot reach a Ray cluster at {address!r} ({type(error).__name__}). Start one with `ray up "
+            "training/ray-cluster.yaml`, or `ray start --head` on this machine, and give its --address."
         ) from None
     return ray
 
@@ -129,7 +153,7 @@ def _result(ray: Any, reference: Any) -> tuple[bytes, str]:
     except ray.exceptions.RayError as error:
         raise ClusterError(
             f"The training on the cluster was lost ({type(error).__name__}): {str(error).strip().splitlines()[-1]}. "
-            "Look at the cluster with `ray status`, and run the command again."
+            "Check the cluster with `ray status`, and run the command again."
         ) from None
     return found
 
@@ -137,7 +161,7 @@ def _result(ray: Any, reference: Any) -> tuple[bytes, str]:
 def _fit_here(
     config: Mapping[str, Any], dataset: "pd.DataFrame", name: str, options: Mapping[str, Any]
 ) -> tuple[bytes, str]:
-    """Train on a worker. Returns the run's folder as an archive, or what went wrong."""
+    """Train on the worker. Returns the run's folder as a tar archive, or an error message."""
     from training.config import MINILM, with_pretrained
     from training.fit import fit
 
@@ -155,7 +179,7 @@ def _fit_here(
 
 
 def _portable(config: "Config") -> "Config":
-    """Return a configuration that names MiniLM in place of its folder on this machine."""
+    """Return a configuration with the name of MiniLM instead of its local folder."""
     from training.config import MINILM, minilm_folder
 
     try:
@@ -181,7 +205,7 @@ def _pretrained(feature: Mapping[str, Any]) -> Any:
 
 
 def _unpack(packed: bytes, folder: Path) -> None:
-    """Put a run into its place, whole."""
+    """Extract a run and move it to its folder in one step."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
         run = Path(temporary, folder.name)

@@ -1,6 +1,6 @@
-"""Train a model with Ludwig: progress while it runs, an evaluation at its end, and a record of what was done.
+"""Trains a model with Ludwig: reports progress, evaluates the model, and writes a record of the run.
 
-A training that breaks off is gone on with by the same command, from its last whole epoch (see training/workspace.py).
+After an interruption, the same command resumes from the last finished epoch (see training/workspace.py).
 """
 
 import json
@@ -45,7 +45,12 @@ SEARCH = "hyperopt"
 
 @dataclass(frozen=True)
 class Fitted:
-    """A finished training: the run's folder, and its metrics by output feature."""
+    """A finished run.
+
+    Attributes:
+        folder: The run's folder.
+        metrics: Metrics by output feature.
+    """
 
     folder: Path
     metrics: dict[str, dict[str, float]]
@@ -62,15 +67,31 @@ def fit(
     slot_decoding: Decoding = "viterbi",
     crossed: Crossed | None = None,
 ) -> Fitted:
-    """Train a model into a run's folder.
+    """Train a model and write a run.
 
-    The run is `model/` as Ludwig saves it, `evaluation/` with the report, `training.json`, the record of the run, and
-    `thresholds.json` with the thresholds that are asked for, and always with those of a language. slot_decoding: how
-    the tags of words become slots when they are measured and, by the record, when they are served. crossed: answers of
-    the same configuration to rows that it was not trained on; then all rows but those of the test are trained on, and
-    thresholds, calibration and, without test rows, the evaluation come from these answers. Raises TrainingError if the
-    folder is taken, ConfigError or DatasetError if configuration and rows do not fit. An interrupted training of the
-    same is gone on with.
+    A run contains `model/` as Ludwig saves it, `evaluation/` with the report, `training.json`, the record of the run,
+    and `thresholds.json` with the requested thresholds and those of a language. An interrupted training with the same
+    settings is resumed.
+
+    Args:
+        config: The configuration to train.
+        dataset: The rows.
+        folder: The run's folder.
+        seed: Seed of the split and of the training.
+        overwrite: Whether to replace an existing run.
+        thresholds: Target of the confidence thresholds, if they are requested.
+        slot_decoding: How word tags become slots, in the evaluation and, through the record, in the handler.
+        crossed: Cross-validated predictions of the same configuration. With them, training uses all rows except the
+            test split, and the predictions provide the thresholds, the calibration and, without a test split, the
+            evaluation.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        TrainingError: The folder exists, or Ludwig fails.
+        ConfigError: The configuration is invalid.
+        DatasetError: The rows do not match the configuration.
     """
     check_output(folder, overwrite=overwrite)
     check_shape(config)
@@ -121,17 +142,25 @@ def fit(
 
 
 def check_output(folder: Path, *, overwrite: bool) -> None:
-    """Raise TrainingError if a run's folder is taken; only a run is ever replaced."""
+    """Check that a run may be written to a folder.
+
+    Raises:
+        TrainingError: The folder exists, and it is not a run or `overwrite` is False.
+    """
     if folder.resolve() in (Path.cwd(), *Path.cwd().parents):
-        raise TrainingError(f"{folder} holds the folder that you are in: give another one, as --output runs/intent.")
+        raise TrainingError(
+            f"{folder} contains the current folder: choose another one, for example --output runs/intent."
+        )
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     if not (folder / TRAINING_RECORD).is_file():
         raise TrainingError(
-            f"{folder} exists and is no run of `ludwig-serverless fit`: give another folder with --output."
+            f"{folder} exists and is not a run of `ludwig-serverless fit`: choose another folder with --output."
         )
     if not overwrite:
-        raise TrainingError(f"{folder} exists: give another folder with --output, or --force to replace it.")
+        raise TrainingError(
+            f"{folder} already exists: choose another folder with --output, or replace it with --force."
+        )
 
 
 def train_in(
@@ -148,17 +177,17 @@ def train_in(
     """Train in a workspace, from its checkpoint if it has one.
 
     Args:
-        workspace: Where Ludwig writes; it must be held.
+        workspace: Where Ludwig writes; the caller must hold its lock.
         api: The module `ludwig.api`.
         config: A configuration that `prepare` returned.
-        rows: The rows to train on, and those that are out of scope.
-        record: What is trained, with `seed`; a checkpoint of anything else is not resumed.
-        interruption: What is asked after each batch.
-        overwrite: Throw away an interrupted training of something else.
-        validated: Whether the split needs rows to validate on.
+        rows: The rows to train on, and the out-of-scope rows.
+        record: The settings of the training, with `seed`; a checkpoint with other settings is not resumed.
+        interruption: Checked after each batch.
+        overwrite: Whether to discard an interrupted training with other settings.
+        validated: Whether the split needs validation rows.
 
     Raises:
-        TrainingError: If Ludwig fails, or the workspace holds a training of something else.
+        TrainingError: Ludwig fails, or the workspace has a training with other settings.
     """
     dataset, outside = rows
     started = time.monotonic()
@@ -167,7 +196,7 @@ def train_in(
         dataset = with_split(full, dataset, record["seed"], validated=validated)
         read = ludwig_rows(full, dataset)
     checkpoint = workspace.begin(record, overwrite=overwrite)
-    before = checkpoint.seconds if checkpoint else 0.0  # read now: later checkpoints take this one's place
+    before = checkpoint.seconds if checkpoint else 0.0  # read now: later checkpoints replace this one
     names = ", ".join(feature["name"] for feature in config["output_features"])
     say(f"Training {names} on {len(read)} rows ...")
     if checkpoint:
@@ -193,7 +222,7 @@ def train_in(
 
 @contextmanager
 def _kept_if_worthwhile(workspace: Workspace) -> Iterator[None]:
-    """Say how to go on with a training that breaks off; leave nothing of one in which no epoch was finished."""
+    """Print how to resume an interrupted training; remove its workspace if it did not finish an epoch."""
     before = workspace.checkpoint()
     try:
         yield
@@ -202,10 +231,10 @@ def _kept_if_worthwhile(workspace: Workspace) -> Iterator[None]:
         if checkpoint is None:
             workspace.remove()
             if interrupted:
-                say("Interrupted before the first epoch was finished: nothing is kept.")
+                say("Interrupted before the end of the first epoch: nothing is kept.")
         elif interrupted or checkpoint != before:
-            why = "Interrupted after" if interrupted else "Broken off after"
-            say(f"{why} epoch {checkpoint.epoch}, which is kept: the same command goes on from there.")
+            why = "Interrupted after" if interrupted else "Failed after"
+            say(f"{why} epoch {checkpoint.epoch}, which is kept: re-run the same command to resume.")
         raise
 
 
@@ -215,12 +244,12 @@ def _failures_explained() -> Iterator[None]:
         yield
     except TrainingError:
         raise
-    except Exception as error:  # Ludwig, and the libraries under it, raise all kinds
+    except Exception as error:  # Ludwig and its libraries raise many types
         raise TrainingError(f"Ludwig cannot train this: {type(error).__name__}: {error}") from error
 
 
 def _without_paths(config: Config) -> Config:
-    """Return a configuration whose pretrained models are named, not placed: a record travels to other machines."""
+    """Return a configuration with names instead of local paths of pretrained models, for use on other machines."""
     record = json.loads(json.dumps(config))
     for feature in record["input_features"]:
         encoder = feature.get("encoder")
@@ -231,7 +260,7 @@ def _without_paths(config: Config) -> Config:
 
 
 def _finish(workspace: Workspace, folder: Path, record: Mapping[str, Any]) -> None:
-    """Move the finished run into place in one step, so that a broken-off one never looks finished."""
+    """Move the finished run to its folder in one step, so that an interrupted one never looks finished."""
     shutil.rmtree(workspace.ludwig / MODEL / "training_checkpoints", ignore_errors=True)
     _write_json(workspace.ludwig / TRAINING_RECORD, record)
     old = workspace.folder / "replaced"

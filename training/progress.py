@@ -1,4 +1,4 @@
-"""What Ludwig calls while it trains: a line for each epoch, a checkpoint to go on from, an end that loses nothing."""
+"""Training callbacks: report each epoch, keep checkpoints, and stop after a signal without losing finished epochs."""
 
 import signal
 import socket
@@ -21,11 +21,11 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interruption:
-    """Tells whether a signal asked the training to stop.
+    """Detects signals that ask the training to stop.
 
-    Signals raise KeyboardInterrupt, but not always: Ludwig ignores SIGINT while it writes a checkpoint, and Python
-    drops what is raised in a destructor or a native callback. So each signal also goes to a socket
-    (`signal.set_wakeup_fd`), whatever its handler does, and the training looks there after each batch.
+    A signal does not always raise KeyboardInterrupt: Ludwig ignores SIGINT while it writes a checkpoint, and Python
+    drops exceptions raised in a destructor or a native callback. Therefore each signal also writes to a socket
+    (`signal.set_wakeup_fd`), independent of its handler, and the training checks that socket after each batch.
     """
 
     def __init__(self) -> None:
@@ -35,14 +35,14 @@ class Interruption:
         self._pending = False
 
     def check(self) -> None:
-        """Raise KeyboardInterrupt if a signal has arrived since the training began."""
+        """Raise KeyboardInterrupt if a signal has arrived since the training started."""
         with suppress(BlockingIOError):
             self._pending = self._pending or bool(set(SIGNALS) & set(self._reader.recv(4096)))
         if self._pending:
             raise KeyboardInterrupt
 
     def listen(self) -> int:
-        """Receive a byte for each signal from now on. Returns the descriptor that received them before."""
+        """Start receiving a byte for each signal. Returns the file descriptor that received them before."""
         return signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
 
     def close(self) -> None:
@@ -53,7 +53,7 @@ class Interruption:
 
 @contextmanager
 def interruptible() -> Iterator[Interruption]:
-    """Let SIGTERM, which a machine sends before it goes away, interrupt as Ctrl-C does."""
+    """Make SIGTERM, which a machine sends before it shuts down, interrupt like Ctrl-C inside the context."""
     interruption = Interruption()
     if threading.current_thread() is not threading.main_thread():
         yield interruption
@@ -85,10 +85,10 @@ def watch(config: Config, workspace: Workspace, checkpoint: Checkpoint | None, i
     """Return a Ludwig callback that reports progress, keeps checkpoints, and stops the training after a signal.
 
     Args:
-        config: The configuration that is trained.
-        workspace: Where checkpoints are kept.
-        checkpoint: Where the training resumes, or None.
-        interruption: What is asked after each batch.
+        config: The configuration being trained.
+        workspace: Stores the checkpoints.
+        checkpoint: The checkpoint to resume from, or None.
+        interruption: Checked after each batch.
     """
     from ludwig.callbacks import Callback
 
@@ -100,7 +100,7 @@ def watch(config: Config, workspace: Workspace, checkpoint: Checkpoint | None, i
         evaluated = False
 
         def on_trainer_train_setup(self, trainer: Any, save_path: str, is_coordinator: bool, **kwargs: Any) -> None:
-            """Take back Ctrl-C: Ludwig's own answer to it ends a training as if it were complete."""
+            """Reinstall our signal handlers: Ludwig's own ends the training as if it were complete."""
             _interrupt_on_signals()
 
         def on_epoch_start(self, trainer: Any, progress_tracker: Any, save_path: str, **kwargs: Any) -> None:
@@ -115,7 +115,7 @@ def watch(config: Config, workspace: Workspace, checkpoint: Checkpoint | None, i
             self.evaluated = True
 
         def on_checkpoint(self, trainer: Any, progress_tracker: Any, **kwargs: Any) -> None:
-            """Keep what Ludwig saved; only then tell of the epoch, so that what was told of is safe."""
+            """Keep Ludwig's checkpoint before reporting the epoch, so that every reported epoch is safe."""
             if trainer.is_coordinator():
                 seconds = before + time.monotonic() - started
                 workspace.keep(progress_tracker.steps, _schedule(trainer), seconds)
@@ -139,7 +139,7 @@ def _tell_epoch(config: Config, progress_tracker: Any, seconds: float) -> None:
 
 
 def _told(config: Config, progress_tracker: Any) -> str:
-    """Return the latest losses and validation metrics, as a person reads them."""
+    """Return the latest losses and validation metrics as readable text."""
     parts = []
     for feature in config["output_features"]:
         name, metric = feature["name"], MAIN_METRIC.get(feature["type"], "loss")
@@ -157,9 +157,9 @@ def _schedule(trainer: Any) -> dict[str, Any]:
 
 
 def _resume(trainer: Any, progress_tracker: Any, checkpoint: Checkpoint) -> None:
-    """Check that Ludwig goes on where it should, and give it back the schedule of the learning rate.
+    """Check that Ludwig resumes at the checkpoint, and restore the learning rate schedule.
 
-    Where Ludwig cannot read a checkpoint, it begins anew and says nothing; and it always begins a schedule anew.
+    If Ludwig cannot read a checkpoint, it silently starts from the beginning. It always restarts the schedule.
     """
     import torch
 

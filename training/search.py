@@ -1,7 +1,7 @@
-"""Search for better settings: the configuration's section `hyperopt`, handed to Ludwig, which searches with Ray Tune.
+"""Hyperparameter search: passes the configuration's section `hyperopt` to Ludwig, which searches with Ray Tune.
 
-The folder of a search holds `best.yaml`, a configuration to train with, and `trials.json`: parameters and score of each
-trial, the best first.
+The output folder contains `best.yaml`, a configuration to train, and `trials.json`, the parameters and the score of
+each trial, the best first.
 """
 
 import copy
@@ -31,25 +31,47 @@ PACKAGES = ("ray", "dask")
 
 
 def check_search(config: Config, folder: Path, *, overwrite: bool) -> None:
-    """Raise ConfigError or TrainingError if a search cannot begin."""
+    """Check that a search can start.
+
+    Args:
+        config: The configuration, with a section `hyperopt`.
+        folder: The output folder.
+        overwrite: Whether to replace the folder of an earlier search.
+
+    Raises:
+        ConfigError: The configuration has no parameters to try.
+        TrainingError: Ray is not installed, or the folder exists.
+    """
     section = config.get(SECTION)
     if not isinstance(section, dict) or not section.get("parameters"):
         raise ConfigError(
-            f"--hyperopt is given, but the configuration has no section {SECTION!r} with parameters to try, as in "
+            f"--hyperopt needs a section {SECTION!r} with parameters in the configuration, for example "
             "`hyperopt: {goal: maximize, metric: accuracy, output_feature: intent, parameters: {trainer.learning_rate: "
             "{space: choice, categories: [0.01, 0.001]}}, executor: {num_samples: 2}}`."
         )
     if any(find_spec(name) is None for name in PACKAGES):
         raise TrainingError(f"A search needs Ray, which is not installed: {how_to_install('ray')}.")
     if folder.exists() and any(folder.iterdir()) and not ((folder / TRIALS).is_file() and overwrite):
-        remedy = "--force to replace it" if (folder / TRIALS).is_file() else "it is no search"
-        raise TrainingError(f"{folder} exists: give another folder with --output ({remedy}).")
+        remedy = "replace it with --force" if (folder / TRIALS).is_file() else "it does not contain a search"
+        raise TrainingError(f"{folder} already exists: choose another folder with --output ({remedy}).")
 
 
 def search(config: Config, dataset: "pd.DataFrame", folder: Path, *, seed: int = 42, overwrite: bool = False) -> Path:
-    """Try the settings that the configuration names, and return the best configuration, written into the folder.
+    """Run a hyperparameter search and write its results.
 
-    Raises TrainingError if no trial ends with a score.
+    Args:
+        config: The configuration, with a section `hyperopt`.
+        dataset: The rows.
+        folder: The output folder.
+        seed: Seed of the split and of the trials.
+        overwrite: Whether to replace the folder of an earlier search.
+
+    Returns:
+        Path of the best configuration, `best.yaml`.
+
+    Raises:
+        ConfigError: The configuration is invalid.
+        TrainingError: The search cannot start, Ludwig fails, or no trial has a score.
     """
     check_search(config, folder, overwrite=overwrite)
     check_shape(config)
@@ -74,8 +96,8 @@ def search(config: Config, dataset: "pd.DataFrame", folder: Path, *, seed: int =
         )
     except TrainingError:
         raise
-    except Exception as error:  # Ludwig, Ray, and the libraries under them, raise all kinds
-        raise TrainingError(f"Ludwig cannot search this: {type(error).__name__}: {error}") from error
+    except Exception as error:  # Ludwig, Ray and their libraries raise many types
+        raise TrainingError(f"Ludwig's search failed: {type(error).__name__}: {error}") from error
     finally:
         shutil.rmtree(workspace, ignore_errors=True)
     trials = [{"score": float(trial.metric_score), "parameters": trial.parameters} for trial in found.ordered_trials]
@@ -83,15 +105,15 @@ def search(config: Config, dataset: "pd.DataFrame", folder: Path, *, seed: int =
 
 
 def _write(folder: Path, config: Config, trials: list[dict[str, Any]]) -> Path:
-    """Write the best configuration and all trials. Returns the configuration's file."""
+    """Write the best configuration and all trials. Returns the path of the configuration."""
     from ludwig.hyperopt.utils import substitute_parameters
 
     if not trials:
-        raise TrainingError("No trial ended with a score: read what Ray said above.")
+        raise TrainingError("No trial finished with a score: see Ray's messages above.")
     best = substitute_parameters(copy.deepcopy(config), trials[0]["parameters"])
     folder.mkdir(parents=True, exist_ok=True)
     (folder / TRIALS).write_text(json.dumps(trials, indent=1, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
     path = folder / BEST
     path.write_text(yaml.safe_dump(best, sort_keys=False, allow_unicode=True), encoding="utf-8")
-    say(f"The best of {len(trials)} trials: {trials[0]['parameters']}, with a score of {trials[0]['score']:.4f}.")
+    say(f"Best of {len(trials)} trials: {trials[0]['parameters']}, score {trials[0]['score']:.4f}.")
     return path

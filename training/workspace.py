@@ -1,15 +1,15 @@
-"""The folder of a training that is not finished: `.NAME-training`, beside the run that it will be.
+"""The folder of an unfinished training: `.NAME-training`, next to the future run.
 
-    started.json         what is trained: the configuration, a digest of the rows, the seed
-    checkpoint-STEPS/    the training as it was after so many steps, whole:
-        training_checkpoints/    Ludwig's weights, the best and the latest, with the optimizer
+    started.json         what is being trained: the configuration, a digest of the rows, the seed
+    checkpoint-STEPS/    a complete checkpoint after this many steps:
+        training_checkpoints/    Ludwig's best and latest weights, with the optimizer state
         training_progress.json   Ludwig's epoch, steps and metrics
-        schedule.pt              the learning rate and its schedule, which Ludwig forgets
-        whole.json               seconds spent so far, and the size of each of these files
-    ludwig/              what Ludwig writes; made anew from the checkpoint when a training goes on
+        schedule.pt              the learning rate and its schedule, which Ludwig does not save
+        whole.json               training time so far in seconds, and the size of each of these files
+    ludwig/              Ludwig's output folder; recreated from the checkpoint when a training resumes
 
-The folder may be copied, also while it is written to, and go on elsewhere: `started.json` and the checkpoints are all
-that it takes. A checkpoint whose copy is not whole is passed over for the one before.
+The folder can be copied to another machine and resumed there, even if it is copied during training: `started.json` and
+the checkpoints are sufficient. An incomplete copy of a checkpoint is skipped in favor of the previous one.
 """
 
 import fcntl
@@ -39,27 +39,31 @@ SHOWN = 6
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A training as it was at the end of an epoch."""
+    """The state of a training at the end of an epoch.
+
+    Attributes:
+        folder: The checkpoint's folder.
+    """
 
     folder: Path
 
     @property
     def steps(self) -> int:
-        """How many batches were trained on."""
+        """Number of batches trained."""
         return int(self.folder.name.removeprefix(CHECKPOINT))
 
     @property
     def epoch(self) -> int:
-        """How many epochs are done."""
+        """Number of finished epochs."""
         return int(json.loads((self.folder / PROGRESS).read_text(encoding="utf-8"))["epoch"])
 
     @property
     def seconds(self) -> float:
-        """How long the training took up to here."""
+        """Training time up to this checkpoint, in seconds."""
         return float(json.loads((self.folder / WHOLE).read_text(encoding="utf-8"))["seconds"])
 
-    def is_whole(self) -> bool:
-        """Tell whether every file is there, at its full length."""
+    def is_complete(self) -> bool:
+        """Return whether every file exists with its recorded size."""
         try:
             sizes = json.loads((self.folder / WHOLE).read_text(encoding="utf-8"))["bytes"]
             return bool(sizes) and all((self.folder / name).stat().st_size == size for name, size in sizes.items())
@@ -69,7 +73,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Workspace:
-    """Where a run is made, until it is finished and moved into its place."""
+    """The folder where a run is built until it is finished and moved to its final folder."""
 
     folder: Path
 
@@ -80,12 +84,16 @@ class Workspace:
 
     @property
     def ludwig(self) -> Path:
-        """The folder that Ludwig writes to, and that becomes the run."""
+        """Ludwig's output folder, which becomes the run."""
         return self.folder / "ludwig"
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep other trainings out. Raises BusyError if one is at work here."""
+        """Lock the workspace inside the context.
+
+        Raises:
+            BusyError: Another training has locked it.
+        """
         descriptor = self._locked()
         try:
             yield
@@ -93,9 +101,9 @@ class Workspace:
             os.close(descriptor)
 
     def _locked(self) -> int:
-        """Return the descriptor of the locked folder.
+        """Return the file descriptor of the locked folder.
 
-        A training that just ended may remove the folder between opening and locking it: then it is made again.
+        A training that just finished may remove the folder between open and lock; the loop then recreates it.
         """
         while True:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -108,30 +116,37 @@ class Workspace:
                 except BlockingIOError:
                     os.close(descriptor)
                     raise BusyError(
-                        f"Another training writes to {self.folder}: wait for it, or give another --output."
+                        f"Another training is using {self.folder}: wait for it, or choose another --output."
                     ) from None
                 os.close(descriptor)
 
     def checkpoint(self) -> Checkpoint | None:
-        """Return the latest checkpoint that is whole."""
+        """Return the latest complete checkpoint, or None."""
         found = [Checkpoint(path) for path in self.folder.glob(f"{CHECKPOINT}*") if path.name[-1].isdecimal()]
-        return max((each for each in found if each.is_whole()), key=lambda each: each.steps, default=None)
+        return max((each for each in found if each.is_complete()), key=lambda each: each.steps, default=None)
 
     def begin(self, started: Mapping[str, Any], *, overwrite: bool) -> Checkpoint | None:
-        """Make the folder ready for Ludwig. Returns the checkpoint that it goes on from, or None at the very beginning.
+        """Prepare the folder for Ludwig.
 
-        started: what is to be trained. overwrite: throw away an interrupted training of something else, which is a
-        TrainingError otherwise.
+        Args:
+            started: What is trained, as `started.json` stores it.
+            overwrite: Whether to discard an interrupted training with other settings.
+
+        Returns:
+            The checkpoint to resume from, or None to train from the beginning.
+
+        Raises:
+            TrainingError: The folder has an interrupted training with other settings, and `overwrite` is False.
         """
         checkpoint = self.checkpoint()
         if checkpoint and (differences := self._differences(started)):
             if not overwrite:
                 raise TrainingError(
-                    f"{self.folder} holds a training that was interrupted after epoch {checkpoint.epoch}, of something "
-                    f"else: {'; '.join(differences)}. Give what it had to go on with it, another --output, or "
-                    "--force to throw it away."
+                    f"{self.folder} has a training that was interrupted after epoch {checkpoint.epoch}, with other "
+                    f"settings: {'; '.join(differences)}. Use its settings to resume it, choose another --output, or "
+                    "discard it with --force."
                 )
-            say(f"Throwing away an interrupted training of something else: {'; '.join(differences)}.")
+            say(f"Discarding an interrupted training with other settings: {'; '.join(differences)}.")
             checkpoint = None
         if checkpoint is None:
             self.clear()
@@ -144,9 +159,12 @@ class Workspace:
         return checkpoint
 
     def keep(self, steps: int, schedule: Any, seconds: float) -> None:
-        """Keep what Ludwig just saved as a checkpoint, in one step, and drop the one before.
+        """Store Ludwig's latest state as a checkpoint, atomically, and remove the previous one.
 
-        schedule: what `torch.save` shall write beside it.
+        Args:
+            steps: Number of batches trained.
+            schedule: State of the learning rate schedule, saved with `torch.save`.
+            seconds: Training time so far.
         """
         import torch
 
@@ -176,11 +194,11 @@ class Workspace:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _differences(self, started: Mapping[str, Any]) -> list[str]:
-        """Return what an interrupted training had, and what is asked for, where they are not the same."""
+        """Return descriptions of the settings in which an interrupted training differs from the requested one."""
         try:
             had = json.loads((self.folder / STARTED).read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            return [f"its {STARTED} cannot be read"]
+            return [f"cannot read its {STARTED}"]
         before, now = dict(_leaves(had)), dict(_leaves(json.loads(json.dumps(started))))
         found = [name for name in {**before, **now} if before.get(name) != now.get(name)]
         told = [f"{name} was {_shown(before.get(name))}, is {_shown(now.get(name))}" for name in found[:SHOWN]]
@@ -188,7 +206,7 @@ class Workspace:
 
 
 def _is_same(descriptor: int, folder: Path) -> bool:
-    """Tell whether a descriptor still belongs to the folder of this name."""
+    """Return whether a file descriptor still refers to the folder at this path."""
     try:
         return os.path.samestat(os.fstat(descriptor), folder.stat())
     except FileNotFoundError:
@@ -201,7 +219,7 @@ def _shown(value: object) -> str:
 
 
 def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield every value in nested mappings and lists, under the path to it."""
+    """Yield every value in nested mappings and lists, with its path."""
     children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
     if children is None:
         yield name, value
@@ -211,14 +229,14 @@ def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _link_tree(source: Path, target: Path) -> None:
-    """Copy a folder by linking its files: Ludwig replaces checkpoints, and never writes into one."""
+    """Copy a folder with hard links. This is safe because Ludwig replaces checkpoint files and never modifies them."""
     shutil.copytree(source, target, copy_function=_link)
 
 
 def _link(source: str, target: str) -> None:
     try:
         os.link(source, target)
-    except OSError:  # a file system without links
+    except OSError:  # the file system does not support hard links
         shutil.copy2(source, target)
 
 

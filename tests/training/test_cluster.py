@@ -1,4 +1,4 @@
-"""`fit --backend ray`: what it refuses, and trainings on a local cluster of two workers."""
+"""`fit --backend ray`: rejected configurations, and trainings on a local cluster of two workers."""
 
 import os
 import subprocess
@@ -35,7 +35,7 @@ def fit(*more: str) -> list[str]:
 
 
 @pytest.mark.parametrize("backend", ["{type: ray, trainer: {num_workers: 2}}", "ray"])
-def test_ludwigs_own_ray_backend_is_refused(backend: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ludwigs_own_ray_backend_is_rejected(backend: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = tmp_path / "config.yaml"
     config.write_text(f"{TINY_CONFIG}backend: {backend}\n")
     assert main(fit("--config", str(config), "--output", str(tmp_path / "run"))) == 1
@@ -52,8 +52,8 @@ def test_ray_that_is_not_installed(
     assert "--backend ray needs Ray, which is not installed: run `" in capsys.readouterr().err
 
 
-def test_the_cluster_of_ec2() -> None:
-    """What costs money or lets others in, besides what Ray's own validation looks at."""
+def test_the_ec2_cluster_configuration() -> None:
+    """Checks the settings for cost and access that Ray's own validation does not cover."""
     config = yaml.safe_load(CLUSTER.read_text(encoding="utf-8"))
     types = config["available_node_types"]
     assert types["worker"]["min_workers"] == 0
@@ -68,13 +68,13 @@ def test_the_cluster_of_ec2() -> None:
 
 
 @pytest.mark.integration
-def test_ray_takes_the_cluster_of_ec2() -> None:
+def test_ray_accepts_the_ec2_cluster_configuration() -> None:
     subprocess.run([tool("ray", "python"), "-c", VALIDATE, str(CLUSTER)], check=True, timeout=MINUTES)
 
 
 @contextmanager
 def cluster() -> Iterator[str]:
-    """Run a cluster of two workers, and give its address."""
+    """Run a cluster of two workers and return its address."""
     command = [tool("ray", "python"), str(Path(__file__).with_name("ray_cluster.py"))]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:

@@ -111,7 +111,7 @@ def test_slots_may_stay_as_ludwig_tags_them(tmp_path: Path) -> None:
 
 def test_the_folder_one_stands_in_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(TrainingError, match="holds the folder that you are in: give another one"):
+    with pytest.raises(TrainingError, match="contains the current folder: choose another one"):
         fit(tiny_config(), tiny(), Path())
 
 
@@ -119,7 +119,9 @@ def test_only_a_run_is_replaced_and_only_when_asked(tmp_path: Path) -> None:
     run = tmp_path / "run"
     fit(tiny_config(), tiny(), run)
     (run / "note.txt").write_text("mine")
-    with pytest.raises(TrainingError, match="run exists: give another folder with --output, or --force"):
+    with pytest.raises(
+        TrainingError, match="run already exists: choose another folder with --output, or replace it with --force"
+    ):
         fit(tiny_config(), tiny(), run)
     assert "note.txt" in names(run)
     fit(tiny_config(), tiny(), run, seed=3, overwrite=True)

@@ -1,4 +1,4 @@
-"""Trainings that were interrupted, and go on."""
+"""Interrupted trainings that resume."""
 
 import json
 import shutil
@@ -19,11 +19,11 @@ from training.workspace import Workspace
 pytestmark = [pytest.mark.ludwig, pytest.mark.filterwarnings("ignore")]
 
 LONG = "trainer: {epochs: 12, batch_size: 8, early_stop: -1}"
-"""Long enough to be interrupted, and over in seconds."""
+"""Long enough to interrupt, but finishes in seconds."""
 
 
 def start(folder: Path, output: Path, *options: str) -> subprocess.Popen[str]:
-    """Start a long training in a process of its own."""
+    """Start a long training in a separate process."""
     (folder / "config.yaml").write_text(
         TINY_CONFIG.replace("parallel_cnn", "embed").replace("trainer: {epochs: 5, batch_size: 64}", LONG)
     )
@@ -38,7 +38,7 @@ def arguments(folder: Path, output: Path) -> list[str]:
 
 
 def wait_for(process: subprocess.Popen[str], text: str) -> None:
-    """Read what a process says until it says this."""
+    """Read the output of a process until it contains this text."""
     assert process.stderr is not None
     said = []
     for line in process.stderr:
@@ -52,8 +52,8 @@ def epochs_told(said: str) -> list[int]:
     return [int(line.split()[1].split("/")[0]) for line in said.splitlines() if line.startswith("  epoch ")]
 
 
-def test_a_training_that_is_killed_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Also in another place, to which its workspace was copied."""
+def test_a_killed_training_resumes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also from a copy of its workspace in another folder."""
     first, second = tmp_path / "here" / "run", tmp_path / "there" / "run"
     with start(tmp_path, first) as process:
         wait_for(process, "  epoch 2/12")
@@ -73,31 +73,31 @@ def test_a_training_that_is_killed_goes_on(tmp_path: Path, capsys: pytest.Captur
     assert len(metrics["learning"]["outputs"]["intent"]["validation"]["loss"]) == 12
 
 
-def test_sigterm_says_how_to_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_sigterm_says_how_to_resume(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = tmp_path / "runs" / "run"
     with start(tmp_path, run) as process:
         wait_for(process, "  epoch 1/12")
         process.send_signal(signal.SIGTERM)
         out, said = process.communicate(timeout=120)
     assert (process.returncode, out) == (130, "")
-    assert "which is kept: the same command goes on from there." in said
+    assert "which is kept: re-run the same command to resume." in said
     assert "Traceback" not in said
 
     assert main([*arguments(tmp_path, run), "--seed", "8", "--epochs", "3"]) == 1
     error = capsys.readouterr().err
-    assert "holds a training that was interrupted after epoch" in error
-    assert "config.trainer.epochs was 12, is 3; seed was 42, is 8. Give what it had" in error
-    assert "the same command goes on" not in error
+    assert "has a training that was interrupted after epoch" in error
+    assert "config.trainer.epochs was 12, is 3; seed was 42, is 8. Use its settings to resume it" in error
+    assert "re-run the same command" not in error
 
     assert main([*arguments(tmp_path, run), "--seed", "8", "--epochs", "3", "--overwrite"]) == 0
     said = capsys.readouterr().err
-    assert "Throwing away an interrupted training of something else: " in said
+    assert "Discarding an interrupted training with other settings: " in said
     assert epochs_told(said) == [1, 2, 3]
     assert names(run.parent) == ["run"]
 
 
 def interrupt_at(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Press Ctrl-C when a training says this."""
+    """Send Ctrl-C when a training prints this text."""
 
     def say(line: str) -> None:
         if text in line:
@@ -107,10 +107,8 @@ def interrupt_at(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training.progress.say", say)
 
 
-def test_a_training_that_went_on_ends_as_one_that_never_stopped(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The schedule of the learning rate goes on too, which Ludwig would begin anew."""
+def test_a_resumed_training_ends_like_an_uninterrupted_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The learning rate schedule resumes too; Ludwig alone would restart it."""
     schedule = {"warmup_evaluations": 3, "decay": "linear"}
     trainer = {"epochs": 6, "batch_size": 8, "learning_rate": 0.003, "validation_field": "intent"}
     trainer |= {"validation_metric": "loss", "learning_rate_scheduler": schedule}  # the last epoch is the best
@@ -123,7 +121,7 @@ def test_a_training_that_went_on_ends_as_one_that_never_stopped(
     assert resumed == pytest.approx(whole, abs=1e-5)
 
 
-def test_a_checkpoint_that_is_not_whole_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_incomplete_checkpoint_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     interrupt_at("epoch 1/3", monkeypatch)
     config = tiny_config(trainer={"epochs": 3, "batch_size": 64})
     with pytest.raises(KeyboardInterrupt):
@@ -140,5 +138,5 @@ def test_a_checkpoint_that_is_not_whole_is_passed_over(tmp_path: Path, monkeypat
 
 
 def test_two_trainings_do_not_share_a_folder(tmp_path: Path) -> None:
-    with Workspace.of_run(tmp_path / "run").held(), pytest.raises(BusyError, match="Another training writes to"):
+    with Workspace.of_run(tmp_path / "run").held(), pytest.raises(BusyError, match="Another training is using"):
         fit(tiny_config(), tiny(), tmp_path / "run")

@@ -1,4 +1,4 @@
-"""`fit --hyperopt`: what it refuses, and a search by Ludwig and Ray Tune."""
+"""`fit --hyperopt`: rejected arguments, and a search with Ludwig and Ray Tune."""
 
 import json
 import subprocess
@@ -39,12 +39,17 @@ def search(config: str, folder: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        (CONFIG, "the configuration has no section 'hyperopt' with parameters to try, as in `hyperopt: {goal:"),
+        (
+            CONFIG,
+            "--hyperopt needs a section 'hyperopt' with parameters in the configuration, for example `hyperopt: {goal:",
+        ),
         (CONFIG + SECTION, "A search needs Ray, which is not installed: run `"),
     ],
     ids=["section", "ray"],
 )
-def test_what_a_search_lacks(config: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_search_without_its_section_or_ray_is_rejected(
+    config: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(search(config, tmp_path)) == 1
     assert message in capsys.readouterr().err
     assert not (tmp_path / "found").exists()

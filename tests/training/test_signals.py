@@ -1,4 +1,4 @@
-"""Signals at any time stop a training, and nothing that was told of is lost."""
+"""A signal at any time stops a training, and no reported epoch is lost."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ from training.fit import fit
 from training.workspace import Workspace
 
 SIGNALS = int(os.environ.get("SIGNALS", "12"))
-"""How many random times to try; `SIGNALS=100` is the long run."""
+"""Number of random times to try; set `SIGNALS=100` for a long run."""
 LONG = {"epochs": 400, "batch_size": 8, "early_stop": -1}
 
 pytestmark = [pytest.mark.ludwig, pytest.mark.filterwarnings("ignore")]
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.ludwig, pytest.mark.filterwarnings("ignore")]
 
 @pytest.mark.parametrize("number", range(SIGNALS))
 def test_a_signal_at_a_random_time_stops_the_training(number: int, tmp_path: Path) -> None:
-    """The training would take minutes, so that it ends early is the signal's doing."""
+    """The training would take minutes, so only the signal can end it early."""
     random = Random(number)
     kind = random.choice([signal.SIGINT, signal.SIGTERM])
     run = tmp_path / "run"
@@ -40,7 +40,7 @@ def test_a_signal_at_a_random_time_stops_the_training(number: int, tmp_path: Pat
 def test_a_signal_that_ludwig_ignores_stops_the_training_at_the_next_batch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Ludwig sets SIGINT to a function that does nothing while it writes a checkpoint."""
+    """Ludwig ignores SIGINT while it writes a checkpoint."""
     save, saved = safetensors.torch.save_file, []
 
     def interrupted(*arguments: object) -> None:
@@ -56,7 +56,7 @@ def test_a_signal_that_ludwig_ignores_stops_the_training_at_the_next_batch(
     assert "  epoch 2/400" not in told
 
 
-def test_a_run_that_another_training_finished_meanwhile_is_kept(
+def test_a_run_that_another_training_finished_in_the_meantime_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = tmp_path / "run"
@@ -74,9 +74,7 @@ def test_a_run_that_another_training_finished_meanwhile_is_kept(
     assert not Workspace.of_run(run).folder.exists()
 
 
-def test_a_workspace_that_vanishes_before_it_is_locked_is_made_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_workspace_removed_before_it_is_locked_is_recreated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     workspace = Workspace.of_run(tmp_path / "run")
     lock, calls = workspace_module.fcntl.flock, []
 

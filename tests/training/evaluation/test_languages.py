@@ -1,4 +1,4 @@
-"""Evidence of languages, learned from rows that can be counted on fingers; the thresholds that go with it."""
+"""Evidence of languages, learned from a few rows, and the thresholds that use it."""
 
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ def test_words_and_scripts_of_one_language_are_kept() -> None:
     )
 
 
-def test_a_few_rows_of_a_wrong_language_change_nothing() -> None:
+def test_a_few_mislabeled_rows_change_nothing() -> None:
     rows = [
         *[("bonjour", "fr")] * 199,
         *[("bonjour", "en")],
@@ -73,11 +73,13 @@ def test_a_language_always_gets_a_threshold() -> None:
     assert threshold_options(config(INTENT), None) == {}
     number = {"name": "age", "type": "number"}
     assert threshold_options(config(LANGUAGE, inputs=(number,)), None) == {}
-    with pytest.raises(ConfigError, match="the outputs are of type number, sequence: only a category can have one"):
+    with pytest.raises(
+        ConfigError, match="Only a category can have a threshold, but the outputs are of type number, sequence: omit"
+    ):
         threshold_options(config(number, {"name": "slots", "type": "sequence"}), asked)
 
 
-def test_the_first_text_is_read() -> None:
+def test_the_first_text_provides_the_evidence() -> None:
     kind = {"name": "kind", "type": "category"}
     assert text_read(config(LANGUAGE, inputs=(kind, {**TEXT, "column": "question+affixes24"}))) == "question"
     assert text_read(config(LANGUAGE, inputs=(kind,))) is None
@@ -100,7 +102,7 @@ def records() -> list[dict[str, Any]]:
     ]
 
 
-def test_answers_are_measured_as_they_are_served() -> None:
+def test_evaluation_applies_evidence_like_the_handler() -> None:
     fitted = fit_language(Answered.read("language", records(), []), ThresholdOptions(0.6), EVIDENCE)
     assert fitted["evidence"] == msgspec.to_builtins(EVIDENCE)
     thresholds = {**fitted, "default": 0.8}
@@ -108,16 +110,17 @@ def test_answers_are_measured_as_they_are_served() -> None:
     assert (measured["answered"], measured["accuracy"], measured["out_of_scope"]) == (2, 1.0, 0)
 
 
-def test_a_language_must_be_probable() -> None:
+def test_a_language_threshold_has_a_lower_bound() -> None:
     surely_right = [record | {"language": record["language_predictions"]} for record in records()]
     fitted = fit_language(Answered.read("language", surely_right, []), ThresholdOptions(ACCURACY), EVIDENCE)
     assert fitted["default"] == LEAST_SURE
 
 
-def test_the_report_tells_of_it(tmp_path: Path) -> None:
+def test_the_report_explains_the_evidence(tmp_path: Path) -> None:
     fitted = fit_language(Answered.read("language", records(), []), ThresholdOptions(0.6), EVIDENCE)
     rows = [("bonjour", "fr", "fr", 0.9), ("menu", "en", "fr", 0.99)]
     thresholds = {"intent": {**fitted, "measured": {}}}
     metrics = evaluate_labels(tmp_path, rows, thresholds=thresholds, outside=[("huh", "oos", "fr", 0.5)])
     assert metrics["thresholds"]["intent"]["measured"]["test"]["answered"] == 1
-    assert "the message needs 16 letters and the threshold" in " ".join((tmp_path / "report.html").read_text().split())
+    report = " ".join((tmp_path / "report.html").read_text().split())
+    assert "the message needs at least 16 letters and a confidence above the threshold" in report
