@@ -109,14 +109,14 @@ def with_named_columns(rows: "pd.DataFrame", columns: Sequence[str]) -> "pd.Data
 
 
 def with_affix_columns(rows: "pd.DataFrame", config: Mapping[str, Any]) -> "pd.DataFrame":
-    """Add the columns of affixes that a configuration's inputs read, as `text+affixes24`; a missing value has none."""
+    """Add the columns that inputs read and that are made of others, as `text+affixes24` or `text+ngrams25`."""
     import pandas as pd
 
     for feature in config["input_features"]:
         column = column_of(feature)
-        source, affixes = parse_column(column)
-        if affixes is not None:
-            made = [affixes.of(value) if isinstance(value, str) else None for value in rows[source]]
+        source, tokens = parse_column(column)
+        if tokens is not None:
+            made = [tokens.of(value) if isinstance(value, str) else None for value in rows[source]]
             rows = rows.assign(**{column: pd.Series(made, index=rows.index, dtype=object)})
     return rows
 

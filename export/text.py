@@ -8,7 +8,8 @@ import msgspec
 
 from export.errors import UnsupportedError
 from export.features import Config, filling
-from handler.affixes import parse_column
+from handler.affixes import Affixes, parse_column
+from handler.ngrams import Ngrams
 from handler.text import TextInput, Vocabulary
 from handler.tokenizers import (
     CharactersTokenizer,
@@ -53,7 +54,7 @@ def describe_text(config: Config, metadata: Config, folder: Path, key: str) -> T
     if (preprocessing.get("prompt") or {}).get("template"):
         raise UnsupportedError(name, "it is wrapped into a prompt template", "Train without `prompt`.")
     fill_value = filling(preprocessing)
-    column, affixes = parse_column(config["column"])
+    column, made = parse_column(config["column"])
     return TextInput(
         **(_subword_parts if preprocessing["tokenizer"] == SUBWORDS else _vocabulary_parts)(
             name, metadata, folder, key
@@ -64,7 +65,8 @@ def describe_text(config: Config, metadata: Config, folder: Path, key: str) -> T
         lowercase=bool(preprocessing["lowercase"]),
         padding=preprocessing["padding"],
         fill_value=None if fill_value is None else str(fill_value),
-        affixes=affixes,
+        affixes=made if isinstance(made, Affixes) else None,
+        ngrams=made if isinstance(made, Ngrams) else None,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 
 from handler.described import Described
+from handler.ngrams import Ngrams
 from handler.tokenizers import SpaceTokenizer
 
 WORDS = SpaceTokenizer()
@@ -38,12 +39,23 @@ class Affixes(Described, frozen=True):
         return [*beginnings, word, *endings]
 
 
-COLUMN = re.compile(r"(?P<source>.+)\+affixes(?P<lengths>[1-9]+)", re.DOTALL)
+COLUMN = re.compile(r"(?P<source>.+)\+(?P<kind>affixes|ngrams)(?P<lengths>[1-9]+)", re.DOTALL)
 
 
-def parse_column(column: str) -> tuple[str, Affixes | None]:
-    """Return the column that a column is made of, and how: `text+affixes24` of `text`; any other is made of itself."""
+def parse_column(column: str) -> tuple[str, Affixes | Ngrams | None]:
+    """Return the column that a column is made of, and how.
+
+    Args:
+        column: A column's name. `text+affixes24` is made of `text` by `Affixes([2, 4])`, and `text+ngrams25` by
+            `Ngrams(2, 5)`. Any other is made of itself.
+
+    Returns:
+        The source column, and what makes the tokens; None where the column is its own source.
+    """
     found = COLUMN.fullmatch(column)
     if found is None:
         return column, None
-    return found["source"], Affixes([int(length) for length in found["lengths"]])
+    lengths = [int(length) for length in found["lengths"]]
+    if found["kind"] == "affixes":
+        return found["source"], Affixes(lengths)
+    return found["source"], Ngrams(lengths[0], lengths[-1])

@@ -11,6 +11,7 @@ from handler.affixes import WORDS, Affixes
 from handler.alignment import PlacedSpan
 from handler.described import Described
 from handler.errors import RequestError
+from handler.ngrams import Ngrams
 from handler.tokenizers import PiecesTokenizer, SpaceTokenizer, SubwordTokenizer, Tokenizer, raw_spans
 
 
@@ -34,6 +35,7 @@ class TextInput(Described, frozen=True, kw_only=True, tag="text"):
     vocabulary: gives tokens their ids; None for sub-words, whose tokenizer does it.
     fill_value: stands for a missing value; None where a missing value is an error.
     affixes: the text is read as the affixes of its words.
+    ngrams: the text is read as its words, pairs of words and character n-grams.
     Source: `build_sequence_matrix` in `ludwig.utils.strings_utils`.
     """
 
@@ -47,6 +49,7 @@ class TextInput(Described, frozen=True, kw_only=True, tag="text"):
     vocabulary: Vocabulary | None = None
     fill_value: str | None = None
     affixes: Affixes | None = None
+    ngrams: Ngrams | None = None
 
     @property
     def stride(self) -> int:
@@ -114,7 +117,8 @@ class TextEncoder:
     def _text(self, value: Any) -> str:
         feature = self.feature
         text = checked_text(filled(value, feature.fill_value, feature.column), feature.column)
-        return text if feature.affixes is None or value is None else feature.affixes.of(text)
+        made = feature.affixes or feature.ngrams
+        return text if made is None or value is None else made.of(text)
 
 
 class VocabularyEncoder(TextEncoder):

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO_DATASET = ROOT / "examples" / "demo" / "dataset.csv"
-PRETRAINED = ("intent-bert", "intent-minilm", "slots-bert")
-KINDS = (*PRETRAINED, "intent-embed", "intent-lstm", "language-cnn", "slots-lstm")
+PRETRAINED = ("intent-bert", "intent-minilm", "intent-minilm-frozen", "slots-bert")
+LIGHT = ("intent-embed", "intent-light", "intent-light-en", "intent-lstm", "language-cnn", "slots-lstm")
+KINDS = (*PRETRAINED, *LIGHT)
 EPOCHS = dict.fromkeys(PRETRAINED, 1)
 ROWS = dict.fromkeys(PRETRAINED, 100)
 PROVING_ROWS = 40

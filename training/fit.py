@@ -32,15 +32,19 @@ from training.evaluation.trained import (
     summaries,
     thresholds_of,
 )
+from training.frozen import encode_in_small_batches, is_cached, with_encoders
 from training.progress import Interruption, interruptible, watch
 from training.schema import check_shape, complete_config
+from training.sizing import sized
 from training.slots import ludwig_rows
+from training.token_vectors import asking_feature, forget_files, with_token_vectors
 from training.workspace import MODEL, Workspace
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SEARCH = "hyperopt"
+VECTORS = "vectors"
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,7 @@ def fit(
     config = {section: value for section, value in config.items() if section != SEARCH}
     dataset, outside = out_of_scope(config, dataset, thresholds.out_of_scope if thresholds else None, seed)
     config, dataset = prepare(config, dataset, validated=crossed is None)
+    config = sized(config, dataset)
     options_of = threshold_options(config, thresholds)
     tell_weaknesses(config, dataset)
     api = import_ludwig()
@@ -190,6 +195,7 @@ def train_in(
         TrainingError: Ludwig fails, or the workspace has a training with other settings.
     """
     dataset, outside = rows
+    config = sized(config, dataset)
     started = time.monotonic()
     with _failures_explained():
         full = complete_config(api, config)
@@ -201,12 +207,17 @@ def train_in(
     say(f"Training {names} on {len(read)} rows ...")
     if checkpoint:
         say(f"Resuming from epoch {checkpoint.epoch}; to train from the beginning, delete {workspace.folder}.")
+    vectors, cached = asking_feature(config) is not None, is_cached(full)
     with _failures_explained():
+        if vectors:
+            config = with_token_vectors(config, read, workspace.folder / VECTORS)
         model = api.LudwigModel(
             with_fixed_split(config),
             backend=config.get("backend", "local"),
             callbacks=[watch(config, workspace, checkpoint, interruption)],
         )
+        if cached:
+            encode_in_small_batches(model)
         model.train(
             dataset=read,
             model_resume_path=str(workspace.ludwig),
@@ -216,6 +227,10 @@ def train_in(
         )
         interruption.check()
         keep_temperatures(model, workspace.ludwig / MODEL)
+        if vectors:
+            forget_files(workspace.ludwig / MODEL)
+        if cached:
+            model = with_encoders(api, model, workspace.ludwig / MODEL)
     seconds = before + time.monotonic() - started
     return Training(model, model.config_obj.to_dict(), dataset, outside, round(seconds, 1))
 

@@ -48,8 +48,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config",
         type=Path,
-        help="a Ludwig configuration, or the name of one that comes along: intent-bert, intent-embed, intent-lstm, "
-        "intent-minilm, language-cnn, slots-bert, slots-lstm; without it, `fit` compares those that can win",
+        help="a Ludwig configuration, or the name of one that comes along: intent-bert, intent-embed, intent-light, "
+        "intent-light-en, intent-lstm, intent-minilm, intent-minilm-frozen, language-cnn, slots-bert, slots-lstm; "
+        "without it, `fit` compares those that can win",
     )
     add_choice(parser)
     parser.add_argument(

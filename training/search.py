@@ -20,7 +20,9 @@ from training.config import Config, with_fixed_split
 from training.dataset import prepare, tell_weaknesses, with_split
 from training.errors import ConfigError, TrainingError
 from training.schema import check_shape, complete_config
+from training.sizing import sized
 from training.slots import ludwig_rows
+from training.token_vectors import asking_feature
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,7 +77,10 @@ def search(config: Config, dataset: "pd.DataFrame", folder: Path, *, seed: int =
     """
     check_search(config, folder, overwrite=overwrite)
     check_shape(config)
+    if asking_feature(config):
+        raise ConfigError("--hyperopt cannot search where a linear model makes the vectors: run `fit` without it.")
     config, dataset = prepare(config, dataset)
+    config = sized(config, dataset)
     tell_weaknesses(config, dataset)
     api = import_ludwig()
     from ludwig.hyperopt.run import hyperopt

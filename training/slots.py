@@ -10,6 +10,7 @@ from export.text import SPLITTING
 from handler.affixes import parse_column
 from handler.alignment import word_positions, word_spans
 from handler.decoding import BEGIN, INSIDE, OUTSIDE
+from handler.ngrams import Ngrams
 from handler.tokenizers import Span, raw_spans
 from training.config import Config
 from training.errors import ConfigError, DatasetError
@@ -132,7 +133,10 @@ def _token_spans(text: Mapping[str, Any]) -> Callable[[str], list[Span]]:
     """Return what tells where the tokens of a text feature lie in a raw text."""
     preprocessing = text["preprocessing"]
     name = preprocessing["tokenizer"]
-    if parse_column(column_of(text))[1] is not None and name != "space":
+    made = parse_column(column_of(text))[1]
+    if isinstance(made, Ngrams):
+        raise ConfigError("Slots cannot be trained on n-grams, which lose the order of words: read the text itself.")
+    if made is not None and name != "space":
         raise ConfigError(f"Slots cannot be trained on affixes with the tokenizer {name!r}: use `space`.")
     if name == SUBWORDS:
         spans = _subword_spans(text["name"], preprocessing["pretrained_model_name_or_path"])

@@ -12,7 +12,7 @@ from handler.bundle import MANIFEST, SCHEMA_VERSION, Manifest, read_bundle
 from handler.errors import BundleError
 from tests.bundles import INTENT, edit_manifest, write_bundle
 
-FORMATS = {3: "f020f1e2907cfdde"}
+FORMATS = {3: "71cb3c7f32ea70ca"}
 """A digest of the format, by the version that the handler reads."""
 
 

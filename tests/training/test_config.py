@@ -37,7 +37,7 @@ def features(config: dict[str, Any], section: str) -> dict[str, Any]:
     return dict(feature)
 
 
-def test_the_package_brings_the_seven_kinds() -> None:
+def test_the_package_brings_the_ten_kinds() -> None:
     assert sorted(path.stem for path in CONFIGS.glob("*.yaml")) == sorted(KINDS)
 
 
@@ -46,8 +46,11 @@ def test_the_package_brings_the_seven_kinds() -> None:
     [
         ("intent-bert", "text", "bert", "intent", "category"),
         ("intent-minilm", "text", "auto_transformer", "intent", "category"),
+        ("intent-minilm-frozen", "text", "auto_transformer", "intent", "category"),
         ("slots-bert", "text", "auto_transformer", "slots", "sequence"),
         ("intent-embed", "text", "embed", "intent", "category"),
+        ("intent-light", "text", "embed", "intent", "category"),
+        ("intent-light-en", "text", "embed", "intent", "category"),
         ("intent-lstm", "sequence", "rnn", "intent", "category"),
         ("language-cnn", "text", "parallel_cnn", "language", "category"),
         ("slots-lstm", "sequence", "cnnrnn", "slots", "sequence"),
@@ -135,7 +138,7 @@ def test_sections_without_content_are_absent(tmp_path: Path) -> None:
 def test_a_missing_file_lists_the_shipped_names(name: str) -> None:
     with pytest.raises(
         ConfigError,
-        match=r"cannot be read: No such file.*one of intent-bert, intent-embed, intent-lstm, intent-minilm, lang",
+        match=r"cannot be read: No such file.*one of intent-bert, intent-embed, intent-light, intent-light-en, ",
     ):
         read_config(Path(name))
 

@@ -20,6 +20,7 @@ from training.dataset import dataset_sha256, prepare
 from training.errors import ConfigError, DatasetError, TrainingError
 from training.evaluation.thresholds import ThresholdOptions
 from training.fit import fit
+from training.sizing import sized
 
 pytestmark = [pytest.mark.ludwig, pytest.mark.filterwarnings("ignore")]
 
@@ -48,6 +49,9 @@ def test_the_record_says_what_was_done_and_not_where(kind: str, trained: Callabl
     config["trainer"]["epochs"] = EPOCHS.get(kind, 2)
     rows = demo_rows(ROWS.get(kind, 300))
     prepared, used = prepare(with_pretrained(config, MINILM) if kind in PRETRAINED else config, rows)
+    config["input_features"] = sized(prepared, used)["input_features"]
+    if kind in PRETRAINED:
+        config = with_pretrained(config, minilm_folder().name)
     assert record["config"] == {**config, "preprocessing": prepared["preprocessing"]}
     assert record["dataset_sha256"] == dataset_sha256(used)
     assert (record["rows"], record["seed"], record["metrics"]) == (len(rows), 42, run.fitted.metrics)

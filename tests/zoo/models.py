@@ -30,6 +30,11 @@ def affixes() -> Config:
     return {**text(encoder, kind="sequence", lowercase=True), "column": "text+affixes3"}
 
 
+def ngrams() -> Config:
+    """Return an input of words, pairs of words and character n-grams."""
+    return {**text({"type": "embed", "embedding_size": 8, "reduce_output": "sum"}), "column": "text+ngrams24"}
+
+
 def category(**options: Any) -> Config:
     """Return the intent as an output."""
     return {"name": "intent", "type": "category", **options}
@@ -85,6 +90,7 @@ TOKENIZERS = {
 }
 
 PREPROCESSING = {
+    "n-grams": ngrams(),
     "left padding": text(rnn(), padding="left"),
     "lowercase": text(lowercase=True),
     "most_common": text(most_common=5),

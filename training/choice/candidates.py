@@ -56,6 +56,7 @@ CANDIDATES = (
     Candidate("intent-light", "intent", 1),
     Candidate("intent-embed", "intent", 2, fewest_steps=2500),
     Candidate("intent-lstm", "intent", 4, fewest_rows=MANY_ROWS, fewest_steps=2000),
+    Candidate("intent-minilm-frozen", "intent", 5, MINILM, ("balanced", "accurate")),
     Candidate("intent-minilm", "intent", 30, MINILM, ("accurate",)),
     Candidate("slots-lstm", "slots", 1, fewest_steps=800),
     Candidate("slots-bert", "slots", 10, MINILM, ("accurate",)),

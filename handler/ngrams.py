@@ -1,0 +1,47 @@
+"""Words, pairs of words, and the character n-grams of words, as tokens: what a linear model reads of a text."""
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Annotated
+
+import msgspec
+
+from handler.described import Described
+
+MARKS = "\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed\u0900-\u0dff\u0e30-\u0e4e\u1ab0-\u1aff"
+"""Vowel signs and accents, which Python's `\\w` leaves out: without them, they would cut Arabic and Hindi words."""
+WORD = re.compile(rf"[\w{MARKS}]+|[^\w\s]")
+GRAM, PAIR = "#", "_"
+START, END = "<", ">"
+
+
+class Ngrams(Described, frozen=True):
+    """Writes a text as the set of its words, pairs of neighboring words, and character n-grams.
+
+    Attributes:
+        shortest: Characters of the shortest n-grams; the borders of a word count as characters.
+        longest: Characters of the longest n-grams.
+
+    With 3 and 3, `Hi you` becomes `hi you hi_you #<hi #hi> #<yo #you #ou>`.
+    """
+
+    shortest: Annotated[int, msgspec.Meta(ge=1, le=9)]
+    longest: Annotated[int, msgspec.Meta(ge=1, le=9)]
+
+    def of(self, text: str) -> str:
+        """Return the tokens of a text, lowercase, each once, with spaces between.
+
+        Words come first, so that a text that is cut to the model's length keeps them longest.
+        """
+        words = WORD.findall(text.lower())
+        tokens = dict.fromkeys(words)
+        tokens.update(dict.fromkeys(f"{first}{PAIR}{second}" for first, second in pairwise(words)))
+        for word in words:
+            tokens.update(dict.fromkeys(self._grams(f"{START}{word}{END}")))
+        return " ".join(tokens)
+
+    def _grams(self, word: str) -> Iterator[str]:
+        for length in range(self.shortest, self.longest + 1):
+            for start in range(len(word) - length + 1):
+                yield GRAM + word[start : start + length]
