@@ -10,6 +10,12 @@ COMMANDS = {
         "training.imports.command:add",
         "training",
     ),
+    "train": Command(
+        "make proven bundles of training data, in one command",
+        TRAIN,
+        "training.train_command:add",
+        "training",
+    ),
     "fit": Command("train a model on a dataset", TRAIN, "training.fit_command:add", "training"),
     "evaluate": Command(
         "measure a trained model on labelled rows", TRAIN, "training.evaluation.command:add_evaluate", "training"

@@ -74,7 +74,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--confidence-threshold",
-        type=_accuracy,
+        type=accuracy,
         metavar="ACCURACY",
         help="fit the confidence below which an answer counts as unknown, so that the other answers are right this "
         "often, as in 0.95; a language has such a threshold without asking for it, at 0.98",
@@ -118,20 +118,21 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--budget-minutes",
-        type=_minutes,
+        type=minutes,
         metavar="MINUTES",
         help=f"without --config: begin no comparison that would take longer ({BUDGET_MINUTES:g})",
     )
 
 
-def _minutes(given: str) -> float:
+def minutes(given: str) -> float:
+    """Read an argument that is a number of minutes."""
     try:
-        minutes = float(given)
+        found = float(given)
     except ValueError:
-        minutes = 0.0
-    if not 0 < minutes < float("inf"):
+        found = 0.0
+    if not 0 < found < float("inf"):
         raise argparse.ArgumentTypeError(f"expected minutes, as in 10, found {given!r}")
-    return minutes
+    return found
 
 
 def _fit(options: argparse.Namespace) -> None:
@@ -232,11 +233,12 @@ def _threshold_options(options: argparse.Namespace) -> "ThresholdOptions | None"
     return ThresholdOptions(options.confidence_threshold, options.out_of_scope, options.per_intent)
 
 
-def _accuracy(given: str) -> float:
+def accuracy(given: str) -> float:
+    """Read an argument that is an accuracy."""
     try:
-        accuracy = float(given)
+        found = float(given)
     except ValueError:
-        accuracy = 0.0
-    if not 0 < accuracy <= 1:
-        raise argparse.ArgumentTypeError(f"expected how often answers shall be right, as in 0.95, found {given!r}")
-    return accuracy
+        found = 0.0
+    if not 0 < found <= 1:
+        raise argparse.ArgumentTypeError(f"expected how often answers should be right, as in 0.95, found {given!r}")
+    return found

@@ -15,7 +15,9 @@ from ludwig_serverless.cli import TABLES, find_commands, main
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = find_commands()
-ISSUED = "import fit evaluate predict report export serve ask check doctor cost token publish fetch launch completion"
+ISSUED = (
+    "import train fit evaluate predict report export serve ask check doctor cost token publish fetch launch completion"
+)
 HEAVY = (
     *("torch", "ludwig", "pandas", "numpy", "onnx", "onnxruntime", "transformers", "tokenizers", "sklearn"),
     *("matplotlib", "fastapi", "starlette", "uvicorn", "mangum", "boto3", "huggingface_hub", "jinja2", "yaml", "ray"),
@@ -95,7 +97,7 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     [
         ([], "usage: ludwig-serverless"),
         (["fti"], "there is no command 'fti'. Did you mean fit?"),
-        (["xyzzy"], "there is no command 'xyzzy'. It is one of: import, fit,"),
+        (["xyzzy"], "there is no command 'xyzzy'. It is one of: import, train, fit,"),
         (["fit"], "the following arguments are required: --dataset, --output"),
         (["launch"], "the following arguments are required"),
         (["--verbose"], "the following arguments are required: COMMAND"),

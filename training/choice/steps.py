@@ -9,6 +9,8 @@ import math
 from training.config import Config
 
 SMALL_BATCH, FEW_ROWS = 32, 2000
+MOST_EPOCHS = 200
+"""Each epoch ends with a checkpoint, so that more of them take longer than they help."""
 
 
 def with_enough_steps(config: Config, rows: int, fewest_steps: int) -> Config:
@@ -27,5 +29,5 @@ def with_enough_steps(config: Config, rows: int, fewest_steps: int) -> Config:
     batch = trainer.get("batch_size", SMALL_BATCH)
     batch = batch if rows >= FEW_ROWS or not isinstance(batch, int) else min(batch, SMALL_BATCH)
     steps_an_epoch = math.ceil(rows / batch) if isinstance(batch, int) else 1
-    epochs = max(int(trainer.get("epochs", 1)), math.ceil(fewest_steps / steps_an_epoch))
+    epochs = max(int(trainer.get("epochs", 1)), min(MOST_EPOCHS, math.ceil(fewest_steps / steps_an_epoch)))
     return {**config, "trainer": {**trainer, "batch_size": batch, "epochs": epochs, "early_stop": -1}}

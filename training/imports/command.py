@@ -2,10 +2,14 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from export.console import say
 from handler.command_line import add_force
 from training.errors import DatasetError
+
+if TYPE_CHECKING:
+    from training.imports.options import ImportOptions
 
 DESCRIPTION = """
 Make one dataset from Hexabot's or Rasa's training data, or from tables, and report on every row.
@@ -52,6 +56,13 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="training data, one or several files")
     parser.add_argument("--output", required=True, type=Path, help="the dataset: .csv, .jsonl or .parquet")
     parser.add_argument("--report", type=Path, help="write the whole report as JSON, with every row that it speaks of")
+    add_data_options(parser)
+    add_force(parser, "replace the dataset and the report if they exist", "--overwrite")
+    parser.set_defaults(run=_import)
+
+
+def add_data_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how files are read to a parser; `read_data_options` reads them."""
     parser.add_argument("--language", default="", metavar="CODE", help="the language of rows that say none, as in en")
     parser.add_argument(
         "--split",
@@ -85,20 +96,13 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--keep-none", action="store_true", help="keep the intent 'none' as a class of its own")
     parser.add_argument("--drop-duplicates", action="store_true", help="keep the first of rows that are the same")
-    add_force(parser, "replace the dataset and the report if they exist", "--overwrite")
-    parser.set_defaults(run=_import)
 
 
-def _import(options: argparse.Namespace) -> None:
-    from training.imports.importing import import_files
+def read_data_options(options: argparse.Namespace) -> "ImportOptions":
+    """Return what the options of `add_data_options` say."""
     from training.imports.options import ImportOptions
 
-    for path in filter(None, (options.output, options.report)):
-        if path.exists() and not options.force:
-            raise DatasetError(f"{path} exists: give another name, or --force.")
-        if any(path.resolve() == file.resolve() for file in [*options.files, *options.validation, *options.test]):
-            raise DatasetError(f"{path} is read and would be written: give another name.")
-    import_options = ImportOptions(
+    return ImportOptions(
         language=options.language,
         split=None if options.no_split else options.split,
         validation=tuple(options.validation),
@@ -112,7 +116,17 @@ def _import(options: argparse.Namespace) -> None:
         columns={found: name for name, found in options.column},
         header=not options.no_header,
     )
-    report = import_files(options.files, options.output, import_options)
+
+
+def _import(options: argparse.Namespace) -> None:
+    from training.imports.importing import import_files
+
+    for path in filter(None, (options.output, options.report)):
+        if path.exists() and not options.force:
+            raise DatasetError(f"{path} exists: give another name, or --force.")
+        if any(path.resolve() == file.resolve() for file in [*options.files, *options.validation, *options.test]):
+            raise DatasetError(f"{path} is read and would be written: give another name.")
+    report = import_files(options.files, options.output, read_data_options(options))
     report.tell()
     say(f"Saved to {options.output}.")
     if options.report:
