@@ -19,7 +19,6 @@ FOLDERS = (
     "training",
     "training/choice",
     "training/imports",
-    "training/choice",
     "training/evaluation",
     "training/publishing",
     "training/launch",
