@@ -1,4 +1,4 @@
-"""Turn a model that Ludwig trained into a bundle that the handler serves, and prove that both answer alike.
+"""Export a Ludwig model as a bundle for the handler, and prove that both give the same answers.
 
 Examples:
     >>> from export import export_model, load_model

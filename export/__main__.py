@@ -1,4 +1,4 @@
-"""`python -m export`: the export, where `ludwig-serverless` is not installed."""
+"""`python -m export`: run the export where the `ludwig-serverless` command is not installed."""
 
 import sys
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from handler.command_line import main_of_one
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Export each pair of folders. Returns the exit status: 0, or 1 if one failed."""
+    """Export each pair of folders. Return the exit status: 0, or 1 if one failed."""
     return main_of_one("python -m export", COMMANDS["export"], arguments)
 
 

@@ -1,4 +1,4 @@
-"""How far another graph's answers are the exact graph's: labels, accuracy, probabilities, time and size."""
+"""Compare a quantized graph with the exact graph: agreement of labels, accuracy, probabilities, latency and size."""
 
 import statistics
 import time
@@ -17,11 +17,17 @@ TIMED_ROUNDS = 60
 BATCH_ROWS = 64
 WITH_LABELS = (BinaryOutput, CategoryOutput, SequenceOutput, SetOutput)
 Answer = dict[str, Any]
-"""Ludwig's columns of one row and, of outputs that tag words, `<output>_words`: the tags that are served."""
+"""Ludwig's columns of one row and, for outputs that tag words, `<output>_words`: the tags that the handler serves."""
 
 
 class Reference:
-    """The exact graph's answers to some rows, and what others are measured by."""
+    """The exact graph's answers, as the reference for measuring other graphs.
+
+    Args:
+        exact: The exact graph.
+        rows: The rows to measure on.
+        labels: Expected labels of these rows, by output; None is a missing label.
+    """
 
     def __init__(self, exact: Predictor, rows: Sequence[Row], labels: dict[str, list[Any]]) -> None:
         self._rows = [row.values for row in rows]
@@ -32,7 +38,16 @@ class Reference:
         self._decisions = {output.name: self._decided(output, self._answers) for output in self._outputs}
 
     def measure(self, predictor: Predictor, name: str, folder: Path) -> Candidate:
-        """Measure a bundle that has the exact one's inputs and outputs."""
+        """Measure a bundle with the same inputs and outputs as the exact one.
+
+        Args:
+            predictor: The bundle to measure.
+            name: The name of the candidate.
+            folder: The bundle's folder.
+
+        Returns:
+            The measurements: agreement and accuracy as shares, latency in milliseconds, size in bytes.
+        """
         answers = self._answers if predictor is self._exact else _answers(predictor, self._rows)
         decided = {output.name: self._decided(output, answers) for output in self._outputs}
         equal = [
@@ -52,13 +67,13 @@ class Reference:
         )
 
     def _decided(self, output: OutputFeature, answers: Sequence[Answer]) -> list[Any]:
-        """Return the decisions in some answers: a label for each row, each word, or each position of a sequence."""
+        """Return the decisions in the answers: one label per row, per word, or per position of a sequence."""
         if isinstance(output, SequenceOutput):
             return [tag for answer in answers for tag in answer[_decisions(output)]]
         return [answer[_decisions(output)] for answer in answers]
 
     def _accuracy(self, answers: Sequence[Answer]) -> float | None:
-        """Return the share of right labels, by the user's own, where they are known."""
+        """Return the share of correct labels among rows with an expected label, or None if there are none."""
         right: list[bool] = []
         for output in self._outputs:
             labels = self._labels.get(output.name)
@@ -73,7 +88,7 @@ class Reference:
         names = [
             f"{output.name}_probabilities"
             for output in self._outputs
-            if not isinstance(output, SetOutput)  # only those of the labels that were chosen
+            if not isinstance(output, SetOutput)  # its probabilities cover only the chosen labels
         ]
         return max(
             (
@@ -104,20 +119,20 @@ def _answers(predictor: Predictor, rows: Sequence[Mapping[str, Any]]) -> list[An
 
 
 def _decisions(output: OutputFeature) -> str:
-    """Return where an answer has the decisions of an output."""
+    """Return the column that holds the decisions of an output."""
     aligned = isinstance(output, SequenceOutput) and output.aligned_with
     return f"{output.name}_words" if aligned else f"{output.name}_predictions"
 
 
 def _right_tags(expected: Sequence[str], found: Sequence[str]) -> list[bool]:
-    """Tell of each word whether its tag is right; of none where the row's tags do not fit its words."""
+    """Return for each word whether its tag is correct, or [] if the row does not have one tag per word."""
     if len(expected) != len(found):
         return []
     return [one == other for one, other in zip(expected, found, strict=True)]
 
 
 def _milliseconds(predictor: Predictor, exact: Predictor, rows: Sequence[Any]) -> tuple[float, float]:
-    """Return the medians of what one row takes both, asked in turn so that both have the same noise."""
+    """Return the median latencies of one row, measured alternately so that both see the same noise."""
     taken: tuple[list[float], list[float]] = ([], [])
     for number in range(-5, TIMED_ROUNDS):
         row = [rows[number % len(rows)]]

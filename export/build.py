@@ -1,6 +1,6 @@
-"""From a model folder to a proven bundle: describe, write, prove, quantize if asked, seal; then move into place.
+"""Export a model folder as a proven bundle: describe, write, prove, quantize if requested, seal, move into place.
 
-Each step takes what the step before returned. The bundle's folder is temporary until all of them are done.
+Each step takes the result of the previous one. The bundle is built in a temporary folder until all steps succeed.
 """
 
 import shutil
@@ -53,7 +53,7 @@ UNPROVEN = Parity(
 
 
 class Description(NamedTuple):
-    """What a bundle says of its model's features. The files that they read are in the bundle's folder."""
+    """A bundle's name and features. The files that the features read are in the bundle's folder."""
 
     name: str
     inputs: list[InputFeature]
@@ -78,27 +78,27 @@ def export_model(
     """Export a model into a bundle's folder.
 
     Args:
-        model: What Ludwig trained.
-        bundle: The folder to write. Whatever goes wrong, it stays as it was.
-        name: What the handler calls the model; the names of its outputs by default.
-        dataset: The user's own rows to prove the bundle on, besides the odd ones, or a file of them.
+        model: The Ludwig model.
+        bundle: The folder to write. It stays unchanged if the export fails.
+        name: The model's name in the handler; by default the names of its outputs.
+        dataset: The user's own rows for the proof, or a file of them, in addition to the edge cases.
         license_name: The model's license, for the manifest.
-        graph_format: What runs the graph.
-        golden: How many of the user's own rows the bundle keeps, for the check before a deployment takes traffic.
-        quantize: Whether to try int8, and what it must keep.
-        slot_decoding: How to decode slots; by default as the run's record says.
-        language_rule: When a language counts as unsure: as was fitted, or never.
-        force: Replace a bundle that is there.
-        allow_failed_proof: Write a bundle that failed. Its manifest says so for good, and `publish` and the check
-            before a deployment refuse it.
+        graph_format: `onnx` or `torchscript`.
+        golden: Number of the user's own rows to store in the bundle, for the check before a deployment takes traffic.
+        quantize: Whether to try int8, and what it must preserve.
+        slot_decoding: How to decode slots; by default as in the run's record.
+        language_rule: When a language counts as unsure: as fitted, or never.
+        force: Whether to replace an existing bundle.
+        allow_failed_proof: Whether to write a bundle that failed its proof. Its manifest stays marked as failed, and
+            `publish` and the check before a deployment reject it.
 
     Returns:
         The manifest, read back from the finished bundle.
 
     Raises:
         UnsupportedError: A feature cannot be exported.
-        ParityError: The bundle does not answer as its model does.
-        ExportError: The folder is taken, or anything else is wrong with what was given.
+        ParityError: The bundle's answers differ from the model's.
+        ExportError: The folder already exists, or another argument is wrong.
     """
     bundle = Path(bundle)
     check_target(bundle, force=force)
@@ -129,9 +129,21 @@ def describe(
     slot_decoding: Decoding | None,
     language_rule: LanguageRule = "fitted",
 ) -> Description:
-    """Describe a model's features, and write the vocabularies and tokenizers that they read into a folder.
+    """Describe a model's features, and write their vocabularies and tokenizers into the folder.
 
-    Raises UnsupportedError if one cannot be exported, and ExportError if `slot_decoding` does not fit the model.
+    Args:
+        model: The model.
+        folder: The bundle's folder.
+        name: The model's name in the handler; None for the names of its outputs.
+        slot_decoding: How to decode slots; None for the decoding in the run's record.
+        language_rule: When a language counts as unsure: as fitted, or never.
+
+    Returns:
+        The name and the features.
+
+    Raises:
+        UnsupportedError: A feature cannot be exported.
+        ExportError: `slot_decoding` does not fit the model.
     """
     inputs = describe_inputs(model, folder)
     reads_text = any(isinstance(feature, TextInput) for feature in inputs)
@@ -145,9 +157,20 @@ def describe(
 def write(
     model: SourceModel, description: Description, folder: Path, graph_format: GraphFormat, license_name: str | None
 ) -> Manifest:
-    """Write the graph, and a manifest over all files of the folder. Returns the manifest, which proves nothing yet.
+    """Write the graph, and a manifest of all files in the folder.
 
-    Raises ExportError if the network cannot be traced.
+    Args:
+        model: The model.
+        description: The name and the features.
+        folder: The bundle's folder.
+        graph_format: `onnx` or `torchscript`.
+        license_name: The model's license, or None.
+
+    Returns:
+        The manifest, without a proof.
+
+    Raises:
+        ExportError: The network cannot be traced.
     """
     say(f"{description.name}: writing the graph ...")
     graph = write_graph(model, description.inputs, description.outputs, folder, graph_format)
@@ -173,39 +196,65 @@ def write(
 
 
 def reproved(model: SourceModel, folder: Path, manifest: Manifest, rows: Sequence[Row], exact: Proof) -> Proof:
-    """Return the proof of what `quantized` left in the folder.
+    """Prove the bundle again after `quantized`.
 
-    exact: the proof of the graph before that. Where it failed, so does what was made of that graph.
+    Args:
+        model: The model.
+        folder: The bundle's folder.
+        manifest: The manifest that `quantized` returned.
+        rows: The rows of the proof.
+        exact: The proof of the exact graph. If it failed, the quantized graph fails too.
+
+    Returns:
+        The proof of the graph that is now in the folder.
     """
     return agreed(prove(model, folder, rows), exact) if is_quantized(manifest) else exact
 
 
 def seal(draft: Manifest, proof: Proof, folder: Path, golden: int) -> Manifest:
-    """Write the final manifest, with its certificate and golden rows, and return it."""
+    """Write the final manifest, with certificate and golden rows.
+
+    Args:
+        draft: The manifest without a proof.
+        proof: The proof.
+        folder: The bundle's folder.
+        golden: Maximum number of the user's own rows to store.
+
+    Returns:
+        The final manifest.
+    """
     manifest = msgspec.structs.replace(draft, parity=proof.parity, golden=golden_rows(proof.comparisons, golden))
     (folder / MANIFEST).write_bytes(manifest.to_json())
     return manifest
 
 
 def check_target(bundle: Path, *, force: bool = False) -> None:
-    """Raise ExportError if a bundle must not be written there. force: a bundle that is there may be replaced."""
+    """Check that a bundle may be written to a folder.
+
+    Args:
+        bundle: The folder to write.
+        force: Whether an existing bundle may be replaced.
+
+    Raises:
+        ExportError: The folder is or contains the working directory, is not a bundle, or must not be replaced.
+    """
     if bundle.resolve() in (Path.cwd(), *Path.cwd().parents):
-        raise ExportError(f"{bundle} holds the folder that you are in: give a new folder, such as bundles/intent.")
+        raise ExportError(f"{bundle} contains the working directory: give a new folder, such as bundles/intent.")
     if not bundle.exists() or (bundle.is_dir() and not any(bundle.iterdir())):
         return
     if not is_bundle(bundle):
         raise ExportError(f"{bundle} exists and is not a bundle: give a new folder.")
     if not force:
-        raise ExportError(f"{bundle} exists: give a new folder, or --force to replace the bundle there.")
+        raise ExportError(f"{bundle} exists: give a new folder, or use --force to replace this bundle.")
 
 
 def default_name(outputs: Sequence[OutputFeature]) -> str:
-    """Return the name under which Hexabot finds the answer: that of the output."""
+    """Return the default name of a model, which Hexabot uses to find its answer: the names of its outputs."""
     return "-".join(output.name for output in outputs)
 
 
 def _labels(model: SourceModel, dataset: "pd.DataFrame | None") -> dict[str, list[Any]]:
-    """Return the right labels of the user's rows, by output, where the rows have them; None is a missing label."""
+    """Return the expected labels of the user's rows, by output, if the rows have them; None is a missing label."""
     if dataset is None:
         return {}
     features = model.config["output_features"]
@@ -216,7 +265,7 @@ def _labels(model: SourceModel, dataset: "pd.DataFrame | None") -> dict[str, lis
 
 @contextmanager
 def _temporary_folder(bundle: Path) -> Iterator[Path]:
-    """Give a folder on the same disk, so that a finished bundle is moved into place in one step."""
+    """Yield a temporary folder on the same disk, so that the finished bundle can be renamed into place atomically."""
     bundle.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{bundle.name}-", dir=bundle.parent))
     try:
@@ -226,14 +275,14 @@ def _temporary_folder(bundle: Path) -> Iterator[Path]:
 
 
 def _move_into_place(folder: Path, bundle: Path, *, force: bool) -> None:
-    """Move a finished bundle to where it was asked for. Another export may have been faster, so look again."""
+    """Move a finished bundle into place. Check the target again, because another export may have finished first."""
     check_target(bundle, force=force)
     folder.chmod(0o755)
     old = folder.with_name(folder.name + "-old")
     if force and bundle.exists():
         bundle.rename(old)
     try:
-        folder.rename(bundle)  # fails where a folder with files has appeared meanwhile
+        folder.rename(bundle)  # fails if a non-empty folder has appeared in the meantime
     except OSError as error:
         if old.exists():
             old.rename(bundle)

@@ -1,17 +1,17 @@
-"""Values of any file as the text of a dataset's cells."""
+"""Convert a value from any file format to the text of a dataset cell."""
 
 import math
 from collections.abc import Mapping
 
 
 def cell(value: object) -> str:
-    """Return a value as the text of a dataset's cell.
+    """Return a value as the text of a dataset cell.
 
     Args:
-        value: A value of JSON, YAML or Parquet.
+        value: A value from JSON, YAML or Parquet.
 
     Returns:
-        The text; "" for a missing value, a number that is not finite, a list or an object; whole numbers without `.0`.
+        The text: "" for a missing value, a non-finite number, a list or an object. Whole numbers have no `.0`.
     """
     match value:
         case None | Mapping() | list() | tuple():

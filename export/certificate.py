@@ -1,4 +1,4 @@
-"""A proof as a person reads it: one line for a bundle, and the worst rows of one that failed."""
+"""Format a proof of parity for the terminal: one line for a bundle, and the worst rows if it failed."""
 
 from collections.abc import Sequence
 
@@ -15,43 +15,44 @@ def certificate(manifest: Manifest) -> str:
     parity = manifest.parity
     if parity.promise == "agreement" and manifest.quantization:
         kept = next(candidate for candidate in manifest.quantization.candidates if candidate.kept)
-        verdict = "" if parity.passed else "DOES NOT ANSWER as Ludwig does, before it was quantized or since; "
+        verdict = "" if parity.passed else "DOES NOT MATCH Ludwig, before or after quantization; "
         return (
-            f"{manifest.name}: {verdict}quantized ({kept.name} int8), {kept.agreement:.2%} of the labels of "
-            f"{manifest.quantization.rows} rows are its model's ({manifest.quantization.agreement:.2%} asked for); "
-            f"{parity.labels_equal} of {parity.rows} rows, the odd ones included, have all labels the same, and the "
-            f"largest difference of a probability is {_difference(parity)}"
+            f"{manifest.name}: {verdict}quantized ({kept.name} int8), {kept.agreement:.2%} of labels on "
+            f"{manifest.quantization.rows} rows match the model ({manifest.quantization.agreement:.2%} required); "
+            f"{parity.labels_equal} of {parity.rows} rows, including edge cases, have equal labels, and the "
+            f"largest probability difference is {_difference(parity)}"
         )
-    verdict = "answers as Ludwig does" if parity.passed else "DOES NOT ANSWER as Ludwig does"
+    verdict = "matches Ludwig" if parity.passed else "DOES NOT MATCH Ludwig"
     return (
-        f"{manifest.name}: {verdict} on {parity.rows} rows ({parity.odd_rows} of them odd): "
+        f"{manifest.name}: {verdict} on {parity.rows} rows (including {parity.odd_rows} edge cases): "
         f"ids equal {parity.ids_equal}, labels equal {parity.labels_equal}, "
-        f"largest difference of a probability {_difference(parity)} (allowed {parity.tolerance:.0e})"
+        f"largest probability difference {_difference(parity)} (tolerance {parity.tolerance:.0e})"
     )
 
 
 def explain_failure(name: str, parity: Parity, comparisons: Sequence[Comparison]) -> str:
-    """Return why no bundle was written, with the rows that came out worst.
+    """Explain why no bundle was written, and show the worst rows.
 
     Args:
-        name: What the bundle is called.
-        parity: Its certificate, which failed.
-        comparisons: Every row, the worst first. The text quotes them: it is for the terminal, never for a log.
+        name: The name of the bundle.
+        parity: Its failed certificate.
+        comparisons: All rows, worst first. The text quotes them, so print it only to the terminal, never to a log.
 
     Returns:
-        Several lines; the last says what to do.
+        Several lines; the last one says what to do next.
     """
     lines = [
-        f"{name} does not answer as its model does, so no bundle was written: of {parity.rows} rows, "
-        f"{parity.rows - parity.ids_equal} have other ids, {parity.rows - parity.labels_equal} other labels, and the "
-        f"largest difference of a probability is {_difference(parity)} (allowed {parity.tolerance:.0e}). The worst:"
+        f"{name} does not match its model, so no bundle was written: of {parity.rows} rows, "
+        f"{parity.rows - parity.ids_equal} have different ids, {parity.rows - parity.labels_equal} have different "
+        f"labels, and the largest probability difference is {_difference(parity)} (tolerance {parity.tolerance:.0e}). "
+        "The worst rows:"
     ]
     for comparison in comparisons[: len(parity.worst)]:
         values = {column: _shortened(value) for column, value in comparison.row.values.items()}
         lines.append(f"  {comparison.row.name}: {values}")
         lines += [f"      {_shortened(difference)}" for difference in comparison.differences[:SHOWN_DIFFERENCES]]
     lines.append(
-        "Please report this model. To look into it, --allow-failed-proof writes the bundle, marked as failed for good."
+        "Please report this model. To inspect the bundle, write it with --allow-failed-proof: it stays marked failed."
     )
     return "\n".join(lines)
 

@@ -1,4 +1,4 @@
-"""The export's one command; `handler.command_line` says what each field is."""
+"""The `export` command in the command table; see `handler.command_line.Command` for the fields."""
 
 from handler.command_line import Command
 

@@ -1,6 +1,6 @@
-"""What export and training tell a person while they work: on stderr, so that stdout holds results only.
+"""Progress messages and bars of export and training, on stderr; stdout holds only results.
 
-On a terminal a bar with the remaining time shows how far a loop is; elsewhere, such as in a log, its end is one line.
+A terminal shows a progress bar with the remaining time. Elsewhere, such as in a log, a finished loop prints one line.
 """
 
 import atexit
@@ -15,7 +15,7 @@ REDRAWN_SECONDS = 0.1
 
 
 class _Bar:
-    """The one bar that a terminal shows at a time."""
+    """The progress bar; the terminal shows at most one at a time."""
 
     def __init__(self) -> None:
         self._progress: Progress | None = None
@@ -24,7 +24,7 @@ class _Bar:
         self._drawn = 0.0
 
     def show(self, label: str, done: int, total: int) -> None:
-        """Draw the bar of a loop; another label begins another bar, and the loop's end ends it."""
+        """Draw the bar of a loop. A new label starts a new bar; the last step ends it."""
         if self._progress is None or self._task is None or label != self._label:
             self.end()
             self._progress, self._label = _rich_progress(), label
@@ -39,29 +39,29 @@ class _Bar:
             self.end()
 
     def end(self) -> None:
-        """Leave the bar as it is, and give the terminal its cursor back."""
+        """Stop updating the bar, and restore the cursor."""
         if self._progress is not None:
             self._progress.stop()
         self._progress, self._label = None, ""
 
 
 _BAR = _Bar()
-# Whatever ends the process, such as Ctrl-C.
+# Restore the cursor however the process ends, for example after Ctrl-C.
 atexit.register(_BAR.end)
 
 
 def say(line: str) -> None:
-    """Print a line at once, above the bar if one is shown."""
+    """Print a line to stderr immediately, above the progress bar if one is shown."""
     print(line, file=sys.stderr, flush=True)
 
 
 def progress(label: str, done: int, total: int) -> None:
-    """Show how far a loop is: as a bar on a terminal, and as one line at its end elsewhere.
+    """Show the progress of a loop: as a bar on a terminal, otherwise as one line when it finishes.
 
     Args:
-        label: What is counted, such as `Fetched, files`.
-        done: How many are done.
-        total: How many there are.
+        label: What the loop counts, such as `Fetched, files`.
+        done: Number of finished steps.
+        total: Total number of steps.
     """
     if sys.stderr.isatty():
         _BAR.show(label, done, total)
@@ -70,24 +70,24 @@ def progress(label: str, done: int, total: int) -> None:
 
 
 def bar(label: str, done: int, total: int) -> None:
-    """Show a bar on a terminal, and nothing elsewhere: for loops whose steps are lines of their own.
+    """Show a bar on a terminal, and nothing elsewhere: for loops that already print a line per step.
 
     Args:
-        label: What is counted, such as `epochs`.
-        done: How many are done.
-        total: How many there are at most; `end_bar` ends a loop that stops before.
+        label: What the loop counts, such as `epochs`.
+        done: Number of finished steps.
+        total: Maximum number of steps; call `end_bar` if the loop stops early.
     """
     if sys.stderr.isatty():
         _BAR.show(label, done, total)
 
 
 def end_bar() -> None:
-    """End the bar of a loop that stopped before its last step."""
+    """End the bar of a loop that stopped early."""
     _BAR.end()
 
 
 def _rich_progress() -> "Progress":
-    """Return a display that draws when it is told to, without a thread; other output goes above it."""
+    """Return a display that redraws only on request, without a thread; other output appears above it."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

@@ -1,4 +1,4 @@
-"""How a bundle decodes slots: as asked, or as `ludwig-serverless fit` measured them; else each tag is Ludwig's own."""
+"""Choose how a bundle decodes slots: as requested, else as `ludwig-serverless fit` measured, else by argmax."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,26 +11,36 @@ from handler.decoding import is_bio
 from handler.outputs import Decoding, OutputFeature, SequenceOutput
 
 DECODING = "decoding"
-"""What a run's record calls the decoding of its outputs, by name."""
+"""Key in a run's record that maps each output to its decoding."""
 
 
 def with_decoding(
     outputs: Sequence[OutputFeature], record: Mapping[str, Any] | None, asked: Decoding | None = None
 ) -> list[OutputFeature]:
-    """Return outputs whose slots are decoded as asked, or as the record of the run says where nothing is asked.
+    """Set the slot decoding of each output.
 
-    Raises ExportError if Viterbi's decoding is asked for and no output has tags of words.
+    Args:
+        outputs: The outputs of the model.
+        record: The run's record, which may contain a decoding for each output, or None.
+        asked: The decoding to use for all slots. It takes precedence over the record.
+
+    Returns:
+        The outputs. Outputs that are not BIO tags of words are unchanged.
+
+    Raises:
+        ExportError: Viterbi decoding is requested, but the model has no BIO tags of words.
     """
     able = [output.name for output in outputs if isinstance(output, SequenceOutput) and _is_decodable(output)]
     if asked == "viterbi" and not able:
         raise ExportError(
-            "--slot-decoding viterbi is given, but no output has a BIO tag for each word of a text: leave it away."
+            "--slot-decoding viterbi needs an output with a BIO tag for each word of a text, and this model has none: "
+            "omit the option."
         )
     recorded = (record or {}).get(DECODING) or {}
     chosen = {name: asked or recorded.get(name, "argmax") for name in able}
     for name in able:
         if chosen[name] == "viterbi":
-            say(f"{name}: tags will be decoded so that they make whole slots; the certificate is of Ludwig's own tags.")
+            say(f"{name}: Viterbi decoding will produce complete slots; the certificate compares Ludwig's raw tags.")
     return [
         msgspec.structs.replace(output, decoding=chosen[output.name])
         if isinstance(output, SequenceOutput) and output.name in chosen

@@ -1,4 +1,4 @@
-"""Rows of CSV and TSV as people write them: any delimiter, loose quotes, comments, with or without a header."""
+"""Read CSV and TSV files leniently: any delimiter, stray quotes, comments, with or without a header."""
 
 import io
 import re
@@ -15,8 +15,8 @@ SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 """The first line that Excel writes and reads, such as `sep=;`."""
 SAMPLE_LINES = 50
 TAG = re.compile(r"O|[BI]-\S+")
-TOO_MANY_VALUES = "more values than the header has names"
-BROKEN_QUOTES = "quotes that cannot be read"
+TOO_MANY_VALUES = "more values than the header has columns"
+BROKEN_QUOTES = "broken quotes"
 
 
 @dataclass
@@ -24,11 +24,11 @@ class Delimited:
     """The rows of a delimited file.
 
     Attributes:
-        delimiter: What separates the values.
-        header: The names of the columns; a column without a name is left out of the rows.
-        rows: The line on which each row begins, counted from 1, and its values by column.
-        dropped: Rows that cannot be read: the line, the reason, and what was found.
-        notes: What was decided while reading, for a person.
+        delimiter: The character between values.
+        header: The column names; rows do not contain unnamed columns.
+        rows: The line number of each row (from 1), and its values by column.
+        dropped: Rows that cannot be read: the line number, the reason, and what was found.
+        notes: Notes for the user about how the file was read.
     """
 
     delimiter: str
@@ -41,30 +41,30 @@ class Delimited:
 def read_delimited(path: Path, content: str, known: Collection[str], *, header: bool = True) -> Delimited:
     """Read the rows of a CSV or TSV file.
 
-    The delimiter is the one under which the header has most of the known names. Quotes that do not enclose a value are
-    taken as they are. Lines that begin with `#` and have no values are comments.
+    The delimiter is the one that gives the header the most known names. Stray quotes stay part of the text. Lines that
+    start with `#` and have no other values are comments.
 
     Args:
-        path: The file, for messages; `.tsv` prefers tabs.
+        path: The file, for messages; the suffix `.tsv` prefers tabs.
         content: Its text.
-        known: Names of columns, in lower case, by which a header is recognized.
-        header: Whether the first line names the columns. Without, they are named after what they hold.
+        known: Column names in lower case, for recognizing a header.
+        header: Whether the first line names the columns. If False, columns are named by their content.
 
     Returns:
-        The rows, and what was decided.
+        The rows, and notes about how they were read.
 
     Raises:
-        RowsError: If there is no header, or it names a column twice.
+        RowsError: The file has no header, or the header names a column twice.
     """
     lines = list(io.StringIO(content, newline=""))
     first, delimiter, comments = _beginning(lines, known)
     if first == len(lines):
-        raise RowsError(f"{path} has no header in its first line.")
+        raise RowsError(f"{path} has no header line: add a first line such as `text,intent`.")
     delimiter = delimiter or _best_delimiter(path, lines[first : first + SAMPLE_LINES], known)
     reading = RowReader(lines, first, delimiter, width=len(split(lines[first], delimiter)))
     rows = list(reading)
     if not rows or rows[0][0] != first + 1:
-        raise RowsError(f"{path} has quotes in line {first + 1}, its header, that cannot be read: remove them.")
+        raise RowsError(f"{path} has broken quotes in its header, line {first + 1}: remove them.")
     if header:
         names = [name.strip() for name in rows.pop(0)[1]]
         _check_header(path, names, rows, lines[first], known, delimiter)
@@ -79,19 +79,20 @@ def read_delimited(path: Path, content: str, known: Collection[str], *, header: 
     if reading.doubtful:
         rows_have = _count(len(reading.doubtful), "row has", "rows have")
         found.notes.append(
-            f"{rows_have} several lines within quotes, each of which looks like a row (line {reading.doubtful[0]}): "
-            "look whether a quote is missing."
+            f"{rows_have} a quoted value with several lines, each of which looks like a row (line "
+            f"{reading.doubtful[0]}): check for a missing quote."
         )
     if reading.loose:
-        places = _count(len(reading.loose), "row has", "rows have")
-        found.notes.append(f"{places} loose quotes, which are part of the text (line {reading.loose[0]}).")
+        rows_have = _count(len(reading.loose), "row has", "rows have")
+        found.notes.append(f"{rows_have} stray quotes, which are kept as part of the text (line {reading.loose[0]}).")
     return found
 
 
 def _beginning(lines: list[str], known: Collection[str]) -> tuple[int, str, list[int]]:
-    """Return the index of the header, the delimiter that the file names or "", and the lines of comments before.
+    """Find the header. A `#` at the start of a header is removed.
 
-    A header that begins with `#` loses it.
+    Returns:
+        The index of the header, the delimiter that the file declares or "", and the line numbers of comments before it.
     """
     first, delimiter, comments = 0, "", []
     if lines and (separator := SEPARATOR_LINE.fullmatch(lines[0])):
@@ -111,7 +112,7 @@ def _beginning(lines: list[str], known: Collection[str]) -> tuple[int, str, list
 
 
 def _best_delimiter(path: Path, sample: Sequence[str], known: Collection[str]) -> str:
-    """Return the delimiter that gives the header most known names, then most lines as many values as the header."""
+    """Return the delimiter with the most known names in the header, then the most lines as wide as the header."""
     preferred = "\t" if path.suffix.lower() == ".tsv" else ","
 
     def rank(delimiter: str) -> tuple[int, float, int, bool]:
@@ -134,22 +135,22 @@ def _check_header(
     known: Collection[str],
     delimiter: str,
 ) -> None:
-    """Raise RowsError if the first line is a row, or names a column twice."""
+    """Raise RowsError if the first line is a row and not a header, or names a column twice."""
     if not any(name.casefold() in known for name in names):
         for number, values in rows:
             again = [value for name, value in zip(names, values, strict=False) if name and name == value.strip()]
             if again:
                 raise RowsError(
-                    f"{path} has no header: its first line {line.strip()[:60]!r} is a row, since line {number} has "
-                    f"{again[0]!r} in the same column, too. Add the line `text{delimiter}intent` at its beginning, "
-                    "or import it with --no-header."
+                    f"{path} has no header: its first line {line.strip()[:60]!r} is a row, because line {number} has "
+                    f"the same value {again[0]!r} in the same column. Add a first line such as "
+                    f"`text{delimiter}intent`, or import the file with --no-header."
                 )
     if twice := [name for name, count in Counter(names).items() if name and count > 1]:
         raise RowsError(f"{path} has two columns for {twice[0]!r}: rename one of them.")
 
 
 def _guessed_names(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return names for columns by what they hold: the text has most words, slots are tags, the next is the intent."""
+    """Name columns by content: the one with the most words is the text, tags are slots, the next is the intent."""
     width = max(map(len, rows))
     columns = [[row[position] for row in rows if position < len(row)] for position in range(width)]
     tagged = [all(TAG.fullmatch(tag) for value in values for tag in value.split()) for values in columns]
@@ -168,7 +169,7 @@ def _guessed_names(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _take_rows(found: Delimited, rows: Sequence[tuple[int, list[str]]], comments: list[int]) -> None:
-    """Sort lines into rows, comments and rows that have too many values."""
+    """Sort lines into rows, comments, and rows with too many values."""
     width, nameless = len(found.header), 0
     for line, values in rows:
         if not values:
@@ -187,7 +188,7 @@ def _take_rows(found: Delimited, rows: Sequence[tuple[int, list[str]]], comments
     if comments:
         found.notes.append(f"{_count(len(comments), 'line is a comment', 'lines are comments')} (line {comments[0]}).")
     if nameless:
-        found.notes.append(f"A column without a name, which has {_count(nameless, 'value', 'values')}, was left out.")
+        found.notes.append(f"A column without a name, with {_count(nameless, 'value', 'values')}, was skipped.")
 
 
 def _count(number: int, one: str, many: str) -> str:

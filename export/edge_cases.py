@@ -1,4 +1,4 @@
-"""Rows that people send and training data lacks; every bundle must answer them as its model does."""
+"""Generate edge-case rows that training data lacks, such as emoji, empty and long texts, for the proof of parity."""
 
 import random
 from collections.abc import Sequence
@@ -60,9 +60,14 @@ KNOWN_WORD_ROWS = 64
 
 
 def values_to_try(feature: InputFeature, known_words: Sequence[str]) -> dict[str, Any]:
-    """Return ordinary and odd values of an input feature, by the name that a certificate gives them.
+    """Return ordinary and unusual values of an input feature.
 
-    known_words: tokens of the training data, for texts.
+    Args:
+        feature: The input feature.
+        known_words: Tokens from the training data, for texts.
+
+    Returns:
+        The values, by their name in the certificate.
     """
     values = _values(feature, known_words)
     return {**values, "missing": None} if feature.fill_value is not None else values
@@ -97,7 +102,7 @@ def _is_log(feature: NumberInput) -> bool:
 
 
 def _known_word_texts(tokens: Sequence[str]) -> dict[str, str]:
-    """Return texts of words that the model knows, in random order, with unknown ones among them."""
+    """Return texts of random words that the model knows, some with an unknown word."""
     generator = random.Random(0)
     words = [token for token in tokens if token and not token.startswith(("<", "["))]
     texts = {}

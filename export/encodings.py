@@ -1,4 +1,4 @@
-"""Text files in the encodings that people have: UTF-8, UTF-16, UTF-32, and Windows-1252, which Excel writes."""
+"""Read text files and detect their encoding: UTF-8, UTF-16, UTF-32, or Windows-1252, which Excel writes."""
 
 import codecs
 import re
@@ -9,37 +9,37 @@ from export.errors import RowsError
 
 BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, because it starts with the UTF-16 mark
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 WINDOWS = "cp1252"
 NEXT = rb"[\x80-\x84\x86-\x90\x98-\x9f\xa1-\xaa\xac-\xb6\xb8-\xba\xbc-\xbf]"
-"""Second bytes of UTF-8, without those that are quotes, dashes and spaces in Windows-1252: "« ÉTÉ »" is not UTF-8."""
+"""Continuation bytes of UTF-8, except quotes, dashes and spaces in Windows-1252: "« ÉTÉ »" must not look like UTF-8."""
 MANY_BYTES = re.compile(rb"[\xc3-\xdf]%b|[\xe1-\xef]%b[\x80-\xbf]|[\xf0-\xf4]%b[\x80-\xbf]{2}" % (NEXT, NEXT, NEXT))
-"""Characters of UTF-8, which are pairs such as "Ã©" in Windows-1252."""
+"""Multi-byte characters of UTF-8, which read as pairs such as "Ã©" in Windows-1252."""
 SYMBOL_IN_WORD = re.compile(r"(?<=[^\W\d_])[¡-©¬-³µ¶¸¹¼-¿×÷](?=[^\W\d_])")
-"""What Polish, Czech or Greek letters become if they are read as Windows-1252, such as "by³o"."""
+"""Symbols inside a word, as when Polish, Czech or Greek text is read as Windows-1252, such as "by³o"."""
 MOST_SYMBOLS = 0.005
-"""Share of letters. Polish has 0.04; Spanish text may have a few, such as "hola¿que"."""
+"""Maximum share of such symbols among letters. Polish has 0.04; Spanish may have a few, such as "hola¿que"."""
 MOST_ACCENTED = 0.4
-"""Share of letters outside ASCII. French has 0.04; Cyrillic, Greek or Chinese read as Windows-1252 have 0.8."""
+"""Maximum share of non-ASCII letters. French has 0.04; Cyrillic, Greek or Chinese read as Windows-1252 has 0.8."""
 SAMPLE = 4096
 
 
 class FileText(NamedTuple):
-    """The content of a text file, and what a person should know about its encoding ("" if nothing)."""
+    """The content of a text file, and a note for the user about its encoding ("" if there is none)."""
 
     text: str
     note: str
 
 
 def read_text(path: Path) -> FileText:
-    """Read a text file and find its encoding.
+    """Read a text file and detect its encoding.
 
-    A byte order mark decides. Without one, a file is UTF-8, or UTF-16 if every other byte is zero, or else
-    Windows-1252, if that gives words as people write them.
+    A byte order mark decides. Without one, a file is UTF-16 if most of every other byte is zero, else UTF-8 if it
+    decodes, else Windows-1252 if the result looks like natural words.
 
     Args:
         path: The file.
@@ -58,18 +58,18 @@ def read_text(path: Path) -> FileText:
             return FileText(data.decode(encoding), "")
         except UnicodeDecodeError:
             name = encoding.removesuffix("-sig").upper()
-            raise RowsError(f"{path} begins like {name} and is broken: save it as UTF-8.") from None
+            raise RowsError(f"{path} starts like {name}, but does not decode as {name}: save it as UTF-8.") from None
     try:
         return FileText(data.decode("utf-8"), "")
     except UnicodeDecodeError:
         text = _windows_text(data)
     if text is None:
         raise RowsError(f"{path} is not UTF-8{_first_bad_line(data)}: save it as UTF-8.")
-    return FileText(text, "It is not UTF-8, and was read as Windows-1252. If accents look wrong, save it as UTF-8.")
+    return FileText(text, "It is not UTF-8, so it was read as Windows-1252. If accents look wrong, save it as UTF-8.")
 
 
 def _wide(data: bytes) -> str | None:
-    """Return the kind of UTF-16 that a text without a byte order mark is in, if most of every other byte is zero."""
+    """Return the UTF-16 variant of text without a byte order mark, if most of every other byte is zero; else None."""
     for offset, name in ((1, "utf-16-le"), (0, "utf-16-be")):
         if len(data) > 1 and data[offset::2].count(0) * 2 > len(data) // 2 > 4 * data[1 - offset :: 2].count(0):
             return name
@@ -77,8 +77,8 @@ def _wide(data: bytes) -> str | None:
 
 
 def _windows_text(data: bytes) -> str | None:
-    """Return bytes read as Windows-1252; None if they are surely in another encoding."""
-    if MANY_BYTES.search(data):  # UTF-8 with a few broken bytes
+    """Return bytes decoded as Windows-1252, or None if they are clearly in another encoding."""
+    if MANY_BYTES.search(data):  # it is UTF-8 with a few broken bytes
         return None
     try:
         text = data.decode(WINDOWS)
@@ -91,7 +91,7 @@ def _windows_text(data: bytes) -> str | None:
 
 
 def _first_bad_line(data: bytes) -> str:
-    """Say where the first bytes are that are not UTF-8."""
+    """Return the position of the first byte that is not UTF-8, for a message."""
     for number, line in enumerate(data.split(b"\n"), start=1):
         try:
             line.decode()

@@ -1,4 +1,4 @@
-"""`ludwig-serverless export`, on a command line."""
+"""The command `ludwig-serverless export`: parse its arguments and export each model."""
 
 import argparse
 import sys
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DESCRIPTION = """
-Turn models that Ludwig trained into bundles that the handler serves, and prove that they answer as Ludwig does.
-Each bundle is read back from disk and asked beside LudwigModel.predict, on rows of your own (--dataset) and on odd ones
-(empty, emoji, Arabic, 400 words, ...). A bundle that fails is not written, and a bundle that exists is not replaced.
+Export Ludwig models as bundles that the handler serves, and prove that they give the same answers as Ludwig.
+Export loads each bundle from disk and compares it with LudwigModel.predict on your own rows (--dataset) and on edge
+cases (empty, emoji, Arabic, 400 words, ...). It does not write a bundle that fails or overwrite an existing bundle.
 """
 EXAMPLES = """
 examples:
   ludwig-serverless export runs/intent bundles/intent --dataset data/test.csv
   ludwig-serverless export runs/intent bundles/intent --dataset data/test.csv --quantize auto
   ludwig-serverless export runs/intent bundles/intent runs/slots bundles/slots
-                                                      (several in one process: Ludwig loads once)
+                                                      (several models in one process load Ludwig once)
 
 Next: ludwig-serverless ask bundles/intent 'some text'
 """
@@ -39,50 +39,50 @@ def add(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=Path,
         metavar="MODEL_DIR BUNDLE_DIR",
-        help="a folder that Ludwig or `ludwig-serverless fit` wrote, and the folder to make of it",
+        help="a model folder from Ludwig or `ludwig-serverless fit`, and the bundle folder to write",
     )
-    parser.add_argument("--dataset", type=Path, help="rows to prove the bundles on: CSV, TSV, JSON, JSONL or Parquet")
-    parser.add_argument("--max-rows", type=int, default=2000, help="use at most so many of them (%(default)s)")
+    parser.add_argument("--dataset", type=Path, help="rows for the proof: CSV, TSV, JSON, JSONL or Parquet")
+    parser.add_argument("--max-rows", type=int, default=2000, help="maximum number of these rows (%(default)s)")
     parser.add_argument(
         "--golden",
         type=int,
-        help="how many of them the bundle keeps, with their labels, to be asked again before a deployment takes "
-        "traffic; 0 keeps nobody's words (8)",
+        help="number of these rows to store in the bundle, with their labels, for the check before a deployment takes "
+        "traffic; 0 stores no user text (8)",
     )
-    parser.add_argument("--name", help="what the handler calls the model (default: its output feature's name)")
-    parser.add_argument("--license", help="the model's licence, for the manifest, such as CC-BY-4.0")
+    parser.add_argument("--name", help="name of the model in the handler (default: the name of its output feature)")
+    parser.add_argument("--license", help="the model's license, for the manifest, such as CC-BY-4.0")
     parser.add_argument(
         "--format",
         choices=["onnx", "torchscript"],
         default="onnx",
-        help="torchscript needs torch where it is served, and is slower (%(default)s)",
+        help="torchscript is slower and needs torch at serving time (%(default)s)",
     )
     parser.add_argument(
         "--quantize",
         choices=["none", "auto", "dynamic", "per-channel", "static"],
         default="none",
-        help="try int8 weights on the rows of --dataset (300 or more): auto keeps the fastest graph that is faster and "
-        "agrees, a mode by its name is refused if it does not agree (%(default)s)",
+        help="try int8 weights on the rows of --dataset (300 or more): auto keeps the fastest graph that agrees, or "
+        "float32 if int8 is not faster; a named mode fails if it does not agree (%(default)s)",
     )
     parser.add_argument(
         "--agreement",
         type=_share,
         default=0.995,
         metavar="SHARE",
-        help="of the labels that a quantised graph must keep (%(default)s)",
+        help="minimum share of labels that a quantized graph must preserve (%(default)s)",
     )
     parser.add_argument(
         "--accuracy-loss",
         type=float,
         default=0.2,
         metavar="POINTS",
-        help="of accuracy that it may lose, where the rows are labelled (%(default)s)",
+        help="maximum loss of accuracy, in percentage points, if the rows have labels (%(default)s)",
     )
     parser.add_argument(
         "--slot-decoding",
         choices=["viterbi", "argmax"],
-        help="viterbi gives Hexabot the best tags that make whole slots, argmax the best tag of each word, as Ludwig "
-        "does (default: what `ludwig-serverless fit` measured; argmax for other models)",
+        help="viterbi returns the most probable tags that form complete slots; argmax returns the most probable tag of "
+        "each word, as Ludwig does (default: what `ludwig-serverless fit` chose; argmax for other models)",
     )
     parser.add_argument(
         "--language-rule",
@@ -94,34 +94,34 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-pickle",
         action="store_true",
-        help="read weights that an old Ludwig pickled; give it for models that you trust (docs/legacy-models.md)",
+        help="read pickled weights of an old Ludwig; only for models that you trust (docs/legacy-models.md)",
     )
-    add_force(parser, "replace the bundle in BUNDLE_DIR; without it, a bundle that exists is left alone", "--overwrite")
+    add_force(parser, "replace the bundle in BUNDLE_DIR (default: keep an existing bundle and fail)", "--overwrite")
     parser.add_argument(
         "--allow-failed-proof",
         action="store_true",
-        help="write a bundle that failed, to look into it: its manifest says so for good, and `ludwig-serverless "
-        "publish`, `ludwig-serverless check` and the check before a deployment refuse it",
+        help="write a bundle that failed its proof, for inspection: its manifest stays marked as failed, and "
+        "`ludwig-serverless publish`, `ludwig-serverless check` and the check before a deployment reject it",
     )
     parser.set_defaults(run=partial(_run, parser))
 
 
 def _run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
-    """Export each pair of folders. Returns the exit status: 0, or 1 if one failed."""
+    """Export each pair of folders. Return the exit status: 0, or 1 if one failed."""
     if len(options.folders) % 2:
         parser.error("give pairs of folders: MODEL_DIR BUNDLE_DIR [MODEL_DIR BUNDLE_DIR ...]")
     pairs = list(zip(options.folders[::2], options.folders[1::2], strict=True))
     if options.name and len(pairs) > 1:
-        parser.error("--name goes with one model; several are named after their output features")
+        parser.error("--name is for a single model; several models are named after their output features")
     if len({bundle.resolve() for _, bundle in pairs}) < len(pairs):
-        parser.error("two models cannot become one bundle: give each a BUNDLE_DIR of its own")
+        parser.error("two models have the same BUNDLE_DIR: give each model a different one")
     dataset = _check(options, pairs)
     failures = [folder for folder, bundle in pairs if not _export(folder, bundle, dataset, options)]
     return 1 if failures else 0
 
 
 def _check(options: argparse.Namespace, pairs: Sequence[tuple[Path, Path]]) -> "pd.DataFrame | None":
-    """Find what is wrong before the half minute that Ludwig takes to load. Returns the rows to prove bundles on."""
+    """Check the arguments before Ludwig loads, which takes half a minute. Return the rows for the proof."""
     from export.build import check_target
     from export.model import find_model_folder
     from export.rows import read_rows

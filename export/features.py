@@ -1,4 +1,4 @@
-"""What the descriptions of inputs and outputs of all types share."""
+"""Read Ludwig's feature configurations: columns, encoders, taggers and missing values."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,11 +8,11 @@ from export.errors import UnsupportedError
 Config = Mapping[str, Any]
 
 FILLING = {"fill_with_const", "fill_with_mode", "fill_with_mean", "fill_with_false", "fill_with_true"}
-"""Strategies for missing values that need no other rows."""
+"""Missing-value strategies that work on a single row."""
 
 
 SEQUENCES = {"text", "sequence"}
-"""Types of inputs that are read as tokens."""
+"""Types of inputs that are tokenized."""
 
 
 def column_of(feature: Config) -> str:
@@ -21,22 +21,22 @@ def column_of(feature: Config) -> str:
 
 
 def part_of(feature: Config, part: str) -> Config:
-    """Return a feature's `encoder` or `decoder`; Ludwig also takes its type alone, as in `encoder: rnn`."""
+    """Return a feature's `encoder` or `decoder` section; Ludwig also accepts just its type, as in `encoder: rnn`."""
     found = feature.get(part) or {}
     return {"type": found} if isinstance(found, str) else found
 
 
 def tagged_text(config: Config) -> Config | None:
-    """Return the input whose tokens a tagger's output tags: Ludwig's main sequence.
+    """Return the input whose tokens a tagger labels: Ludwig's main sequence.
 
-    Ludwig takes the one that the combiner names, else the first that keeps a vector for each token. Source:
+    This is the input that the combiner names, else the first one that keeps a vector per token. Source:
     `SequenceConcatCombiner.forward` in `ludwig.combiners.combiners`.
 
     Args:
-        config: A whole configuration, with Ludwig's defaults.
+        config: A complete configuration, with Ludwig's defaults filled in.
 
     Returns:
-        The input's description, or None if no input is a text or a sequence.
+        The configuration of the input, or None if no input is a text or a sequence.
     """
     texts = [feature for feature in config["input_features"] if feature["type"] in SEQUENCES]
     main = (config.get("combiner") or {}).get("main_sequence_feature")
@@ -46,26 +46,35 @@ def tagged_text(config: Config) -> Config | None:
 
 
 def is_tagger(feature: Config) -> bool:
-    """Tell whether an output gives a label to each token of a text."""
+    """Return whether an output has a label for each token of a text."""
     return part_of(feature, "decoder").get("type") == "tagger"
 
 
 def describer[Describer](describers: Mapping[str, Describer], config: Config, role: str) -> Describer:
-    """Return what describes features of this one's type.
+    """Return the function that describes features of the type of this feature.
 
-    role: `inputs` or `outputs`. Raises UnsupportedError if there is nothing.
+    Args:
+        describers: The functions, by feature type.
+        config: Ludwig's configuration of the feature.
+        role: `inputs` or `outputs`, for the message.
+
+    Returns:
+        The function.
+
+    Raises:
+        UnsupportedError: The type is not supported.
     """
     if config["type"] not in describers:
         raise UnsupportedError(
             config["name"],
             f"{role} of type {config['type']!r} are not supported",
-            f"Supported are {', '.join(describers)}.",
+            f"Supported types: {', '.join(describers)}.",
         )
     return describers[config["type"]]
 
 
 def filling(preprocessing: Config) -> str | float | None:
-    """Return what stands for a missing value, or None where Ludwig has nothing that serves a single row."""
+    """Return the fill value for missing values, or None if Ludwig has none that works on a single row."""
     if preprocessing["missing_value_strategy"] not in FILLING:
         return None
     value = preprocessing.get("computed_fill_value")

@@ -1,4 +1,4 @@
-"""The formats of a graph: a traced network as a file, clean of what tells of this machine."""
+"""Write a traced network as an ONNX or TorchScript file, without metadata about the build machine."""
 
 import zipfile
 from pathlib import Path
@@ -14,24 +14,37 @@ BATCH = "batch"
 DEBUG_SUFFIX = ".debug_pkl"
 
 Example = tuple[torch.Tensor, ...]
-"""An array for each input, of two rows."""
+"""One tensor per input, each with two rows."""
 
 
 class Names(NamedTuple):
-    """What the graph's tensors are called, in order."""
+    """The names of the graph's tensors, in order."""
 
     inputs: list[str]
     outputs: list[str]
 
 
 def write_onnx(network: torch.nn.Module, example: Example, names: Names, folder: Path) -> Path:
-    """Write `model.onnx`. Raises ExportError if it needs other files or foreign operators."""
+    """Write `model.onnx`.
+
+    Args:
+        network: The network to trace.
+        example: Example inputs.
+        names: Names of the inputs and outputs.
+        folder: The bundle's folder.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        ExportError: The graph stores weights in other files, or has operators that onnxruntime lacks.
+    """
     path = folder / "model.onnx"
     torch.onnx.export(
         network,
         example,
         str(path),
-        dynamo=False,  # the newer exporter writes graphs of Ludwig's Dense layers that onnxruntime refuses
+        dynamo=False,  # the dynamo exporter writes Ludwig's Dense layers in a form that onnxruntime rejects
         opset_version=OPSET,
         input_names=names.inputs,
         output_names=names.outputs,
@@ -42,12 +55,22 @@ def write_onnx(network: torch.nn.Module, example: Example, names: Names, folder:
 
 
 def write_torchscript(network: torch.nn.Module, example: Example, names: Names, folder: Path) -> Path:
-    """Write `model.pt`: a traced module whose inputs and outputs are in the order of their names."""
+    """Write `model.pt`, a traced module.
+
+    Args:
+        network: The network to trace.
+        example: Example inputs.
+        names: Names of the inputs and outputs, in the order in which the module takes and returns them.
+        folder: The bundle's folder.
+
+    Returns:
+        The path of the file.
+    """
     path = folder / "model.pt"
     with_sources = folder / "with-sources.pt"
     traced = torch.jit.trace(network, example, check_trace=False)  # type: ignore[no-untyped-call]
     torch.jit.save(traced, str(with_sources))
-    # The archive maps each operator to the line of Python that it was traced from, on this machine.
+    # Drop the debug files, which map each operator to its Python source line and contain paths of this machine.
     with zipfile.ZipFile(with_sources) as source, zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as target:
         for name in source.namelist():
             if not name.endswith(DEBUG_SUFFIX):
@@ -57,13 +80,17 @@ def write_torchscript(network: torch.nn.Module, example: Example, names: Names, 
 
 
 def _cleaned(graph: onnx.ModelProto) -> onnx.ModelProto:
-    """Check a graph, and take out what tells of this machine. Raises ExportError if a file or operator is foreign."""
+    """Check a graph and remove metadata about this machine.
+
+    Raises:
+        ExportError: The graph stores weights in other files, or has non-standard operators.
+    """
     onnx.checker.check_model(graph)
     if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in graph.graph.initializer):
-        raise ExportError("The graph keeps weights in other files; networks of 2 GB and more are not supported.")
+        raise ExportError("The graph stores weights in other files; networks of 2 GB or more are not supported.")
     domains = {node.domain for node in graph.graph.node} - {"", "ai.onnx"}
     if domains:
-        raise ExportError(f"The graph has operators that onnxruntime does not bring: {', '.join(sorted(domains))}.")
+        raise ExportError(f"The graph has operators that are not part of onnxruntime: {', '.join(sorted(domains))}.")
     graph.ClearField("doc_string")
     graph.ClearField("metadata_props")
     for node in graph.graph.node:

@@ -1,4 +1,4 @@
-"""The network as a graph: preprocessed arrays in, Ludwig's own predictions and probabilities out."""
+"""Trace Ludwig's network into a graph that maps preprocessed arrays to predictions and probabilities."""
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -24,11 +24,17 @@ if TYPE_CHECKING:
     from ludwig.models.ecd import ECD
 
 EXAMPLE_ROWS = 2
-"""With one row, tracing would take the batch for a constant."""
+"""With one row, tracing would turn the batch size into a constant."""
 
 
 class PredictingModel(torch.nn.Module):
-    """Ludwig's network with Ludwig's own prediction modules behind it, so that softmax or calibration are its own."""
+    """Ludwig's network followed by Ludwig's own prediction modules, so that softmax and calibration are identical.
+
+    Args:
+        model: Ludwig's network.
+        inputs: The inputs, in the order of the graph.
+        outputs: The outputs, in the order of the graph.
+    """
 
     def __init__(self, model: "ECD", inputs: Sequence[InputFeature], outputs: Sequence[OutputFeature]) -> None:
         super().__init__()
@@ -38,27 +44,34 @@ class PredictingModel(torch.nn.Module):
         self.tensors = [tensor.split("::") for feature in outputs for tensor in feature.tensors]
 
     def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Return the tensors that the handler reads, in the order of the output features."""
+        """Run the network.
+
+        Args:
+            inputs: One tensor of shape (batch, ...) per input feature, in their order.
+
+        Returns:
+            The tensors that the handler reads, in the order of the output features.
+        """
         logits = self.model(dict(zip(self.input_names, inputs, strict=True)))
         predictions = self.model.outputs_to_predictions(logits)
         return tuple(self._answer(predictions[feature][kind], feature, kind) for feature, kind in self.tensors)
 
     def _answer(self, tensor: torch.Tensor, feature: str, kind: str) -> torch.Tensor:
-        # Ludwig answers the most probable label of each position only: the rest need not leave the graph.
+        # Ludwig returns only the highest probability of each position, so the graph does not output the others.
         return tensor.amax(dim=-1) if feature in self.sequences and kind == "probabilities" else tensor
 
 
 class DecidedOperators(TorchFunctionMode):
-    """Decide, while a network is traced, what a graph would have to decide while it runs.
+    """Replace operators during tracing that would become dynamic in the graph or have no ONNX equivalent.
 
-    `squeeze` of an axis becomes a choice that onnxruntime refuses, and `cumprod` has no ONNX operator; but the sizes of
-    all axes save the batch are known here.
+    Tracing turns `squeeze` of an axis into a conditional that onnxruntime rejects, and `cumprod` has no ONNX operator.
+    All sizes except the batch are known while tracing, so static operators can replace them.
     """
 
     def __torch_function__(
         self, operator: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Run one of torch's operators, or what stands for it."""
+        """Run one of torch's operators, or its replacement."""
         kwargs = kwargs or {}
         replace = DECIDED.get(operator, operator)
         return replace(*args, **kwargs)
@@ -87,13 +100,24 @@ DECIDED = {
 
 
 class TermFrequencies:
-    """Ludwig's `tf_idf` for all rows at once: Ludwig's own counts row by row, which a graph would do for two rows."""
+    """A batched version of Ludwig's `tf_idf` encoder.
+
+    Ludwig counts tokens in a loop over rows, which tracing would unroll for the two example rows.
+    """
 
     def __init__(self, encoder: "TfIdfEncoder") -> None:
         self.encoder = encoder
 
     def __call__(self, ids: torch.Tensor, mask: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
-        """Return the encoder's answer. ids: (batch, sequence)."""
+        """Encode token ids.
+
+        Args:
+            ids: Token ids of shape (batch, sequence).
+            mask: Unused, as in Ludwig's encoder.
+
+        Returns:
+            `encoder_output` of shape (batch, vocabulary).
+        """
         ids = ids.long()
         nothing = torch.zeros(ids.shape[0], self.encoder.vocab_size)
         counts = nothing.scatter_add(1, ids, torch.ones_like(ids, dtype=nothing.dtype))
@@ -102,7 +126,7 @@ class TermFrequencies:
 
 @contextmanager
 def _batched_encoders(network: torch.nn.Module) -> Iterator[None]:
-    """Replace for the while what Ludwig computes row by row."""
+    """Replace encoders that loop over rows with batched versions inside the block."""
     from ludwig.encoders.text_encoders import TfIdfEncoder
 
     encoders = [module for module in network.modules() if isinstance(module, TfIdfEncoder)]
@@ -128,9 +152,20 @@ def write_graph(
     folder: Path,
     graph_format: GraphFormat = "onnx",
 ) -> Graph:
-    """Trace the network into a file of a bundle's folder.
+    """Trace the network and write it into the bundle's folder.
 
-    Raises ExportError if it cannot be traced or the graph is unsafe.
+    Args:
+        model: The model.
+        inputs: Its inputs, as the bundle describes them.
+        outputs: Its outputs, as the bundle describes them.
+        folder: The bundle's folder, which already contains the vocabularies and tokenizers.
+        graph_format: `onnx` or `torchscript`.
+
+    Returns:
+        The manifest's description of the graph.
+
+    Raises:
+        ExportError: The network cannot be traced, or the graph is not self-contained.
     """
     network = PredictingModel(model.ludwig_model.model.cpu().eval(), inputs, outputs)
     names = Names([feature.name for feature in inputs], [tensor for feature in outputs for tensor in feature.tensors])

@@ -1,6 +1,6 @@
-"""Describe Ludwig's input features as the handler's, and write the files that they need.
+"""Describe Ludwig's input features as the handler's input features, and write the files that they need.
 
-Adding an input type is adding a function here, or a file as text has, and naming it in `DESCRIBERS`.
+To add an input type, add a function here, or a module as for text, and register it in `DESCRIBERS`.
 """
 
 import math
@@ -26,9 +26,17 @@ from handler.numbers import AnyNormalization, Linear, Log1p, Normalization
 
 
 def describe_inputs(model: SourceModel, folder: Path) -> list[InputFeature]:
-    """Describe every input feature, and write its vocabulary or tokenizer into a bundle's folder.
+    """Describe every input feature, and write its vocabulary or tokenizer into the bundle's folder.
 
-    Raises UnsupportedError for a feature that cannot be reproduced without Ludwig.
+    Args:
+        model: The model.
+        folder: The bundle's folder.
+
+    Returns:
+        The inputs, in Ludwig's order.
+
+    Raises:
+        UnsupportedError: A feature cannot be reproduced without Ludwig.
     """
     features = []
     for index, config in enumerate(model.config["input_features"]):
@@ -39,7 +47,7 @@ def describe_inputs(model: SourceModel, folder: Path) -> list[InputFeature]:
 
 
 def normalization(metadata: Config) -> AnyNormalization:
-    """Describe how Ludwig normalises a number feature, input or output."""
+    """Return the normalization of a number feature (input or output) from Ludwig's metadata."""
     kind = metadata["preprocessing"].get("normalization")
     if kind == "zscore":
         return Linear(offset=float(metadata["mean"]), scale=float(metadata["std"]) or 1.0)
@@ -59,7 +67,7 @@ def _describe_number(config: Config, metadata: Config, folder: Path, key: str) -
         if preprocessing["outlier_strategy"] not in FILLING:
             raise UnsupportedError(
                 config["name"],
-                f"its outliers are handled by {preprocessing['outlier_strategy']!r}, which needs other rows",
+                f"its outlier strategy {preprocessing['outlier_strategy']!r} needs other rows",
                 "Train with `outlier_strategy: fill_with_mean` or `fill_with_const`.",
             )
         outliers = {
@@ -127,7 +135,7 @@ def _describe_date(config: Config, metadata: Config, folder: Path, key: str) -> 
     return DateInput(
         name=config["name"],
         column=config["column"],
-        fill_value=filling(preprocessing) or None,  # without one, Ludwig answers for the moment of the question
+        fill_value=filling(preprocessing) or None,  # without one, Ludwig uses the current time
         format=preprocessing.get("datetime_format"),
     )
 

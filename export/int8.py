@@ -1,6 +1,6 @@
-"""onnxruntime's quantisers, in the ways that are tried: a graph in, a graph with int8 weights out.
+"""Quantize an ONNX graph to int8 weights with onnxruntime: dynamic, per-channel and static.
 
-Weights have seven bits (`reduce_range`): with eight, processors without VNNI saturate, and answer otherwise.
+Weights use seven bits (`reduce_range`): with eight, CPUs without VNNI saturate and give different answers.
 """
 
 import logging
@@ -38,7 +38,7 @@ def _static(source: Path, target: Path, encoded: Encoded) -> None:
 
 
 class _Rows(CalibrationDataReader):  # type: ignore[misc]
-    """Rows to see the range of activations on."""
+    """Rows for calibrating the range of activations."""
 
     def __init__(self, encoded: Encoded) -> None:
         self._left = iter(encoded)
@@ -56,7 +56,7 @@ MAKERS: dict[str, Callable[[Path, Path, Encoded], None]] = {
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep the quantiser's advice on graphs of pictures off the terminal."""
+    """Suppress the quantizer's warnings, which concern image models."""
     logging.disable(logging.WARNING)
     try:
         yield
@@ -65,7 +65,7 @@ def quiet() -> Iterator[None]:
 
 
 def clean(path: Path) -> None:
-    """Take out what the quantiser notes about itself."""
+    """Remove the metadata that the quantizer adds to the file at `path`."""
     graph = onnx.load(path)
     graph.ClearField("doc_string")
     graph.ClearField("metadata_props")

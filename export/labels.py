@@ -1,11 +1,11 @@
-"""Labels of a dataset, written as Ludwig reads them.
+"""Clean the labels of a dataset the way Ludwig does, so that they compare equal to a model's answers.
 
-Ludwig drops white space around the label of a category, and takes tags apart at spaces. What it leaves of a label is
-what a model answers, so rows that keep the white space count as wrong. Import, `fit`, evaluation and export therefore
-clean labels here, before they compare them.
+Ludwig strips white space around category labels and splits tags at spaces. A model answers with the cleaned label, so
+a row with the original white space would count as wrong. Import, `fit`, evaluation and export therefore clean labels
+here before they compare them.
 
 Source: `create_vocabulary_single_token` in `ludwig.utils.strings_utils`, `CategoryFeatureMixin.feature_data`, and the
-tokenizer `space` of sequences and sets. Truth values are compared as they are: Ludwig takes "yes " for a third one.
+tokenizer `space` of sequences and sets. Binary labels are compared unchanged: Ludwig treats "yes " as a third value.
 """
 
 import unicodedata
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SHOWN = 80
-"""Characters of a label that a message quotes."""
+"""Maximum number of characters of a label in a message."""
 SEPARATORS = str.maketrans("-_", "  ")
 
 
@@ -30,19 +30,19 @@ def clean_label(label: str) -> str:
 
 
 def clean_tags(tags: str) -> str:
-    """Return the labels of a sequence with single spaces between; "" is a missing sequence."""
+    """Return the labels of a sequence joined by single spaces; "" is a missing sequence."""
     return " ".join(tags.split())
 
 
 def clean_labels(rows: "pd.DataFrame", config: Mapping[str, Any]) -> "pd.DataFrame":
-    """Return rows with clean labels, and say what was changed.
+    """Return rows with clean labels, and print what changed.
 
     Args:
-        rows: A dataset whose labels are text, as `export.rows.readable_rows` makes them.
-        config: A configuration, whose output features name the columns; those that the rows lack are left out.
+        rows: A dataset whose labels are text, as `export.rows.readable_rows` returns it.
+        config: A configuration; its output features name the label columns. Missing columns are skipped.
 
     Returns:
-        The rows. A blank label is None.
+        The rows. A blank label becomes None.
     """
     for feature in config["output_features"]:
         column = column_of(feature)
@@ -53,9 +53,15 @@ def clean_labels(rows: "pd.DataFrame", config: Mapping[str, Any]) -> "pd.DataFra
 
 
 def near_equal(labels: Iterable[str]) -> list[list[str]]:
-    """Return the groups of labels that differ only in case, in the encoding of characters, or in separators.
+    """Return groups of labels that differ only in case, Unicode normalization or separators.
 
-    Examples: `Greet` and `greet`; `café` with a composed and with a decomposed accent; `book_hotel` and `book hotel`.
+    Examples: `Greet` and `greet`; `café` with a composed and a decomposed accent; `book_hotel` and `book hotel`.
+
+    Args:
+        labels: Distinct labels.
+
+    Returns:
+        Groups of two or more labels.
     """
     groups: dict[str, list[str]] = defaultdict(list)
     for label in labels:
@@ -65,7 +71,7 @@ def near_equal(labels: Iterable[str]) -> list[list[str]]:
 
 
 def _cleaned(rows: "pd.DataFrame", column: str, clean: Callable[[str], str]) -> "pd.DataFrame":
-    """Return rows with one clean column; the same rows if nothing is to be changed."""
+    """Return rows with one column cleaned, or the same rows if there is nothing to change."""
     import pandas as pd
 
     cells = rows[column].astype(object)
@@ -74,9 +80,9 @@ def _cleaned(rows: "pd.DataFrame", column: str, clean: Callable[[str], str]) -> 
     changed = [(one, other) for one, other in zip(values, found, strict=True) if one is not other and one != other]
     trimmed = [one for one, other in changed if other]
     if trimmed:
-        say(f"{column!r}: dropped needless white space in {len(trimmed)} rows, such as {trimmed[0][:SHOWN]!r}.")
+        say(f"{column!r}: removed extra white space in {len(trimmed)} rows, such as {trimmed[0][:SHOWN]!r}.")
     if blank := len(changed) - len(trimmed):
-        say(f"{column!r}: {blank} rows hold only white space, which counts as no label.")
+        say(f"{column!r}: {blank} rows contain only white space, which counts as a missing label.")
     if not changed:
         return rows
     return rows.assign(**{column: pd.Series([None if v == "" else v for v in found], index=rows.index, dtype=object)})

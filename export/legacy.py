@@ -1,6 +1,6 @@
-"""What models of Ludwig 0.10 and older need: a tokenizer that later versions lost, and a refusal of those that changed.
+"""Support models of Ludwig 0.10 and older: restore the removed `ngram` tokenizer and reject tokenizers that changed.
 
-Source: `ludwig/utils/tokenizers.py` of Ludwig 0.10.4, beside that of 0.11.0 and 0.17.10.
+Source: `ludwig/utils/tokenizers.py` in Ludwig 0.10.4, compared with 0.11.0 and 0.17.10.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,19 +14,20 @@ from export.errors import UnsupportedError
 NGRAM = "ngram"
 SUBWORDS = "hf_tokenizer"
 CHANGED_IN = (0, 11)
-"""The version of Ludwig that dropped torchtext, and with it `ngram`."""
+"""The Ludwig version that removed torchtext and the `ngram` tokenizer."""
 CHANGED = {
     "comma": "splits on commas alone and drops empty pieces",
     "underscore": "splits on underscores alone and drops empty pieces",
-    **dict.fromkeys(("bert", "clip", "gpt2bpe", "sentencepiece"), "is torchtext's"),
+    **dict.fromkeys(("bert", "clip", "gpt2bpe", "sentencepiece"), "comes from torchtext"),
 }
-"""Tokenizers that later versions have under the same name, and what they are in the old ones."""
+"""Tokenizers that behave differently in later versions, and what they do in the old ones."""
 
 
 class LegacyNgramTokenizer:
-    """Words, then pairs of neighbours: the pairs are made before the empty words between two spaces are dropped.
+    """Ludwig 0.10's `ngram` tokenizer: words, then pairs of adjacent words.
 
-    Ludwig 0.10 gives `ngram_size` to this tokenizer when it builds a vocabulary, but not when it encodes: then n is 2.
+    Pairs are formed before empty words (between two spaces) are dropped. Ludwig 0.10 passes `ngram_size` to this
+    tokenizer when it builds a vocabulary, but not when it encodes, where n is always 2.
     """
 
     def __init__(self, **_: Any) -> None:
@@ -39,37 +40,41 @@ class LegacyNgramTokenizer:
 
 
 def check_tokenizers(config: Mapping[str, Any]) -> None:
-    """Raise UnsupportedError if Ludwig's present tokenizer of an input is not the one that the model was trained with.
+    """Check that the installed Ludwig tokenizes each input the way the model was trained.
 
-    config: `model_hyperparameters.json`.
+    Args:
+        config: The content of `model_hyperparameters.json`.
+
+    Raises:
+        UnsupportedError: A tokenizer has changed since, or does not exist in Ludwig.
     """
     version = str(config.get("ludwig_version", "unknown"))
     for feature, tokenizer in _tokenizers(config).items():
         if tokenizer in CHANGED and _is_legacy(version):
             raise UnsupportedError(
                 feature,
-                f"its tokenizer {tokenizer!r} of Ludwig {version} {CHANGED[tokenizer]}, and the Ludwig that export "
-                "compares with splits in another way, so that it would answer otherwise than the model did",
-                "Train the model anew with a present Ludwig; of old models, those with `space`, `space_punct`, "
+                f"its tokenizer {tokenizer!r} in Ludwig {version} {CHANGED[tokenizer]}, but the current Ludwig splits "
+                "text differently, so the bundle would give other answers than the original model",
+                "Retrain the model with the current Ludwig. Old models with the tokenizers `space`, `space_punct`, "
                 "`characters`, `ngram`, `untokenized`, `stripped` or `hf_tokenizer` can be exported.",
             )
         if tokenizer == NGRAM and not _is_legacy(version):
             raise UnsupportedError(
                 feature,
-                f"its tokenizer {tokenizer!r} is not Ludwig's: version {version} has none of that name, so it was "
-                "added where the model was trained",
-                "Train with `space`, or with `characters` for short or misspelt texts.",
+                f"its tokenizer {tokenizer!r} is not part of Ludwig {version}, so it is a custom tokenizer that was "
+                "registered where the model was trained",
+                "Train with `space`, or with `characters` for short or misspelled texts.",
             )
         if tokenizer == SUBWORDS and _is_legacy(version):
             say(
-                f"{feature}: Ludwig {version} had a BERT tokenizer of its own, which cut texts at NUL and read a few "
-                "rare characters otherwise; the bundle answers as a present Ludwig does (docs/legacy-models.md)."
+                f"{feature}: Ludwig {version} had its own BERT tokenizer, which truncated texts at NUL and treated "
+                "some rare characters differently; the bundle matches the current Ludwig (docs/legacy-models.md)."
             )
 
 
 @contextmanager
 def legacy_tokenizers(config: Mapping[str, Any]) -> Iterator[None]:
-    """Let Ludwig know the tokenizer `ngram` for the while, if a model asks for it."""
+    """Register the `ngram` tokenizer with Ludwig inside the block, if a model uses it."""
     if NGRAM not in _tokenizers(config).values():
         yield
         return
@@ -92,6 +97,6 @@ def _tokenizers(config: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _is_legacy(version: str) -> bool:
-    """Tell whether a version is older than the change; models that name none are older still."""
+    """Return whether a version is older than the change; models without a version are older still."""
     numbers = version.split(".")[:2]
     return not all(number.isdecimal() for number in numbers) or tuple(map(int, numbers)) < CHANGED_IN

@@ -1,4 +1,4 @@
-"""Where Ludwig refuses to read what it wrote, or to answer: mended, so that it does.
+"""Workarounds for Ludwig bugs: saved models that Ludwig cannot load, and outputs that fail to predict.
 
 Source: `ludwig/schema/encoders/` and `ludwig/features/category_feature.py` of Ludwig 0.17.10.
 """
@@ -22,27 +22,32 @@ HYPERPARAMETERS = "model_hyperparameters.json"
 
 @contextmanager
 def readable_folder(folder: Path, config: Mapping[str, Any]) -> Iterator[Path]:
-    """Give a model's folder, or one of links to its files with a configuration that Ludwig reads.
+    """Yield a folder that Ludwig can load.
 
-    config: what the folder's `model_hyperparameters.json` holds.
+    Args:
+        folder: The model folder.
+        config: The content of its `model_hyperparameters.json`.
+
+    Yields:
+        The model folder itself if it needs no fix, else a temporary folder of links with a fixed configuration.
     """
-    mended = copy.deepcopy(dict(config))
-    for feature in mended.get("input_features", ()):
+    fixed = copy.deepcopy(dict(config))
+    for feature in fixed.get("input_features", ()):
         encoder = feature.get("encoder") or {}
-        MENDERS.get(encoder.get("type"), _leave)(encoder)
-    if mended == config:
+        FIXES.get(encoder.get("type"), _leave)(encoder)
+    if fixed == config:
         yield folder
         return
     with tempfile.TemporaryDirectory() as temporary:
         for path in folder.iterdir():
             if path.name != HYPERPARAMETERS:
                 Path(temporary, path.name).symlink_to(path.resolve())
-        Path(temporary, HYPERPARAMETERS).write_text(json.dumps(mended), encoding="utf-8")
+        Path(temporary, HYPERPARAMETERS).write_text(json.dumps(fixed), encoding="utf-8")
         yield Path(temporary)
 
 
 def keep_labels_in_range(ludwig_model: "LudwigModel") -> None:
-    """Let ordinal outputs answer the last label where Ludwig, as all levels are passed, looks for one beyond it."""
+    """Clamp predictions of ordinal outputs to the last label: Ludwig goes one past it if all levels are exceeded."""
     for feature in ludwig_model.model.output_features.values():
         if getattr(feature.prediction_module, "use_cumulative_probs", False):
             feature.prediction_module.register_forward_hook(_clamp)
@@ -57,18 +62,18 @@ def _leave(encoder: Encoder) -> None:
     pass
 
 
-def _name_no_embeddings(encoder: Encoder) -> None:
-    """Write an empty path where the schema refuses its own default: these encoders read no embeddings at all."""
+def _set_empty_embeddings(encoder: Encoder) -> None:
+    """Set an empty path: the schema rejects its own default, and these encoders do not read embeddings."""
     encoder["pretrained_embeddings"] = encoder.get("pretrained_embeddings") or ""
 
 
 def _round_frequencies(encoder: Encoder) -> None:
-    """Write the integers that the schema wants: the numbers themselves are read from the weights."""
+    """Set the integers that the schema expects: the encoder reads the real values from the weights."""
     encoder["str2idf"] = dict.fromkeys(encoder.get("str2idf") or {}, 0)
 
 
-MENDERS: dict[str | None, Callable[[Encoder], None]] = {
-    "mamba2": _name_no_embeddings,
-    "jamba": _name_no_embeddings,
+FIXES: dict[str | None, Callable[[Encoder], None]] = {
+    "mamba2": _set_empty_embeddings,
+    "jamba": _set_empty_embeddings,
     "tf_idf": _round_frequencies,
 }

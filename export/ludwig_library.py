@@ -1,4 +1,4 @@
-"""Import Ludwig, which takes half a minute and much noise, once and in the way that export and training need it."""
+"""Import Ludwig, with its log noise silenced, and keep it on the CPU."""
 
 import logging
 import os
@@ -17,10 +17,10 @@ NOISY = ("bitsandbytes", "ludwig", "transformers", "torch", "torchmetrics", "lig
 
 @contextmanager
 def on_cpu() -> Iterator[None]:
-    """Let Ludwig find no GPU inside the block, so that its answers are those of a processor, as in Lambda.
+    """Hide all GPUs from Ludwig inside the block, so that it computes on the CPU as Lambda does.
 
-    Ludwig asks torch for a GPU each time that it places a model or a batch, so torch is what must say no. The variable
-    CUDA_VISIBLE_DEVICES does not do it: CUDA reads it once, and training in the same process may have come first.
+    Ludwig asks torch for a GPU whenever it moves a model or a batch, so this patches torch. Setting
+    CUDA_VISIBLE_DEVICES is not enough: CUDA reads it once, and training may already have run in the same process.
     """
     import torch
 
@@ -33,9 +33,13 @@ def on_cpu() -> Iterator[None]:
 
 
 def import_ludwig() -> ModuleType:
-    """Return `ludwig.api`, with its logs, its warnings and its progress bars silenced.
+    """Import `ludwig.api` with its logs, warnings and progress bars silenced.
 
-    Raises ExportError if Ludwig is not installed.
+    Returns:
+        The module `ludwig.api`.
+
+    Raises:
+        ExportError: Ludwig is not installed.
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")

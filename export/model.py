@@ -1,4 +1,4 @@
-"""A model folder that Ludwig wrote, loaded."""
+"""Find and load a Ludwig model folder, and run the model on the CPU."""
 
 import hashlib
 import importlib.util
@@ -23,15 +23,26 @@ PICKLED_WEIGHTS = "model_weights"
 NEEDED = ("model_hyperparameters.json", "training_set_metadata.json")
 TRAINING_RECORD = "training.json"
 NETWORKS = "ecd"
-"""Ludwig's name of models with an encoder, a combiner and a decoder: all others are of another kind altogether."""
+"""Ludwig's `model_type` of networks with an encoder, a combiner and a decoder; export supports no other type."""
 ADAPTERS_LIBRARY = "peft"
 MOST_CHARACTERS = 600
-"""Of what Ludwig says when it cannot load a model, which can be a line for each of the network's tensors."""
+"""Maximum length of Ludwig's load error in a message; the full error can have a line for each tensor."""
 
 
 @dataclass(frozen=True)
 class SourceModel:
-    """What Ludwig trained: the loaded model, its full configuration and its metadata by feature."""
+    """A loaded Ludwig model.
+
+    Attributes:
+        folder: The model folder.
+        ludwig_model: The loaded model.
+        config: The complete configuration, with Ludwig's defaults.
+        metadata: Ludwig's training set metadata, by feature.
+        ludwig_version: The version that trained the model.
+        weights_sha256: SHA-256 of the weights file, in hex.
+        training: The record that `ludwig-serverless fit` wrote, or None.
+        architectures: Hugging Face's `model_type` of the network in an input's encoder, by feature, if there is one.
+    """
 
     folder: Path
     ludwig_model: "LudwigModel"
@@ -41,17 +52,16 @@ class SourceModel:
     weights_sha256: str
     training: dict[str, Any] | None
     architectures: Mapping[str, str] = field(default_factory=dict)
-    """Hugging Face's name of the network in an input's encoder, by feature, where there is one."""
 
     def predict(self, rows: "pd.DataFrame") -> list[dict[str, Any]]:
-        """Return Ludwig's own answers on the CPU, a record a row."""
+        """Return Ludwig's own predictions, computed on the CPU: one record per row."""
         with on_cpu(), legacy_tokenizers(self.config):
             predictions, _ = self.ludwig_model.predict(self._complete(rows), skip_save_predictions=True)
         records: list[dict[str, Any]] = predictions.to_dict("records")
         return records
 
     def encode(self, rows: "pd.DataFrame") -> dict[str, Any]:
-        """Return the arrays that Ludwig's own preprocessing makes of rows, by input feature."""
+        """Return the arrays of Ludwig's own preprocessing, of shape (rows, ...), by input feature."""
         from ludwig.data.preprocessing import preprocess_for_prediction
 
         with on_cpu(), legacy_tokenizers(self.config):
@@ -66,14 +76,22 @@ class SourceModel:
         return {feature["name"]: arrays[feature["proc_column"]] for feature in self.config["input_features"]}
 
     def _complete(self, rows: "pd.DataFrame") -> "pd.DataFrame":
-        """Return a copy of rows, which Ludwig may change, with all that the model reads."""
+        """Return a copy of rows (Ludwig may modify it) with all columns that the model reads."""
         return with_affix_columns(rows.copy(), self.config)
 
 
 def find_model_folder(path: Path, *, allow_pickle: bool = False) -> Path:
-    """Return the folder that holds the model: the path itself, or `model` in it, as a run folder has it.
+    """Find the model folder: the path itself, or its subfolder `model`, as in a run folder.
 
-    allow_pickle: take weights that are pickled, too. Raises ModelError if neither is a model that can be loaded safely.
+    Args:
+        path: A model folder or a run folder.
+        allow_pickle: Whether to accept pickled weights.
+
+    Returns:
+        The model folder.
+
+    Raises:
+        ModelError: Neither folder is a model that can be loaded safely.
     """
     for folder in (path, path / "model"):
         if all((folder / name).is_file() for name in NEEDED):
@@ -82,7 +100,7 @@ def find_model_folder(path: Path, *, allow_pickle: bool = False) -> Path:
             return folder
     found = ", ".join(sorted(entry.name for entry in path.iterdir())[:8]) if path.is_dir() else "no such folder"
     raise ModelError(
-        f"{path} is not a Ludwig model: expected {' and '.join(NEEDED)} in it, or in its folder `model`; "
+        f"{path} is not a Ludwig model: expected {' and '.join(NEEDED)} in it or in its subfolder `model`; "
         f"found {found or 'nothing'}. Give the folder that `ludwig-serverless fit` or `ludwig train` wrote."
     )
 
@@ -91,15 +109,15 @@ def load_model(path: "Path | str", *, allow_pickle: bool = False) -> SourceModel
     """Load a model on the CPU.
 
     Args:
-        path: A run, or a folder that Ludwig wrote.
-        allow_pickle: Read pickled weights too, of models that you trust.
+        path: A model folder or a run folder.
+        allow_pickle: Whether to read pickled weights; only for models that you trust.
 
     Returns:
-        The model, with what Ludwig stored beside it.
+        The loaded model.
 
     Raises:
         ModelError: There is no model, or Ludwig cannot load it.
-        UnsupportedError: It would not answer as the Ludwig that trained it.
+        UnsupportedError: The installed Ludwig would give other answers than the Ludwig that trained the model.
     """
     folder = find_model_folder(Path(path), allow_pickle=allow_pickle)
     stored = _stored_config(folder)
@@ -133,9 +151,9 @@ def _check_type(folder: Path) -> None:
     kind = _stored_config(folder).get("model_type", NETWORKS)
     if kind != NETWORKS:
         raise ModelError(
-            f"{folder} holds a model of the type {kind!r}, and export takes those of the type {NETWORKS!r} only: it "
-            f"writes down one pass through a network. Train with `model_type: {NETWORKS}`; for text that a large "
-            "language model should understand, with the encoder `auto_transformer` or `llm`."
+            f"{folder} is a model of type {kind!r}, but export supports only type {NETWORKS!r}, a single pass through "
+            f"a network. Train with `model_type: {NETWORKS}`; to use a language model, train with the encoder "
+            "`auto_transformer` or `llm`."
         )
 
 
@@ -145,9 +163,9 @@ def _check_adapters(config: Mapping[str, Any]) -> None:
     for feature in config.get("input_features", ()):
         if adapter := (feature.get("encoder") or {}).get("adapter"):
             raise ModelError(
-                f"The encoder of {feature['name']!r} has an adapter ({adapter['type']}), and without "
-                f"{ADAPTERS_LIBRARY!r} Ludwig cannot load it: `pip install {ADAPTERS_LIBRARY}` beside Ludwig, and "
-                "export again. The bundle will not need it."
+                f"The encoder of {feature['name']!r} has an adapter ({adapter['type']}), which Ludwig cannot load "
+                f"without {ADAPTERS_LIBRARY!r}: run `pip install {ADAPTERS_LIBRARY}` and export again. The bundle "
+                "will not need it."
             )
 
 
@@ -164,27 +182,26 @@ def _architectures(ludwig_model: "LudwigModel") -> dict[str, str]:
 def _check_weights(folder: Path, *, allow_pickle: bool) -> None:
     weights = _weights(folder)
     if weights.is_dir():
-        raise ModelError(f"{weights} is a folder: that is a large language model or its adapter; export takes neither.")
+        raise ModelError(f"{weights} is a folder, so the model is an LLM or an adapter, which export does not support.")
     if not weights.is_file():
-        raise ModelError(f"{folder} has no {WEIGHTS}: the training broke off, or the copy is incomplete.")
+        raise ModelError(f"{folder} has no {WEIGHTS}: the training was interrupted, or the copy is incomplete.")
     if weights.name == PICKLED_WEIGHTS and not allow_pickle:
         raise ModelError(
-            f"The weights in {folder} are pickled ({PICKLED_WEIGHTS}), and a pickle can run code when it is read. "
-            "If you trust whoever made it, give --allow-pickle: torch then reads it and lets it build nothing but "
-            "tensors, a guard that has been broken before. If you do not, run `python -m export.unpickle "
-            f"{folder}` where nothing of value is, such as a container, to save it as {WEIGHTS}, "
-            "and copy that file here, without the pickle."
+            f"The weights in {folder} are pickled ({PICKLED_WEIGHTS}), and reading a pickle can run code. If you trust "
+            "the author, export with --allow-pickle: torch then restricts the pickle to tensors, a guard that has been "
+            f"bypassed before. If you do not, run `python -m export.unpickle {folder}` in a sandbox, such as a "
+            f"container, and copy the resulting {WEIGHTS} here without the pickle."
         )
 
 
 def _weights(folder: Path) -> Path:
-    """Return the file that Ludwig reads the weights from: the pickled one only where there is no other."""
+    """Return the file from which Ludwig reads the weights: the pickle only if there is no other."""
     safe, pickled = folder / WEIGHTS, folder / PICKLED_WEIGHTS
     return pickled if pickled.exists() and not safe.exists() else safe
 
 
 def _stored_config(folder: Path) -> dict[str, Any]:
-    """Return the configuration as the Ludwig that trained the model wrote it."""
+    """Return the configuration that the training Ludwig wrote."""
     path = folder / NEEDED[0]
     try:
         config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -194,7 +211,7 @@ def _stored_config(folder: Path) -> dict[str, Any]:
 
 
 def _training_record(folder: Path) -> dict[str, Any] | None:
-    """Return what `ludwig-serverless fit` wrote beside the model, if it did."""
+    """Return the record that `ludwig-serverless fit` wrote next to the model, or None."""
     path = folder.parent / TRAINING_RECORD
     if not path.is_file():
         return None

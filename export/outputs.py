@@ -1,6 +1,6 @@
-"""Describe Ludwig's output features as the handler's.
+"""Describe Ludwig's output features as the handler's output features.
 
-Adding an output type is adding a function here and naming it in `DESCRIBERS`.
+To add an output type, add a function here and register it in `DESCRIBERS`.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,6 +32,9 @@ def describe_outputs(model: SourceModel, inputs: Sequence[InputFeature]) -> list
         model: The model.
         inputs: Its inputs, as the bundle describes them.
 
+    Returns:
+        The outputs, in Ludwig's order.
+
     Raises:
         UnsupportedError: An output cannot be reproduced without Ludwig.
     """
@@ -45,11 +48,14 @@ def describe_outputs(model: SourceModel, inputs: Sequence[InputFeature]) -> list
 
 
 def is_aligned(text: InputFeature | None, metadata: Config) -> bool:
-    """Tell whether the tags of an output are where the tokens of a text are.
+    """Return whether the tags of an output are at the positions of the tokens of a text.
 
     Args:
-        text: The input that is tagged, if there is one.
+        text: The tagged input, or None.
         metadata: Ludwig's metadata of the output.
+
+    Returns:
+        True if both sequences have the same length and the same padding side.
     """
     return (
         isinstance(text, TextInput)
@@ -67,13 +73,14 @@ def _describe_sequence(config: Config, metadata: Config, text: InputFeature | No
     if decoder != "tagger":
         raise UnsupportedError(
             config["name"],
-            f"its decoder {decoder!r} writes a new sequence word by word, which is no single pass through the graph",
+            f"its decoder {decoder!r} generates a sequence token by token, which takes more than one pass through the "
+            "graph",
             "Train with `decoder: {type: tagger}` and an encoder with `reduce_output: null`.",
         )
     if metadata["preprocessing"]["tokenizer"] == SUBWORDS:
         raise UnsupportedError(
             config["name"],
-            "its labels are the sub-words of a Hugging Face tokenizer",
+            "its labels are subwords of a Hugging Face tokenizer",
             "Train tags as an output of type `sequence` with `tokenizer: space`.",
         )
     labels = list(metadata["idx2str"])

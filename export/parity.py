@@ -1,4 +1,4 @@
-"""The proof: the bundle, read from disk by the shipped predictor, beside `LudwigModel.predict`, row by row."""
+"""Prove parity: compare the bundle, loaded from disk by the handler's predictor, with `LudwigModel.predict`."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1e-4
 AGREEMENT_TOLERANCE = 1.0
-"""Of a quantized graph, whose probabilities may differ by any amount."""
+"""Tolerance of a quantized graph, whose probabilities may differ by any amount."""
 BATCH_ROWS = 64
 WORST_KEPT = 5
 GOLDEN_ODD_ROWS = 8
@@ -36,7 +36,13 @@ READ_AS_TEXT = (TextInput, CategoryInput, SetInput, BagInput)
 
 @dataclass(frozen=True)
 class Row:
-    """One row to try: a name for the certificate, and the values by column."""
+    """One row of the proof.
+
+    Attributes:
+        name: The row's name in the certificate.
+        values: The values, by column.
+        odd: Whether the row is a generated edge case and not the user's own.
+    """
 
     name: str
     values: Mapping[str, Any]
@@ -45,7 +51,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """How one row came out. labels: Ludwig's columns that hold no numbers. differences: for a person to read."""
+    """The comparison of one row.
+
+    Attributes:
+        row: The row.
+        labels: Ludwig's non-numeric columns.
+        ids_equal: Whether all preprocessed arrays are equal.
+        labels_equal: Whether all non-numeric columns are equal.
+        max_abs_diff: The largest numeric difference, relative for numbers above one.
+        differences: Descriptions of the differences, for the terminal.
+    """
 
     row: Row
     labels: dict[str, Any]
@@ -61,7 +76,19 @@ class Comparison:
 
 
 def rows_to_try(model: SourceModel, manifest: Manifest, dataset: "pd.DataFrame | None") -> list[Row]:
-    """Return the rows of a certificate: odd ones, and the user's own."""
+    """Return the rows of a proof: edge cases, then the user's own rows.
+
+    Args:
+        model: The model.
+        manifest: The manifest of its bundle.
+        dataset: The user's own rows, or None.
+
+    Returns:
+        The rows.
+
+    Raises:
+        ModelError: The dataset lacks a column that the model reads.
+    """
     tried: dict[str, dict[str, Any]] = {}
     for feature in manifest.inputs:  # several may read one column
         known = model.metadata[feature.name].get("idx2str", ())
@@ -74,7 +101,7 @@ def rows_to_try(model: SourceModel, manifest: Manifest, dataset: "pd.DataFrame |
         dataset = readable_rows(dataset, [_described(feature) for feature in manifest.inputs])
         if lacking := [column for column in tried if column not in dataset]:
             raise ModelError(
-                f"The rows to prove on have the columns {list(dataset.columns)}; the model reads {lacking}."
+                f"The dataset has the columns {list(dataset.columns)}, but the model also reads {lacking}: add them."
             )
         for number, record in enumerate(dataset[list(tried)].to_dict("records")):
             given = {str(column): None if value != value else value for column, value in record.items()}
@@ -83,12 +110,12 @@ def rows_to_try(model: SourceModel, manifest: Manifest, dataset: "pd.DataFrame |
 
 
 def _described(feature: InputFeature) -> dict[str, str]:
-    """Return an input as a feature that reads text, or values of its own types."""
+    """Return an input as a feature for `readable_rows`: one that reads text, or one that keeps the values' types."""
     return {"name": feature.column, "type": "sequence" if isinstance(feature, READ_AS_TEXT) else "number"}
 
 
 class Proof(NamedTuple):
-    """The certificate of a bundle, and every comparison that it counts, the worst first."""
+    """The certificate of a bundle, and all comparisons behind it, worst first."""
 
     parity: Parity
     comparisons: list[Comparison]
@@ -98,15 +125,15 @@ def prove(model: SourceModel, folder: Path, rows: Sequence[Row]) -> Proof:
     """Compare a bundle with its model.
 
     Args:
-        model: The model, which Ludwig asks on the CPU.
-        folder: The bundle, which the shipped predictor reads from disk.
-        rows: What to ask: odd rows one by one, as messages arrive; the user's rows in batches.
+        model: The model, which Ludwig runs on the CPU.
+        folder: The bundle's folder, which the handler's predictor loads from disk.
+        rows: The rows. Edge cases run one by one, as messages arrive; the user's rows run in batches.
 
     Returns:
-        The proof, of answers that must be exact.
+        The proof that the answers are exact.
 
     Raises:
-        ParityError: The bundle fails on a row.
+        ParityError: The bundle fails on a row that Ludwig answers.
     """
     import pandas as pd
 
@@ -131,8 +158,14 @@ def prove(model: SourceModel, folder: Path, rows: Sequence[Row]) -> Proof:
 def agreed(found: Proof, exact: Proof) -> Proof:
     """Return the proof of a quantized graph, which promises agreement and not exactness.
 
-    found: the quantized graph beside Ludwig. exact: the graph that it was made of, beside Ludwig. The quantized graph
-    was measured beside that one only, so a failure there is a failure here, however well the two agree.
+    The quantized graph is measured against the exact graph only, so it fails if the exact graph fails.
+
+    Args:
+        found: The comparison of the quantized graph with Ludwig.
+        exact: The comparison of the exact graph with Ludwig.
+
+    Returns:
+        The proof, with the promise `agreement`.
     """
     parity = msgspec.structs.replace(found.parity, promise="agreement", tolerance=AGREEMENT_TOLERANCE)
     return Proof(msgspec.structs.replace(parity, passed=exact.parity.passed and parity.is_earned), found.comparisons)
@@ -143,17 +176,24 @@ def _answers(predictor: Predictor, rows: Sequence[Row]) -> list[dict[str, Any]]:
         return predictor.predict([row.values for row in rows])
     except ServingError:
         raise
-    except Exception as error:  # onnxruntime and torch raise kinds of their own
+    except Exception as error:  # onnxruntime and torch raise their own types
         raise ParityError(
-            f"{predictor.manifest.name} fails where its model answers, on {rows[0].name}: {type(error).__name__}: "
-            f"{str(error)[:300]}. No bundle was written; train with another encoder (docs/support.md lists them)."
+            f"{predictor.manifest.name} fails where its model answers ({rows[0].name}): {type(error).__name__}: "
+            f"{str(error)[:300]}. No bundle was written: train with another encoder (docs/support.md lists them)."
         ) from None
 
 
 def golden_rows(comparisons: Sequence[Comparison], own_rows: int) -> list[GoldenRow]:
-    """Return rows to ask again before a deployment takes traffic: those nearest to failing, of the user's own and odd.
+    """Choose the rows to check again before a deployment takes traffic: the ones closest to failing.
 
-    own_rows: how many of the user's own to keep at most. Long rows, and rows with values that JSON lacks, are left out.
+    Long rows, and rows with values that JSON cannot represent, are skipped.
+
+    Args:
+        comparisons: All comparisons, worst first.
+        own_rows: Maximum number of the user's own rows.
+
+    Returns:
+        The user's own rows, then edge cases.
     """
     kept: list[GoldenRow] = []
     for odd, most in ((False, own_rows), (True, GOLDEN_ODD_ROWS)):
@@ -172,8 +212,8 @@ def _is_small(row: Row) -> bool:
 
 
 def _compare(row: Row, ids_equal: bool, expected: Mapping[str, Any], found: Mapping[str, Any]) -> Comparison:
-    """Compare the columns of one row: labels must be the same, numbers near each other."""
-    differences = [] if ids_equal else ["other token ids"]
+    """Compare the columns of one row: labels must be equal, and numbers must be close."""
+    differences = [] if ids_equal else ["token ids differ"]
     labels_equal, largest = True, 0.0
     for column in sorted({*expected, *found}):
         if column not in expected or column not in found:
@@ -196,7 +236,7 @@ def _is_numeric(value: Any) -> bool:
 
 
 def _distance(expected: Any, found: Any) -> float:
-    """Return the largest difference, relative where numbers are above one: sums of logarithms grow with length."""
+    """Return the largest difference, relative for numbers above one: sums of logarithms grow with the length."""
     one, other = np.asarray(expected, dtype=np.float64), np.asarray(found, dtype=np.float64)
     if one.shape != other.shape or not (np.isfinite(one).all() and np.isfinite(other).all()):
         return float("inf")
@@ -204,7 +244,7 @@ def _distance(expected: Any, found: Any) -> float:
 
 
 def _finite(difference: float) -> float | None:
-    """Return a difference as the manifest holds it: JSON has no infinity."""
+    """Return a difference for the manifest, or None if it is infinite, which JSON cannot represent."""
     return difference if math.isfinite(difference) else None
 
 

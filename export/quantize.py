@@ -1,6 +1,6 @@
-"""int8 weights in place of float32: tried in several ways, measured beside the exact graph, kept only where it pays.
+"""Quantize a bundle to int8: try several methods, measure each against the exact graph, and keep the best if it pays.
 
-A quantised graph is not exact, so it promises less: that its labels agree with the model's to the degree asked for.
+A quantized graph is not exact. It promises only that the required share of its labels agrees with the model.
 """
 
 import shutil
@@ -26,14 +26,17 @@ FLOAT = "fp32"
 ENOUGH_ROWS = 200
 CALIBRATION_ROWS = 100
 FASTER = 0.9
-"""What a candidate may take of the exact graph's time: less of a gain could be noise."""
+"""Maximum latency of a candidate relative to the exact graph; a smaller gain could be noise."""
 
 
 @dataclass(frozen=True)
 class QuantizeOptions:
-    """What is asked of a quantised graph.
+    """How to quantize, and what a quantized graph must preserve.
 
-    agreement: the least share of labels that are the exact graph's. accuracy_loss: points of accuracy it may lose.
+    Attributes:
+        mode: The method; `auto` tries all of them, `none` none.
+        agreement: Minimum share of labels equal to the exact graph's, from 0 to 1.
+        accuracy_loss: Maximum loss of accuracy, in percentage points.
     """
 
     mode: Mode = "none"
@@ -44,12 +47,21 @@ class QuantizeOptions:
 def quantized(
     folder: Path, manifest: Manifest, rows: Sequence[Row], labels: dict[str, list[Any]], options: QuantizeOptions
 ) -> Manifest:
-    """Try to quantise the proven bundle in a folder, and leave the graph there that is kept.
+    """Try to quantize the proven bundle in a folder, and leave the best graph in the folder.
 
-    rows: the user's own. labels: by output, the right labels of these rows, where the user's data has them.
-    Returns the manifest, with the comparison in it; its certificate is the exact graph's still.
-    Raises ExportError for a bundle without labels or too few rows, and ParityError if a mode that
-    was asked for by name does not agree.
+    Args:
+        folder: The bundle's folder.
+        manifest: Its manifest.
+        rows: The user's own rows. The first CALIBRATION_ROWS calibrate, the others measure.
+        labels: Expected labels of these rows, by output; None is a missing label.
+        options: What to try, and what a quantized graph must preserve.
+
+    Returns:
+        The manifest, with the comparison. Its certificate is still that of the exact graph.
+
+    Raises:
+        ExportError: An output has no labels, the graph is not ONNX, or there are too few rows.
+        ParityError: A mode that was requested by name does not preserve enough.
     """
     check_quantizable(manifest, len(rows))
     calibration, measured = rows[:CALIBRATION_ROWS], rows[CALIBRATION_ROWS:]
@@ -64,54 +76,72 @@ def quantized(
             trial = Path(trials, mode)
             try:
                 candidate = _tried(mode, folder, trial, manifest, exact, calibration, truth)
-            except Exception as error:  # onnxruntime's quantiser raises all kinds
-                candidate = Candidate(name=mode, reason=f"cannot be made: {type(error).__name__}: {str(error)[:200]}")
-            candidates.append(msgspec.structs.replace(candidate, reason=judge(candidate, candidates[0], options)))
+            except Exception as error:  # onnxruntime's quantizer raises many types
+                candidate = Candidate(name=mode, reason=f"fails: {type(error).__name__}: {str(error)[:200]}")
+            reason = evaluate_candidate(candidate, candidates[0], options)
+            candidates.append(msgspec.structs.replace(candidate, reason=reason))
             if not candidates[-1].reason and (best is None or candidate.of_exact < best[0].of_exact):
                 best = (candidate, trial)
         return _kept(folder, manifest, candidates, best, options, len(measured))
 
 
 def check_quantizable(manifest: Manifest, rows: int) -> None:
-    """Raise ExportError if it could not be told whether a quantised graph is good."""
+    """Check that a quantized graph could be measured.
+
+    Args:
+        manifest: The manifest of the exact bundle.
+        rows: Number of the user's own rows.
+
+    Raises:
+        ExportError: An output has no labels, the graph is not ONNX, or there are too few rows.
+    """
     without = [output.name for output in manifest.outputs if not isinstance(output, WITH_LABELS)]
     if without:
         raise ExportError(
-            f"{manifest.name} cannot be quantised: its output {without[0]!r} has no labels that could agree. "
+            f"{manifest.name} cannot be quantized: its output {without[0]!r} has no labels to compare. "
             "Export it without --quantize."
         )
     if manifest.graph.format != "onnx":
-        raise ExportError("Only ONNX graphs can be quantised: leave --format away, or --quantize.")
+        raise ExportError("Only ONNX graphs can be quantized: omit --format or --quantize.")
     if rows < ENOUGH_ROWS + CALIBRATION_ROWS:
         raise ExportError(
-            f"--quantize needs a --dataset of at least {ENOUGH_ROWS + CALIBRATION_ROWS} rows, to see how many labels "
-            f"agree; found {rows}."
+            f"--quantize needs a --dataset of at least {ENOUGH_ROWS + CALIBRATION_ROWS} rows to measure agreement; "
+            f"found {rows}."
         )
 
 
 def is_quantized(manifest: Manifest) -> bool:
-    """Tell whether the bundle's graph is a quantized one."""
+    """Return whether the bundle's graph is quantized."""
     found = manifest.quantization
     return found is not None and any(candidate.kept for candidate in found.candidates[1:])
 
 
-def judge(candidate: Candidate, exact: Candidate, options: QuantizeOptions) -> str:
-    """Return why a candidate is not kept; nothing if it may be."""
+def evaluate_candidate(candidate: Candidate, exact: Candidate, options: QuantizeOptions) -> str:
+    """Return why a candidate is rejected, or "" if it may be kept.
+
+    Args:
+        candidate: The measurements of a quantized graph.
+        exact: The measurements of the exact graph.
+        options: What a quantized graph must preserve.
+
+    Returns:
+        The reason, in the middle of a sentence.
+    """
     if candidate.reason:
         return candidate.reason
     if candidate.agreement < options.agreement:
-        return f"agrees on {candidate.agreement:.2%} of labels, {options.agreement:.2%} are asked for"
+        return f"agrees on {candidate.agreement:.2%} of labels, {options.agreement:.2%} required"
     if candidate.accuracy is not None and exact.accuracy is not None:
         lost = (exact.accuracy - candidate.accuracy) * 100
         if lost > options.accuracy_loss:
-            return f"loses {lost:.2f} points of accuracy, {options.accuracy_loss:.2f} are allowed"
+            return f"loses {lost:.2f} points of accuracy, {options.accuracy_loss:.2f} allowed"
     if options.mode == "auto" and candidate.of_exact > FASTER:
         return f"is not at least {1 - FASTER:.0%} faster"
     return ""
 
 
 def comparison_table(quantization: Quantization) -> str:
-    """Return the comparison as a person reads it."""
+    """Return the comparison as a table for the terminal."""
     lines = [
         f"{'':<14}{'labels agree':>14}{'accuracy':>10}{'largest diff.':>15}{'one row, ms':>13}{'of fp32':>9}{'kB':>8}"
     ]
@@ -137,7 +167,7 @@ def _tried(
     calibration: Sequence[Row],
     truth: Reference,
 ) -> Candidate:
-    """Make a candidate in a folder of its own, and measure it."""
+    """Quantize a copy of the bundle in the folder `trial`, and measure it."""
     shutil.copytree(folder, trial)
     graph = trial / manifest.graph.file
     with quiet():
@@ -156,7 +186,7 @@ def _kept(
     options: QuantizeOptions,
     rows: int,
 ) -> Manifest:
-    """Put the best graph into the folder, and the comparison into the manifest."""
+    """Move the best graph into the folder, and store the comparison in the manifest."""
     name = best[0].name if best else FLOAT
     quantization = Quantization(
         rows=rows,
@@ -167,8 +197,8 @@ def _kept(
     say(comparison_table(quantization))
     if best is None and options.mode != "auto":
         raise ParityError(
-            f"{manifest.name}: {options.mode} int8 {candidates[-1].reason}. No bundle was written; export it without "
-            "--quantize, with --quantize auto, or ask for less by --agreement and --accuracy-loss."
+            f"{manifest.name}: {options.mode} int8 {candidates[-1].reason}. No bundle was written: export it without "
+            "--quantize, with --quantize auto, or with other limits for --agreement and --accuracy-loss."
         )
     if best:
         shutil.copy2(best[1] / manifest.graph.file, folder / manifest.graph.file)

@@ -1,4 +1,4 @@
-"""Lines of CSV as values: by the rules for quotes, and where a row breaks them, as it is meant."""
+"""Split CSV lines into values by the strict quoting rules, and recover rows that break them."""
 
 import csv
 from collections.abc import Iterator, Sequence
@@ -7,15 +7,21 @@ LONGEST_CELL = 1_000_000
 
 
 class RowReader:
-    """Iterates over the rows of a file as pairs: the line that a row begins on, counted from 1, and its values.
+    """Iterate over the rows of a file as pairs of line number (from 1) and values.
 
-    Rows are read by the strict rules of CSV. A row that breaks them is read again, alone and loosely, so that a stray
-    quote costs no other row.
+    Rows are parsed by the strict rules of CSV. A row that breaks them is parsed again, on its own and leniently, so
+    that a stray quote does not affect other rows.
+
+    Args:
+        lines: The lines of the file, with their line endings.
+        first: Index of the first line to read.
+        delimiter: The character between values.
+        width: Number of columns in the header.
 
     Attributes:
-        loose: Lines of rows that were read loosely.
-        broken: Lines that cannot be read, with their text.
-        doubtful: Lines of rows whose quotes enclose several lines, each of which looks like a row.
+        loose: Line numbers of rows that were parsed leniently.
+        broken: Line numbers and text of rows that cannot be parsed.
+        doubtful: Line numbers of rows with a quoted value that spans several lines, each of which looks like a row.
     """
 
     def __init__(self, lines: Sequence[str], first: int, delimiter: str, width: int) -> None:
@@ -33,7 +39,7 @@ class RowReader:
                 values = next(reader)
             except StopIteration:
                 return
-            except csv.Error:  # of this row; the lines behind its first one are read again
+            except csv.Error:  # the row is malformed; the lines after its first line are parsed again
                 values = None
             if values is not None and not self._swallowed(first):
                 yield first + 1, values
@@ -58,9 +64,9 @@ class RowReader:
             yield self._lines[self._next - 1]
 
     def _swallowed(self, first: int) -> bool:
-        """Tell whether a quote ran over lines that are rows of their own.
+        """Return whether a stray quote swallowed lines that are separate rows.
 
-        Text with a line break is quoted in a TSV, too; but then its lines do not all have a value for each column.
+        A quoted text may contain line breaks, but then not every line has a value for each column.
         """
         if self._next - first < 2 or self._width < 2:
             return False
@@ -68,32 +74,32 @@ class RowReader:
         if len(_escaped_values(lines[0].rstrip("\r\n"), self._delimiter)) == self._width:
             return True
         rows = all(line.count(self._delimiter) == self._width - 1 for line in lines)
-        if rows and self._delimiter != "\t":  # text with a comma and a line break looks like this, too
+        if rows and self._delimiter != "\t":  # a quoted text with commas and line breaks also looks like this
             self.doubtful.append(first + 1)
             return False
         return rows
 
 
 def split(line: str, delimiter: str) -> list[str]:
-    """Return the values of one line; a quote encloses a value only where it begins."""
+    """Return the values of one line. A quote is special only at the start of a value."""
     csv.field_size_limit(LONGEST_CELL)
     try:
         return next(csv.reader([line], delimiter=delimiter), [])
-    except csv.Error:  # longer than any cell
+    except csv.Error:  # longer than LONGEST_CELL
         return [line]
 
 
 def _loose_values(line: str, delimiter: str, width: int) -> list[str] | None:
-    r"""Return the values of a line that breaks the rules for quotes.
+    r"""Return the values of a line that breaks the quoting rules.
 
     Args:
-        line: One line without its end.
-        delimiter: What separates values.
-        width: How many values the header has.
+        line: One line without its line ending.
+        delimiter: The character between values.
+        width: Number of columns in the header.
 
     Returns:
-        The values, by the first of these readings that gives one for each column: `\\"` as a quote, quotes as part of
-        the text, quotes only where a value begins. None if none does.
+        The values by the first of these interpretations that yields one per column: `\\"` is an escaped quote; quotes
+        are part of the text; quotes are special only at the start of a value. None if no interpretation fits.
     """
     values = _escaped_values(line, delimiter)
     if len(values) == width:
@@ -106,7 +112,7 @@ def _loose_values(line: str, delimiter: str, width: int) -> list[str] | None:
 
 
 def _escaped_values(line: str, delimiter: str) -> list[str]:
-    r"""Return the values of a line whose quotes are escaped as `\"`; none if it has no such quotes, or loose ones."""
+    r"""Return the values of a line whose quotes are escaped as `\"`, or [] if it has none or other malformed quotes."""
     if '\\"' not in line:
         return []
     try:
@@ -116,6 +122,6 @@ def _escaped_values(line: str, delimiter: str) -> list[str]:
 
 
 def _unquoted(value: str) -> str:
-    """Return a value without the quotes that enclose all of it."""
+    """Return a value without the quotes around the whole value."""
     inner = value[1:-1]
     return inner if len(value) > 1 and value[0] == value[-1] == '"' and '"' not in inner else value

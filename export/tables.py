@@ -1,6 +1,6 @@
-"""The one reader of tables for all commands: CSV, TSV, JSON, JSON Lines and Parquet, each row with its place.
+"""Read CSV, TSV, JSON, JSON Lines and Parquet files as rows with line numbers, for all commands.
 
-`export.rows` makes data frames of tables; `training.imports` makes examples of them.
+`export.rows` converts tables to data frames; `training.imports` converts them to examples.
 """
 
 import json
@@ -14,9 +14,9 @@ from export.encodings import read_text
 from export.errors import RowsError
 
 TEXT_COLUMNS = ("text", "utterance")
-"""Names that datasets give to the words of the user; what reads one takes the other."""
+"""Column names for the user's text; code that reads one of them accepts the other."""
 KNOWN_COLUMNS = frozenset((*TEXT_COLUMNS, "intent", "slots", "language", "split", "entities"))
-NO_OBJECT = "no object"
+NO_OBJECT = "not an object"
 JSON_ENDINGS = (".json", ".jsonl", ".ndjson")
 ENDINGS = (".csv", ".tsv", *JSON_ENDINGS, ".parquet")
 IMPORT = "ludwig-serverless import"
@@ -28,11 +28,11 @@ class Table:
 
     Attributes:
         path: The file.
-        kind: What it is, for a person, such as `CSV, separated by ';'`.
-        unit: What its rows are counted in, from 1: `line` or `row`.
-        rows: The number of each row, and its values by column, as the file has them.
+        kind: A description of the format, such as `CSV, separated by ';'`.
+        unit: The unit of row numbers, which start at 1: `line` or `row`.
+        rows: The number of each row, and its values by column, as in the file.
         dropped: Rows that cannot be read: number, reason, and what was found.
-        notes: What was decided while reading, for a person.
+        notes: Notes for the user about how the file was read.
     """
 
     path: Path
@@ -45,12 +45,12 @@ class Table:
 
 @dataclass(frozen=True)
 class JsonContent:
-    """What a JSON file holds.
+    """The content of a JSON file.
 
     Attributes:
-        data: The value; a list of the lines' values for JSON Lines.
-        lines: The line of each value of JSON Lines; None for a file that is one value.
-        notes: What was decided while reading, for a person.
+        data: The value; for JSON Lines, the list of the values of all lines.
+        lines: The line number of each value, for JSON Lines; None for a single value.
+        notes: Notes for the user about how the file was read.
     """
 
     data: Any
@@ -59,22 +59,22 @@ class JsonContent:
 
 
 def read_table(path: Path, known: Collection[str] = KNOWN_COLUMNS, *, header: bool = True) -> Table:
-    """Read a file of rows of any kind.
+    """Read a data file in any supported format.
 
     Args:
-        path: A file whose ending is one of ENDINGS.
-        known: Names of columns, in lower case, by which the header of a CSV is recognized.
-        header: Whether the first line of a CSV names the columns.
+        path: A file with one of the suffixes in ENDINGS.
+        known: Column names in lower case, for recognizing the header of a CSV file.
+        header: Whether the first line of a CSV file names the columns.
 
     Returns:
-        The rows. Values of CSV are text; those of JSON and Parquet have their own types.
+        The rows. CSV values are text; JSON and Parquet values keep their types.
 
     Raises:
-        RowsError: If the file is missing, broken or of another format. The message names the line.
+        RowsError: The file is missing, broken or in another format. The message names the line.
     """
     suffix = path.suffix.lower()
     if suffix not in ENDINGS:
-        raise RowsError(f"{path} has the ending {path.suffix!r}; expected one of {', '.join(ENDINGS)}.")
+        raise RowsError(f"{path} has the suffix {path.suffix!r}; expected one of {', '.join(ENDINGS)}.")
     if suffix == ".parquet":
         return _parquet_table(path)
     if suffix in JSON_ENDINGS:
@@ -87,16 +87,16 @@ def read_table(path: Path, known: Collection[str] = KNOWN_COLUMNS, *, header: bo
 
 
 def read_json(path: Path) -> JsonContent:
-    """Read a JSON or JSON Lines file; its content tells which one it is, whatever its ending says.
+    """Read a JSON or JSON Lines file. The content decides which one it is, not the suffix.
 
     Args:
         path: The file.
 
     Returns:
-        What it holds.
+        The content.
 
     Raises:
-        RowsError: If it is missing or broken, or an object has a key twice. The message names the line.
+        RowsError: The file is missing or broken, or an object has a duplicate key. The message names the line.
     """
     text, note = _text(path)
     notes = [note] if note else []
@@ -110,7 +110,7 @@ def read_json(path: Path) -> JsonContent:
             return _json_lines(path, text, notes)
         raise RowsError(f"{path} is not JSON at line {error.lineno}, column {error.colno}: {error.msg}.") from None
     except RecursionError:
-        raise RowsError(f"{path} is nested too deeply to be training data.") from None
+        raise RowsError(f"{path} is nested too deeply for training data.") from None
     except ValueError as error:
         raise RowsError(f"{path} {error}.") from None
 
@@ -120,18 +120,18 @@ def json_table(path: Path, content: JsonContent) -> Table:
 
     Args:
         path: The file, for messages.
-        content: What it holds: a list of objects, one object that has a text, or an object around such a list.
+        content: The content: a list of objects, a single object with a text, or an object around such a list.
 
     Returns:
-        A row for each object; what is no object is dropped.
+        A row for each object; other values are dropped.
 
     Raises:
-        RowsError: If it holds something else.
+        RowsError: The content is anything else.
     """
     data = records_in(content.data)
     if data is None:
         raise RowsError(
-            f"{path} holds {described(content.data)}; expected a list of objects, one for each row. "
+            f"{path} contains {described(content.data)}; expected a list of objects, one for each row. "
             f"`{IMPORT} {path} --output data.csv` reads exports of other tools."
         )
     numbers = content.lines or range(1, len(data) + 1)
@@ -142,15 +142,15 @@ def json_table(path: Path, content: JsonContent) -> Table:
 
 
 def records_in(data: Any, text_columns: Collection[str] = TEXT_COLUMNS) -> list[Any] | None:
-    """Return the records that a JSON value holds.
+    """Return the records in a JSON value.
 
     Args:
         data: The value.
-        text_columns: Names that the text of a record may have.
+        text_columns: Possible names of a record's text.
 
     Returns:
-        The list that it is; an object that has a text, in a list; or the only list of objects with a text in an
-        object, such as `{"data": [...]}`. None for anything else.
+        The value itself if it is a list; a list of the object if it has a text; or the only list of objects with a
+        text inside an object, such as `{"data": [...]}`. None for anything else.
     """
     if isinstance(data, list):
         return data
@@ -169,7 +169,7 @@ def records_in(data: Any, text_columns: Collection[str] = TEXT_COLUMNS) -> list[
 
 
 def described(data: object) -> str:
-    """Return what a JSON value is, for a message."""
+    """Return a short description of a JSON value, for a message."""
     return f"an object with {list(data)[:5]}" if isinstance(data, Mapping) else f"{str(data)[:60]!r}"
 
 
@@ -190,7 +190,7 @@ def _text(path: Path) -> tuple[str, str]:
 
 def _json_lines(path: Path, text: str, notes: list[str]) -> JsonContent:
     data, lines = [], []
-    for number, line in enumerate(text.split("\n"), start=1):  # other line separators may be part of a text
+    for number, line in enumerate(text.split("\n"), start=1):  # not splitlines(): other separators may be in a text
         if line.strip():
             try:
                 data.append(json.loads(line, object_pairs_hook=_object))
@@ -201,12 +201,12 @@ def _json_lines(path: Path, text: str, notes: list[str]) -> JsonContent:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object of JSON. Raises ValueError for a key that is given twice: one of the values would be lost."""
+    """Return a JSON object. Raises ValueError for a duplicate key, because one of its values would be lost."""
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"has the key {twice!r} twice in one object, whose keys are {names[:8]}")
+        raise ValueError(f"has the duplicate key {twice!r} in an object with the keys {names[:8]}")
     return found
 
 
@@ -221,11 +221,11 @@ def _parquet_table(path: Path) -> Table:
     import pandas as pd
 
     try:
-        path.stat()  # pandas has no words for a Parquet file that is missing
+        path.stat()  # raises FileNotFoundError; the error of pandas for a missing file is unclear
         frame = pd.read_parquet(path)
     except OSError as error:
         raise RowsError(f"{path} cannot be read: {error.strerror or error}.") from None
-    except ValueError as error:  # what Arrow raises is of this kind
+    except ValueError as error:  # the base class of Arrow's errors
         raise RowsError(f"{path} is broken: {str(error).strip().removesuffix('.')}.") from None
     frame = frame.astype(object).where(frame.notna(), None)
     records = ({str(name): _plain(value) for name, value in row.items()} for row in frame.to_dict("records"))
@@ -235,5 +235,5 @@ def _parquet_table(path: Path) -> Table:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value of numpy's as Python's own."""
+    """Return a numpy value as a plain Python value."""
     return value.tolist() if hasattr(value, "tolist") else value

@@ -1,4 +1,4 @@
-"""Thresholds of confidence, from a run's folder into the bundle: answers below them are unsure."""
+"""Copy confidence thresholds from a run's folder into the bundle; answers below a threshold count as unsure."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,11 +18,11 @@ LanguageRule = Literal["fitted", "none"]
 
 CAUTIOUS_THRESHOLDS = Thresholds(default=0.9)
 CAUTIOUS_EVIDENCE = Evidence(letters=5)
-"""Of languages for which nothing was fitted: where no words are known, `menu` or `taxi` must not show a language."""
+"""Defaults for languages without fitted thresholds: `menu` or `taxi` alone must not count as evidence of a language."""
 
 
 class _Fitted(msgspec.Struct, frozen=True):
-    """What export reads of an output's entry in `thresholds.json`; the rest tells how it was found."""
+    """The part of an entry in `thresholds.json` that export reads; the rest records how it was fitted."""
 
     default: Probability
     by_label: dict[str, Probability] = msgspec.field(default_factory=dict)
@@ -36,17 +36,20 @@ def with_thresholds(
     reads_text: bool = True,
     language_rule: LanguageRule = "fitted",
 ) -> list[OutputFeature]:
-    """Return outputs with the thresholds that `ludwig-serverless fit` wrote beside the model.
+    """Add the thresholds that `ludwig-serverless fit` wrote next to the model, if any.
 
     Args:
         outputs: The outputs of the model.
-        model_folder: Its folder; the file is in the folder above.
+        model_folder: The model folder. The file is `thresholds.json` in its parent folder.
         reads_text: Whether the model reads a text. Only then can a text be evidence of a language.
-        language_rule: "fitted" gives a language what was fitted, or a cautious default where nothing was. With "none"
-            every language is answered, as Ludwig does.
+        language_rule: "fitted" uses the fitted rule for a language, or a cautious default if there is none. With
+            "none" every language is answered, as Ludwig does.
+
+    Returns:
+        The outputs; those that the file names, and languages, have thresholds.
 
     Raises:
-        ModelError: The file is broken, or has outputs or labels that the model does not have.
+        ModelError: The file is broken, or names an output or a label that the model does not have.
     """
     found = _read(outputs, model_folder.parent / THRESHOLDS)
     return [

@@ -161,7 +161,7 @@ def read_bundle(folder: Path) -> Manifest:
 
 
 def is_bundle(folder: Path) -> bool:
-    """Tell whether a folder holds a bundle's manifest, of whatever schema: other programs have a manifest.json too."""
+    """Return whether a folder contains a bundle manifest of any schema; other programs also write manifest.json."""
     try:
         msgspec.json.decode((folder / MANIFEST).read_bytes(), type=_SchemaVersion)
     except (OSError, msgspec.DecodeError):

@@ -14,7 +14,7 @@ SMALLEST = 1e-30
 
 
 def is_bio(labels: Iterable[str]) -> bool:
-    """Tell whether labels are tags of slots: some begin one, and all others are inside of one or outside."""
+    """Return whether labels are tags of slots: some begin one, and all others are inside of one or outside."""
     labels = set(labels)
     return any(label.startswith(BEGIN) for label in labels) and all(
         label == OUTSIDE or label.startswith((BEGIN, INSIDE)) for label in labels
@@ -22,7 +22,7 @@ def is_bio(labels: Iterable[str]) -> bool:
 
 
 def is_whole(tags: Iterable[str]) -> bool:
-    """Tell whether each inside goes on with a slot of its kind."""
+    """Return whether each inside goes on with a slot of its kind."""
     before = OUTSIDE
     for tag in tags:
         if tag.startswith(INSIDE) and not (before.startswith((BEGIN, INSIDE)) and before[2:] == tag[2:]):

@@ -46,7 +46,7 @@ def answer_other(event: Any, models: list[str]) -> dict[str, Any]:
 
 
 def is_ping(event: Any) -> bool:
-    """Tell whether an event only keeps the function warm: an empty one, a scheduled one, or one of the known pings."""
+    """Return whether an event only keeps the function warm: an empty event, a scheduled event or a known ping."""
     if event is None or event == {}:
         return True
     if not isinstance(event, dict):

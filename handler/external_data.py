@@ -42,7 +42,7 @@ class Message(NamedTuple):
 
 
 def has_external_data(content: Content) -> bool:
-    """Tell whether any tensor of an ONNX graph has its data in another file.
+    """Return whether any tensor of an ONNX graph has its data in another file.
 
     Args:
         content: The whole file. Weights inside it are skipped, not read.

@@ -1,4 +1,4 @@
-"""Ludwig's normalisations of numbers, and their inverses, in float32 as Ludwig computes them.
+"""Ludwig's normalizations of numbers, and their inverses, in float32 as Ludwig computes them.
 
 Source: `numeric_transformation_registry` in `ludwig.features.number_feature`.
 """
@@ -18,12 +18,12 @@ class Normalization(Described, frozen=True, tag="none"):
         return numbers
 
     def invert(self, numbers: np.ndarray) -> np.ndarray:
-        """Return normalised float32 numbers to their own scale."""
+        """Return normalized float32 numbers to their own scale."""
         return numbers
 
 
 class Linear(Normalization, frozen=True, tag="linear"):
-    """Subtract an offset and divide by a scale: z-scores, min-max and interquartile normalisation alike."""
+    """Subtract an offset and divide by a scale: z-scores, min-max and interquartile normalization alike."""
 
     offset: float
     scale: float
@@ -43,7 +43,7 @@ class Log1p(Normalization, frozen=True, tag="log1p"):
     @override
     def apply(self, numbers: np.ndarray) -> np.ndarray:
         if (numbers <= 0).any():
-            raise ValueError("only numbers above zero have a log1p normalisation")
+            raise ValueError("only numbers above zero have a log1p normalization")
         return np.log1p(numbers)
 
     @override

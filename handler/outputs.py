@@ -1,6 +1,6 @@
 """Output features: the graph's arrays in, Ludwig's columns out.
 
-Each class is the manifest's description of an output and its behaviour. Adding an output type is adding a class here,
+Each class is the manifest's description of an output and its behavior. Adding an output type is adding a class here,
 naming it in `OutputFeature`, and describing it in `export/outputs.py`.
 """
 
@@ -50,7 +50,7 @@ class CategoryOutput(Described, frozen=True, kw_only=True, omit_defaults=True, t
         return [f"{self.name}::predictions", f"{self.name}::probabilities"]
 
     def is_unsure(self, columns: Columns, text: str | None = None) -> bool:
-        """Tell whether an answer is less sure than it must be.
+        """Return whether an answer is less sure than it must be.
 
         Args:
             columns: Ludwig's columns of the answer.
@@ -164,7 +164,7 @@ class NumberOutput(Described, frozen=True, kw_only=True, tag="number"):
         return [f"{self.name}::predictions"]
 
     def rows(self, arrays: Mapping[str, np.ndarray]) -> Iterator[Columns]:
-        """Read normalised predictions, (batch,), as Ludwig's column, on their own scale."""
+        """Read normalized predictions, (batch,), as Ludwig's column, on their own scale."""
         for prediction in self.normalization.invert(arrays[self.tensors[0]]).tolist():
             yield {f"{self.name}_predictions": prediction}
 

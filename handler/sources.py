@@ -200,7 +200,7 @@ def _drop_unlisted(folder: Path, manifest: Manifest) -> None:
 
 
 def _is_inner_manifest(name: str) -> bool:
-    """Tell whether a file is the manifest of a bundle one folder down, as `load_predictors` looks for them."""
+    """Return whether a file is the manifest of a bundle one folder down, as `load_predictors` looks for them."""
     folder, _, file = name.rpartition("/")
     return file == MANIFEST and folder not in {"", ".", ".."} and not set(folder) & {"/", "\\", "\0"}
 

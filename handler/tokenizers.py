@@ -1,6 +1,6 @@
 """Ludwig's tokenizers, token for token, without Ludwig.
 
-Each class is the manifest's description of a tokenizer and its behaviour: adding one is adding a class here and naming
+Each class is the manifest's description of a tokenizer and its behavior: adding one is adding a class here and naming
 it in `Tokenizer`. Most give strings, which a vocabulary turns into ids; `SubwordTokenizer` gives ids itself.
 Source: `ludwig.utils.tokenizers` of Ludwig 0.17.10.
 """

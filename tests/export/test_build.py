@@ -83,7 +83,7 @@ def shift_weights(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 TAMPERINGS = {
-    "ids": (swap_words, "other token ids"),
+    "ids": (swap_words, "token ids differ"),
     "labels": (swap_labels, "_predictions: Ludwig "),
     "probabilities": (shift_weights, "_probabilities differs by "),
 }
@@ -99,7 +99,7 @@ def test_a_bundle_that_answers_otherwise_is_not_written(
     with pytest.raises(ParityError) as caught:
         export_model(loaded(kind), tmp_path / "bundle", dataset=demo_rows(5))
     first, *worst, advice = str(caught.value).splitlines()
-    assert first.startswith(f"{kind.split('-')[0]} does not answer as its model does, so no bundle was written: of ")
+    assert first.startswith(f"{kind.split('-')[0]} does not match its model, so no bundle was written: of ")
     rows = [line for line in worst if not line.startswith("      ")]
     assert len(rows) == 5
     assert all(": {'text': " in line for line in rows)
@@ -140,7 +140,7 @@ def test_a_failed_bundle_stays_failed_and_is_refused_wherever_it_goes(
     assert main([*asked, *lenient]) == 1
     assert not bundle.exists()
     assert main([*asked, *lenient, "--allow-failed-proof"]) == 0
-    assert "language: DOES NOT ANSWER as Ludwig does" in capsys.readouterr().out
+    assert "language: DOES NOT MATCH Ludwig" in capsys.readouterr().out
     manifest = Predictor(bundle).manifest
     assert not manifest.parity.passed
     assert manifest.parity.promise == ("exact" if mode == "none" else "agreement")
@@ -156,7 +156,7 @@ def test_a_bundle_is_replaced_when_told_to_and_whole(
     bundle = copied(exported("intent-lstm"), tmp_path / "bundle")
     (bundle / "vocabulary-7.json").write_text("of an older model")
     before = contents(tmp_path)
-    with pytest.raises(ExportError, match=r"bundle exists: give a new folder, or --force to replace the bundle there"):
+    with pytest.raises(ExportError, match=r"bundle exists: give a new folder, or use --force to replace this bundle"):
         export_model(loaded("language-cnn"), bundle)
     assert contents(tmp_path) == before
     manifest = export_model(loaded("language-cnn"), bundle, license_name="CC-BY-4.0", force=True)
@@ -233,7 +233,7 @@ def test_one_failure_does_not_cost_the_others(
     assert main([str(bad), str(tmp_path / "bad"), str(good), str(tmp_path / "good")]) == 1
     out, err = capsys.readouterr()
     assert f"error: {bad}: intent is wrong" in err.splitlines()
-    assert out.startswith("language: answers as Ludwig does")
+    assert out.startswith("language: matches Ludwig")
     assert [path.name for path in tmp_path.iterdir()] == ["good"]
 
 
@@ -247,7 +247,7 @@ def test_a_name_is_given_on_the_command_line(trained: Callable[[str], Run], tmp_
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ('[{"words": "hi"}]', "have the columns ['words']; the model reads ['text']"),
+        ('[{"words": "hi"}]', "has the columns ['words'], but the model also reads ['text']"),
         ('[{"text": 5}, {"text": "a"}]', "'text' must be a string"),
     ],
     ids=["column", "number"],

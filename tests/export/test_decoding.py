@@ -45,5 +45,8 @@ def test_what_is_asked_for_comes_first(record: dict[str, Any] | None, asked: Dec
 )
 def test_what_has_no_slots_is_left_alone(output: SequenceOutput) -> None:
     assert decoding(output, {"decoding": {"slots": "viterbi"}}) == "argmax"
-    with pytest.raises(ExportError, match="no output has a BIO tag for each word of a text: leave it away"):
+    with pytest.raises(
+        ExportError,
+        match="needs an output with a BIO tag for each word of a text, and this model has none",
+    ):
         with_decoding([INTENT, output], None, "viterbi")

@@ -77,8 +77,8 @@ def test_every_line_is_a_row_a_comment_or_dropped_with_its_reason() -> None:
     assert values(found) == [("ok", "y"), ("zz", ""), ("#1 fan", "z"), ("4", "5")]
     assert [line for line, _ in found.rows] == [3, 5, 8, 9]
     assert found.dropped == [
-        (2, "quotes that cannot be read", '"Hi, "John"", said,x'),
-        (6, "more values than the header has names", "3 values, expected 2: quote a text that holds ','"),
+        (2, "broken quotes", '"Hi, "John"", said,x'),
+        (6, "more values than the header has columns", "3 values, expected 2: quote a text that holds ','"),
     ]
     assert found.notes == ["1 line is a comment (line 4)."]
 
@@ -86,21 +86,21 @@ def test_every_line_is_a_row_a_comment_or_dropped_with_its_reason() -> None:
 def test_quotes_over_rows_of_csv_are_told() -> None:
     found = read('text,intent\n"a,b\nc",d\n')
     assert values(found) == [("a,b\nc", "d")]
-    assert "several lines within quotes, each of which looks like a row (line 2)" in found.notes[0]
+    assert "a quoted value with several lines, each of which looks like a row (line 2)" in found.notes[0]
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "has no header in its first line"),
-        ("\n# only a comment\n", "has no header in its first line"),
+        ("", "has no header line"),
+        ("\n# only a comment\n", "has no header line"),
         ("text,intent,intent\na,b,c\n", "has two columns for 'intent': rename one of them"),
         (
             "hi there,greet\nhello,greet\nbye,leave\n",
-            "has no header: its first line 'hi there,greet' is a row, since line 2 has 'greet' in the same column, "
-            "too. Add the line `text,intent` at its beginning, or import it with --no-header.",
+            "has no header: its first line 'hi there,greet' is a row, because line 2 has the same value 'greet' in "
+            "the same column. Add a first line such as `text,intent`, or import the file with --no-header.",
         ),
-        ("hi;a\nyo;b\nbye;a\n", "Add the line `text;intent` at its beginning"),
+        ("hi;a\nyo;b\nbye;a\n", "Add a first line such as `text;intent`"),
     ],
 )
 def test_a_file_without_a_header_says_what_to_add(content: str, message: str) -> None:
@@ -128,7 +128,7 @@ def test_columns_without_names_are_called_after_what_they_hold(content: str, nam
 def test_a_column_without_a_name_is_left_out_and_told() -> None:
     found = read(",text,intent\n0,a,b\n1,c,d\n")
     assert [record for _, record in found.rows] == [{"text": "a", "intent": "b"}, {"text": "c", "intent": "d"}]
-    assert found.notes == ["A column without a name, which has 2 values, was left out."]
+    assert found.notes == ["A column without a name, with 2 values, was skipped."]
 
 
 TEXTS = st.text(st.sampled_from("ab \"'\\,;\t|#é\n"), min_size=1, max_size=12)
@@ -150,5 +150,5 @@ def test_no_line_vanishes_whatever_its_quotes(texts: list[str], delimiter: str) 
     inside = sum(value.count("\n") for _, record in found.rows for value in record.values())
     assert found.dropped == []
     assert len(found.rows) + inside == len(texts)
-    assert not inside or any("several lines within quotes" in note for note in found.notes)
+    assert not inside or any("a quoted value with several lines" in note for note in found.notes)
     assert not inside or delimiter == ","

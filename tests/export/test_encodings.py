@@ -34,8 +34,8 @@ def test_short_files_are_utf8(content: str, tmp_path: Path) -> None:
         ("text\nkawa z mlekiem\nna żółwia była łódź\n".encode("cp1250"), "is not UTF-8 at line 3"),
         ("text\nété à Rome\n".encode() + b"caf\xe9\n", "is not UTF-8 at line 3, byte 4"),
         (b"text\n\x81\x8d\n", "is not UTF-8 at line 2"),
-        ("text\n".encode("utf-16") + b"\x00", "begins like UTF-16 and is broken: save it as UTF-8"),
-        (b"\xef\xbb\xbftext\n\xe9", "begins like UTF-8 and is broken"),
+        ("text\n".encode("utf-16") + b"\x00", "starts like UTF-16, but does not decode as UTF-16: save it as UTF-8"),
+        (b"\xef\xbb\xbftext\n\xe9", "starts like UTF-8, but does not decode as UTF-8"),
     ],
     ids=["cyrillic", "chinese", "polish", "one broken byte", "undefined", "half", "marked"],
 )

@@ -74,7 +74,7 @@ def test_the_certificate_passes_on_every_row(kind: str, exported: Export) -> Non
     assert parity.rows == parity.odd_rows + PROVING_ROWS == parity.ids_equal == parity.labels_equal
     assert parity.odd_rows > len(ODD_TEXTS) + 60
     assert 0 <= parity.max_abs_diff <= parity.tolerance == 1e-4
-    assert f": answers as Ludwig does on {parity.rows} rows" in certificate(manifest)
+    assert f": matches Ludwig on {parity.rows} rows" in certificate(manifest)
 
 
 def test_the_reloaded_bundle_answers_as_ludwig_does(kind: str, exported: Export, loaded: Load) -> None:

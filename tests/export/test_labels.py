@@ -18,8 +18,8 @@ def test_white_space_around_a_label_is_dropped_and_said(kind: str, capsys: pytes
     cleaned = clean_labels(rows, config(kind))
     assert cleaned["label"].tolist() == ["1", "2", "3", "4 5", None, None, None]
     assert capsys.readouterr().err == (
-        "'label': dropped needless white space in 3 rows, such as ' 1'.\n"
-        "'label': 1 rows hold only white space, which counts as no label.\n"
+        "'label': removed extra white space in 3 rows, such as ' 1'.\n"
+        "'label': 1 rows contain only white space, which counts as a missing label.\n"
     )
     assert rows["label"][0] == " 1"
 

@@ -65,7 +65,7 @@ def test_a_model_of_another_type_is_refused(kind: str, tmp_path: Path) -> None:
     folder = write(tmp_path / "other", DESCRIPTION)
     (folder / "model_weights").mkdir()
     (folder / DESCRIPTION[0]).write_text(json.dumps({"model_type": kind}))
-    with pytest.raises(ModelError, match=f"of the type '{kind}', .* Train with `model_type: ecd`"):
+    with pytest.raises(ModelError, match=f"of type '{kind}', .* Train with `model_type: ecd`"):
         find_model_folder(folder)
 
 
@@ -81,7 +81,8 @@ def test_an_adapter_needs_its_library(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_pickled_weights_are_never_opened(tmp_path: Path) -> None:
     folder = write(tmp_path / "old", [*DESCRIPTION, "model_weights"])
     with pytest.raises(
-        ModelError, match=r"are pickled .* a pickle can run code .* save it as model_weights\.safetensors"
+        ModelError,
+        match=r"are pickled .* reading a pickle can run code.* copy the resulting model_weights\.safetensors",
     ):
         find_model_folder(folder)
 
@@ -93,7 +94,7 @@ def test_safe_weights_come_before_pickled_ones(tmp_path: Path) -> None:
 
 def test_weights_that_are_missing_are_told(tmp_path: Path) -> None:
     folder = write(tmp_path / "run" / "model", DESCRIPTION)
-    with pytest.raises(ModelError, match=r"has no model_weights\.safetensors: the training broke off"):
+    with pytest.raises(ModelError, match=r"has no model_weights\.safetensors: the training was interrupted"):
         find_model_folder(folder.parent)
 
 

@@ -14,7 +14,7 @@ from export.build import export_model
 from export.certificate import certificate
 from export.errors import ExportError, ParityError
 from export.model import SourceModel
-from export.quantize import QuantizeOptions, comparison_table, judge
+from export.quantize import QuantizeOptions, comparison_table, evaluate_candidate
 from handler.bundle import read_bundle
 from handler.certificate import Candidate
 from handler.golden import replay
@@ -32,16 +32,16 @@ GOOD = Candidate(name="dynamic", agreement=0.999, accuracy=0.95, milliseconds=0.
         ({}, QuantizeOptions("auto"), ""),
         ({"of_exact": 0.95}, QuantizeOptions("auto"), "is not at least 10% faster"),
         ({"of_exact": 0.95}, QuantizeOptions("dynamic"), ""),
-        ({"agreement": 0.99}, QuantizeOptions("auto"), "agrees on 99.00% of labels, 99.50% are asked for"),
+        ({"agreement": 0.99}, QuantizeOptions("auto"), "agrees on 99.00% of labels, 99.50% required"),
         ({"agreement": 0.99}, QuantizeOptions("auto", agreement=0.99), ""),
-        ({"accuracy": 0.94}, QuantizeOptions("auto"), "loses 1.00 points of accuracy, 0.20 are allowed"),
+        ({"accuracy": 0.94}, QuantizeOptions("auto"), "loses 1.00 points of accuracy, 0.20 allowed"),
         ({"accuracy": 0.94}, QuantizeOptions("auto", accuracy_loss=1.5), ""),
         ({"accuracy": None}, QuantizeOptions("auto"), ""),
         ({"reason": "cannot be made"}, QuantizeOptions("auto"), "cannot be made"),
     ],
 )
 def test_what_is_kept(change: dict[str, Any], options: QuantizeOptions, reason: str) -> None:
-    assert judge(msgspec.structs.replace(GOOD, **change), EXACT, options) == reason
+    assert evaluate_candidate(msgspec.structs.replace(GOOD, **change), EXACT, options) == reason
 
 
 @pytest.mark.ludwig
@@ -49,7 +49,7 @@ def test_what_is_kept(change: dict[str, Any], options: QuantizeOptions, reason: 
 @pytest.mark.parametrize(
     ("kind", "mode"), [("intent-embed", "static"), ("language-cnn", "per-channel"), ("slots-lstm", "dynamic")]
 )
-def test_a_quantised_bundle_says_what_it_promises(kind: str, mode: Any, loaded: Load, tmp_path: Path) -> None:
+def test_a_quantized_bundle_says_what_it_promises(kind: str, mode: Any, loaded: Load, tmp_path: Path) -> None:
     rows = demo_rows(500)
     options = QuantizeOptions(mode, agreement=0.9, accuracy_loss=10)
     manifest = export_model(loaded(kind), tmp_path / kind, dataset=rows, quantize=options)
@@ -92,8 +92,8 @@ def test_auto_keeps_the_exact_graph_where_nothing_agrees(
     assert manifest.quantization is not None
     assert [found.kept for found in manifest.quantization.candidates] == [True, False, False]
     reasons = [found.reason for found in manifest.quantization.candidates]
-    assert "99.50% are asked for" in reasons[1]
-    assert "cannot be made: ZeroDivisionError" in reasons[2]
+    assert "99.50% required" in reasons[1]
+    assert "fails: ZeroDivisionError" in reasons[2]
     with pytest.raises(ParityError, match=r"dynamic int8 agrees on .* No bundle was written"):
         export_model(
             loaded("language-cnn"), tmp_path / "named", dataset=demo_rows(500), quantize=QuantizeOptions("dynamic")

@@ -60,44 +60,54 @@ def model(
 
 
 REFUSALS: dict[str, tuple[Callable[[], SourceModel], str, str, str]] = {
-    "input type": (lambda: model({"type": "image"}), "text", "inputs of type 'image'", "Supported are text, sequence"),
-    "audio": (lambda: model({"type": "audio"}), "text", "inputs of type 'audio'", "Supported are text, sequence"),
+    "input type": (
+        lambda: model({"type": "image"}),
+        "text",
+        "inputs of type 'image'",
+        "Supported types: text, sequence",
+    ),
+    "audio": (lambda: model({"type": "audio"}), "text", "inputs of type 'audio'", "Supported types: text, sequence"),
     "time series": (
         lambda: model({"type": "timeseries"}),
         "text",
         "inputs of type 'timeseries'",
-        "Supported are text, sequence",
+        "Supported types: text, sequence",
     ),
-    "places on a map": (lambda: model({"type": "h3"}), "text", "inputs of type 'h3'", "Supported are text, sequence"),
+    "places on a map": (
+        lambda: model({"type": "h3"}),
+        "text",
+        "inputs of type 'h3'",
+        "Supported types: text, sequence",
+    ),
     "output type": (
         lambda: model(output={"type": "image"}),
         "intent",
         "outputs of type 'image' are not supported",
-        "Supported are category",
+        "Supported types: category",
     ),
     "generator": (
         lambda: model(output={"type": "sequence", "decoder": {"type": "generator"}}),
         "intent",
-        "its decoder 'generator' writes a new sequence word by word",
+        "its decoder 'generator' generates a sequence token by token",
         "Train with `decoder: {type: tagger}` and an encoder with `reduce_output: null`",
     ),
     "transformer that generates": (
         lambda: model(output={"type": "text", "decoder": {"type": "transformer_generator"}}),
         "intent",
-        "its decoder 'transformer_generator' writes a new sequence word by word",
+        "its decoder 'transformer_generator' generates a sequence token by token",
         "Train with `decoder: {type: tagger}` and an encoder with `reduce_output: null`",
     ),
     "time series to come": (
         lambda: model(output={"type": "timeseries", "decoder": {"type": "projector"}}),
         "intent",
         "outputs of type 'timeseries' are not supported",
-        "Supported are category",
+        "Supported types: category",
     ),
     "anomaly": (
         lambda: model(output={"type": "anomaly", "decoder": {"type": "anomaly"}}),
         "intent",
         "outputs of type 'anomaly' are not supported",
-        "Supported are category",
+        "Supported types: category",
     ),
     "spacy": (
         lambda: model(tokenizer="english_tokenize"),
@@ -108,7 +118,7 @@ REFUSALS: dict[str, tuple[Callable[[], SourceModel], str, str, str]] = {
     "cached embeddings": (
         lambda: model(cache_encoder_embeddings=True),
         "text",
-        "its encoder's answers were cached before training",
+        "its encoder's embeddings were cached before training",
         "Train with `cache_encoder_embeddings: false`",
     ),
     "prompt": (
@@ -175,7 +185,7 @@ def test_the_manifest_of_another_program_is_not_replaced(tmp_path: Path) -> None
 @pytest.mark.parametrize("place", [".", ".."])
 def test_the_folder_one_stands_in_is_not_replaced(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ExportError, match=r"holds the folder that you are in: give a new folder"):
+    with pytest.raises(ExportError, match=r"contains the working directory: give a new folder"):
         check_target(Path(place), force=True)
 
 

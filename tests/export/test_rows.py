@@ -93,12 +93,12 @@ def test_a_line_of_jsonl_ends_at_a_newline_only(text: str, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
-        ("a.csv", "", "has no header in its first line."),
+        ("a.csv", "", "has no header line: add a first line such as"),
         ("a.csv", "text,intent\n", "has no rows."),
         (
             "a.csv",
             "text,intent\nhi,a\nhi, you,b\n",
-            "line 3 cannot be read: more values than the header has names: 3 values, expected 2: quote a text that "
+            "line 3 cannot be read: more values than the header has columns: 3 values, expected 2: quote a text that "
             "holds ','. Correct the file; `ludwig-serverless import .*` leaves such rows out and lists them.",
         ),
         (
@@ -106,25 +106,25 @@ def test_a_line_of_jsonl_ends_at_a_newline_only(text: str, tmp_path: Path) -> No
             "text;intent\nhi; you;b\na;b;c\n",
             "line 2 cannot be read, and 1 more rows: .*quote a text that holds ';'",
         ),
-        ("a.csv", 'text,intent\n"Hi, "John"", said,x\n', "line 2 cannot be read: quotes that cannot be read"),
-        ("a.csv", "hi,a\nyo,a\n", "has no header: .*Add the line `text,intent`"),
+        ("a.csv", 'text,intent\n"Hi, "John"", said,x\n', "line 2 cannot be read: broken quotes"),
+        ("a.csv", "hi,a\nyo,a\n", "has no header: .*Add a first line such as `text,intent`"),
         ("a.csv", "text,text\nhi,yo\n", "has two columns for 'text'"),
         ("a.csv", "text\nпривет\n".encode("cp1251"), "is not UTF-8 at line 2, byte 1 .*: save it as UTF-8."),
         ("a.json", '[{"text": "hi"', "is not JSON at line 1, column 15: Expecting ',' delimiter."),
         (
             "a.json",
             '{"statusCode": 401}',
-            r"holds an object with \['statusCode'\]; expected a list of objects",
+            r"contains an object with \['statusCode'\]; expected a list of objects",
         ),
-        ("a.json", '["hi"]', "row 1 cannot be read: no object: hi"),
+        ("a.json", '["hi"]', "row 1 cannot be read: not an object:  hi"),
         ("a.json", "[]", "has no rows."),
         ("a.json", b"\xff", "is not UTF-8 at line 1, byte 1"),
-        ("a.json", '[{"text": "a", "text": "b"}]', "has the key 'text' twice in one object"),
+        ("a.json", '[{"text": "a", "text": "b"}]', "has the duplicate key 'text' in an object"),
         ("a.json", "[" * 100_000, "is nested too deeply|is not JSON"),
         ("a.jsonl", '{"text": "hi"}\n{"text"\n', "is broken at line 2: Expecting ':' delimiter"),
-        ("a.jsonl", '{"text": "hi"}\n{"text": 1, "text": 2}\n', "is broken at line 2: has the key 'text' twice"),
-        ("a.jsonl", '{"text": "hi"}\n["hi"]\n', r"line 2 cannot be read: no object: \['hi'\]"),
-        ("a.jsonl", "1\n2\n", "line 1 cannot be read, and 1 more rows: no object: 1"),
+        ("a.jsonl", '{"text": "hi"}\n{"text": 1, "text": 2}\n', "is broken at line 2: has the duplicate key 'text'"),
+        ("a.jsonl", '{"text": "hi"}\n["hi"]\n', r"line 2 cannot be read: not an object:  \['hi'\]"),
+        ("a.jsonl", "1\n2\n", "line 1 cannot be read, and 1 more rows: not an object: 1"),
         ("a.jsonl", "\n", "has no rows."),
         ("a.parquet", "PAR1 and no more", "is broken: .*Parquet"),
         ("a.parquet", "", "is broken: .*Parquet"),
@@ -245,5 +245,5 @@ def test_what_was_decided_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert [line.removeprefix(f"{path}: ").split(",")[0] for line in said] == [
         "It is not UTF-8",
         "1 line is a comment (line 1).",
-        "1 row has loose quotes",
+        "1 row has stray quotes",
     ]

@@ -133,7 +133,7 @@ class HubHandler(BaseHTTPRequestHandler):
             self._refuse("EntryNotFound")
 
     def _may_write(self) -> bool:
-        """Tell whether the request's token may write, after refusing it if not."""
+        """Return whether the request's token may write, after refusing it if not."""
         right = self.hub.tokens.get((self.headers.get("authorization") or "").removeprefix("Bearer "))
         if right == "write" and not self.hub.broken & set(self.path.split("/")):
             return True
@@ -155,9 +155,10 @@ class HubHandler(BaseHTTPRequestHandler):
         self._answer({"url": f"{self.hub.address}/{repo}"})
 
     def _validate(self, card: str) -> None:
-        licence = re.search(r"^license: (.*)$", card, re.MULTILINE)
-        unknown = licence and licence[1] not in {"cc-by-4.0", "apache-2.0", "mit", "other"}
-        errors = [{"message": f'"license" must be one of [apache-2.0, ...], found {licence[1]}'}] if unknown else []
+        license_name = re.search(r"^license: (.*)$", card, re.MULTILINE)
+        unknown = license_name and license_name[1] not in {"cc-by-4.0", "apache-2.0", "mit", "other"}
+        message = f'"license" must be one of [apache-2.0, ...], found {license_name[1]}' if license_name else ""
+        errors = [{"message": message}] if unknown else []
         self._answer({"errors": errors, "warnings": []}, 400 if errors else 200)
 
     def _preupload(self, repo: str, files: list[dict[str, Any]]) -> None:

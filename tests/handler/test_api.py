@@ -27,7 +27,7 @@ def send(bundles: Path) -> Send:
 
 
 def is_understood(answer: Answer) -> bool:
-    """Tell whether Hexabot reads TEXT's answer, slots included."""
+    """Return whether Hexabot reads TEXT's answer, slots included."""
     assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
     return [slot.value for slot in understand(TEXT, answer.json()).slots] == ["Paris"]
 

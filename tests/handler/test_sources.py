@@ -149,8 +149,8 @@ def test_a_download_from_the_hub_that_breaks_off(hub: Hub, intent: Path, tmp_pat
     """The library writes pieces of 10 MB, and goes on after the last whole one."""
     files = msgspec.to_builtins(read_bundle(intent).files)
     (intent / "LICENSE").write_bytes(b"free " * 5_000_000)
-    licence = msgspec.to_builtins(describe_file(intent / "LICENSE"))
-    edit_manifest(intent, files={**files, "LICENSE": licence})
+    license_file = msgspec.to_builtins(describe_file(intent / "LICENSE"))
+    edit_manifest(intent, files={**files, "LICENSE": license_file})
     hub.files["me/intent"] = contents(intent)
     hub.cut = 15_000_000
     assert fetched(tmp_path / "cache", "hf://me/intent") == ["intent"]

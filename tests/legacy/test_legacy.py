@@ -72,7 +72,7 @@ def test_a_pickle_is_refused_without_the_flag(
 ) -> None:
     assert main([str(models / name), str(tmp_path / "bundle")]) == 1
     said = capsys.readouterr().err
-    assert "are pickled (model_weights), and a pickle can run code when it is read" in said
+    assert "are pickled (model_weights), and reading a pickle can run code" in said
     assert "--allow-pickle" in said
     assert "python -m export.unpickle" in said
     assert not (tmp_path / "bundle").exists()
@@ -126,7 +126,7 @@ def test_what_is_no_weights_is_not_unpickled(tmp_path: Path, capsys: pytest.Capt
         (tmp_path / name).write_text("{}")
     torch.save({"weights": Path("code")}, tmp_path / "model_weights")
     assert unpickle([str(tmp_path)]) == 1
-    assert "holds no plain weights" in capsys.readouterr().err
+    assert "does not contain plain weights" in capsys.readouterr().err
     torch.save([1, 2], tmp_path / "model_weights")
     assert unpickle([str(tmp_path)]) == 1
     assert "expected tensors by name" in capsys.readouterr().err
@@ -137,7 +137,7 @@ def test_a_large_language_model_is_named(tmp_path: Path) -> None:
     for name in ("model_hyperparameters.json", "training_set_metadata.json"):
         (tmp_path / name).write_text("{}")
     (tmp_path / "model_weights").mkdir()
-    with pytest.raises(ModelError, match="is a folder: that is a large language model"):
+    with pytest.raises(ModelError, match="is a folder, so the model is an LLM"):
         find_model_folder(tmp_path, allow_pickle=True)
 
 

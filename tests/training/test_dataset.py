@@ -76,8 +76,8 @@ def test_labels_are_clean_before_anything_is_counted(capsys: pytest.CaptureFixtu
     assert list(prepared["intent"]) == ["a", "a", "b"]
     assert list(outside["split"]) == [VALIDATION, TEST]
     said = capsys.readouterr().err
-    assert "'intent': dropped needless white space in 3 rows, such as ' a'." in said
-    assert "'intent': 1 rows hold only white space, which counts as no label." in said
+    assert "'intent': removed extra white space in 3 rows, such as ' a'." in said
+    assert "'intent': 1 rows contain only white space, which counts as a missing label." in said
     assert "Left out 1 of 4 rows: no value in intent." in said
     _, prepared = prepare(config(), table(["a ", "b"]))
     assert list(prepared["intent"]) == ["a", "b"]

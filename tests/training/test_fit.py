@@ -296,7 +296,7 @@ def test_spaces_around_labels_change_nothing(tmp_path: Path, capsys: pytest.Capt
             sorted(metadata["intent"]["idx2str"]),
         )
     assert found["spaced"] == found["clean"] == (1.0, 1.0, ["greet", "leave"])
-    assert "'intent': dropped needless white space in 30 rows, such as ' leave'." in capsys.readouterr().err
+    assert "'intent': removed extra white space in 30 rows, such as ' leave'." in capsys.readouterr().err
     spaced.to_csv(tmp_path / "new.csv", index=False)
     asked = ["--dataset", str(tmp_path / "new.csv"), "--output", str(tmp_path / "evaluation")]
     assert main(["evaluate", str(tmp_path / "spaced"), *asked]) == 0

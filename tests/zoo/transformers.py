@@ -1,4 +1,4 @@
-"""Hugging Face text encoders, tiny and randomly initialised, written to disk: no hub is needed to try them."""
+"""Hugging Face text encoders, tiny and randomly initialized, written to disk: no hub is needed to try them."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -79,7 +79,7 @@ def test_hexabots_csv(tmp_path: Path) -> None:
         "vol pour Lyon": "O O B-city",
         "what": "O",
     }
-    assert places(report, "dropped", "more values than the header has names") == ["hexabot.csv line 9"]
+    assert places(report, "dropped", "more values than the header has columns") == ["hexabot.csv line 9"]
     assert places(report, "findings", "value not found") == ["hexabot.csv line 6"]
     assert report["columns"]["city"].startswith("a slot: 3 of 4")
     assert report["columns"]["mood"].startswith("a trait: 0 of 6")

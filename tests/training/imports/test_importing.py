@@ -19,11 +19,11 @@ from training.dataset import prepare
 from training.slots import spread_tags
 
 BROKEN = {
-    "empty.csv": ("", r"empty\.csv has no header in its first line"),
+    "empty.csv": ("", r"empty\.csv has no header line"),
     "header.csv": ("text,intent\n", r"No row is left: .*header\.csv: It has no rows\."),
     "textless.csv": ("frage,intent\na,b\n", r"has the columns \['frage', 'intent'\].*--column text=NAME"),
     "twice.csv": ("text,intent,intent\na,b,c\n", "two columns for 'intent'"),
-    "quote.csv": ('text,intent\n"a "b"" c, d",e\n', "No row is left: 1 dropped: quotes that cannot be read .*line 2"),
+    "quote.csv": ('text,intent\n"a "b"" c, d",e\n', "No row is left: 1 dropped: broken quotes .*line 2"),
     "utf8.csv": (b"text,intent\na,\xc3\xa9\n\xe9t\xe9,b\n", r"not UTF-8 at line 3, byte 1 \(b'\\xe9t\\xe9,'\)"),
     "cut.json": ('[{"text": "a"},\n{"text": ', "is not JSON at line 2, column 10"),
     "object.json": ('{"statusCode": 401}', r"holds an object with \['statusCode'\]; expected a list of objects"),

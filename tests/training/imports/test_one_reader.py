@@ -62,7 +62,7 @@ def test_files_of_a_dataset_may_name_their_columns_differently(tmp_path: Path) -
 def test_a_headerless_file_keeps_its_first_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     content = "hi there,greet\nhello,greet\nbye now,leave\n"
     path = written(tmp_path, "in.csv", content)
-    assert "Add the line `text,intent` at its beginning, or import it with --no-header." in error_of(
+    assert "Add a first line such as `text,intent`, or import the file with --no-header." in error_of(
         capsys, tmp_path, path
     )
     with pytest.raises(RowsError, match="has no header"):
