@@ -86,7 +86,7 @@ def _shown(evidence: Evidence) -> str:
 
 
 def _read(outputs: Sequence[OutputFeature], path: Path) -> Mapping[str, _Fitted]:
-    """Read and check a file of thresholds; where there is none, there are none."""
+    """Read and check a file of thresholds; return {} if it does not exist."""
     if not path.is_file():
         return {}
     try:

@@ -1,4 +1,4 @@
-"""`python -m handler`: the handler's commands, where `ludwig-serverless` is not installed."""
+"""`python -m handler`: run the handler's commands where the `ludwig-serverless` command is not installed."""
 
 import sys
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from handler.commands import COMMANDS
 
 ABOUT = "Serve exported Ludwig models, without Ludwig."
 MOVED = ("cost",)
-"""Commands that were here once, and need more than the handler."""
+"""Commands that moved out of the handler because they need other packages."""
 
 
 def main(arguments: Sequence[str]) -> int:

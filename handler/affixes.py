@@ -1,4 +1,4 @@
-"""Words together with their beginnings and endings, which tell of words that training never saw."""
+"""Tokenize words together with their prefixes and suffixes, so that a model can generalize to unseen words."""
 
 import re
 from typing import Annotated

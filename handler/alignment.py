@@ -1,7 +1,7 @@
-"""The tags of words, from the tags of tokens.
+"""Map the tags of tokens to tags of words, and to the pieces that Hexabot expects.
 
-Ludwig tags tokens, and its answer has the padded length. One rule makes tags of words of it, for the handler, for the
-metrics of `training fit` and for the agreement of int8 graphs:
+Ludwig tags tokens, and its answer has the padded length. The handler, the metrics of `fit` and the agreement of int8
+graphs all use the same rule to map them to words:
 
 - A word is a run of characters without white space, as the words of a dataset are.
 - Its tag is that of the first token that shares a character with it.

@@ -1,4 +1,4 @@
-"""The routes as a FastAPI application: for servers, and for browsers of other origins in Lambda."""
+"""Serve the routes as a FastAPI application: for local servers, and for cross-origin requests in Lambda."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ def create_app(routes: Routes, cors_origins: tuple[str, ...] = ()) -> FastAPI:
 
     async def carry(request: HttpRequest, _: Any = None) -> HttpResponse:
         asked = await _read(request, routes.max_body_bytes)
-        # In a thread, so that a slow model does not hold up other requests.
+        # In a thread, so that a slow model does not block other requests.
         answer = await run_in_threadpool(routes.answer, asked)
         return HttpResponse(answer.body, answer.status, answer.headers)
 

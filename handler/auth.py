@@ -1,4 +1,4 @@
-"""Tokens: made here, known to the service by their SHA-256 digests only, compared in constant time."""
+"""Create API tokens and verify them: the service knows only SHA-256 digests and compares in constant time."""
 
 import hashlib
 import hmac

@@ -1,4 +1,4 @@
-"""Request bodies: multipart, urlencoded or JSON in, named values out."""
+"""Decompress and parse request bodies: multipart, urlencoded or JSON."""
 
 import codecs
 from collections.abc import Callable

@@ -1,6 +1,6 @@
-"""The bundle: a folder that holds one exported model, and the manifest that describes it.
+"""The bundle format: a folder with one exported model and the manifest that describes it.
 
-The handler reads bundles and so owns the format; export writes them through the same types. Reading one checks the
+The handler reads bundles and owns the format; export writes them with the same types. Reading a bundle checks the
 schema, the manifest's seal, every file's size and SHA-256, and that no path leaves the folder. Nothing is unpickled.
 """
 
@@ -24,7 +24,7 @@ SCHEMA_VERSION = 3
 MANIFEST = "manifest.json"
 UNSEALED = "0" * 64
 MAX_MANIFEST_BYTES = 10_000_000
-"""Far more than a manifest with thousands of labels has. A larger file would only fill the memory."""
+"""Maximum size of a manifest in bytes, far above that of one with thousands of labels; it limits memory use."""
 
 
 class BundleFile(Described, frozen=True):
@@ -184,7 +184,7 @@ def _other_schema(found: int, where: str) -> str:
 
 
 def _check_consistency(manifest: Manifest, where: str) -> None:
-    """Check what types cannot say: that names meet, and that files stay inside the folder."""
+    """Check what the types cannot express: that names match, and that files stay inside the folder."""
     named = [manifest.graph.file, *(file for feature in manifest.inputs for file in feature.files)]
     for name in [*named, *manifest.files]:
         if PurePosixPath(name).name != name or name in {"", ".", "..", MANIFEST} or "\\" in name or "\0" in name:

@@ -1,4 +1,4 @@
-"""The certificate in a manifest: what the proof found, what quantization tried, which rows are asked again."""
+"""Manifest types for the proof of parity, the quantization measurements and the golden rows."""
 
 from typing import Any, Literal
 
@@ -42,7 +42,7 @@ class Parity(Described, frozen=True, kw_only=True):
 
     @property
     def is_earned(self) -> bool:
-        """Return whether the counts allow `passed`. A quantized graph owes exact token ids, an exact one everything."""
+        """Return whether the counts allow `passed`: a quantized graph needs exact ids, an exact one everything."""
         if self.max_abs_diff is None or not self.rows or self.ids_equal != self.rows:
             return False
         return self.promise == "agreement" or (self.labels_equal == self.rows and self.max_abs_diff <= self.tolerance)

@@ -1,4 +1,4 @@
-"""Commands and how to run them: their help imports nothing heavy, and their errors are told in one place.
+"""Parse the command line and run commands: help stays fast to import, and errors are reported in one place.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted (Ctrl-C), 141 nobody reads the output any more.
 """

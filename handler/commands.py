@@ -1,4 +1,4 @@
-"""The handler's commands; `handler.command_line` says what each field is."""
+"""The handler's entries in the command table; see `handler.command_line.Command` for the fields."""
 
 from handler.command_line import Command
 

@@ -1,7 +1,7 @@
-"""Tags that make whole slots: the best path that BIO allows, by the Viterbi algorithm.
+"""Decode slot tags with the Viterbi algorithm, so that they always form complete BIO spans.
 
-A tagger decides word by word, so that a slot may lack its beginning, or change its kind half-way as in
-`B-city I-artist`: words that Hexabot drops. Here all tags of a text are decided together.
+A tagger decides word by word, so a slot may lack its beginning, or change its type halfway as in `B-city I-artist`.
+Hexabot drops such words. Viterbi decoding chooses all tags of a text together.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,11 +10,11 @@ import numpy as np
 
 BEGIN, INSIDE, OUTSIDE = "B-", "I-", "O"
 SMALLEST = 1e-30
-"""Less probable than this is no tag, so that no path is impossible but for its transitions."""
+"""Lower bound of probabilities, so that only transitions can make a path impossible."""
 
 
 def is_bio(labels: Iterable[str]) -> bool:
-    """Return whether labels are tags of slots: some begin one, and all others are inside of one or outside."""
+    """Return whether labels are BIO tags: at least one `B-` tag, and all others `I-` or `O`."""
     labels = set(labels)
     return any(label.startswith(BEGIN) for label in labels) and all(
         label == OUTSIDE or label.startswith((BEGIN, INSIDE)) for label in labels
@@ -22,7 +22,7 @@ def is_bio(labels: Iterable[str]) -> bool:
 
 
 def is_whole(tags: Iterable[str]) -> bool:
-    """Return whether each inside goes on with a slot of its kind."""
+    """Return whether each `I-` tag continues a slot of the same type."""
     before = OUTSIDE
     for tag in tags:
         if tag.startswith(INSIDE) and not (before.startswith((BEGIN, INSIDE)) and before[2:] == tag[2:]):

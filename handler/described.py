@@ -1,4 +1,4 @@
-"""The class behind every part of a bundle's manifest."""
+"""Base class of all parts of a bundle's manifest; it rejects unknown fields."""
 
 import msgspec
 

@@ -1,4 +1,4 @@
-"""Where the time of a start goes: import by import, bundle by bundle, seen in a process of its own."""
+"""Measure a cold start in a separate process: time per import and per bundle."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""What AWS Lambda runs: models are loaded when this module is imported, before the first event."""
+"""AWS Lambda's entry point: importing this module loads the models, before the first event."""
 
 import os
 from functools import cache

@@ -1,14 +1,14 @@
-"""The exceptions of the handler, in one tree.
+"""The exception tree of the handler package.
 
     LudwigServerlessError             the root of the exceptions of all packages
     └── ServingError
-        ├── RequestError              the caller's fault: says what was found, what was expected, what to do
+        ├── RequestError              a client error: says what was found, what was expected, what to do
         │   ├── UnauthorizedError
         │   ├── NotFoundError
         │   │   └── WrongMethodError
         │   ├── PayloadTooLargeError
         │   └── UnsupportedContentError
-        └── DeploymentError           the deployment's fault: raised at start, before the first message
+        └── DeploymentError           a deployment error: raised at startup, before the first message
             ├── BundleError
             │   └── TooLargeError
             └── SettingsError
@@ -20,27 +20,27 @@ from collections.abc import Iterable
 
 
 class LudwigServerlessError(Exception):
-    """Base of everything that handler, export and training raise on purpose; a command line prints its message."""
+    """Base class of all exceptions that handler, export and training raise on purpose; commands print its message."""
 
 
 class ServingError(LudwigServerlessError):
-    """Base of everything that the handler raises on purpose."""
+    """Base class of all exceptions that the handler raises on purpose."""
 
 
 class RequestError(ServingError):
-    """Raise when a request cannot be answered as it was sent."""
+    """A request cannot be answered as it was sent."""
 
 
 class UnauthorizedError(RequestError):
-    """Raise when a request carries no token, or none that is known."""
+    """A request has no token or an unknown token."""
 
 
 class NotFoundError(RequestError):
-    """Raise when no route has the path of a request."""
+    """No route has the path of a request."""
 
 
 class WrongMethodError(NotFoundError):
-    """Raise when a route does not take the method of a request.
+    """A route does not accept the method of a request.
 
     Args:
         message: What exists.
@@ -53,23 +53,23 @@ class WrongMethodError(NotFoundError):
 
 
 class PayloadTooLargeError(RequestError):
-    """Raise when a text, a batch or a body is over its limit."""
+    """A text, a batch or a body exceeds its limit."""
 
 
 class UnsupportedContentError(RequestError):
-    """Raise when a body is of a content type that is not read here."""
+    """A body has an unsupported content type or encoding."""
 
 
 class DeploymentError(ServingError):
-    """Raise when the service must not start as it is deployed."""
+    """The service cannot start with this deployment."""
 
 
 class BundleError(DeploymentError):
-    """Raise when a bundle is missing, altered, unreadable or of an unknown schema."""
+    """A bundle is missing, altered, unreadable or has an unknown schema."""
 
 
 class TooLargeError(BundleError):
-    """Raise when a file of a bundle is larger than it may be, before it is read or downloaded."""
+    """A file of a bundle exceeds its size limit. Raised before the file is read or downloaded."""
 
     def __init__(self, where: str, found: int | None, allowed: int) -> None:
         size = "an unknown number of" if found is None else f"{found}"
@@ -80,4 +80,4 @@ class TooLargeError(BundleError):
 
 
 class SettingsError(DeploymentError):
-    """Raise when the environment asks for something impossible or leaves out what is needed."""
+    """An environment variable is invalid or missing."""

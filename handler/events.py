@@ -1,6 +1,6 @@
-"""Events that hold no HTTP request: pings that keep a function warm, and what another service sends by mistake.
+"""Answer events that are not HTTP requests: warm-up pings, and events that other services send by mistake.
 
-None of them raises: Lambda would count an error, call an alarm, and try the same event again.
+None of them raises, because Lambda would count an error, trigger an alarm and retry the event.
 """
 
 import re
@@ -23,7 +23,7 @@ NAMED_SOURCE = re.compile(r"aws[.:][a-z0-9-]{1,30}")
 
 
 def answer_other(event: Any, models: list[str]) -> dict[str, Any]:
-    """Answer an event that is no HTTP request, and log it by its kind only.
+    """Answer an event that is not an HTTP request, and log only its kind.
 
     Args:
         event: Any JSON value.

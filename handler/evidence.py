@@ -1,4 +1,4 @@
-"""What a text must show before its language counts as known.
+"""Decide whether a text contains enough evidence to trust the predicted language.
 
 A language model answers every text, and is often sure of a booking code, of a name, or of a word that several languages
 share. So its answer is believed only where the text holds enough of a language: words that training saw in this

@@ -1,8 +1,8 @@
-"""Whether an ONNX graph keeps data in other files, told from its bytes.
+"""Detect from its bytes whether an ONNX graph stores tensor data in external files.
 
-No hash covers such data, and the graph chooses its path: it could answer with the contents of any file beside it.
-onnxruntime reads it without being asked, and the package onnx is not part of the handler. So this module walks through
-the messages of the file, and looks at nothing but its tensors.
+No hash covers such data, and the graph chooses its path, so it could reveal the contents of any file next to it.
+onnxruntime loads it automatically, and the handler does not ship the onnx package. So this module walks through the
+protobuf messages of the file and looks only at tensors.
 
 Source: `onnx.proto` of ONNX 1.17, and https://protobuf.dev/programming-guides/encoding/.
 """

@@ -1,4 +1,4 @@
-"""What to run when a package is missing: a command that works for this very installation."""
+"""Return the command that installs a missing package in the current installation."""
 
 from pathlib import Path
 

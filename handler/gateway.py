@@ -1,8 +1,8 @@
-"""HTTP events of AWS, read and answered without a web framework.
+"""Read and answer AWS's HTTP events without a web framework, which would slow down the cold start.
 
-Importing one takes longer than loading the models, and the first message waits for both. Sources: AWS's documentation
-of API Gateway's payload formats 1.0 and 2.0, and of functions as targets of load balancers and of VPC Lattice; and
-Mangum's handling of the first three.
+Importing a framework takes longer than loading the models, and the first message waits for both. Sources: AWS's
+documentation of API Gateway's payload formats 1.0 and 2.0, and of functions as targets of load balancers and of VPC
+Lattice; and Mangum's handling of the first three.
 """
 
 import base64
@@ -16,7 +16,7 @@ import msgspec
 from handler.messages import Answer, Request, new_id
 
 LAMBDA_ANSWER_BYTES = 6_291_556
-"""The largest answer that Lambda takes from a function, as JSON: 6 MB, as AWS counts them."""
+"""Lambda's maximum response size in bytes, as JSON: 6 MB as AWS counts them."""
 
 LOAD_BALANCER_ANSWER_BYTES = 1_048_576
 """The largest answer that an Application Load Balancer takes from a function, as JSON: 1 MB."""

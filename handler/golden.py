@@ -1,4 +1,4 @@
-"""Ask every model again what Ludwig answered when it was exported: the check before a deployment takes traffic."""
+"""Check every model against its golden rows before a deployment takes traffic: compare with Ludwig's answers."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Run a bundle's graph: with onnxruntime, or with torch where the bundle asks for it."""
+"""Load and run a bundle's graph with onnxruntime, or with torch for TorchScript bundles."""
 
 from collections.abc import Mapping
 from mmap import ACCESS_READ, mmap

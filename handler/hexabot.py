@@ -1,7 +1,7 @@
-"""Hexabot's view of the models: what it sends, answered so that it can read all of it.
+"""Answer Hexabot's requests in the format that it reads, with fallbacks for models that fail.
 
-Hexabot loses a whole answer when `language` is missing or failed, or when `slots` failed; so a model that fails is
-answered by a stand-in of the right shape, marked as `fallback`, and never costs the others theirs.
+Hexabot discards a whole answer if `language` is missing or failed, or if `slots` failed. So a failed model gets a
+placeholder answer of the right shape, marked as `fallback`, and the other models' answers stay usable.
 """
 
 import time
@@ -83,7 +83,7 @@ class Service:
         )
 
     def _ask(self, chosen: list[str], ask: Callable[[Predictor], dict[str, Any]]) -> Outcome:
-        """Ask each model; one that fails answers so, and the others go on."""
+        """Ask each model. A failed model answers with an error, and the others continue."""
         outcome = Outcome()
         refusals: list[RequestError] = []
         for name in chosen:

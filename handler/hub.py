@@ -1,4 +1,4 @@
-"""Fetch bundles from the Hugging Face Hub: the one module of the handler that imports huggingface_hub."""
+"""Fetch bundles from the Hugging Face Hub; the only handler module that imports huggingface_hub."""
 
 import re
 import shutil

@@ -1,8 +1,8 @@
-"""Input features: raw values in, the graph's arrays out.
+"""Input features: encode raw values as the graph's input arrays.
 
-Each class is the manifest's description of an input; `encoder` gives it the files of its bundle and returns what does
-the work. Adding an input type is adding a class here, naming it in `InputFeature`, and describing it in
-`export/inputs.py`. Source of each: the class of the same name in `ludwig.features`.
+Each class is the manifest's description of an input; its `encoder` loads the bundle's files and does the encoding. To
+add an input type, add a class here, register it in `InputFeature`, and describe it in `export/inputs.py`. Source of
+each class: the class of the same name in `ludwig.features`.
 """
 
 import math

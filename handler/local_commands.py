@@ -1,4 +1,4 @@
-"""`ludwig-serverless ask`, `check`, `doctor` and `token`: what people run on bundles by hand."""
+"""The commands `ask`, `check`, `doctor` and `token` of `ludwig-serverless`."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line on stdout, never an utterance, never a token."""
+"""Structured logs: one JSON object per line on stdout, without utterances or tokens."""
 
 import logging
 import sys

@@ -1,4 +1,4 @@
-"""A request and its answer, whoever carries them: events of AWS, or FastAPI."""
+"""Transport-independent HTTP request and answer, shared by AWS events and FastAPI."""
 
 import os
 from collections.abc import Iterable, Mapping

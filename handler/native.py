@@ -1,4 +1,4 @@
-"""What fails in native code, as exceptions that the rest of the handler catches."""
+"""Convert panics in Rust libraries to ordinary exceptions, so that one failing model does not end the request."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ RUST = "pyo3_runtime"
 
 
 class PanicError(RuntimeError):
-    """Raise when a library written in Rust panics."""
+    """A library written in Rust panicked."""
 
 
 @contextmanager

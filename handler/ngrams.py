@@ -1,4 +1,4 @@
-"""Words, pairs of words, and the character n-grams of words, as tokens: what a linear model reads of a text."""
+"""Tokenize text as words, word pairs and character n-grams, the features of a linear model."""
 
 import re
 from collections.abc import Iterator

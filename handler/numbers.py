@@ -11,7 +11,7 @@ from handler.described import Described
 
 
 class Normalization(Described, frozen=True, tag="none"):
-    """Numbers as they are; the others change them."""
+    """Identity normalization, and the base class of the others."""
 
     def apply(self, numbers: np.ndarray) -> np.ndarray:
         """Normalise float32 numbers of any shape. Raises ValueError for a number outside the domain."""

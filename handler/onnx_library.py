@@ -1,7 +1,7 @@
-"""onnxruntime, imported so that what it writes on stderr while it starts becomes lines of the log.
+"""Import onnxruntime, and convert what it writes to stderr on startup to log lines.
 
-Where `/sys` or `/proc` are hidden, as in sandboxes, it and its libraries write colored text there, before any setting
-of theirs can say otherwise. A log that is read as JSON would break on it.
+Where `/sys` or `/proc` are hidden, as in sandboxes, onnxruntime and its libraries write colored text to stderr before
+any setting can prevent it. That would break a JSON log.
 """
 
 import os

@@ -1,7 +1,7 @@
-"""Output features: the graph's arrays in, Ludwig's columns out.
+"""Output features: convert the graph's output arrays to Ludwig's columns.
 
-Each class is the manifest's description of an output and its behavior. Adding an output type is adding a class here,
-naming it in `OutputFeature`, and describing it in `export/outputs.py`.
+Each class is the manifest's description of an output and its behavior. To add an output type, add a class here,
+register it in `OutputFeature`, and describe it in `export/outputs.py`.
 """
 
 from collections.abc import Iterator, Mapping

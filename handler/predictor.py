@@ -1,4 +1,4 @@
-"""One bundle, ready to answer: rows in, Ludwig's columns out."""
+"""Load bundles and answer rows of raw values with Ludwig's columns."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -85,7 +85,7 @@ class Predictor:
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def text_encoder(self, input_name: str) -> TextEncoder:
-        """Return the encoder of a text input, which knows where its tokens lie."""
+        """Return the encoder of a text input, which knows the positions of its tokens."""
         encoder = self._encoders[input_name]
         if not isinstance(encoder, TextEncoder):
             raise TypeError(f"input {input_name!r} holds no text")

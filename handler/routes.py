@@ -1,4 +1,4 @@
-"""The routes, once, whoever carries them: tokens, limits, errors as JSON, one log line a request."""
+"""The HTTP routes, independent of the transport: tokens, limits, JSON errors and one log line per request."""
 
 import logging
 import time
@@ -81,7 +81,7 @@ class Routes:
         return Answer(status, headers, body)
 
     def _route_of(self, path: str) -> str:
-        """Take the base path of a domain and slashes at the end off a path."""
+        """Return a path without the domain's base path and without trailing slashes."""
         base = self._settings.base_path
         if base and f"{path}/".startswith(f"{base}/"):
             path = path.removeprefix(base)

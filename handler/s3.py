@@ -1,4 +1,4 @@
-"""Fetch bundles from Amazon S3: the one module of the handler that imports boto3, and only for places in S3."""
+"""Fetch bundles from Amazon S3; the only handler module that imports boto3, and only for S3 URIs."""
 
 from contextlib import closing
 from pathlib import Path

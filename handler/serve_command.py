@@ -1,4 +1,4 @@
-"""`ludwig-serverless serve`: the service as a server of this machine."""
+"""The command `ludwig-serverless serve`: run the service as a local HTTP server."""
 
 import argparse
 import os

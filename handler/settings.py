@@ -1,4 +1,4 @@
-"""The handler's settings, read from the environment in one place."""
+"""Read the handler's settings from environment variables."""
 
 import re
 import tempfile
@@ -15,7 +15,7 @@ TRUE, FALSE = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a deployment decides.
+    """The settings of a deployment.
 
     bundles: places, each a bundle or a folder of bundles: a path, `s3://bucket/prefix` or `hf://owner/name@revision`.
     cache: the folder that remote bundles are fetched into.

@@ -1,4 +1,4 @@
-"""Where bundles come from: folders, S3, the Hugging Face Hub. Remote ones are fetched once, checked, and kept.
+"""Fetch bundles from folders, S3 and the Hugging Face Hub; verify and cache remote bundles.
 
 A file is fetched under a name of its own, never beyond the size that the manifest gives it, and moved into place when
 its SHA-256 is that of the manifest. So a start that broke off resumes, and what is in place is whole.
@@ -26,7 +26,7 @@ MEGABYTE = 1_000_000
 
 
 class Source(Protocol):
-    """A place that is not on this machine."""
+    """A remote location of bundles."""
 
     def names(self) -> list[str]:
         """Return the path of every file there, relative to the place."""
@@ -46,7 +46,7 @@ class Source(Protocol):
 
 
 def local_folders(places: Iterable[str], cache: Path) -> Iterator[Path]:
-    """Give the folder of each place, and fetch those that are remote.
+    """Return the folder of each location, after fetching the remote ones.
 
     Args:
         places: Folders, and remote places with or without a pin.
@@ -77,7 +77,7 @@ def split_seal(place: str) -> tuple[str, str | None]:
 
 
 def remote_source(place: str) -> Source | None:
-    """Return what reads a remote place, or None for a folder. Raises BundleError if it is neither."""
+    """Return the reader of a remote location, or None for a folder. Raises BundleError if it is neither."""
     if "://" not in place:
         return None
     if found := S3.fullmatch(place):
@@ -193,7 +193,7 @@ def _is_whole(folder: Path, name: str, manifest: Manifest) -> bool:
 
 
 def _drop_unlisted(folder: Path, manifest: Manifest) -> None:
-    """Remove what earlier fetches left in a bundle's folder: a bundle holds its manifest and what it lists."""
+    """Remove leftovers of earlier fetches: a bundle contains only its manifest and the files that it lists."""
     for path in folder.iterdir():
         if path.name not in {MANIFEST, *manifest.files}:
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()

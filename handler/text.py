@@ -1,4 +1,4 @@
-"""Text as token ids: Ludwig's text and sequence inputs, with the places of their tokens in the text."""
+"""Encode Ludwig's text and sequence inputs as token ids, and locate their tokens in the text."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""Ludwig's tokenizers, token for token, without Ludwig.
+"""Reimplement Ludwig's tokenizers exactly, without Ludwig.
 
-Each class is the manifest's description of a tokenizer and its behavior: adding one is adding a class here and naming
-it in `Tokenizer`. Most give strings, which a vocabulary turns into ids; `SubwordTokenizer` gives ids itself.
+Each class is the manifest's description of a tokenizer and its behavior. To add one, add a class here and register it
+in `Tokenizer`. Most return strings, which a vocabulary maps to ids; `SubwordTokenizer` returns ids itself.
 Source: `ludwig.utils.tokenizers` of Ludwig 0.17.10.
 """
 
@@ -100,7 +100,7 @@ class UntokenizedTokenizer(Splitter, frozen=True, tag="untokenized"):
 
 
 class StrippedTokenizer(Splitter, frozen=True, tag="stripped"):
-    """The whole text without the white space at its ends is one token."""
+    """The whole text, stripped of white space, is one token."""
 
     @override
     def spans(self, text: str) -> Iterator[Span]:
@@ -108,7 +108,7 @@ class StrippedTokenizer(Splitter, frozen=True, tag="stripped"):
 
 
 class NgramTokenizer(Splitter, frozen=True, tag="ngram"):
-    """The words of the stripped text, and then each pair of neighbours with a space between.
+    """The words of the stripped text, and then each pair of adjacent words joined by a space.
 
     Two spaces hold an empty word: it is no token, but its pairs are ("a  b" gives "a", "b", "a ", " b").
     Source: Ludwig 0.10.4, which builds its vocabulary with larger n-grams if told to, but encodes with pairs always.

@@ -1,4 +1,4 @@
-"""Run a TorchScript graph: the one module of the handler that imports torch, and only for bundles that need it.
+"""Load and run TorchScript graphs; the only handler module that imports torch, and only for such bundles.
 
 A TorchScript archive holds a program, and its language has two operators that open files: `from_file` reads any file,
 and `save` writes one. Code may run as soon as torch loads the archive. So the archive is checked first, and torch gets

@@ -1,4 +1,4 @@
-"""Answers that are not sure enough, and what Hexabot gets in their place."""
+"""Replace answers below their confidence threshold with what Hexabot should get instead."""
 
 from collections.abc import Mapping
 from typing import Any
