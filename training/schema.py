@@ -1,7 +1,7 @@
-"""Checks a configuration against Ludwig's own schema: Ludwig ignores keys that it does not know.
+"""Checks a configuration against Ludwig's own schema, because Ludwig ignores unknown keys.
 
-A typing error such as `trainr:` or `encodr:` otherwise trains another network than the user asked for. The known keys
-are those of the configuration that Ludwig completes, so the check follows Ludwig's version.
+Without the check, a typo such as `trainr:` or `encodr:` would silently train another network. The known keys come from
+the configuration after Ludwig fills in its defaults, so that the check follows the installed version of Ludwig.
 """
 
 import copy
@@ -18,9 +18,9 @@ Config = dict[str, Any]
 SECTIONS = ("input_features", "output_features", "combiner", "trainer", "preprocessing", "defaults", "hyperopt")
 MAPPINGS = ("combiner", "trainer", "preprocessing", "defaults", "hyperopt")
 PARTS = ("encoder", "decoder")
-"""Ludwig accepts an encoder's and a decoder's keys in the feature itself and moves them."""
+"""Ludwig also accepts the keys of an encoder or decoder directly in the feature, and moves them."""
 UNEXPECTED = re.compile(r"Additional properties are not allowed \((.*) w(?:as|ere) unexpected\)")
-"""Of all sections, Ludwig is strict in `trainer` alone."""
+"""Ludwig validates the keys strictly only in the section `trainer`."""
 NOT_ONE_OF = re.compile(r"'([^']*)' is not one of \[(.*)\]", re.DOTALL)
 
 
@@ -32,7 +32,7 @@ def complete_config(api: Any, config: Config) -> Config:
         config: A configuration with input and output features.
 
     Raises:
-        ConfigError: If Ludwig refuses the configuration, or if it holds keys that Ludwig does not know.
+        ConfigError: Ludwig rejects the configuration, or it has keys that Ludwig does not know.
     """
     from ludwig.error import ConfigValidationError
     from ludwig.utils.backward_compatibility import upgrade_config_dict_to_latest_version
@@ -42,7 +42,7 @@ def complete_config(api: Any, config: Config) -> Config:
         complete = _completed(api, config)
         given = upgrade_config_dict_to_latest_version(copy.deepcopy(config))
     except ConfigValidationError as error:
-        raise ConfigError(f"Ludwig refuses this configuration: {_readable(api, config, str(error))}") from None
+        raise ConfigError(f"Ludwig rejects this configuration: {_readable(api, config, str(error))}") from None
     unknown = list(_unknown_keys(given, complete, ""))
     if unknown:
         raise ConfigError("Ludwig does not know these keys and would ignore them: " + "; ".join(unknown) + ".")
@@ -50,23 +50,29 @@ def complete_config(api: Any, config: Config) -> Config:
 
 
 def check_shape(config: Mapping[str, Any]) -> None:
-    """Raise ConfigError for mistakes that need no schema: sections of a wrong type, names, shared columns."""
+    """Check a configuration for mistakes that can be found without Ludwig.
+
+    Raises:
+        ConfigError: A section has the wrong type, a name is invalid, or a column is both an input and an output.
+    """
     for section in MAPPINGS:
         if section in config and not isinstance(config[section], dict):
             found = type(config[section]).__name__
-            raise ConfigError(f"The section {section!r} is a {found}: expected a mapping, as in `{section}: {{...}}`.")
+            raise ConfigError(
+                f"The section {section!r} is a {found}: expected a mapping, such as `{section}: {{...}}`."
+            )
     check_names(config)
     inputs = {column_of(feature) for feature in config["input_features"]}
     for feature in config["output_features"]:
         if column_of(feature) in inputs:
             raise ConfigError(
-                f"The column {column_of(feature)!r} is an input and an output: the model would learn to copy it. "
+                f"The column {column_of(feature)!r} is both an input and an output, so the model would only copy it. "
                 "Remove one of the two features."
             )
     split = config.get("preprocessing", {}).get("split", {})
     if not isinstance(split, dict):
         raise ConfigError(
-            f"preprocessing.split is {split!r}: expected a mapping, as in `split: {{type: random, probabilities: "
+            f"preprocessing.split is {split!r}: expected a mapping, such as `split: {{type: random, probabilities: "
             "[0.85, 0.1, 0.05]}`."
         )
 
@@ -74,7 +80,7 @@ def check_shape(config: Mapping[str, Any]) -> None:
 def _unknown_keys(given: Any, complete: Any, path: str, above: Iterable[str] = ()) -> Iterator[str]:
     """Yield a description of each key that the complete configuration lacks.
 
-    above: keys one level up, which are suggested too, because Ludwig moves keys of a feature into its encoder.
+    above: keys one level up. They are suggested too, because Ludwig moves keys of a feature into its encoder.
     """
     if isinstance(given, dict) and isinstance(complete, dict):
         for key, value in given.items():
@@ -102,7 +108,7 @@ def _completed(api: Any, config: Config) -> Config:
 
 
 def _readable(api: Any, config: Config, message: str) -> str:
-    """Return Ludwig's message in one line, with the nearest name in place of a long list of them."""
+    """Return Ludwig's message as one line, with the closest name instead of a long list."""
     if found := UNEXPECTED.search(message):
         features = {section: config[section] for section in ("input_features", "output_features")}
         trainer = _completed(api, features)["trainer"]

@@ -1,4 +1,4 @@
-"""Slot tags: one for each word in a dataset, one for each token in what Ludwig trains on."""
+"""Converts slot tags from one per word, as datasets have them, to one per token, as Ludwig trains on them."""
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,20 +23,20 @@ SHOWN = 5
 
 
 def ludwig_rows(config: Config, dataset: "pd.DataFrame") -> "pd.DataFrame":
-    """Return a dataset as Ludwig reads it: tags spread over tokens, and the columns of affixes that inputs ask for."""
+    """Return a dataset as Ludwig reads it: one tag per token, and the affix columns that the inputs need."""
     return with_affix_columns(spread_tags(config, dataset), config)
 
 
 def spread_tags(config: Config, dataset: "pd.DataFrame") -> "pd.DataFrame":
-    """Return a dataset whose slot tags stand one for each token of the text, as a tagger learns them.
+    """Return a dataset with one slot tag per token of the text, as a tagger learns them.
 
     Args:
-        config: A configuration with Ludwig's defaults, since the tokenizer may be one of them.
-        dataset: Rows with a tag for each word.
+        config: A configuration with Ludwig's defaults filled in, because the tokenizer may be one of them.
+        dataset: Rows with one tag per word.
 
     Raises:
-        ConfigError: No tokenizer or padding of this kind can be tagged.
-        DatasetError: Rows have more or fewer tags than words; they are named.
+        ConfigError: The tokenizer or the padding does not support slots.
+        DatasetError: Rows have more or fewer tags than words. The message lists them.
     """
     for text, slots in _tagged(config):
         text_column, slots_column = parse_column(column_of(text))[0], column_of(slots)
@@ -50,30 +50,30 @@ def spread_tags(config: Config, dataset: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def _tagged(config: Config) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Return the text whose words are tagged, beside each output that tags them."""
+    """Return pairs of the tagged text and each output that tags it."""
     text = tagged_text(config)
     return [(dict(text), slots) for slots in config["output_features"] if text is not None and is_tagger(slots)]
 
 
 def _check_padding(text: Mapping[str, Any], slots: Mapping[str, Any]) -> None:
-    """Check that the tags are padded as the text is: else no tag is where its token is."""
+    """Check that tags and text are padded on the same side: otherwise tags are not at the positions of their tokens."""
     sides = [feature.get("preprocessing", {}).get("padding", "right") for feature in (text, slots)]
     if sides[0] != sides[1]:
         raise ConfigError(
             f"The text {text['name']!r} has `padding: {sides[0]}` and {slots['name']!r} has `padding: {sides[1]}`, so "
-            "tags are not where their words are: give both the same in `preprocessing`."
+            "tags and tokens do not line up: set the same `padding` for both in `preprocessing`."
         )
 
 
 def check_tags(config: Config, dataset: "pd.DataFrame") -> None:
-    """Check that each row has a tag for each word of its text.
+    """Check that each row has one tag per word of its text.
 
     Args:
         config: A configuration, with or without Ludwig's defaults.
-        dataset: Rows whose index counts the rows of the file from 0, so that messages can name them.
+        dataset: Rows whose index is their position in the file, from 0, for error messages.
 
     Raises:
-        DatasetError: If a row has more or fewer tags than words. The message names the rows, counted from 1.
+        DatasetError: A row has more or fewer tags than words. The message lists the rows, counted from 1.
     """
     for text, slots in _tagged(config):
         _check_counts(dataset, parse_column(column_of(text))[0], column_of(slots))
@@ -84,8 +84,8 @@ def _check_counts(dataset: "pd.DataFrame", text_column: str, column: str) -> Non
     for number, text, slots in rows:
         if not isinstance(text, str) or not isinstance(slots, str):
             raise DatasetError(
-                f"Row {number} has {text!r} in {text_column!r} and {slots!r} in {column!r}; expected a text, and tags "
-                "with spaces between."
+                f"Row {number} has {text!r} in {text_column!r} and {slots!r} in {column!r}; expected a text and "
+                "space-separated tags."
             )
     wrong = [
         f"row {number}: {len(words)} words, {len(tags)} tags ({text[:60]!r})"
@@ -104,18 +104,19 @@ def _spread(text: str, tags: Sequence[str], token_spans: Iterable[Span]) -> list
 
     Args:
         text: The raw text.
-        tags: A tag for each word.
-        token_spans: The tokens, in reading order.
+        tags: One tag per word.
+        token_spans: Spans of the tokens, in reading order.
 
     Returns:
-        A tag for each token. The first token of a word has the word's tag, as it is read from there; other tokens that
-        share a character with the word have it with `I-` for `B-`. A token between words is outside.
+        One tag per token. The first token of a word has the word's tag, because the handler reads it there. Other
+        tokens that overlap the word have the same tag with `I-` instead of `B-`. Tokens between words are outside.
     """
     spans, words = list(token_spans), word_spans(text)
     begun: dict[int, int] = {}
     for word, position in enumerate(word_positions(text, enumerate(spans))):
         if position is not None:
             begun.setdefault(position, word)
+    # Assign each token: to the word that it begins, else to the word that it overlaps, else to no word.
     ends = [end for _, end in words]
     spread: list[str] = []
     for position, (start, end) in enumerate(spans):
@@ -130,7 +131,7 @@ def _spread(text: str, tags: Sequence[str], token_spans: Iterable[Span]) -> list
 
 
 def _token_spans(text: Mapping[str, Any]) -> Callable[[str], list[Span]]:
-    """Return what tells where the tokens of a text feature lie in a raw text."""
+    """Return a function that finds the spans of a text feature's tokens in a raw text."""
     preprocessing = text["preprocessing"]
     name = preprocessing["tokenizer"]
     made = parse_column(column_of(text))[1]
@@ -156,10 +157,10 @@ def _subword_spans(feature: str, pretrained: str) -> Callable[[str], list[Span]]
     tokenizer = get_tokenizer_from_registry(SUBWORDS)(pretrained_model_name_or_path=pretrained).tokenizer
     special = tokenizer("a", return_special_tokens_mask=True)["special_tokens_mask"]
     before = [*special, 0].index(0)
-    if before != 1:  # Ludwig puts one start symbol before the tags
+    if before != 1:  # Ludwig adds exactly one start symbol before the tags
         raise ConfigError(
-            f"The tokenizer of {feature!r} puts {before} special tokens before a text, and slots need exactly one, as "
-            "BERT's [CLS] is: start from another pretrained model."
+            f"The tokenizer of {feature!r} adds {before} special tokens before a text, but slots need exactly one, "
+            "such as BERT's [CLS]: use another pretrained model."
         )
 
     def spans(text: str) -> list[Span]:

@@ -37,7 +37,7 @@ def features(config: dict[str, Any], section: str) -> dict[str, Any]:
     return dict(feature)
 
 
-def test_the_package_brings_the_ten_kinds() -> None:
+def test_the_package_ships_ten_configurations() -> None:
     assert sorted(path.stem for path in CONFIGS.glob("*.yaml")) == sorted(KINDS)
 
 
@@ -138,7 +138,7 @@ def test_sections_without_content_are_absent(tmp_path: Path) -> None:
 def test_a_missing_file_lists_the_shipped_names(name: str) -> None:
     with pytest.raises(
         ConfigError,
-        match=r"cannot be read: No such file.*one of intent-bert, intent-embed, intent-light, intent-light-en, ",
+        match=r"Cannot read .*: No such file.*one of intent-bert, intent-embed, intent-light, intent-light-en, ",
     ):
         read_config(Path(name))
 
@@ -181,8 +181,8 @@ def test_a_broken_file_is_named_with_its_reason(tmp_path: Path, content: str | b
     assert str(path) in str(caught.value)
 
 
-def test_a_folder_is_no_configuration(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
+def test_a_folder_is_not_a_configuration(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"Cannot read .*: Is a directory"):
         read_config(tmp_path)
 
 
@@ -194,9 +194,9 @@ def test_every_pretrained_encoder_starts_from_the_other_model() -> None:
 
 
 @pytest.mark.parametrize("encoder", [{"type": "rnn"}, "rnn", None], ids=["rnn", "name", "none"])
-def test_without_a_pretrained_encoder_it_is_refused(encoder: object) -> None:
+def test_pretrained_without_a_pretrained_encoder_is_rejected(encoder: object) -> None:
     config = {"input_features": [{"name": "text", "type": "text", "encoder": encoder}], "output_features": []}
-    with pytest.raises(ConfigError, match="no encoder of the configuration starts from a pretrained model"):
+    with pytest.raises(ConfigError, match="no encoder of the configuration uses a pretrained model"):
         with_pretrained(config, "some/other")
 
 

@@ -88,7 +88,7 @@ def test_help_shows_commands_that_exist(without_ludwig: dict[str, str], tmp_path
             ["--dataset", "data.csv", "--output", "run"],
             "run already exists: choose another folder with --output, or replace it with --force",
         ),
-        (["--dataset", "data.csv", "--pretrained", "minilm"], "no encoder of the configuration starts from a pretr"),
+        (["--dataset", "data.csv", "--pretrained", "minilm"], "no encoder of the configuration uses a pretrained"),
     ],
     ids=["column", "missing", "ending", "config", "taken", "overwrite", "file", "run", "pretrained"],
 )

@@ -1,4 +1,4 @@
-"""Names that Ludwig or torch cannot work with are refused before a training begins."""
+"""Names that Ludwig or torch cannot handle are rejected before training starts."""
 
 import string
 from typing import Any
@@ -20,14 +20,14 @@ def config(name: Any = "intent", column: Any = None, *, text: Any = "text") -> d
     [
         (
             config("user.intent"),
-            r"The name 'user.intent' has \., which Ludwig replaces: rename .* as to 'user_intent'\.",
+            r"The name 'user.intent' has \., which Ludwig replaces: rename .* for example to 'user_intent'\.",
         ),
         (config("nlu:intent"), "The name 'nlu:intent' has :, which Ludwig replaces"),
-        (config("intent (en)"), r"has \( \), which Ludwig replaces: .* as to 'intent_en'\."),
-        (config("..."), r"as to 'feature'\."),
+        (config("intent (en)"), r"has \( \), which Ludwig replaces: .* for example to 'intent_en'\."),
+        (config("..."), r"for example to 'feature'\."),
         (
             config(column="user.intent"),
-            "The column 'user.intent' has ., which Ludwig replaces: rename the column, as to",
+            "The column 'user.intent' has ., which Ludwig replaces: rename the column, for example to",
         ),
         (config(text="a.b+affixes24"), "The name 'a.b"),
         (config(0), "`name: 0`, which YAML reads as int: put it in quotes"),
@@ -35,19 +35,19 @@ def config(name: Any = "intent", column: Any = None, *, text: Any = "text") -> d
         (config(" "), "a blank name"),
         (config(column=""), "a blank column"),
         (config(column=1), "`column: 1`, which YAML reads as int"),
-        (config(text="0"), "The input '0' has a number for its name.* `name: input_0` and `column: '0'`"),
-        (config("split"), "'split' reads the column 'split', which tells the rows"),
+        (config(text="0"), "The input '0' is named with a number.* `name: input_0` and `column: '0'`"),
+        (config("split"), "'split' reads the column 'split', which assigns rows"),
         (config(column="split"), "'intent' reads the column 'split'"),
     ],
 )
-def test_a_name_that_cannot_be_used_is_refused(made: dict[str, Any], message: str) -> None:
+def test_an_unusable_name_is_rejected(made: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         check_shape(made)
 
 
 @pytest.mark.parametrize("name", ["0", "0a", "type", "a b", "é", "forward", "a/b", "a_probability", "__x", "x" * 300])
-def test_other_names_are_taken(name: str) -> None:
-    """Each of these was trained, exported and served."""
+def test_other_names_are_accepted(name: str) -> None:
+    """Each of these names has been trained, exported and served."""
     check_names(config(name))
 
 

@@ -55,7 +55,7 @@ def api() -> ModuleType:
 def test_a_key_that_ludwig_ignores_is_refused(
     api: ModuleType, config: dict[str, Any], key: str, near: str | None
 ) -> None:
-    with pytest.raises(ConfigError, match=r"would ignore them|Ludwig refuses") as refused:
+    with pytest.raises(ConfigError, match=r"would ignore them|Ludwig rejects") as refused:
         complete_config(api, config)
     assert f"{key!r} in" in str(refused.value) or f"{key!r} at the top level" in str(refused.value)
     assert ("did you mean" in str(refused.value)) == (near is not None)
@@ -65,7 +65,7 @@ def test_a_key_that_ludwig_ignores_is_refused(
 @pytest.mark.ludwig
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("path", OURS, ids=lambda path: path.stem)
-def test_our_own_configurations_hold_only_what_ludwig_reads(api: ModuleType, path: Path) -> None:
+def test_built_in_configurations_contain_only_known_keys(api: ModuleType, path: Path) -> None:
     config = yaml.safe_load(path.read_text(encoding="utf-8"))
     assert complete_config(api, config)["trainer"]["epochs"] == config["trainer"]["epochs"]
 
@@ -99,7 +99,7 @@ def test_older_spellings_that_ludwig_reads_are_accepted(api: ModuleType, config:
         (tiny_config(input_features=[TEXT, TEXT]), "Feature names must be unique"),
     ],
 )
-def test_what_ludwig_refuses_is_said_in_one_line(api: ModuleType, config: dict[str, Any], message: str) -> None:
+def test_ludwigs_rejections_are_reported_in_one_line(api: ModuleType, config: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError) as refused:
         complete_config(api, config)
     assert message in str(refused.value)
@@ -112,10 +112,10 @@ def test_what_ludwig_refuses_is_said_in_one_line(api: ModuleType, config: dict[s
         (tiny_config(preprocessing=["split"]), "The section 'preprocessing' is a list: expected a mapping"),
         (tiny_config(trainer="adam"), "The section 'trainer' is a str: expected a mapping"),
         (tiny_config(preprocessing={"split": "random"}), "preprocessing.split is 'random': expected a mapping"),
-        (with_output(column="text"), "The column 'text' is an input and an output"),
+        (with_output(column="text"), "The column 'text' is both an input and an output"),
     ],
 )
-def test_mistakes_of_shape_are_found_before_ludwig_loads(config: dict[str, Any], message: str) -> None:
+def test_structural_mistakes_are_found_before_ludwig_loads(config: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError) as refused:
         check_shape(config)
     assert message in str(refused.value)

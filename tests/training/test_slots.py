@@ -1,4 +1,4 @@
-"""Tags of words, spread over the tokens that a tagger learns."""
+"""Word tags, converted to the token tags that a tagger learns."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +23,7 @@ SPACES = st.sampled_from([" ", "  ", "\t", "\u00a0", " \n "])
 
 
 def config(tokenizer: str, *, lowercase: bool = False, decoder: str = "tagger", kind: str = "text") -> Config:
-    """Return the parts of a configuration, filled in as Ludwig fills them, that say where the tokens of a text lie."""
+    """Return the parts of a complete configuration that determine the tokens of a text."""
     preprocessing: dict[str, Any] = {"tokenizer": tokenizer, "lowercase": lowercase}
     if tokenizer == "hf_tokenizer":
         preprocessing["pretrained_model_name_or_path"] = str(minilm_folder())
@@ -74,16 +74,16 @@ def test_words_between_spaces_keep_their_tags(text: str, tags: str) -> None:
         "stripped",
     ],
 )
-def test_the_tokens_of_a_word_go_on_with_its_slot(tokenizer: str, text: str, tags: str, expected: str) -> None:
+def test_the_tokens_of_a_word_continue_its_slot(tokenizer: str, text: str, tags: str, expected: str) -> None:
     assert spread(config(tokenizer), (text, tags)) == [expected]
 
 
-def test_a_tab_is_no_end_of_a_token_between_spaces() -> None:
+def test_a_tab_does_not_end_a_token_between_spaces() -> None:
     # Ludwig's `space` splits on the space alone: the token has the tag of its first word.
     assert spread(config("space"), ("fly\tto Paris", "B-x O B-city")) == ["B-x B-city"]
 
 
-def test_lowering_that_lengthens_shifts_nothing() -> None:
+def test_lowercasing_that_lengthens_a_text_does_not_shift_tags() -> None:
     rows = [("İİİ, İzmir now", "O B-city B-date")]
     assert spread(config("space_punct", lowercase=True), *rows) == ["O O O O O O O B-city I-city I-city B-date"]
     assert spread(config("space", lowercase=True), *rows) == ["O B-city B-date"]
@@ -94,7 +94,7 @@ def test_only_taggers_are_spread() -> None:
     assert spread(config("characters", kind="category"), ("ab", "B-x")) == ["B-x"]
 
 
-def test_columns_may_have_other_names_than_features() -> None:
+def test_column_names_can_differ_from_feature_names() -> None:
     made = config("characters")
     made["input_features"][0]["column"], made["output_features"][0]["column"] = "words", "tags"
     dataset = pd.DataFrame({"words": ["ab"], "tags": ["B-x"], "slots": ["O"]})
@@ -112,7 +112,7 @@ def test_wrong_counts_are_named_with_their_rows() -> None:
     )
 
 
-def test_rows_are_those_of_the_file_whatever_is_left_out() -> None:
+def test_row_numbers_are_those_of_the_file() -> None:
     rows = {"text": ["hi", "no tags", "hello there", "bye"], "slots": ["O", None, "O", "O"], "split": [0, 0, 1, 1]}
     with pytest.raises(DatasetError, match="row 3: 2 words, 1 tags \\('hello there'\\)"):
         prepare(config("space"), pd.DataFrame(rows))
@@ -126,17 +126,17 @@ def test_of_many_wrong_rows_some_are_shown() -> None:
 @pytest.mark.parametrize(
     "row", [(None, "O"), (float("nan"), "O"), (5, "O"), ("hi", ["O"])], ids=["none", "nan", "number", "list of tags"]
 )
-def test_what_is_no_text_is_named_with_its_row(row: tuple[object, object]) -> None:
-    with pytest.raises(DatasetError, match=r"^Row 2 has .* in 'slots'; expected a text, and tags with spaces between"):
+def test_a_value_that_is_not_text_is_reported_with_its_row(row: tuple[object, object]) -> None:
+    with pytest.raises(DatasetError, match=r"^Row 2 has .* in 'slots'; expected a text and space-separated tags"):
         spread(config("space"), ("hi", "O"), row)
 
 
-def test_a_tokenizer_without_places_is_refused() -> None:
+def test_a_tokenizer_without_offsets_is_rejected() -> None:
     with pytest.raises(ConfigError, match=r"with the tokenizer 'english_tokenize': use one of \['space', "):
         spread(config("english_tokenize"), ("a", "O"))
 
 
-def test_a_text_that_is_padded_on_another_side_is_refused() -> None:
+def test_different_padding_sides_are_rejected() -> None:
     made = config("space")
     made["input_features"][0]["preprocessing"]["padding"] = "left"
     with pytest.raises(ConfigError, match=r"'text' has `padding: left` and 'slots' has `padding: right`"):
@@ -147,8 +147,8 @@ def test_a_text_that_is_padded_on_another_side_is_refused() -> None:
 
 @pytest.mark.ludwig
 @pytest.mark.filterwarnings("ignore")
-def test_a_tokenizer_that_begins_without_a_symbol_is_refused(tmp_path: Path) -> None:
-    """As T5's and GPT-2's do: each tag would be one position behind its token."""
+def test_a_tokenizer_without_a_start_symbol_is_rejected(tmp_path: Path) -> None:
+    """T5 and GPT-2 have none: each tag would be one position after its token."""
     from transformers import PreTrainedTokenizerFast
 
     tokenizer = word_piece(WORD_PIECES)
@@ -158,7 +158,7 @@ def test_a_tokenizer_that_begins_without_a_symbol_is_refused(tmp_path: Path) -> 
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="[UNK]", pad_token="[PAD]").save_pretrained(tmp_path)
     made = config("hf_tokenizer")
     made["input_features"][0]["preprocessing"]["pretrained_model_name_or_path"] = str(tmp_path)
-    with pytest.raises(ConfigError, match="puts 0 special tokens before a text, and slots need exactly one"):
+    with pytest.raises(ConfigError, match="adds 0 special tokens before a text, but slots need exactly one"):
         spread(made, ("fly", "O"))
 
 
@@ -181,7 +181,7 @@ def test_affixes_are_tagged_by_words_between_spaces_only() -> None:
 
 @st.composite
 def tagged_texts(draw: st.DrawFn) -> tuple[str, list[str]]:
-    """Draw a text of words with all kinds of spaces, and a tag for each of its words."""
+    """Draw a text with all kinds of spaces, and one tag per word."""
     pieces = draw(st.lists(st.tuples(WORDS, SPACES), max_size=6))
     text = draw(st.sampled_from(["", " ", "\t"])) + "".join(word + space for word, space in pieces)
     tags = st.sampled_from(["O", "B-x", "I-x", "B-y"])
@@ -200,8 +200,8 @@ def test_every_token_has_a_tag(tokenizer: str, lowercase: bool, tagged: tuple[st
 
 
 @given(tagged=tagged_texts())
-def test_no_slot_is_lost_or_torn(tagged: tuple[str, list[str]]) -> None:
-    """Where tokens are never longer than words, slots begin as often as before, and in the same order."""
+def test_no_slot_is_lost_or_broken(tagged: tuple[str, list[str]]) -> None:
+    """If no token is longer than a word, the same slots begin in the same order."""
     text, tags = tagged
     (found,) = spread(config("space_punct"), (text, " ".join(tags)))
     assert starts(found.split()) == starts(tags)
@@ -252,7 +252,7 @@ def test_subwords(text: str, tags: str, expected: str) -> None:
     ids=["text by default", "sequence by default", "characters", "transformer"],
 )
 def test_ludwigs_own_tokenizer_finds_as_many_tokens(feature: dict[str, Any]) -> None:
-    """With the defaults that Ludwig fills in, above all: a text is not split as a sequence is."""
+    """Covers Ludwig's defaults, which split a text and a sequence differently."""
     from ludwig.schema.model_types.base import ModelConfig
     from ludwig.utils.tokenizers import get_tokenizer_from_registry
 
