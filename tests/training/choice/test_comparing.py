@@ -1,0 +1,159 @@
+"""Candidates, folds and the comparison: who is tried, on what, and who wins why."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from training.choice.candidates import CANDIDATES, Candidate, find_candidates
+from training.choice.choose import looks_english, what_to_learn
+from training.choice.comparing import compare, described
+from training.choice.folds import FEW_ROWS, deal
+from training.choice.steps import MOST_EPOCHS, with_enough_steps
+from training.choice.trials import Trial
+from training.errors import DatasetError
+from training.evaluation.calibration import fit_temperature
+from training.evaluation.crossed import Crossed
+
+LIGHT, HEAVY = Candidate("light", "intent", 1), Candidate("heavy", "intent", 10)
+FOLDS = [np.arange(100)] * 3
+
+
+def trial(right: int, seconds: float = 0.0) -> Trial:
+    """Return a trial with so many of 100 rows answered rightly, always the first ones."""
+    records = [{"intent": "a", "intent_predictions": "a" if row < right else "b"} for row in range(100)]
+    return Trial(records, {}, seconds)
+
+
+@pytest.mark.parametrize(
+    ("light", "heavy", "prefer", "winner", "rounds"),
+    [
+        (90, 90, "balanced", "light", [3, 3]),
+        (60, 90, "balanced", "heavy", [1, 3]),  # clearly worse: it leaves after a round
+        (90, 60, "accurate", "light", [3, 1]),
+        (89, 90, "accurate", "heavy", [3, 3]),
+    ],
+)
+def test_the_best_wins_and_the_worse_leave(
+    light: int, heavy: int, prefer: str, winner: str, rounds: Sequence[int]
+) -> None:
+    scores = {"light": light, "heavy": heavy}
+    found, contenders = compare(
+        [LIGHT, HEAVY],
+        FOLDS,
+        lambda candidate, _: trial(scores[candidate.config]),
+        budget_minutes=1,
+        prefer=prefer,  # type: ignore[arg-type]
+    )
+    assert found.candidate.config == winner
+    assert [len(each.trials) for each in contenders] == rounds
+    choice = described(found, contenders, learn="intent", prefer=prefer, left=[])  # type: ignore[arg-type]
+    assert choice["winner"] == winner
+    assert winner in choice["reason"]
+
+
+def test_what_the_budget_cannot_pay_is_not_begun() -> None:
+    tried = []
+
+    def attempt(candidate: Candidate, number: int) -> Trial:
+        tried.append((candidate.config, number))
+        return trial(90, seconds=50.0)
+
+    found, contenders = compare([LIGHT, HEAVY], FOLDS, attempt, budget_minutes=1.0, prefer="balanced")
+    assert tried == [("light", 0)]
+    left = described(found, contenders, learn="intent", prefer="balanced", left=[])["left"]
+    assert left == ["heavy not tried: no time was left"]
+
+
+def rows(count: int) -> pd.DataFrame:
+    return pd.DataFrame(
+        {"text": [f"say word{number // 2}" for number in range(count)], "intent": ["a", "a", "b", "b"] * (count // 4)}
+    )
+
+
+def test_folds_hold_each_row_once_and_like_rows_together() -> None:
+    dataset = rows(200)
+    folds = deal(dataset, "text", "intent", seed=1)
+    assert sorted(np.concatenate(folds)) == list(range(200))
+    for held in folds:
+        assert len(held) == 40
+        assert all(first % 2 == 1 or second == first + 1 for first, second in pairwise(held))
+        assert dataset["intent"].iloc[held].value_counts().to_dict() == {"a": 20, "b": 20}
+
+
+def test_many_rows_have_one_fold_and_a_given_one_is_taken() -> None:
+    dataset = rows(FEW_ROWS)
+    assert [len(held) for held in deal(dataset, "text", "intent", seed=1)] == [FEW_ROWS // 10]
+    given = dataset.assign(split=[1] * 300 + [0] * (FEW_ROWS - 300))
+    (held,) = deal(given, "text", "intent", seed=1)
+    assert held.tolist() == list(range(300))
+
+
+def test_every_candidate_has_a_configuration_and_other_languages_need_no_minilm() -> None:
+    assert all(candidate.path.is_file() for candidate in CANDIDATES)
+    for learn in ("intent", "slots", "language"):
+        found, left = find_candidates(learn, 100, is_english=False, prefer="accurate")
+        assert found
+        assert not any(candidate.is_english for candidate in found)
+        assert all("English only" in reason or "rows or more" in reason for reason in left)
+
+
+@pytest.mark.parametrize("rows", [10, 100, 1000, 100_000])
+def test_few_rows_get_enough_steps(rows: int) -> None:
+    config = {"input_features": [], "trainer": {"epochs": 5, "batch_size": 64, "early_stop": 5}}
+    trainer = with_enough_steps(config, rows, 1000)["trainer"]
+    steps = trainer["epochs"] * -(-rows // trainer["batch_size"])
+    assert trainer["epochs"] >= 5
+    assert steps >= 1000 or trainer["epochs"] == MOST_EPOCHS
+    assert trainer["early_stop"] == -1
+
+
+def test_what_is_learned_follows_from_the_columns_and_the_output() -> None:
+    dataset = pd.DataFrame({"text": ["a"], "intent": ["b"], "slots": ["O"]})
+    assert what_to_learn(dataset, Path("runs/slots")) == "slots"
+    assert what_to_learn(dataset, Path("runs/mine")) == "intent"
+    with pytest.raises(DatasetError, match="expected intent, slots, language, or --config"):
+        what_to_learn(dataset[["text"]], Path("runs/mine"))
+
+
+@pytest.mark.parametrize(
+    ("texts", "languages", "english"),
+    [
+        (["what is the time", "play a song for me"], None, True),
+        (["quelle heure est-il", "joue une chanson"], None, False),
+        (["كم الساعة", "شغل أغنية"], None, False),
+        (["hola", "hola"], ["en", "en-GB"], True),
+        (["what is the time", "hi"], ["en", "fr"], False),
+    ],
+)
+def test_english_is_told_by_the_column_or_the_words(
+    texts: list[str], languages: list[str] | None, english: bool
+) -> None:
+    dataset = pd.DataFrame({"text": texts} | ({"language": languages} if languages else {}))
+    assert looks_english(dataset) is english
+
+
+def test_temperatures_are_fitted_on_held_out_answers() -> None:
+    logs = np.log([[0.99, 0.01]] * 10).tolist()
+    right: list[int | None] = [0] * 7 + [1] * 3  # as sure as 0.99, and right 7 times of 10
+    temperature = fit_temperature(logs, right)
+    assert temperature > 2
+    records = [
+        {
+            "intent": "a",
+            "intent_predictions": "a",
+            "intent_probability": 0.99,
+            "intent_logs": each,
+            "intent_index": index,
+        }
+        for each, index in zip(logs, right, strict=True)
+    ]
+    crossed = Crossed(records, {}, "rows", {})
+    config = {"output_features": [{"name": "intent", "type": "category", "calibration": True}]}
+    record = crossed.calibrated(config).records[0]
+    assert record["intent_probability"] == pytest.approx(0.7, abs=0.03)
+    assert record["intent_uncalibrated"] == 0.99
+    assert "intent_logs" not in record

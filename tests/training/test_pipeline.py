@@ -1,0 +1,45 @@
+"""`ludwig-serverless train`: one command from a file to checked bundles, and the same command again."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from handler.bundle import read_bundle
+from ludwig_serverless.cli import main
+
+pytestmark = [pytest.mark.ludwig, pytest.mark.filterwarnings("ignore")]
+PLACES = ["the kitchen", "the hall", "my bedroom", "the office", "the garage", "upstairs"]
+ROWS = [
+    *(f"turn on the light in {place},light_on" for place in PLACES),
+    *(f"switch the lamps on in {place},light_on" for place in PLACES),
+    *(f"how warm is it in {place},ask_temperature" for place in PLACES),
+    *(f"what is the temperature in {place},ask_temperature" for place in PLACES),
+]
+
+
+def test_one_command_makes_bundles_and_the_same_again_keeps_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "examples.csv"
+    table.write_text("text,intent\n" + "\n".join(ROWS) + "\n")
+    command = ["train", str(table), "--language", "en", "--output", str(tmp_path / "bundles"), "--prefer", "fast"]
+    command += ["--budget-minutes", "0.5"]
+    assert main(command) == 0
+    out, err = capsys.readouterr()
+    assert "intent: answers as Ludwig does" in out
+    assert "Checked: the handler answers" in err
+    manifest = read_bundle(tmp_path / "bundles" / "intent")
+    assert manifest.parity.passed
+    record = json.loads((tmp_path / "bundles-runs" / "intent" / "training.json").read_text())
+    assert record["rows"] == len(ROWS)  # all of them: none was lost to validation or test
+    assert record["metrics"]["intent"]["accuracy"] >= 0.9
+    assert record["choice"]["winner"] in record["choice"]["reason"]
+    page = (tmp_path / "bundles-runs" / "intent" / "evaluation" / "report.html").read_text()
+    assert "Why this model" in page
+    assert main(command) == 0
+    assert capsys.readouterr().err.count("Kept: ") == 3  # the dataset, the run and the bundle
+    assert read_bundle(tmp_path / "bundles" / "intent").seal == manifest.seal
+    table.write_text("text,intent\n" + "\n".join(ROWS[:-1]) + "\n")
+    assert main(command) == 1
+    assert "holds a training of other data" in capsys.readouterr().err
