@@ -36,7 +36,7 @@ def test_one_command_makes_bundles_and_the_same_again_keeps_them(
     assert record["metrics"]["intent"]["accuracy"] >= 0.9
     assert record["choice"]["winner"] in record["choice"]["reason"]
     page = (tmp_path / "bundles-runs" / "intent" / "evaluation" / "report.html").read_text()
-    assert "Why this model" in page
+    assert "Model selection" in page
     assert main(command) == 0
     assert capsys.readouterr().err.count("Kept: ") == 3  # the dataset, the run and the bundle
     assert read_bundle(tmp_path / "bundles" / "intent").seal == manifest.seal
