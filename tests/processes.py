@@ -58,5 +58,10 @@ def use_empty_aws(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Empty a stand-in, and send the clients of this process to it."""
     for name, value in aws_environ(address).items():
         monkeypatch.setenv(name, value)
+    reset_aws(address)
+
+
+def reset_aws(address: str) -> None:
+    """Delete everything in a stand-in."""
     request = urllib.request.Request(f"{address}/moto-api/reset", method="POST")
     urllib.request.urlopen(request, timeout=START_SECONDS).close()

@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import pytest
 
-from tests.processes import aws_environ, running_aws, use_empty_aws
+from tests.processes import aws_environ, reset_aws, running_aws, use_empty_aws
 from tests.training.launch.line import STORED_AMI, Line, line_to
 from tests.training.launch.machines import Machines, running_machines
 from tests.training.launch.schedules import Schedules
@@ -18,6 +18,7 @@ from training.launch import cleanup
 
 BUCKET = "trainings"
 TYPE = "g5.xlarge"
+MOST_INSTANCES = 12
 CONFIG = """
 input_features: [{name: text, type: text, encoder: {type: embed}}]
 output_features: [{name: intent, type: category}]
@@ -82,7 +83,7 @@ def launch(aws_address: str, schedules: Schedules, tmp_path: Path, monkeypatch: 
     rows = [f"{text},{label}" for text, label in [("hello there", "greet"), ("good bye", "leave")] * 30]
     (tmp_path / "data.csv").write_text("\n".join(["text,intent", *rows]))
     (tmp_path / "machines").mkdir()
-    monkeypatch.setattr(cleanup, "PAUSE_SECONDS", 0.02)
+    monkeypatch.setattr(cleanup, "PAUSE_SECONDS", 0.005)
     schedules.clear()
     with line_to(aws_address) as line, running_machines(tmp_path / "machines", aws_address) as machines:
         monkeypatch.setenv("AWS_ENDPOINT_URL", line.address)
@@ -90,8 +91,13 @@ def launch(aws_address: str, schedules: Schedules, tmp_path: Path, monkeypatch: 
 
 
 def _prepare(address: str) -> None:
-    """Empty the bucket, or make what there must be where a test has emptied the stand-in."""
+    """Empty the bucket, or set up the account if the stand-in is empty.
+
+    moto keeps terminated instances and renders all of them in each answer, so it is emptied from time to time.
+    """
     s3 = boto3.client("s3")
+    if len(boto3.client("ec2").describe_instances()["Reservations"]) > MOST_INSTANCES:
+        reset_aws(address)
     if not s3.list_buckets()["Buckets"]:
         s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
         boto3.client("ssm").put_parameter(Name=STORED_AMI, Value=_linux(address), Type="String")

@@ -24,6 +24,7 @@ from typing import Any
 import boto3
 
 from tests.processes import ROOT, aws_environ
+from training.launch.instances import ALIVE
 
 LOOK_SECONDS = 0.1
 PROGRAMS = Path(__file__).with_name("programs")
@@ -41,6 +42,7 @@ class Machines:
 
     real: train for real. notice: EC2 announces that it takes spot instances back. boots: machines run their user data.
     worker_address: where the worker finds AWS, if not at the stand-in itself.
+    worker_environ: more environment variables of the worker.
     """
 
     folder: Path
@@ -49,6 +51,7 @@ class Machines:
     notice: bool = False
     boots: bool = True
     worker_address: str = ""
+    worker_environ: dict[str, str] = field(default_factory=dict)
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
     killed: set[str] = field(default_factory=set)
     over: Event = field(default_factory=Event)
@@ -83,17 +86,15 @@ class Machines:
         new = (each for each in self._all() if each["InstanceId"] not in self.before)
         return sorted(new, key=lambda each: each["LaunchTime"])
 
-    def _all(self) -> list[dict[str, Any]]:
-        pages = self.ec2.get_paginator("describe_instances").paginate()
+    def _all(self, *states: str) -> list[dict[str, Any]]:
+        filters = [{"Name": "instance-state-name", "Values": list(states)}] if states else []
+        pages = self.ec2.get_paginator("describe_instances").paginate(Filters=filters)
         return [each for page in pages for group in page["Reservations"] for each in group["Instances"]]
 
     def alive(self) -> list[str]:
         """Return what lives. It must be nothing when a launch is over."""
-        return [
-            each["InstanceId"]
-            for each in self.instances()
-            if each["State"]["Name"] not in {"shutting-down", "terminated"}
-        ]
+        found = sorted(self._all(*ALIVE), key=lambda each: each["LaunchTime"])
+        return [each["InstanceId"] for each in found if each["InstanceId"] not in self.before]
 
     def run(self, metadata: str) -> None:
         """Boot what is started, and switch off what is ended, until all is over."""
@@ -155,6 +156,7 @@ class Machines:
     def _environ(self, folder: Path, metadata: str) -> dict[str, str]:
         environ = {
             **aws_environ(self.worker_address or self.upstream),
+            **self.worker_environ,
             "PATH": f"{PROGRAMS}:/usr/bin:/bin",
             "AWS_EC2_METADATA_SERVICE_ENDPOINT": metadata,
             "MACHINE": str(folder),

@@ -73,7 +73,8 @@ DECISIVE = ["RunInstances", "DescribeInstances", "TerminateInstances", EVERYTHIN
 @pytest.mark.parametrize(
     ("stage", "kind"),
     [
-        *((stage, kind) for stage in DECISIVE for kind in BROKEN),
+        *((stage, kind) for stage in DECISIVE[1:] for kind in BROKEN),
+        *in_turn(DECISIVE[:1]),  # the next test has all kinds of it
         *in_turn([stage for stage in (*WATCHING[1:], *ENDING) if stage not in DECISIVE]),
     ],
 )
@@ -87,7 +88,7 @@ def test_answers_that_are_not_aws_s(
         wait = launch.line.before
         launch.line.before = lambda found: wait(found) or (None if found.startswith("RunInstances?") else broken(found))
     launch.line.after = broken
-    assert launch.run("--lost-minutes", "0.01") in {1, 130}
+    assert launch.run("--lost-minutes", "0.003") in {1, 130}
     err = capsys.readouterr().err
     assert len(launch.machines.instances()) == 1
     assert launch.machines.alive() == [] or ("IT IS NOT CONFIRMED" in err and is_told(launch, err))
@@ -241,10 +242,11 @@ def test_an_outage_at_the_instance_loses_nothing(stage: str, launch: Launch) -> 
     """What was trained was paid for: the worker sends it when S3 can be reached again."""
     with line_to(launch.line.upstream) as line:
         launch.machines.worker_address = line.address
+        launch.machines.worker_environ = {"AWS_MAX_ATTEMPTS": "1"}  # the worker must retry, not botocore
 
         def cut() -> None:
             line.dead = True
-            Timer(6.0, setattr, (line, "dead", False)).start()  # longer than botocore tries by itself
+            Timer(1.0, setattr, (line, "dead", False)).start()
 
         line.hook(stage, cut, answered=False)
         assert launch.run("--lost-minutes", "1") == 0

@@ -98,7 +98,7 @@ def test_the_machine_powers_off_at_its_deadline(launch: Launch, s3: Any) -> None
     leave_alone_when_training(launch, s3)
     launch.machines.advance(117 * 60)  # of 120 minutes, less 2
     with pytest.raises(AssertionError):
-        wait_until(lambda: not launch.machines.alive(), seconds=6)
+        wait_until(lambda: not launch.machines.alive(), seconds=2)
     launch.machines.advance(119 * 60)
     wait_until(lambda: not launch.machines.alive())
     assert launch.machines.heard("systemctl")[-1] == "poweroff --force --force"
