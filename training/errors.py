@@ -1,48 +1,49 @@
-"""The exceptions of training, in one tree.
+"""The exceptions of training.
 
 TrainingError
-├── BusyError       another training is at work in the same folder
-├── ClusterError    a Ray cluster, or what trains on it, is not reached
-├── ConfigError     the configuration cannot be used
-├── DatasetError    the dataset cannot be used as it is
-├── EvaluationError what a run or its evaluation holds cannot be used
-├── LaunchError     a machine cannot be started, or the job on it failed
-│   ├── CapacityError   AWS has no such machine to give now
-│   └── UnreachedError  AWS cannot be reached; it may be later
-└── PublishError    a model cannot be published, or not be fetched
+├── BusyError       another training is running in the same folder
+├── ClusterError    a Ray cluster or its training is unreachable
+├── ConfigError     the configuration is not usable
+├── DatasetError    the dataset is not usable
+├── EvaluationError a run or its evaluation is not usable
+├── LaunchError     an instance cannot start, or its job failed
+│   ├── CapacityError   AWS has no capacity
+│   └── UnreachedError  AWS is unreachable; a retry may succeed
+└── PublishError    a model cannot be published or downloaded
 """
 
 from handler.errors import LudwigServerlessError
 
 
 class TrainingError(LudwigServerlessError):
-    """Base of everything that training raises on purpose."""
+    """Base class of all errors that training raises."""
 
 
 class BusyError(TrainingError):
-    """Raise when two trainings would write to the same folder."""
+    """Raise when another training is writing to the same folder."""
 
 
 class ClusterError(TrainingError):
-    """Raise when a Ray cluster is not reached, or is lost while it trains."""
+    """Raise when a Ray cluster is unreachable, or is lost during a training."""
 
 
 class ConfigError(TrainingError):
-    """Raise when a configuration is unreadable, or asks for what cannot be had."""
+    """Raise when a configuration is unreadable or unsupported."""
 
 
 class DatasetError(TrainingError):
-    """Raise when a dataset is unreadable, lacks columns, rows or classes, or its rows contradict themselves."""
+    """Raise when a dataset is unreadable, lacks columns, rows or classes, or has contradictory rows."""
 
 
 class EvaluationError(TrainingError):
-    """Raise when there is nothing to evaluate or to draw, or thresholds cannot be fitted."""
+    """Raise when there is nothing to evaluate or plot, or thresholds cannot be fitted."""
 
 
 class LaunchError(TrainingError):
-    """Raise when a machine cannot be started, watched or ended as asked, or when the job on it failed.
+    """Raise when an instance cannot be started, watched or terminated, or its job failed.
 
-    code: AWS's error code, such as `DryRunOperation`, or the class of boto3's exception; "" where it is not AWS's.
+    Attributes:
+        code: The AWS error code, such as `DryRunOperation`, or the class name of a boto3 exception; "" otherwise.
     """
 
     def __init__(self, message: str, code: str = "") -> None:
@@ -51,12 +52,12 @@ class LaunchError(TrainingError):
 
 
 class CapacityError(LaunchError):
-    """Raise when AWS has no machine of this kind to give now, or not to this account."""
+    """Raise when AWS has no capacity for this instance type, or the account's quota is too low."""
 
 
 class UnreachedError(LaunchError):
-    """Raise when AWS cannot be reached, or something else answers: it may have done what was asked, or not."""
+    """Raise when AWS is unreachable, or something else answers. AWS may or may not have executed the request."""
 
 
 class PublishError(TrainingError):
-    """Raise when a model cannot be published as it is, or a place cannot be written to or be fetched from whole."""
+    """Raise when a model cannot be published, or a location cannot be written to or downloaded completely."""

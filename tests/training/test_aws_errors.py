@@ -92,11 +92,11 @@ def test_a_line_that_is_broken_is_worth_another_attempt(
 @pytest.mark.parametrize(
     ("answer", "kind", "said"),
     [
-        ("page", UnreachedError, "The answer is not AWS's (ResponseParserError"),
-        ("xml page", UnreachedError, "The answer is not AWS's (KeyError: 'Reservations')"),
-        ("nothing", UnreachedError, "The answer is not AWS's"),
-        ("no error", UnreachedError, "The answer is not AWS's (HTTP status 403)"),
-        ("no errors", UnreachedError, "The answer is not AWS's (TypeError"),
+        ("page", UnreachedError, "The response is not from AWS (ResponseParserError"),
+        ("xml page", UnreachedError, "The response is not from AWS (KeyError: 'Reservations')"),
+        ("nothing", UnreachedError, "The response is not from AWS"),
+        ("no error", UnreachedError, "The response is not from AWS (HTTP status 403)"),
+        ("no errors", UnreachedError, "The response is not from AWS (TypeError"),
         ("gateway", UnreachedError, "AWS is busy or failing"),
         ("busy", UnreachedError, "AWS is busy or failing"),
         ("full", CapacityError, "Try --spot-or-on-demand"),

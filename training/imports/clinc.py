@@ -1,4 +1,4 @@
-"""The dataset of CLINC (oos-eval): lists of a text and its intent, for each split."""
+"""The CLINC dataset (oos-eval): lists of texts with their intents, one list per split."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +11,7 @@ OUT_OF_SCOPE = "oos_"
 
 
 def is_clinc(data: Any) -> bool:
-    """Tell whether JSON holds pairs of text and intent under names such as `train` and `oos_val`."""
+    """Return whether JSON holds pairs of text and intent under names such as `train` and `oos_val`."""
     return (
         isinstance(data, Mapping)
         and bool(data)
@@ -24,17 +24,17 @@ def read_clinc(path: Path, data: Mapping[str, Any]) -> Source:
 
     Args:
         path: The file, for messages.
-        data: What it holds.
+        data: The content of the file.
 
     Returns:
-        The examples. Texts out of scope keep their label, `oos`, which `training fit --out-of-scope oos` refuses.
+        The examples. Out-of-scope texts keep their label `oos`; train with `fit --out-of-scope oos`.
     """
     source = Source(path, "CLINC JSON")
     for name, pairs in data.items():
         place = f"{path} {name}"
         for row, pair in enumerate(pairs, start=1):
             if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(part, str) for part in pair):
-                source.dropped.append((place, row, "no pair of text and intent", str(pair)[:60]))
+                source.dropped.append((place, row, "not a pair of text and intent", str(pair)[:60]))
                 continue
             record = {"text": pair[0], "intent": pair[1], "split": SPLITS[name.removeprefix(OUT_OF_SCOPE)]}
             source.examples.append(example_of(record, place, row))

@@ -1,4 +1,4 @@
-"""Tagged words: CoNLL and IOB, one word on a line, and ATIS's IOB, one text on a line."""
+"""Tagged words: CoNLL and IOB with one word per line, and ATIS's IOB with one text per line."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ Block = list[tuple[int, str]]
 
 
 def is_conll(text: str) -> bool:
-    """Tell whether a text has a word and its tag on most lines, or a text and its tags."""
+    """Return whether most lines of a text have a word and its tag, or a sentence and its tags."""
     lines = [line for line in text.splitlines() if line.strip() and not COMMENT.match(line)][:50]
     tagged = [line for line in lines if _sentence(line) or _is_word(_columns(line))]
     return 2 * len(tagged) > len(lines)
@@ -27,15 +27,15 @@ def is_conll(text: str) -> bool:
 def read_conll(path: Path, text: str) -> Source:
     """Read tagged words.
 
-    The last column is the tag; the first is the word, or the second where the first counts the words. An empty line
-    ends a text. Comments such as `# intent: greet` give a text its intent and its language.
+    The last column is the tag. The first column is the word, or the second if the first one numbers the words. An empty
+    line ends a text. Comments such as `# intent: greet` give a text its intent and its language.
 
     Args:
         path: The file, for messages.
-        text: Its content.
+        text: The content of the file.
 
     Returns:
-        The examples, with one tag for each word. A text with a line that has no tag is dropped.
+        The examples, with one tag per word. A text is dropped if one of its lines has no tag.
     """
     source, place = Source(path, "CoNLL"), f"{path} line"
     for block in _blocks(text):
@@ -76,7 +76,7 @@ def _sentence(line: str) -> tuple[list[str], list[str], str] | None:
 
 
 def _tagged_example(source: Source, place: str, block: Block) -> Example | None:
-    """Return the example that a block of words and tags is; record why if it is none."""
+    """Return the example of a block of tagged words, or None after recording why the block is dropped."""
     rows: list[tuple[int, list[str]]] = []
     labels: dict[str, str] = {}
     for number, line in block:

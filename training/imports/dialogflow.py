@@ -1,4 +1,4 @@
-"""Exports of Dialogflow: a folder or a zip, of ES (also as api.ai) or CX, and ES's files of training phrases alone."""
+"""Dialogflow exports: a folder or zip from ES (or api.ai) or CX, or single ES files of training phrases."""
 
 import json
 import re
@@ -16,13 +16,13 @@ from training.imports.parts import joined
 USERSAYS = re.compile(r"(?:.*/)?(?P<intent>[^/]+)_usersays_(?P<language>[A-Za-z-]+)\.json")
 CX_PHRASES = re.compile(r"(?:.*/)?intents/(?P<intent>[^/]+)/trainingPhrases/(?P<language>[A-Za-z-]+)\.json")
 OLD_INTENT = re.compile(r"(?:.*/)?intents/(?P<intent>[^/]+)\.json")
-"""An intent of api.ai, with its training phrases; in exports of Dialogflow it has none."""
+"""An intent file. Only api.ai stores training phrases in it; Dialogflow does not."""
 ENTITY = re.compile(
     r"(?:.*/)?(?:entities/(?P<es>[^/]+?)(?:_entries_[A-Za-z-]+)?|entityTypes/(?P<cx>[^/]+)/entities/[A-Za-z-]+)\.json"
 )
 IGNORED = "@sys.ignore"
 TEMPLATE = "template of Dialogflow, not a text"
-NO_PARTS = "no list of parts"
+NO_PARTS = "phrase without a list of parts"
 KIND = "Dialogflow export"
 
 
@@ -35,7 +35,7 @@ class Phrases(NamedTuple):
 
 
 def is_usersays(data: Any) -> bool:
-    """Tell whether JSON is the list of an intent's training phrases."""
+    """Return whether JSON is the list of an intent's training phrases."""
     return (
         isinstance(data, list)
         and bool(data)
@@ -44,25 +44,25 @@ def is_usersays(data: Any) -> bool:
 
 
 def read_usersays(path: Path, data: list[Any]) -> Source:
-    """Read the training phrases of one intent, which the name of the file names.
+    """Read the training phrases of one intent. The file name has the name of the intent.
 
     Args:
         path: `NAME_usersays_LANGUAGE.json`.
-        data: What it holds.
+        data: The content of the file.
 
     Returns:
         The examples.
     """
     source, match = Source(path, KIND), USERSAYS.fullmatch(path.name)
     if match is None:
-        source.notes.append("Its name is not NAME_usersays_LANGUAGE.json, so its examples have no intent.")
+        source.notes.append("The file name is not NAME_usersays_LANGUAGE.json, so the examples have no intent.")
     intent, language = (match["intent"], match["language"]) if match else ("", "")
     _take_phrases(source, str(path), Phrases(intent, language, data))
     return source
 
 
 def read_agent(path: Path) -> Source:
-    """Read a folder or a zip that Dialogflow exported.
+    """Read a Dialogflow export.
 
     Args:
         path: The folder or the zip.
@@ -71,7 +71,7 @@ def read_agent(path: Path) -> Source:
         The examples of all intents; the entries of entities are synonyms and lookup tables.
 
     Raises:
-        DatasetError: If it cannot be read, or has no training phrases.
+        DatasetError: The export cannot be read, or has no training phrases.
     """
     source, files = Source(path, KIND), dict(_json_files(path))
     for name, data in files.items():
@@ -83,14 +83,14 @@ def read_agent(path: Path) -> Source:
             take_values(source.vocabulary, match["es"] or match["cx"], entries, section)
     if not source.examples and not source.dropped:
         raise DatasetError(
-            f"{path} holds no training phrases of Dialogflow, as in intents/NAME_usersays_en.json: for other data give "
-            f"its files, as in {path}/*.yml."
+            f"{path} has no Dialogflow training phrases such as intents/NAME_usersays_en.json. For other data, pass "
+            f"the files, such as {path}/*.yml."
         )
     return source
 
 
 def _phrases_in(name: str, data: Any, files: Mapping[str, Any]) -> Phrases | None:
-    """Return the training phrases that a file of an export holds, if it is such a file."""
+    """Return the training phrases in a file of an export, or None if it is another kind of file."""
     if (match := USERSAYS.fullmatch(name)) and isinstance(data, list):
         described = files.get(name.replace(f"_usersays_{match['language']}.json", ".json"))
         intent = cell(described.get("name")) if isinstance(described, Mapping) else ""
@@ -120,7 +120,7 @@ def _take_phrases(source: Source, place: str, found: Phrases) -> None:
 
 
 def _name(part: Mapping[str, Any]) -> str:
-    """Return the name of the parameter that a part is the value of, or else of its type; "" for plain text."""
+    """Return the parameter name of a part, or else its entity type; "" for plain text."""
     meta = cell(part.get("meta"))
     if meta == IGNORED:
         return ""
@@ -141,6 +141,6 @@ def _json_files(path: Path) -> Iterator[tuple[str, Any]]:
     except OSError as error:
         raise DatasetError(f"{path} cannot be read: {error.strerror or error}.") from None
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        raise DatasetError(f"{path} is not a zip that can be read: {error}.") from None
+        raise DatasetError(f"{path} is not a readable zip file: {error}.") from None
     except (ValueError, RecursionError) as error:
-        raise DatasetError(f"{path} holds a file that is not JSON: {error}.") from None
+        raise DatasetError(f"{path} contains a file that is not JSON: {error}.") from None

@@ -1,4 +1,4 @@
-"""Entities as files describe them: their names, their values, and where they are in a text, under any common keys."""
+"""Entities in files: their names, values and offsets, under any common keys."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ VALUE_KEYS = ("value", "text", "body")
 START_KEYS = ("start", "startPos", "startIndex", "start_index", "start_offset", "startOffset", "start_char", "offset")
 END_KEYS = ("end", "stop", "end_index", "end_offset", "endOffset", "end_char")
 LAST_KEYS = ("endPos", "endIndex")
-"""LUIS names the last character; every other key names the one after it."""
+"""LUIS stores the index of the last character. All other keys store the index after it."""
 LENGTH_KEYS = ("length",)
 POSITION_KEYS = frozenset((*START_KEYS, *END_KEYS, *LAST_KEYS, *LENGTH_KEYS))
 
@@ -23,10 +23,10 @@ class Entity:
 
     Attributes:
         name: The kind of the value, such as `city`. White space becomes `_`, because a space would end the tag.
-        value: What the value means: the words themselves, or the word that a synonym stands for.
+        value: The words themselves, or the main value of a synonym.
         start: Index of the first character, in the units of the file; None if the file gives none.
         end: Index after the last character, in the same units; None if the file gives none.
-        qualifier: Rasa's role and group, which a dataset cannot hold.
+        qualifier: Rasa's role and group, which a dataset cannot store.
     """
 
     name: str
@@ -40,12 +40,12 @@ class Entity:
 
     @property
     def has_offsets(self) -> bool:
-        """Tell whether the file says where the entity is."""
+        """Whether the file has offsets for the entity."""
         return self.start is not None and self.end is not None
 
 
 class ReadEntities(NamedTuple):
-    """What a file's list of entities holds, and why a part of it could not be read ("" if all could)."""
+    """The entities of a list, and why some of it is unreadable ("" if all of it is readable)."""
 
     entities: list[Entity] | None
     problem: str
@@ -58,7 +58,7 @@ def read_entities(found: object) -> ReadEntities:
         found: The JSON value of a record's `entities`.
 
     Returns:
-        The entities, None where the file says nothing, and what could not be read.
+        The entities, or None if the file has no list, and what is unreadable.
     """
     if found is None:
         return ReadEntities(None, "")
@@ -75,7 +75,7 @@ def read_entities(found: object) -> ReadEntities:
 
 
 def qualifier_of(entity: Mapping[str, Any]) -> str:
-    """Return the role and the group that Rasa gives an entity, for a person to read."""
+    """Return Rasa's role and group of an entity as text."""
     return ", ".join(f"{key} {cell(entity[key])}" for key in ("role", "group") if cell(entity.get(key)))
 
 

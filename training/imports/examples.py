@@ -1,4 +1,4 @@
-"""What an import reads from any file: examples, and the words by which the values of their slots are known."""
+"""What an import reads from every format: examples, and the vocabulary of their slot values."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,11 +13,20 @@ TEXT, INTENT, SLOTS, LANGUAGE, ENTITIES = "text", "intent", "slots", "language",
 
 @dataclass(slots=True)
 class Example:
-    """One utterance with its labels; "" is a label that is not known.
+    """One utterance with its labels. An unknown label is "".
 
-    place: the file and what its rows are called ("data.csv line"); row: counted from 1. entities: None where the file
-    says nothing of slots. tags: the file's own BIO tags, later the dataset's; "" is not known. broken: why the entities
-    could not be read. part: the part of the split that the row's file was given for; None for a row to spread.
+    Attributes:
+        place: The file and the name of its rows, such as "data.csv line".
+        row: The row number, starting at 1.
+        text: The utterance.
+        intent: The intent.
+        language: The language code.
+        split: The split as the file names it.
+        tags: The BIO tags of the file, and later of the dataset; "" if unknown.
+        entities: The entities, or None if the file has no information about slots.
+        traits: Other labels, by name.
+        broken: Why the entities are unreadable; "" if they are readable.
+        part: The split of the row's file (--validation, --test), or None for rows to split.
     """
 
     place: str
@@ -35,14 +44,14 @@ class Example:
 
 @dataclass
 class Vocabulary:
-    """Other words for values, and the values that an entity may have."""
+    """Synonyms of values, and the values of each entity."""
 
     synonyms: dict[str, list[str]] = field(default_factory=dict)
     lookups: dict[str, list[str]] = field(default_factory=dict)
     patterns: int = 0
 
     def add_synonyms(self, value: str, others: Sequence[str]) -> None:
-        """Let every one of these words stand for each of the others. The value itself comes first among them."""
+        """Make the value and its synonyms interchangeable. The value comes first."""
         known = self.synonyms.setdefault(value.casefold(), [])
         known += [other for other in others if other and other not in known]
         for other in others:
@@ -51,11 +60,11 @@ class Vocabulary:
                 back.insert(0, value)
 
     def add_lookup(self, name: str, elements: Sequence[str]) -> None:
-        """Add values that an entity may have."""
+        """Add values of an entity."""
         self.lookups.setdefault(name, []).extend(element for element in elements if element)
 
     def add(self, other: "Vocabulary") -> None:
-        """Add what another file knows."""
+        """Add the vocabulary of another file."""
         for value, words in other.synonyms.items():
             known = self.synonyms.setdefault(value, [])
             known += [word for word in words if word not in known]
@@ -64,16 +73,23 @@ class Vocabulary:
         self.patterns += other.patterns
 
     def words_for(self, value: str) -> list[str]:
-        """Return the value, and the other words for it."""
+        """Return the value and its synonyms."""
         return [value, *self.synonyms.get(value.casefold(), ())]
 
 
 @dataclass
 class Source:
-    """What one file holds.
+    """The content of one file.
 
-    dropped: rows that hold no example: place, row, reason and what was found. notes: what was passed over. units:
-    "utf-16" where JavaScript counted the offsets. rewritten_tags: the BIO tags have the mistakes of Hexabot's helper.
+    Attributes:
+        path: The file.
+        kind: The format, for the report.
+        examples: The examples.
+        vocabulary: The synonyms and lookup tables.
+        dropped: Rows without an example: place, row number, reason, and what was found.
+        notes: Messages about skipped content.
+        units: The units of offsets: `characters`, or `utf-16` for offsets from JavaScript.
+        rewritten_tags: Whether the BIO tags have the errors of Hexabot's helper.
     """
 
     path: Path
@@ -87,9 +103,9 @@ class Source:
 
 
 def example_of(record: Mapping[str, Any], place: str, row: int) -> Example:
-    """Return the example that a record of columns or JSON values is. Other keys than the known ones are traits.
+    """Return the example of a record of columns or JSON values. Unknown keys become traits.
 
-    Entities that cannot be read make `broken` say so.
+    If entities are unreadable, `broken` has the reason.
     """
     text = record.get(TEXT)
     example = Example(place, row, "" if isinstance(text, list | dict) else cell(text))
@@ -108,7 +124,7 @@ def example_of(record: Mapping[str, Any], place: str, row: int) -> Example:
 
 
 def _take_entities(example: Example, value: object) -> None:
-    """Read a list of entities into an example. Hexabot writes a sample's language as an entity, too."""
+    """Read a list of entities into an example. Hexabot also writes the language of a sample as an entity."""
     found, problem = read_entities(value)
     example.broken = example.broken or problem
     for entity in found or ():

@@ -1,4 +1,4 @@
-"""Values of records that are objects or lists: intents as Rasa's parser answers them, metadata, JSON in cells."""
+"""Nested values in records: intents in the output of Rasa's parser, metadata, and JSON in cells."""
 
 import ast
 import json
@@ -11,9 +11,9 @@ METADATA, SPLIT = "metadata", "split"
 
 
 class PlainValues:
-    """Makes plain values of the objects and lists in records, and remembers what was left out.
+    """Converts nested values in records to plain values, and records what it leaves out.
 
-    No label or trait is ever the text of a Python object.
+    A label or trait is never the text of a Python object.
     """
 
     def __init__(self) -> None:
@@ -21,14 +21,14 @@ class PlainValues:
         self._unread: dict[str, list[int]] = {}
 
     def of(self, record: Mapping[str, Any], number: int) -> dict[str, Any]:
-        """Return a record whose labels and traits are single values.
+        """Return a record with single values as labels and traits.
 
         Args:
-            record: Values by the dataset's names, of any type. Cells that hold JSON are read.
-            number: Of the row, for the notes.
+            record: Values of any type, by the dataset's names. JSON in cells is parsed.
+            number: The row number, for the notes.
 
         Returns:
-            The record without values that are no label or trait. `entities` and `slots` keep their lists.
+            The record without values that cannot be labels or traits. `entities` and `slots` keep their lists.
         """
         read: dict[str, Any] = {}
         language = ""
@@ -53,20 +53,20 @@ class PlainValues:
         return read
 
     def notes(self, unit: str) -> list[str]:
-        """Return what was left out, for a person; rows are counted in `unit`."""
+        """Return messages about what was left out. unit: The name of a row, such as `line`."""
         notes = [
             f"{len(numbers)} rows have a list or object in {name!r} (the first is {unit} {numbers[0]}); expected one "
-            "label, so they have none now."
+            "label, so these rows have none."
             for name, numbers in self._unread.items()
         ]
         if self._left:
             names = ", ".join(map(repr, self._left))
-            notes.append(f"Lists and objects are no traits, and were left out: {names}.")
+            notes.append(f"Lists and objects cannot be traits and were left out: {names}.")
         return notes
 
 
 def _parsed(value: Any) -> Any:
-    """Return the list or object that a cell holds as JSON or as Python wrote it, or the value itself."""
+    """Return the list or object of a cell with JSON or a Python literal, or else the value itself."""
     if not isinstance(value, str) or (value[:1], value[-1:]) not in {("[", "]"), ("{", "}")}:
         return value
     try:
@@ -81,14 +81,14 @@ def _parsed(value: Any) -> Any:
 
 
 def _single(nested: Mapping[str, Any] | Sequence[Any]) -> Any:
-    """Return the one value of a list, or the name in an intent as Rasa's parser answers it; None for anything else."""
+    """Return the only value of a list, or the name of an intent in Rasa's parser output; None for anything else."""
     if isinstance(nested, Mapping):
         return nested["name"] if isinstance(nested.get("name"), str) else None
     return nested[0] if len(nested) == 1 and not isinstance(nested[0], Mapping | list | tuple) else None
 
 
 def _joined(nested: Mapping[str, Any] | Sequence[Any]) -> str:
-    """Return the words of a text that a file has as a list; "" for anything else."""
+    """Return the text of a list of words; "" for anything else."""
     words = nested if not isinstance(nested, Mapping) else ()
     return " ".join(words) if all(isinstance(word, str) for word in words) else ""
 

@@ -1,8 +1,8 @@
-"""Hexabot's exports of its training data, and the slots that its Ludwig helper wrote into one of them.
+"""Slots in the exports of Hexabot's Ludwig helper.
 
-The helper splits a text at runs of white space, but counts one character for each run; so its tags are of other words
-once a run is longer, and the last ones may be lost. It also writes two neighbours of one kind as one slot, which nobody
-can see afterwards: exports with offsets are better. Source: `formatSlots` of hexabot-helper-ludwig.
+The helper splits a text at runs of white space, but counts one character for each run. After a longer run, its tags
+belong to other words, and the last tags may be lost. It also merges two adjacent slots with the same name, which cannot
+be undone, so exports with offsets are better. Source: `formatSlots` of hexabot-helper-ludwig.
 """
 
 import re
@@ -14,13 +14,13 @@ from training.imports.spans import Span
 from training.imports.tags import read_tags
 
 BLANKS = re.compile("[\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]+")
-"""What `\\s` is to JavaScript."""
+"""The white space of JavaScript's `\\s`."""
 
 
 def slots_written_by_helper(text: str, tags: str) -> list[Span] | None:
-    """Return the spans that the helper's tags were made from; None if they cannot be told.
+    """Return the original spans of the helper's tags, or None if they are ambiguous.
 
-    Where white space shifted the tags, a span is told by being the only one that the helper writes in this way.
+    If white space has shifted the tags, a span is accepted only if no other span produces the same tags.
     """
     given, words = tags.split(), BLANKS.split(text)
     assumed = _assumed_places(words)
@@ -28,7 +28,7 @@ def slots_written_by_helper(text: str, tags: str) -> list[Span] | None:
     if len(given) != len(words) or read_tags(" ".join("w" * len(words)), tags) is None:
         return None
     end = assumed[-1][1]
-    if any(stop > start >= end for start, stop in real):  # whatever was there, the helper could not write it
+    if any(stop > start >= end for start, stop in real):  # the helper lost the tags of these words
         return None
     spans = []
     for first, last, name in _chunks(given):
@@ -44,19 +44,19 @@ def slots_written_by_helper(text: str, tags: str) -> list[Span] | None:
 
 
 def are_shifted(text: str) -> bool:
-    """Tell whether the helper's tags of a text are of other words than it says."""
+    """Return whether white space shifts the helper's tags of a text."""
     words = BLANKS.split(text)
     return _assumed_places(words) != _real_places(text, words)
 
 
 def _assumed_places(words: Sequence[str]) -> list[tuple[int, int]]:
-    """Return where the helper believes the words to be, in UTF-16 units."""
+    """Return the positions of words as the helper calculates them, in UTF-16 units."""
     starts = accumulate((_units(word) + 1 for word in words), initial=0)
     return [(start, start + _units(word)) for start, word in zip(starts, words, strict=False)]
 
 
 def _real_places(text: str, words: Sequence[str]) -> list[tuple[int, int]]:
-    """Return where the words are, in UTF-16 units."""
+    """Return the actual positions of words, in UTF-16 units."""
     places: list[tuple[int, int]] = []
     position = 0
     for word in words:
@@ -80,7 +80,7 @@ def _chunks(tags: Sequence[str]) -> list[tuple[int, int, str]]:
 def _ranges_seen_as(
     first: int, last: int, real: Sequence[tuple[int, int]], assumed: Sequence[tuple[int, int]]
 ) -> list[tuple[int, int]]:
-    """Return the ranges of words that the helper writes as the tags from first to last."""
+    """Return the ranges of words that the helper turns into the tags from `first` to `last`."""
     starts, ends = [start for start, _ in assumed], [end for _, end in assumed]
     heads = [i for i, (start, end) in enumerate(real) if end > start and bisect_right(ends, start) == first]
     tails = [i for i, (start, end) in enumerate(real) if end > start and bisect_left(starts, end) - 1 == last]
@@ -88,5 +88,5 @@ def _ranges_seen_as(
 
 
 def _units(text: str) -> int:
-    """Return the length that JavaScript gives a text."""
+    """Return the length of a text in UTF-16 units, as JavaScript counts it."""
     return len(text) + sum(character > "\uffff" for character in text)

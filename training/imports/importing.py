@@ -1,4 +1,4 @@
-"""An import: files of any kind to one dataset that training takes, and a report of every row."""
+"""Import files of any format into one dataset for training, with a report."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,30 +20,30 @@ SPREAD = "by intent, templates and duplicates together"
 BY_FILE = "by the files of --validation and --test, the other rows by intent"
 NO_TEXT = "no text"
 NO_SAMPLES = (
-    "It has no samples. Hexabot exports none while its list of samples shows the dataset 'all': choose train or test "
-    "there, and export each"
+    "The file has no samples. Hexabot exports none while its list of samples shows the dataset 'all': choose train or "
+    "test there, and export each"
 )
-NO_UNICODE = "text that is not Unicode: half of a character"
+NO_UNICODE = "text that is not valid Unicode: half of a surrogate pair"
 
 
 def import_files(paths: Sequence[Path], output: Path, options: ImportOptions) -> Report:
-    """Read files, and write one dataset.
+    """Read files and write one dataset.
 
     Args:
-        paths: Training data of any kind.
-        output: The dataset, a path that ends in .csv, .jsonl or .parquet.
-        options: What the user decides.
+        paths: Training data in any supported format.
+        output: The path of the dataset, which ends in .csv, .jsonl or .parquet.
+        options: The options of the user.
 
     Returns:
-        What happened to each row.
+        The report of all rows.
 
     Raises:
-        DatasetError: If a file cannot be read or no row is left; names file and row.
+        DatasetError: A file cannot be read, or no row is left. The message names the file and row.
     """
     if output.suffix.lower() not in ENDINGS:
-        raise DatasetError(f"{output} has the ending {output.suffix!r}; expected one of {', '.join(ENDINGS)}.")
+        raise DatasetError(f"{output} has the extension {output.suffix!r}; expected one of {', '.join(ENDINGS)}.")
     if options.language and not LANGUAGE_CODE.fullmatch(options.language):
-        raise DatasetError(f"--language is {options.language!r}; expected a code, as in --language en or pt-BR.")
+        raise DatasetError(f"--language is {options.language!r}; expected a code such as en or pt-BR.")
     fractions = read_fractions(options.split or DEFAULT_FRACTIONS)
     report = Report()
     sources = _read_sources(paths, options)
@@ -61,7 +61,7 @@ def import_files(paths: Sequence[Path], output: Path, options: ImportOptions) ->
     report.vocabulary = {
         "synonyms": len(vocabulary.synonyms),
         "lookup tables": len(vocabulary.lookups),
-        "regular expressions (not used: Ludwig has no place for them)": vocabulary.patterns,
+        "regular expressions (not used: Ludwig does not support them)": vocabulary.patterns,
     }
     report.count(examples)
     write_dataset(output, examples, _split(examples, fractions, options, report))
@@ -69,16 +69,16 @@ def import_files(paths: Sequence[Path], output: Path, options: ImportOptions) ->
 
 
 def _read_sources(paths: Sequence[Path], options: ImportOptions) -> list[Source]:
-    """Read all files. Rows of a file that is given for validation or the test belong to that part."""
+    """Read all files. Rows of --validation and --test files belong to that split."""
     given: list[tuple[Path, int | None]] = [(path, None) for path in paths]
     given += [
         (path, part) for part, files in ((VALIDATION, options.validation), (TEST, options.test)) for path in files
     ]
     resolved = [path.resolve() for path, _ in given]
     if options.split is None and len(given) > len(paths):
-        raise DatasetError("--no-split writes no split, but --validation and --test give one: leave one of them out.")
+        raise DatasetError("--no-split conflicts with --validation and --test: remove one of them.")
     if twice := [path for path, _ in given if resolved.count(path.resolve()) > 1]:
-        raise DatasetError(f"{twice[0]} is given twice: each row can be in one part only.")
+        raise DatasetError(f"{twice[0]} is given twice: a row can be in only one split.")
     sources = []
     for path, part in given:
         source = read_source(path, options.columns, header=options.header)
@@ -92,7 +92,7 @@ def _read_sources(paths: Sequence[Path], options: ImportOptions) -> list[Source]
 
 
 def _is_usable(example: Example, report: Report) -> bool:
-    """Tell whether a row has a text that can be written; record why not."""
+    """Return whether a row has a valid text. If not, record why."""
     if not example.text.strip():
         report.drop(NO_TEXT, example)
         return False
@@ -112,7 +112,7 @@ def _is_unicode(value: str) -> bool:
 def _split(
     examples: Sequence[Example], fractions: Sequence[float], options: ImportOptions, report: Report
 ) -> Sequence[int] | None:
-    """Return the split of each row, or None where there is none to write."""
+    """Return the split of each row, or None to write no split."""
     if options.split is None:
         return None
     by_file = any(example.part is not None for example in examples)
@@ -121,9 +121,13 @@ def _split(
         spread_rows, origin = (spread_rest, BY_FILE) if by_file else (spread, SPREAD)
         splits = spread_rows(examples, fractions, options.seed)
         if any(example.split for example in examples) and not options.split:
-            report.notes.append("The files' own split was replaced: expected 0, 1 or 2 in each row, with some 0 and 1.")
+            report.notes.append(
+                "The files' own split was replaced: expected 0, 1 or 2 in every row, with at least one 0 and one 1."
+            )
     if splits is None:
-        report.notes.append("The rows are too few or too alike to be split: training will split them at random.")
+        report.notes.append(
+            "There are too few rows, or they are too similar, to split them: training will split them at random."
+        )
     else:
         report.count_splits(examples, splits, origin)
         if origin != SPREAD:

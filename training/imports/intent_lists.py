@@ -1,4 +1,4 @@
-"""JSON with a list of intents that have their examples, as Watson Assistant and many chatbot tutorials write it."""
+"""JSON with a list of intents and their examples, as in Watson Assistant and many chatbot tutorials."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +14,7 @@ NO_TEXT = "no text"
 
 
 def is_intent_list(data: Any) -> bool:
-    """Tell whether JSON has a list of intents, each with a name and a list of examples."""
+    """Return whether JSON has a list of intents, each with a name and a list of examples."""
     intents = data.get("intents") if isinstance(data, Mapping) else None
     return isinstance(intents, list) and any(_named(intent) and _examples(intent) is not None for intent in intents)
 
@@ -24,7 +24,7 @@ def read_intent_list(path: Path, data: Mapping[str, Any]) -> Source:
 
     Args:
         path: The file, for messages.
-        data: What it holds: `intents`, each with `intent`, `tag` or `name`, and `examples`, `patterns`, `utterances` or
+        data: The content: `intents`, each with `intent`, `tag` or `name`, and `examples`, `patterns`, `utterances` or
             `text`; an example is a text, or an object with a `text` and Watson's `mentions` of entities.
 
     Returns:
@@ -50,7 +50,7 @@ def read_intent_list(path: Path, data: Mapping[str, Any]) -> Source:
 
 
 def _record(example: Any) -> dict[str, Any] | None:
-    """Return the text of an example and the entities that it mentions; None if it has no text."""
+    """Return the text and entities of an example, or None if it has no text."""
     if not isinstance(example, Mapping) or not isinstance(example.get("text"), str):
         return None
     record: dict[str, Any] = {"text": example["text"]}

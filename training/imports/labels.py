@@ -1,4 +1,4 @@
-"""The labels of examples: intents and languages as training takes them, and slots as one tag for each word."""
+"""Labels of examples: clean intents and languages, and slots as one tag per word."""
 
 import re
 from collections.abc import Sequence
@@ -13,16 +13,16 @@ from training.imports.tags import read_tags, tags_of
 
 NO_LABEL = "no label: neither intent, language, slots nor a trait"
 DUPLICATE = "the same text and labels as an earlier row"
-NONE_INTENT = "intent 'none', which Hexabot passes over; the row has no intent now (--keep-none keeps it as a class)"
-QUALIFIED = "role or group of an entity, which a dataset has no place for; name the entity by it, as [Paris](origin)"
-BLANKS = "white space around a label, which is dropped; a blank label counts as missing"
-SHIFTED = "Hexabot's tags are of other words, since white space is doubled; export with offsets"
-NO_CODE = "language that is no code, as en or pt-BR are; Hexabot will not know it"
+NONE_INTENT = "intent 'none', which Hexabot ignores; the row has no intent now (--keep-none keeps it as a class)"
+QUALIFIED = "role or group of an entity, which a dataset cannot store; use it as the entity name, as in [Paris](origin)"
+BLANKS = "white space around a label, which was removed; a blank label counts as missing"
+SHIFTED = "Hexabot's tags belong to other words because of repeated white space; export with offsets"
+NO_CODE = "language that is not a code such as en or pt-BR; Hexabot will not recognize it"
 LANGUAGE_CODE = re.compile("[a-z]{2,3}([-_][A-Za-z0-9]+)*")
 
 
 def clean(example: Example, report: Report) -> None:
-    """Write the labels of an example as Ludwig reads them; report what was changed. A blank label is not known."""
+    """Clean the labels of an example as Ludwig reads them, and report changes. A blank label is unknown."""
     example.split = clean_label(example.split)
     for name in (INTENT, LANGUAGE):
         given = getattr(example, name)
@@ -63,14 +63,14 @@ def labelled(
 
 
 def _complete_language(example: Example, language: str, report: Report) -> None:
-    """Fill a missing language; report one that Hexabot would not know."""
+    """Fill in a missing language. Report one that Hexabot would not recognize."""
     if example.language and not LANGUAGE_CODE.fullmatch(example.language):
         report.note(NO_CODE, example, example.language)
     example.language = example.language or language
 
 
 def _tag(example: Example, source: Source, vocabulary: Vocabulary, report: Report) -> None:
-    """Give an example the tags of its words; none if they cannot be known."""
+    """Set the tags of an example; "" if they are unknown."""
     unknown = False
 
     def note(finding: str, found: str) -> None:
@@ -90,7 +90,7 @@ def _tag(example: Example, source: Source, vocabulary: Vocabulary, report: Repor
 
 
 def _given_tags(example: Example, source: Source, note: Note) -> list[str]:
-    """Return the tags that a file gives; none if they do not fit."""
+    """Return the tags of the file, or an empty list if they do not match the words."""
     if source.rewritten_tags:
         spans = slots_written_by_helper(example.text, example.tags)
         if spans is not None:

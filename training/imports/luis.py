@@ -1,4 +1,4 @@
-"""Exports of LUIS, and of Azure's Conversational Language Understanding (CLU), which follows it."""
+"""Exports of LUIS and of its successor, Azure's Conversational Language Understanding (CLU)."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -8,11 +8,11 @@ from export.cells import cell
 from training.imports.examples import Source, example_of
 from training.imports.nested import objects_in, words_in
 
-NO_OBJECT = "no object"
+NO_OBJECT = "not an object"
 
 
 def is_luis(data: Any) -> bool:
-    """Tell whether JSON is an export of LUIS or CLU."""
+    """Return whether JSON is an export of LUIS or CLU."""
     if not isinstance(data, Mapping):
         return False
     assets = data.get("assets")
@@ -24,10 +24,10 @@ def read_luis(path: Path, data: Mapping[str, Any]) -> Source:
 
     Args:
         path: The file, for messages.
-        data: What it holds.
+        data: The content of the file.
 
     Returns:
-        The examples, in the language of the export; its lists are synonyms and lookup tables.
+        The examples, in the language of the export. Its lists become synonyms and lookup tables.
     """
     assets = data.get("assets", data)
     kind = "LUIS JSON" if assets is data else "CLU JSON"
@@ -48,12 +48,12 @@ def read_luis(path: Path, data: Mapping[str, Any]) -> Source:
         source.vocabulary.add_lookup(name, [value, *words])
     source.vocabulary.patterns += len(objects_in(assets, "regex_entities"))
     if patterns := len(objects_in(assets, "patterns")):
-        source.notes.append(f"Patterns are templates and no examples, and were left out: {patterns}.")
+        source.notes.append(f"Patterns are templates, not examples, and were left out: {patterns}.")
     return source
 
 
 def _lists(assets: Mapping[str, Any]) -> Iterator[tuple[str, str, list[str]]]:
-    """Yield the entity, the value and the other words for it, of each entry of LUIS's and CLU's lists."""
+    """Yield the entity, value and synonyms of each entry in the lists of LUIS and CLU."""
     for found in objects_in(assets, "closedLists"):
         for entry in objects_in(found, "subLists"):
             yield cell(found.get("name")), cell(entry.get("canonicalForm")), words_in(entry.get("list"))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from training.imports.entities import Entity, read_entities
 
 MARK = re.compile(r"\[(?P<text>[^\[\]]+)\](?=[(\[{])")
-"""The marked words, with what describes them right behind."""
+"""The marked words, directly before their description."""
 PLAIN = re.compile(r"\((?P<name>[^:()]+)(?::(?P<value>(?:[^()]|\([^()]*\))*))?\)")
 """`(city)` and `(city:New York)`; a value may hold one pair of parentheses."""
 NO_NAME = re.compile(r"[\"'{}\[\](),;<>`“”‘’«»]")
@@ -19,16 +19,16 @@ DECODER = json.JSONDecoder()
 
 
 class BrokenMarkError(ValueError):
-    """Raised for brackets that follow each other as in a mark and cannot be read as one; quotes them."""
+    """Raise for brackets that look like a mark but are not a valid one. The message quotes them."""
 
 
 class Marked(NamedTuple):
     """A text without its marks.
 
     Attributes:
-        text: What a person would write.
-        entities: What was marked; their offsets are indices of characters in `text`.
-        doubt: A part of the text that may be a mark with a typing error; "" if there is none.
+        text: The text without marks.
+        entities: The marked entities. Offsets are character indices in `text`.
+        doubt: A part of the text that may be a mistyped mark; "" if there is none.
     """
 
     text: str
@@ -37,19 +37,19 @@ class Marked(NamedTuple):
 
 
 def read_marked(text: str) -> Marked:
-    """Take the marks out of a text.
+    """Remove the marks from a text.
 
-    These forms are read: `[Paris](city)`, `[NYC](city:New York)`, `[Bob]("user_name")`, `[NYC]{...}`, `[NYC]({...})`
+    Supported forms: `[Paris](city)`, `[NYC](city:New York)`, `[Bob]("user_name")`, `[NYC]{...}`, `[NYC]({...})`
     and `[NYC][{...}, {...}]`. `{...}` is a JSON object with `entity`, and optionally `value`, `role` and `group`.
 
     Args:
         text: An example of an intent.
 
     Returns:
-        The text without marks and the entities. Brackets that mark nothing stay in the text.
+        The text without marks and the entities. Other brackets stay in the text.
 
     Raises:
-        BrokenMarkError: If brackets follow each other as in a mark, and cannot be read as one.
+        BrokenMarkError: Brackets look like a mark but are not a valid one.
     """
     plain, entities, position = "", [], 0
     while match := MARK.search(text, position):
@@ -64,14 +64,14 @@ def read_marked(text: str) -> Marked:
 
 
 def _unmarked(text: str) -> str:
-    """Return a part of a text that has no mark. Raises BrokenMarkError if it has half of one."""
+    """Return a part of a text without marks. Raises BrokenMarkError if it has half of a mark."""
     if half := HALF_MARK.search(text):
         raise BrokenMarkError(text[max(0, half.start() - 20) : half.end() + 20])
     return text
 
 
 def _described(text: str, position: int) -> tuple[list[tuple[str, str, str]], int]:
-    """Read what describes the marked words.
+    """Read the description of marked words.
 
     Args:
         text: The whole example.
@@ -81,7 +81,7 @@ def _described(text: str, position: int) -> tuple[list[tuple[str, str, str]], in
         Names, values and qualifiers, and the index after the closing bracket.
 
     Raises:
-        BrokenMarkError: If it cannot be read.
+        BrokenMarkError: The description is not valid.
     """
     inner = position + 1 + len(text[position + 1 :]) - len(text[position + 1 :].lstrip())
     if text[position] == "(" and text[inner : inner + 1] not in ("{", "["):
@@ -89,7 +89,7 @@ def _described(text: str, position: int) -> tuple[list[tuple[str, str, str]], in
         if match is None:
             raise BrokenMarkError(text[max(0, position - 20) : position + 20])
         name, value = _unquoted(match["name"]), _unquoted(match["value"] or "")
-        if not name or NO_NAME.search(name) or value.startswith("//"):  # a link of Markdown is no entity
+        if not name or NO_NAME.search(name) or value.startswith("//"):  # a Markdown link is not an entity
             raise BrokenMarkError(text[max(0, position - 20) : match.end()])
         return [(name, value, "")], match.end()
     if text[position] == "(":
@@ -112,7 +112,7 @@ def _json_at(text: str, position: int) -> tuple[Any, int]:
 
 
 def _of_json(found: Any, written: str) -> Iterator[tuple[str, str, str]]:
-    """Yield names, values and qualifiers from a mark's JSON. Raises BrokenMarkError if it describes no entity."""
+    """Yield names, values and qualifiers from a mark's JSON. Raises BrokenMarkError for anything else."""
     objects = [found] if isinstance(found, Mapping) else found
     entities, problem = read_entities(objects)
     if problem or not entities:

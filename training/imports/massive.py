@@ -1,4 +1,4 @@
-"""Records of MASSIVE, Amazon's dataset of 51 languages: slots are marked as `[time : nine am]` in `annot_utt`."""
+"""Records of MASSIVE, Amazon's dataset in 51 languages, with slots such as `[time : nine am]` in `annot_utt`."""
 
 import re
 from collections.abc import Mapping
@@ -11,14 +11,14 @@ BOOKKEEPING = ("id", "worker_id", "slot_method", "judgments", ANNOTATED)
 
 
 def plain_record(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a record of MASSIVE under the names of a dataset.
+    """Return a MASSIVE record with the column names of a dataset.
 
     Args:
         record: A line of the file, with `annot_utt`.
 
     Returns:
-        The record with `text`, `entities`, `language` and `split`; entities have no offsets where the marked text is
-        not the utterance.
+        The record with `text`, `entities`, `language` and `split`; entities have no offsets if the marked text
+        differs from the utterance.
     """
     plain = {NAMES.get(name, name): value for name, value in record.items() if name not in BOOKKEEPING}
     marked = record[ANNOTATED]

@@ -1,4 +1,4 @@
-"""What a user decides about an import."""
+"""The options of an import."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,21 +7,21 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """What the user decides about an import.
+    """The options of an import.
 
     Attributes:
-        language: Code for rows that give none.
-        split: Fractions of train, validation and test; "" keeps the files' own split, or else takes the default; None
+        language: The language code for rows without one.
+        split: Fractions of train, validation and test; "" keeps the split of the files, or else uses the default; None
             writes no split.
-        validation: Files whose rows are all for validation.
-        test: Files whose rows are all for the test.
-        seed: Of the split.
+        validation: Files with rows only for validation.
+        test: Files with rows only for the test.
+        seed: The random seed of the split.
         keep_none: Whether the intent `none` is a class.
         drop_duplicates: Whether only the first of identical rows is kept.
-        slots: Columns or entities that are slots, whatever the rows look like.
-        traits: Columns or entities that are traits, whatever the rows look like.
-        ignored: Columns or entities that are left out.
-        columns: The dataset's name for a column, by the file's.
+        slots: Columns or entities to treat as slots.
+        traits: Columns or entities to treat as traits.
+        ignored: Columns or entities to leave out.
+        columns: The dataset's column name, by the file's column name.
         header: Whether the first line of a CSV names its columns.
     """
 

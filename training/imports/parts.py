@@ -1,4 +1,4 @@
-"""Texts that are given in parts, some of which are entities, as Snips and Dialogflow write them."""
+"""Texts in parts, some of which are entities, as in Snips and Dialogflow."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -11,7 +11,7 @@ def joined(parts: Iterable[Mapping[str, Any]], name_of: Callable[[Mapping[str, A
 
     Args:
         parts: Objects with a `text`.
-        name_of: Returns the name of the entity that a part is, or "".
+        name_of: Returns the entity name of a part, or "".
 
     Returns:
         `text`, and `entities` with offsets in characters.

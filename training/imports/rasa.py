@@ -1,4 +1,4 @@
-"""Training data of Rasa: NLU in YAML, with slots marked in the text, and in JSON, which Hexabot writes too."""
+"""Rasa's training data: YAML with slots marked in the text, and JSON, which Hexabot writes too."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -16,13 +16,13 @@ from training.imports.nested import words_in
 from training.yaml_files import compose_documents
 
 BROKEN_MARK = "slot marked in a way that cannot be read"
-NO_EXAMPLE = "line that is no example"
+NO_EXAMPLE = "line that is not an example"
 NULL = "tag:yaml.org,2002:null"
 OTHER_SECTIONS = re.compile(
     "stories|rules|intents|entities|slots|responses|actions|forms|e2e_actions|session_config|pipeline|policies|recipe|"
     "language|assistant_id|action_endpoint|tracker_store|event_broker|lock_store|models|nlg|flows|test_cases"
 )
-"""What Rasa's files hold besides NLU data: stories, rules, the domain, the configuration, flows."""
+"""Sections of Rasa files other than NLU data: stories, rules, the domain, the configuration, flows."""
 
 
 class Line(NamedTuple):
@@ -36,17 +36,17 @@ class Line(NamedTuple):
 def read_rasa_yaml(path: Path, text: str) -> Source:
     """Read intents, synonyms, lookup tables and the number of regular expressions from YAML.
 
-    All documents of a file are read. Files of stories, rules or a domain give a source without examples, and a note.
+    All documents of a file are read. For files of stories, rules or a domain, the source has no examples and a note.
 
     Args:
         path: The file, for messages.
-        text: Its content.
+        text: The content of the file.
 
     Returns:
         The examples, each with its line, and the vocabulary.
 
     Raises:
-        DatasetError: If it is not YAML, repeats a key, or is no file of Rasa's. The message names the line.
+        DatasetError: The file is not YAML, repeats a key, or is not a Rasa file. The message names the line.
     """
     source = Source(path, "Rasa NLU YAML")
     for item in _items(path, text, source):
@@ -65,12 +65,12 @@ def read_rasa_yaml(path: Path, text: str) -> Source:
 
 
 def is_rasa_json(data: Any) -> bool:
-    """Tell whether JSON is Rasa's or Hexabot's Rasa JSON; a file may have synonyms or lookup tables only."""
+    """Return whether JSON is Rasa JSON or Hexabot's Rasa JSON. A file may have only synonyms or lookup tables."""
     return isinstance(data, Mapping) and ("rasa_nlu_data" in data or "common_examples" in data)
 
 
 def read_rasa_json(path: Path, data: Mapping[str, Any]) -> Source:
-    """Read Rasa's JSON; without `rasa_nlu_data` around it, it is Hexabot's, whose offsets JavaScript counted."""
+    """Read Rasa's JSON. Without `rasa_nlu_data` around it, it is Hexabot's, with UTF-16 offsets."""
     inner = data.get("rasa_nlu_data", data)
     by_hexabot = inner is data
     source = Source(
@@ -85,7 +85,7 @@ def read_rasa_json(path: Path, data: Mapping[str, Any]) -> Source:
             read = values.of({"entities": [], **record}, row)
             source.examples.append(example_of(read, f"{path} example", row))
         else:
-            source.dropped.append((f"{path} example", row, "no object", str(record)[:60]))
+            source.dropped.append((f"{path} example", row, "not an object", str(record)[:60]))
     source.notes += values.notes("example")
     for synonym in _objects(source, inner, "entity_synonyms"):
         source.vocabulary.add_synonyms(cell(synonym.get("value")), words_in(synonym.get("synonyms")))
@@ -128,7 +128,7 @@ def _take_example(source: Source, intent: str, line: Line) -> None:
 
 
 def _items(path: Path, text: str, source: Source) -> list[yaml.MappingNode]:
-    """Return the entries of all `nlu:` lists; note what else the file holds."""
+    """Return the entries of all `nlu:` lists. Add a note about other content."""
     try:
         documents = compose_documents(text)
     except ValueError as error:
@@ -137,11 +137,11 @@ def _items(path: Path, text: str, source: Source) -> list[yaml.MappingNode]:
     lists = [node for name, node in sections if name == "nlu"]
     others = [name for name, _ in sections if name not in ("nlu", "version")]
     if not lists and not any(map(OTHER_SECTIONS.fullmatch, others)):
-        raise DatasetError(f"{path} has no list `nlu:`, found {others or 'no sections'}: give Rasa's NLU file.")
+        raise DatasetError(f"{path} has no list `nlu:`, found {others or 'no sections'}: pass Rasa's NLU file.")
     if not lists:
-        source.notes.append(f"It holds no NLU data, only {', '.join(others)}: skipped.")
+        source.notes.append(f"It has no NLU data, only {', '.join(others)}: skipped.")
     elif others:
-        source.notes.append(f"The sections {', '.join(others)} hold no NLU data: skipped.")
+        source.notes.append(f"The sections {', '.join(others)} have no NLU data: skipped.")
     items: list[yaml.MappingNode] = []
     for node in lists:
         items += _mappings(source, node)
@@ -149,13 +149,13 @@ def _items(path: Path, text: str, source: Source) -> list[yaml.MappingNode]:
 
 
 def _mappings(source: Source, node: yaml.Node) -> list[yaml.MappingNode]:
-    """Return the entries of one `nlu:` list; an empty one has a note, an entry of another kind is dropped."""
+    """Return the entries of one `nlu:` list. An empty list gets a note; other kinds of entries are dropped."""
     line = node.start_mark.line + 1
     if (isinstance(node, yaml.ScalarNode) and node.tag == NULL) or node.value == []:
         source.notes.append(f"The section `nlu:` at line {line} is empty.")
         return []
     if not isinstance(node, yaml.SequenceNode):
-        raise DatasetError(f"{source.path} has no list under `nlu:` at line {line}: give Rasa's NLU file.")
+        raise DatasetError(f"{source.path} has no list under `nlu:` at line {line}: pass Rasa's NLU file.")
     for item in node.value:
         if not isinstance(item, yaml.MappingNode):
             place = (f"{source.path} line", item.start_mark.line + 1)
@@ -183,13 +183,13 @@ def _lines(source: Source, node: yaml.Node | None, language: str) -> Iterator[Li
 
 
 def _language(fields: Mapping[str, yaml.Node]) -> str:
-    """Return the language that the metadata of an intent or an example names; "" for none."""
+    """Return the language in the metadata of an intent or example; "" if there is none."""
     language = dict(_pairs(fields["metadata"])).get("language") if "metadata" in fields else None
     return language.value.strip() if isinstance(language, yaml.ScalarNode) else ""
 
 
 def _first_line(node: yaml.ScalarNode) -> int:
-    """Return the line on which a value's first line is: below the `|` of a block."""
+    """Return the line number of a value's first line, which is below the `|` of a block."""
     return int(node.start_mark.line) + (2 if node.style in ("|", ">") else 1)
 
 
@@ -198,14 +198,14 @@ def _fields(node: yaml.MappingNode) -> dict[str, yaml.Node]:
 
 
 def _pairs(node: yaml.Node) -> list[tuple[str, yaml.Node]]:
-    """Return the keys and values of a mapping; of another node, none."""
+    """Return the keys and values of a mapping; an empty list for other nodes."""
     return [(str(key.value), value) for key, value in node.value] if isinstance(node, yaml.MappingNode) else []
 
 
 def _objects(source: Source, data: Mapping[str, Any], section: str) -> list[Mapping[str, Any]]:
-    """Return the objects of a section, which may be absent; note what else is in it."""
+    """Return the objects of an optional section. Add a note about other content."""
     found = data.get(section) or []
     if not isinstance(found, list) or not all(isinstance(item, Mapping) for item in found):
-        source.notes.append(f"{section} is no list of objects, and was not read.")
+        source.notes.append(f"{section} is not a list of objects and was not read.")
         return []
     return found

@@ -77,7 +77,7 @@ def _leave_out(example: Example, ignored: frozenset[str]) -> None:
 
 
 def _is_slot(name: str, values: Values, vocabulary: Vocabulary, options: ImportOptions, report: Report) -> bool:
-    """Tell whether at least half of the values are parts of their texts, unless the user has decided.
+    """Return whether at least half of the values are parts of their texts, unless the user has decided.
 
     A value that is the whole text is no part of it: such a column repeats the text in another form.
     """

@@ -1,4 +1,4 @@
-"""Datasets of Snips NLU, and of the benchmark that it published in 2017."""
+"""Datasets of Snips NLU, and its benchmark of 2017."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -9,11 +9,11 @@ from training.imports.examples import Source, example_of
 from training.imports.nested import take_values
 from training.imports.parts import joined
 
-NO_PARTS = "no list of parts under `data`"
+NO_PARTS = "utterance without a list of parts under `data`"
 
 
 def is_snips(data: Any) -> bool:
-    """Tell whether JSON is a dataset of Snips: its intents by name, whose utterances are lists of parts."""
+    """Return whether JSON is a Snips dataset: intents by name, with utterances that are lists of parts."""
     intents = data.get("intents") if isinstance(data, Mapping) else None
     if isinstance(intents, Mapping):
         return all(isinstance(intent, Mapping) and "utterances" in intent for intent in intents.values())
@@ -25,10 +25,10 @@ def read_snips(path: Path, data: Mapping[str, Any]) -> Source:
 
     Args:
         path: The file, for messages.
-        data: What it holds.
+        data: The content of the file.
 
     Returns:
-        The examples; the values of its entities are synonyms and lookup tables.
+        The examples. The values of entities become synonyms and lookup tables.
     """
     source, place = Source(path, "Snips JSON"), f"{path} utterance"
     language = cell(data.get("language")) if isinstance(data.get("intents"), Mapping) else ""
@@ -47,7 +47,7 @@ def read_snips(path: Path, data: Mapping[str, Any]) -> Source:
 
 
 def _take_entities(source: Source, data: Mapping[str, Any], slots: Mapping[str, set[str]]) -> None:
-    """Add the values of the entities under the names of the slots that have them."""
+    """Add the values of entities under the names of their slots."""
     entities = data.get("entities") if isinstance(data.get("intents"), Mapping) else None
     for name, entity in entities.items() if isinstance(entities, Mapping) else ():
         for slot in sorted(slots.get(name, {name})):

@@ -1,4 +1,4 @@
-"""Files of any format as sources of examples: told by their ending, and within JSON by their content."""
+"""Read files of any format, recognized by extension, and JSON by content."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,26 +24,26 @@ from training.imports.tables import NAMES, Columns, table_source
 YAML_ENDINGS = (".yml", ".yaml")
 CONLL_ENDINGS = (".conll", ".iob", ".iob2", ".bio", ".txt")
 NO_OFFSETS = (
-    "The slots have no offsets: if Hexabot's Ludwig helper wrote them, neighbors of one kind are one slot, and values "
-    "without offsets are missing. Choose tensorflow-nlu-helper as Hexabot's Default NLU Helper and export again."
+    "The slots have no offsets: if Hexabot's Ludwig helper wrote them, adjacent slots with one name are merged, and "
+    "values without offsets are missing. Choose tensorflow-nlu-helper as Hexabot's Default NLU Helper and export again."
 )
 CONVERSIONS = {
-    ".md": "Rasa's Markdown is not read: convert it with "
+    ".md": "Rasa's Markdown is not supported: convert it with "
     "`rasa data convert nlu -f yaml --data {path} --out nlu.yml`, and import nlu.yml.",
-    ".lu": "LUIS's .lu is not read: convert it with "
+    ".lu": "LUIS's .lu is not supported: convert it with "
     "`bf luis:convert --in {path} --out luis.json`, and import luis.json.",
-    ".xlsx": "Spreadsheets are not read: save it as CSV.",
-    ".xls": "Spreadsheets are not read: save it as CSV.",
-    ".ods": "Spreadsheets are not read: save it as CSV.",
+    ".xlsx": "Spreadsheets are not supported: save it as CSV.",
+    ".xls": "Spreadsheets are not supported: save it as CSV.",
+    ".ods": "Spreadsheets are not supported: save it as CSV.",
 }
 JSON_LINES = (
-    'Any other data can be imported as JSON Lines, one object on each line: {"text": "fly to Oslo", "intent": "fly", '
+    'Any other data can be imported as JSON Lines, one object per line: {"text": "fly to Oslo", "intent": "fly", '
     '"entities": [{"entity": "city", "start": 7, "end": 11}]}; `end` is the position after the last character.'
 )
 
 
 class JsonFormat(NamedTuple):
-    """A format of JSON: what recognizes its content, and what reads it."""
+    """A JSON format: a function that recognizes it, and one that reads it."""
 
     recognizes: Callable[[Any], bool]
     read: Callable[[Path, Any], Source]
@@ -63,16 +63,16 @@ def read_source(path: Path, columns: Columns, *, header: bool = True) -> Source:
     """Read a file, or the folder of a Dialogflow export.
 
     Args:
-        path: Training data in any format that an import takes.
-        columns: Names of the dataset, by the file's own.
+        path: Training data in any supported format.
+        columns: The dataset's column name, by the file's column name.
         header: Whether the first line of a CSV names its columns.
 
     Returns:
-        The examples and the vocabulary. A file that holds neither has a note.
+        The examples and the vocabulary. For a file with neither, the source has a note.
 
     Raises:
-        DatasetError: If the format is not known, or the file holds something else.
-        RowsError: If the file is missing or broken.
+        DatasetError: The format is unknown, or does not match the content.
+        RowsError: The file is missing or broken.
     """
     suffix = path.suffix.lower()
     if path.is_dir() or suffix == ".zip":
@@ -86,14 +86,14 @@ def read_source(path: Path, columns: Columns, *, header: bool = True) -> Source:
         table = read_table(path, known, header=header)
         source = table_source(table, Source(path, table.kind), columns)
     else:
-        raise DatasetError(f"{path} has the ending {path.suffix!r}. {_way_out(path)}")
+        raise DatasetError(f"{path} has the extension {path.suffix!r}. {_conversion(path)}")
     if not (source.examples or source.dropped or source.notes or source.vocabulary != Vocabulary()):
         source.notes.append("It has no rows.")
     return source
 
 
-def _way_out(path: Path) -> str:
-    """Return how a file can be imported whose ending is not known."""
+def _conversion(path: Path) -> str:
+    """Return how to import a file with an unknown extension."""
     endings = ", ".join((*ENDINGS, *YAML_ENDINGS, *CONLL_ENDINGS, ".zip"))
     conversion = CONVERSIONS.get(path.suffix.lower(), f"Expected one of {endings}.")
     return f"{conversion.format(path=path)} {JSON_LINES}"
@@ -110,7 +110,7 @@ def _read_lines(path: Path) -> Source:
     elif conll.is_conll(text) or path.suffix.lower() != ".txt":
         source = conll.read_conll(path, text)
     else:
-        raise DatasetError(f"{path} is not in the format of CoNLL, a word and its tag on each line. {JSON_LINES}")
+        raise DatasetError(f"{path} is not in CoNLL format with a word and its tag per line. {JSON_LINES}")
     if note:
         source.notes.insert(0, note)
     return source
@@ -126,7 +126,7 @@ def _read_json(path: Path, columns: Columns) -> Source:
     content = replace(content, data=records_in(content.data, (*TEXT_COLUMNS, *columns)) or content.data)
     if not isinstance(content.data, list):
         raise DatasetError(
-            f"{path} holds {described(content.data)}; expected a list of objects (Hexabot's export), or an export of "
+            f"{path} is {described(content.data)}; expected a list of objects (Hexabot's export), or an export of "
             f"Rasa, LUIS, Dialogflow or Snips. {JSON_LINES}"
         )
     table = json_table(path, content)

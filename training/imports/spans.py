@@ -1,9 +1,8 @@
-"""Where the values of entities are in a text.
+"""Find the values of entities in a text.
 
-An entity with offsets is where they say, if they fall on borders of words; its value may be any other word for what is
-written there, because Hexabot gives the main value of a synonym. Only where the offsets cut a word, or the file has
-none, is the value looked for in the text. Where that leaves a doubt, the row's slots are unknown: a value tagged as
-outside would teach a mistake.
+The offsets of an entity count if they match word boundaries. Its value may differ from the text there, because Hexabot
+writes the main value of a synonym. If the offsets cut a word, or there are none, the value is searched in the text. If
+the result is ambiguous, the slots of the row are unknown, because a value tagged as outside would teach an error.
 """
 
 import re
@@ -18,22 +17,22 @@ from training.imports.words import is_main_part, is_on_borders, stands_alone, st
 NOT_FOUND = "value not found in the text"
 UNREADABLE = "entity or tags that cannot be read"
 SEVERAL = "value that occurs several times, without offsets to say which one is meant"
-CROSSING = "entities that cross each other"
+CROSSING = "entities that partly overlap"
 OVERLAP = "entities that overlap; the longer one was kept"
 PIECE = "entity inside a word, as 'par' in 'comparing'; it was left out"
 CORRECTED = "offsets that were wrong; the value was found elsewhere in the text"
-OTHER_UNITS = "offsets counted in other units than characters; converted"
+OTHER_UNITS = "offsets in units other than characters; converted"
 OTHER_VALUE = "value that differs from the text at its offsets; the offsets were taken"
 BY_LOOKUP = "value found only by its lookup table"
 UNKNOWN_SLOTS = (NOT_FOUND, UNREADABLE, SEVERAL, CROSSING)
-"""Findings after which the tags of a row are not known."""
+"""Findings that make the tags of a row unknown."""
 
 Note = Callable[[str, str], None]
-"""Takes a finding and what was found."""
+"""Called with a finding and its details."""
 
 
 class Span(NamedTuple):
-    """Where a slot is in a text.
+    """The position of a slot in a text.
 
     Attributes:
         start: Index of the first character.
@@ -47,24 +46,24 @@ class Span(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What an entity's offsets mean if they count in a unit: characters, utf-16 or utf-8."""
+    """An entity's offsets, interpreted in a unit: `characters`, `utf-16` or `utf-8`."""
 
     unit: str
     span: Span
 
 
 def place_entities(text: str, entities: Sequence[Entity], vocabulary: Vocabulary, units: str, note: Note) -> list[Span]:
-    """Return where entities are in a text.
+    """Return the positions of entities in a text.
 
     Args:
         text: An utterance.
-        entities: What the file marks in it, in the file's order, which decides between two at one place.
-        vocabulary: Other words for values.
-        units: What the file's offsets count: "characters" or "utf-16".
-        note: Is told every doubt; a finding of `UNKNOWN_SLOTS` means that the spans are not to be trusted.
+        entities: The entities in file order. The first one wins if two have the same position.
+        vocabulary: Synonyms of values.
+        units: The units of the file's offsets: "characters" or "utf-16".
+        note: Called with every finding. A finding in `UNKNOWN_SLOTS` means that the spans are unreliable.
 
     Returns:
-        Spans in characters, in reading order and without overlap.
+        Spans in characters, in reading order, without overlaps.
     """
     readings = [_readings(text, entity, units) if entity.has_offsets else [] for entity in entities]
     trusted = [_trusted(text, *each, vocabulary, units, note) for each in zip(entities, readings, strict=True)]
@@ -83,15 +82,15 @@ def place_entities(text: str, entities: Sequence[Entity], vocabulary: Vocabulary
 
 
 def occurrences(text: str, value: str, vocabulary: Vocabulary) -> list[tuple[int, int]]:
-    """Return where a value, or else another word for it, is in a text.
+    """Return the positions of a value, or else of a synonym, in a text.
 
-    It is looked for as it is written, and then in any case; as words of its own, and then behind clitics, as in
-    `بالقاهرة`. The first of these ways that finds anything decides.
+    The search is first case-sensitive, then case-insensitive; first for whole words, then for words behind clitics, as
+    in `بالقاهرة`. The first search with a result wins.
 
     Args:
         text: An utterance.
-        value: A value, of one or several words.
-        vocabulary: Other words for it.
+        value: A value of one or more words.
+        vocabulary: Synonyms of the value.
 
     Returns:
         Starts and ends in characters, in reading order.
@@ -111,9 +110,9 @@ def occurrences(text: str, value: str, vocabulary: Vocabulary) -> list[tuple[int
 def _trusted(
     text: str, entity: Entity, readings: Sequence[Reading], vocabulary: Vocabulary, units: str, note: Note
 ) -> Span | None:
-    """Return the span that an entity's offsets give, or None if they cannot be trusted.
+    """Return the span of an entity's offsets, or None if they are unreliable.
 
-    The value decides between the units; if it differs from the text in all of them, those of the file hold.
+    The value decides between the units. If it differs from the text in all units, the file's units count.
     """
     words = {_folded(word) for word in vocabulary.words_for(entity.value)}
     for unit, span in readings:
@@ -135,7 +134,7 @@ def _corrected(
     taken: Sequence[Span],
     note: Note,
 ) -> Span | None:
-    """Return where an entity is whose offsets are not to be trusted; None, with a note, if nobody can tell."""
+    """Return the position of an entity with unreliable offsets, or None and a note if it is ambiguous."""
     found = occurrences(text, entity.value, vocabulary)
     free = [place for place in found if not _overlaps(place, taken)]
     if found:
@@ -144,7 +143,7 @@ def _corrected(
         return Span(start, end, entity.name)
     words = {_folded(word) for word in vocabulary.words_for(entity.value)}
     if pieces := [span for _, span in readings if _folded(text[span.start : span.end]) in words]:
-        if any(pieces[0].start == span.end for span in taken):  # one word, of which another entity is the beginning
+        if any(pieces[0].start == span.end for span in taken):  # another entity is the start of the same word
             return pieces[0]
         note(PIECE, f"{entity.name} {entity.value!r} at {entity.start}-{entity.end} of {text[:60]!r}")
         return None
@@ -163,7 +162,7 @@ def _of_other_value(text: str, entity: Entity, span: Span, note: Note) -> Span:
 def _with_values(
     text: str, entities: Sequence[Entity], vocabulary: Vocabulary, taken: list[Span], note: Note
 ) -> list[Span]:
-    """Return the spans that are taken, and those of entities without offsets.
+    """Return the taken spans and those of entities without offsets.
 
     Longer values come first, because a shorter one may be a part of them.
     """
@@ -182,10 +181,10 @@ def _with_values(
 def _with_places(
     text: str, alike: Sequence[Entity], places: Sequence[tuple[int, int]], taken: list[Span], note: Note
 ) -> list[Span]:
-    """Return the spans that are taken, and those of entities with one value, which the text has at some places.
+    """Return the taken spans and those of entities with the same value, which occurs at some positions.
 
-    One place, or as many as there are entities of one name, leave no doubt. With more places nobody knows which one is
-    meant, and whether the others are outside.
+    The result is unambiguous if there is one position, or one per entity with the same name. With more positions, it is
+    unknown which one is meant and whether the others are outside.
     """
     first, names = alike[0], {entity.name for entity in alike}
     free = [place for place in places if not _overlaps(place, taken)]
@@ -206,7 +205,7 @@ def _with_places(
 
 
 def _readings(text: str, entity: Entity, units: str) -> list[Reading]:
-    """Return what an entity's offsets may mean in characters, the file's own units first."""
+    """Return the possible meanings of an entity's offsets in characters, the file's units first."""
     start, end = entity.start or 0, entity.end or 0
     if text.isascii():
         places = [(units, start, end)]
@@ -234,7 +233,7 @@ def _trimmed(text: str, start: int, end: int, name: str) -> Span | None:
 
 
 def _without_overlaps(text: str, spans: Sequence[Span], note: Note) -> list[Span]:
-    """Return the longer ones of spans that overlap; of two at one place, the first."""
+    """Return the longer of overlapping spans, and the first of two with the same position."""
     kept: list[Span] = []
     for span in sorted(dict.fromkeys(spans), key=lambda span: (span.start - span.end, span.start)):
         around = [other for other in kept if other.start < span.end and other.end > span.start]
@@ -248,7 +247,7 @@ def _without_overlaps(text: str, spans: Sequence[Span], note: Note) -> list[Span
 
 
 def _of_lookup(text: str, entity: Entity, vocabulary: Vocabulary, note: Note) -> list[tuple[int, int]]:
-    """Return where the text has a value of an entity's lookup table, if it has one only."""
+    """Return the positions of the only value of an entity's lookup table in the text, if there is exactly one."""
     lowered, found = text.casefold(), {}
     for element in vocabulary.lookups.get(entity.name, ()):
         if element.casefold() in lowered and (places := occurrences(text, element, Vocabulary())):

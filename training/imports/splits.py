@@ -1,4 +1,4 @@
-"""Rows spread over train, validation and test: each intent in each part, and what is nearly the same in one part."""
+"""Split rows into train, validation and test: every intent in every part, and near-duplicates in the same part."""
 
 import random
 from collections import Counter, defaultdict
@@ -21,18 +21,21 @@ Group = list[int]
 
 
 def read_fractions(given: str) -> tuple[float, ...]:
-    """Return the parts' fractions, from "0.8,0.1,0.1". Raises DatasetError if they are not three that make one."""
+    """Parse fractions such as "0.8,0.1,0.1". Raises DatasetError unless there are three with a sum of 1."""
     try:
         fractions = tuple(float(part) for part in given.split(","))
     except ValueError:
         fractions = ()
     if len(fractions) != len(PARTS) or not abs(sum(fractions) - 1) < 1e-6 or min(fractions) < 0 or not fractions[TRAIN]:
-        raise DatasetError(f"--split is {given!r}; expected train, validation and test that make 1, as in 0.8,0.1,0.1.")
+        raise DatasetError(
+            f"--split is {given!r}; expected fractions of train, validation and test with a sum of 1, "
+            "such as 0.8,0.1,0.1."
+        )
     return fractions
 
 
 def own_splits(examples: Sequence[Example]) -> list[int] | None:
-    """Return the splits that the rows bring along; None unless all of them do, with some to train and to validate."""
+    """Return the rows' own splits; None unless all rows have one, with at least one to train and to validate."""
     numbers = {str(part): part for part in PARTS} | NAMES
     splits = [numbers.get(example.split.casefold()) if example.part is None else example.part for example in examples]
     known = [split for split in splits if split is not None]
@@ -46,8 +49,8 @@ def spread(
 
     Args:
         examples: Rows with their labels.
-        fractions: Of train, validation and test.
-        seed: Of the choice.
+        fractions: The fractions of train, validation and test.
+        seed: The random seed.
         validated: Whether there are other rows to validate on.
 
     Returns:
@@ -72,7 +75,7 @@ def spread_rest(examples: Sequence[Example], fractions: Sequence[float], seed: i
     Args:
         examples: Rows; those whose `part` is None are spread over training and the parts that no file was given for.
         fractions: Of train, validation and test; those of parts that have a file do not count.
-        seed: Of the choice.
+        seed: The random seed.
 
     Returns:
         For each row 0, 1 or 2.

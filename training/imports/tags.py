@@ -16,7 +16,7 @@ from training.imports.words import in_word, touches_unspaced
 WORD = re.compile(r"\S+")
 TAG = re.compile(r"O|[BI]-.+")
 OTHER_SCHEMES = {"U-": "B-", "S-": "B-", "L-": "I-", "E-": "I-"}
-"""BILOU and BIOES, which say more than BIO."""
+"""Prefixes of BILOU and BIOES, and their BIO equivalents."""
 
 SHARED_WORD = "two entities in one word; the first was kept"
 PART_OF_WORD = "entity that covers part of a word; the whole word is tagged"
@@ -31,11 +31,11 @@ def tags_of(text: str, spans: Iterable[Span], note: Note) -> list[str]:
 
     Args:
         text: Any text.
-        spans: Where its slots are, in characters, without overlap.
-        note: Is told what the tags cannot say.
+        spans: The slots, in characters, without overlaps.
+        note: Called with every loss of information.
 
     Returns:
-        One BIO tag for each word, `len(text.split())` in all. A word that a span covers in part belongs to it wholly.
+        One BIO tag per word, `len(text.split())` in total. A partly covered word belongs to its span entirely.
     """
     words = [match.span() for match in WORD.finditer(text)]
     tags = ["O"] * len(words)
@@ -55,7 +55,7 @@ def tags_of(text: str, spans: Iterable[Span], note: Note) -> list[str]:
 
 
 def spans_of(text: str, tags: Sequence[str]) -> list[Span]:
-    """Return the spans that the BIO tags of a text's words mean."""
+    """Return the spans of the BIO tags of a text."""
     spans: list[Span] = []
     open_name = ""
     for match, tag in zip(WORD.finditer(text), tags, strict=True):
@@ -69,10 +69,10 @@ def spans_of(text: str, tags: Sequence[str]) -> list[Span]:
 
 
 def read_tags(text: str, tags: str) -> list[str] | None:
-    """Return the BIO tags of a file, one for each word; None if they cannot be that.
+    """Return the BIO tags of a file, one per word, or None if they do not match the words.
 
-    Tags may stand for each element of `text.split(" ")` as well, between `<SOS>` and `<EOS>`, and in BILOU or BIOES. An
-    `I-` that continues nothing begins a span.
+    The tags may also be one per element of `text.split(" ")`, between `<SOS>` and `<EOS>`, and in BILOU or BIOES. An
+    `I-` that does not continue a span begins one.
     """
     found = [OTHER_SCHEMES.get(tag[:2], tag[:2]) + tag[2:] for tag in tags.split()]
     found = [tag for tag in found if tag not in ("<SOS>", "<EOS>", "<PAD>")]

@@ -1,13 +1,13 @@
-"""Where words begin and end, and when a part of a word stands for the whole word.
+"""Word boundaries, and whether a part of a word represents the whole word.
 
-A word is a run of letters, digits, marks and `_`. A part of a text may cut a word, and three rules say what that means:
+A word is a run of letters, digits, marks and `_`. A part of a text may cut a word. Three rules apply:
 
-* Chinese, Japanese, Thai and other scripts put no spaces between words, so nothing cuts a word of theirs. A digit
-  beside a letter, as in `5pm`, is a border of two words. So is an apostrophe, as in `l'hôtel`.
+* Chinese, Japanese, Thai and other scripts put no spaces between words, so nothing cuts their words. A digit
+  next to a letter, as in `5pm`, is a word boundary. So is an apostrophe, as in `l'hôtel`.
 * Arabic and Hebrew attach short words in front (`لل` in `للقاهرة`), and most languages attach endings (`s` in
   `pizzas`). A part that these leave is the word's main part: it begins where the word begins or right after such short
   words, and no more letters follow than it has. Korean particles may be longer.
-* Everything else, such as `par` in `comparing` or in `parking`, is a piece of another word.
+* Everything else, such as `par` in `comparing` or `parking`, is a fragment of another word.
 """
 
 import re
@@ -20,13 +20,13 @@ CLITICS = re.compile(r"أ?[وف]?(?:[بكس]?(?:ال)?|لل?)|[ושהכלבמ]{1
 """Short words that are written together with the next: Arabic's question particle, conjunctions, prepositions, future
 particle and article, and Hebrew's like them."""
 TATWEEL = "\u0640"
-"""Stretches an Arabic word and means nothing."""
+"""Stretches an Arabic word without changing its meaning."""
 LETTER_APOSTROPHE = "\u02bc"
-"""Unicode calls it a letter; people type it as an apostrophe."""
+"""A letter in Unicode, but people type it as an apostrophe."""
 
 
 def stands_alone(text: str, start: int, end: int) -> bool:
-    """Tell whether a part of a text is made of whole words, or is written in a script without spaces.
+    """Return whether a part of a text is made of whole words, or is written in a script without spaces.
 
     Args:
         text: Any text.
@@ -40,18 +40,18 @@ def stands_alone(text: str, start: int, end: int) -> bool:
 
 
 def stands_behind_clitics(text: str, start: int, end: int) -> bool:
-    """Tell whether only Arabic or Hebrew clitics before a part, or Korean particles after it, make it no whole word."""
+    """Return whether a part is a whole word except for Arabic or Hebrew clitics before or Korean particles after it."""
     whole_start = not _joins(text, start) or _follows_clitics(text, start)
     return whole_start and (not _joins(text, end) or bool(HANGUL.match(text, end - 1)))
 
 
 def is_on_borders(text: str, start: int, end: int) -> bool:
-    """Tell whether a part begins and ends at borders of words. Clitics before it are words of their own."""
+    """Return whether a part begins and ends at word boundaries. Clitics before it are words of their own."""
     return (not _cuts(text, start) or _follows_clitics(text, start)) and not _cuts(text, end)
 
 
 def is_main_part(text: str, start: int, end: int) -> bool:
-    """Tell whether a part stands for all words that it touches.
+    """Return whether a part represents all words that it touches.
 
     Args:
         text: Any text.
@@ -59,7 +59,7 @@ def is_main_part(text: str, start: int, end: int) -> bool:
         end: Index after its last character.
 
     Returns:
-        Whether it begins at a border of words and leaves out at most an ending of its last word.
+        Whether it begins at a word boundary and leaves out at most an ending of its last word.
     """
     if _cuts(text, start) and not _follows_clitics(text, start):
         return False
@@ -67,19 +67,19 @@ def is_main_part(text: str, start: int, end: int) -> bool:
 
 
 def touches_unspaced(text: str, start: int, end: int) -> bool:
-    """Tell whether a part has letters of a script without spaces."""
+    """Return whether a part has letters of a script without spaces."""
     return bool(UNSPACED.search(text, start, end))
 
 
 def in_word(character: str) -> bool:
-    """Tell whether a character is part of a word: a letter, a digit, a mark or `_`."""
+    """Return whether a character is part of a word: a letter, a digit, a mark or `_`."""
     if character == LETTER_APOSTROPHE:
         return False
     return character.isalnum() or character == "_" or _is_mark(character)
 
 
 def _cuts(text: str, position: int) -> bool:
-    """Tell whether a position is within a word. A digit beside a letter is a border."""
+    """Return whether a position is within a word. A digit next to a letter is a boundary."""
     if not _joins(text, position):
         return False
     before, after = text[position - 1], text[position]
@@ -87,7 +87,7 @@ def _cuts(text: str, position: int) -> bool:
 
 
 def _joins(text: str, position: int) -> bool:
-    """Tell whether a position has characters of one word on both sides."""
+    """Return whether a position is inside a run of word characters."""
     if not 0 < position < len(text) or not (in_word(text[position - 1]) and in_word(text[position])):
         return False
     if _is_mark(text[position]):
@@ -96,7 +96,7 @@ def _joins(text: str, position: int) -> bool:
 
 
 def _follows_clitics(text: str, position: int) -> bool:
-    """Tell whether all letters of the word before a position are clitics."""
+    """Return whether all letters of the word before a position are clitics."""
     first = position
     while first and in_word(text[first - 1]):
         first -= 1
@@ -105,7 +105,7 @@ def _follows_clitics(text: str, position: int) -> bool:
 
 
 def _is_ending(text: str, start: int, end: int) -> bool:
-    """Tell whether what follows a part, up to the end of the word, may be an ending of the part's last word."""
+    """Return whether what follows a part, up to the end of the word, may be an ending of the part's last word."""
     if text[end - 1].isdigit() or _is_mark(text[end]):
         return False  # half of a number, or of a character
     if HANGUL.match(text, end - 1):
@@ -119,7 +119,7 @@ def _is_ending(text: str, start: int, end: int) -> bool:
 
 
 def _letters(text: str, start: int, end: int) -> int:
-    """Count the characters of a part that are no marks."""
+    """Count the characters of a part that are not marks."""
     return sum(not _is_mark(character) for character in text[start:end])
 
 

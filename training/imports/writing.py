@@ -15,15 +15,15 @@ ENDINGS = (".csv", ".jsonl", ".parquet")
 
 
 def write_dataset(output: Path, examples: Sequence[Example], splits: Sequence[int] | None) -> None:
-    """Write a dataset under a temporary name, and then under its own.
+    """Write a dataset under a temporary name, then rename it.
 
     Args:
         output: A path that ends in .csv, .jsonl or .parquet.
         examples: The rows, in order.
-        splits: For each row 0 (train), 1 (validation) or 2 (test); None writes no such column.
+        splits: 0 (train), 1 (validation) or 2 (test) for each row; None writes no such column.
 
     Raises:
-        DatasetError: If the file cannot be written; what was there before stays.
+        DatasetError: The file cannot be written. An existing file stays unchanged.
     """
     traits = list(dict.fromkeys(name for example in examples for name in example.traits))
     names = [TEXT, INTENT, SLOTS, LANGUAGE, *traits, *([SPLIT] if splits else [])]
@@ -39,7 +39,7 @@ def write_dataset(output: Path, examples: Sequence[Example], splits: Sequence[in
         write(temporary, names, rows)
         temporary.replace(output)
     except OSError as error:
-        raise DatasetError(f"{output} cannot be written: {error.strerror or error}.") from None
+        raise DatasetError(f"Cannot write {output}: {error.strerror or error}.") from None
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -49,7 +49,7 @@ def _write_csv(path: Path, names: Sequence[str], rows: Iterable[Sequence[Any]]) 
         writer = csv.writer(file, lineterminator="\n")
         quoting = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
         writer.writerow(names)
-        for row in rows:  # a carriage return ends a row for readers, but is not quoted for that by the writer
+        for row in rows:  # readers end a row at a carriage return, but the writer does not quote it
             (quoting if any("\r" in str(value) for value in row) else writer).writerow(row)
 
 

@@ -1,1 +1,1 @@
-"""One training on one rented GPU: an EC2 instance that is given a job through S3, and that ends itself."""
+"""Train on a rented GPU: an EC2 instance gets its job through S3, runs it, and terminates itself."""

@@ -1,4 +1,4 @@
-"""AWS's clients, and its errors as exceptions that say what to do."""
+"""AWS clients, and AWS errors as exceptions that tell the user what to do."""
 
 import copy
 from collections.abc import Iterator
@@ -10,39 +10,41 @@ from handler.extras import how_to_install
 from training.aws_errors import REMEDIES, Kind, explain
 from training.errors import CapacityError, LaunchError, UnreachedError
 
-RIGHTS = "These keys may not do this; `ludwig-serverless launch policy user --bucket BUCKET` prints what they need."
+RIGHTS = "These credentials lack permissions; `ludwig-serverless launch policy user --bucket BUCKET` prints the policy."
 EXCEPTIONS = {Kind.REFUSED: LaunchError, Kind.NO_CAPACITY: CapacityError, Kind.UNREACHED: UnreachedError}
 
 
 @dataclass(frozen=True)
 class Identity:
-    """Whose keys are used. partition: `aws`, or `aws-cn` and the like."""
+    """The AWS account of the credentials. partition: `aws`, or another partition such as `aws-cn`."""
 
     account: str
     partition: str
 
     def role(self, name: str) -> str:
-        """Return the ARN of a role of the account."""
+        """Return the ARN of an IAM role in this account."""
         return f"arn:{self.partition}:iam::{self.account}:role/{name}"
 
 
 class Aws:
-    """Clients of one region."""
+    """The AWS clients for one region."""
 
     def __init__(self, region: str | None) -> None:
-        """Make a session.
+        """Create a session.
 
         Args:
-            region: such as `eu-west-1`; None for the one of AWS's own settings.
+            region: A region such as `eu-west-1`, or None for the default region of the AWS settings.
 
         Raises:
-            LaunchError: boto3 is not installed, or no region is set.
+            LaunchError: boto3 is missing, or no region is set.
         """
         try:
             import boto3
         except ModuleNotFoundError:
-            raise LaunchError(f"Launching needs boto3, which is not installed: {how_to_install('training')}.") from None
-        with explained("AWS cannot be used"):
+            raise LaunchError(
+                f"Launching needs boto3, which is not installed: run {how_to_install('training')}."
+            ) from None
+        with explained("Cannot use AWS"):
             self._session = boto3.Session(region_name=region)
         if not self._session.region_name:
             raise LaunchError(f"No region is set. {REMEDIES['NoRegionError']}")
@@ -51,25 +53,25 @@ class Aws:
         self._identity: Identity | None = None
 
     def at(self, region: str) -> "Aws":
-        """Return the same for another region, sharing what is slow to load."""
+        """Return the clients for another region. They share the session, which is slow to load."""
         other = copy.copy(self)
         other.region, other._clients = region, {}
         return other
 
     def client(self, service: str) -> Any:
-        """Return a client that waits at most 5 s for a connection and 30 s for an answer."""
+        """Return a client with a connect timeout of 5 s and a read timeout of 30 s."""
         from botocore.config import Config
 
         config = Config(retries={"mode": "standard"}, connect_timeout=5, read_timeout=30)
         if service not in self._clients:
-            with explained("AWS cannot be used"):
+            with explained("Cannot use AWS"):
                 self._clients[service] = self._session.client(service, region_name=self.region, config=config)
         return self._clients[service]
 
     def identity(self) -> Identity:
-        """Return whose keys these are. AWS is asked once. Raises LaunchError."""
+        """Return the account of the credentials. Only the first call asks AWS. Raises LaunchError."""
         if self._identity is None:
-            with explained("The account cannot be looked up"):
+            with explained("Cannot look up the account"):
                 found = self.client("sts").get_caller_identity()
                 self._identity = Identity(str(found["Account"]), str(found["Arn"]).split(":")[1])
         return self._identity
@@ -77,15 +79,15 @@ class Aws:
 
 @contextmanager
 def explained(failure: str) -> Iterator[None]:
-    """Turn what goes wrong with AWS into exceptions that say what to do. Read the answer inside of it, too.
+    """Turn AWS errors into exceptions that tell the user what to do. Parse the response inside the block too.
 
     Args:
-        failure: a clause that says what failed, such as "The bucket cannot be read".
+        failure: What failed, such as "Cannot read the bucket".
 
     Raises:
-        UnreachedError: AWS was not reached, or something else answered: a later attempt may succeed.
-        CapacityError: AWS has no machine to give.
-        LaunchError: AWS refuses; `code` is AWS's own.
+        UnreachedError: AWS was not reached, or something else answered. A retry may succeed.
+        CapacityError: AWS has no capacity for the instance.
+        LaunchError: AWS refused the request. `code` is the AWS error code.
     """
     try:
         yield

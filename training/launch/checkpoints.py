@@ -1,4 +1,4 @@
-"""A training's checkpoints in S3, so that it can resume elsewhere (see training/workspace.py)."""
+"""Checkpoints of a training in S3, so that another instance can resume it (see training/workspace.py)."""
 
 from pathlib import Path
 
@@ -10,10 +10,10 @@ UNFINISHED = f"{CHECKPOINT}new"
 
 
 def send_checkpoints(folder: Folder, workspace: Path) -> None:
-    """Send what a training needs to resume, and delete what it no longer needs.
+    """Upload the files that a training needs to resume, and delete outdated ones.
 
-    A checkpoint never changes, and the file that marks it complete is sent last. The training may delete a checkpoint
-    while it is sent; then the next call sends its successor.
+    A checkpoint never changes, and the file that marks it complete is uploaded last. The training may delete a
+    checkpoint during the upload; the next call then uploads its successor.
     """
     there = folder.sizes(WORKSPACE)
     try:

@@ -1,4 +1,4 @@
-"""What makes sure that no instance outlives its job."""
+"""Cleanup: no instance outlives its job."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -12,19 +12,21 @@ from training.launch.signals import one_interruption, tell
 
 ATTEMPTS = 10
 PAUSE_SECONDS = 5.0
-"""Before the second attempt; up to four times as long before later ones, two and a half minutes in all."""
+"""The pause before the second attempt. Later pauses grow to four times this, about two and a half minutes in total."""
 
 
 @dataclass
 class InstanceGuard:
-    """The instances of a job, which must not outlive this program.
+    """Terminates the instances of a job when the launcher ends.
 
     Attributes:
-        ids: the instances that are known.
-        pending: a start whose outcome is not known.
-        asked: whether there may be any instance.
-        keep: whether they may live on.
-        over: whether their end was confirmed, or given up.
+        job: The job id.
+        instances: The instances of the region.
+        ids: The known instance ids.
+        pending: A start request whose outcome is unknown.
+        asked: Whether an instance may exist.
+        keep: Whether the instances may keep running.
+        over: Whether the cleanup has finished, successfully or not.
     """
 
     job: str
@@ -36,7 +38,11 @@ class InstanceGuard:
     over: bool = False
 
     def end(self) -> None:
-        """End them all, once. Raises LaunchError, with the command to run by hand, if that is not confirmed."""
+        """Terminate all instances, once.
+
+        Raises:
+            LaunchError: The termination is not confirmed. The message has the command to run by hand.
+        """
         if not self.asked or self.keep or self.over:
             return
         try:
@@ -45,14 +51,14 @@ class InstanceGuard:
             self.over = True
             raise
         self.over = True
-        tell(f"Ended: {', '.join(ended)}." if ended else "No instance is running.")
+        tell(f"Terminated: {', '.join(ended)}." if ended else "No instance is running.")
 
 
-def and_end[T](guard: InstanceGuard, work: Callable[[], T]) -> T:
-    """Do some work, and end the instances whatever becomes of it.
+def run_with_cleanup[T](guard: InstanceGuard, work: Callable[[], T]) -> T:
+    """Run `work`, then terminate the instances in every case.
 
-    A signal may arrive at any point, also in the first `end`; then the second does it, and no further signal disturbs
-    that. There is no context manager around the work, since a signal could arrive between its lines.
+    A signal may arrive at any point, even during the first `end`. The second `end` then does the cleanup, and further
+    signals are ignored. This is not a context manager, because a signal could arrive between its lines.
     """
     with one_interruption():
         try:
@@ -65,48 +71,48 @@ def and_end[T](guard: InstanceGuard, work: Callable[[], T]) -> T:
 
 
 def end_all(instances: Instances, job: str, known: Iterable[str] = (), pending: Start | None = None) -> list[str]:
-    """End every instance of a job, and delete its deadline when EC2 has confirmed each end.
+    """Terminate every instance of a job. Delete the job's deadline when EC2 has confirmed all terminations.
 
     Args:
-        instances: those of the job's region.
-        job: its id.
-        known: ids of instances that EC2 may not list yet.
-        pending: a start whose answer was lost.
+        instances: The instances of the job's region.
+        job: The job id.
+        known: Ids of instances that EC2 may not list yet.
+        pending: A start request whose response was lost.
 
     Returns:
-        The ids of the instances that were ended.
+        The ids of the terminated instances.
 
     Raises:
-        LaunchError: the end is not confirmed after all attempts. It holds the command to run by hand.
+        LaunchError: All attempts failed to confirm it. The message has the command to run by hand.
     """
-    ending = _Ending(instances, job, set(known), pending)
+    cleanup = _Cleanup(instances, job, set(known), pending)
     for attempt in range(ATTEMPTS):
         if attempt:
             time.sleep(PAUSE_SECONDS * min(attempt, 4))
-        if ending.is_confirmed():
+        if cleanup.is_confirmed():
             Deadline(instances.aws, job).remove()
-            return sorted(ending.ended)
-        tell(f"Not confirmed yet: {ending.problem} Trying again ...")
-    raise LaunchError(ending.by_hand())
+            return sorted(cleanup.terminated)
+        tell(f"Not confirmed yet: {cleanup.problem} Trying again ...")
+    raise LaunchError(cleanup.by_hand())
 
 
-class _Ending:
-    """One job's end, tried until it is confirmed. Each step is tried even where the one before it fails."""
+class _Cleanup:
+    """The cleanup of one job. Each step runs even if the previous one fails."""
 
     def __init__(self, instances: Instances, job: str, waiting: set[str], pending: Start | None) -> None:
         self._instances, self._job = instances, job
         self._waiting, self._pending = waiting, pending
-        self.ended = set[str]()
+        self.terminated = set[str]()
         self.problem = ""
 
     def is_confirmed(self) -> bool:
-        """Try once. Returns whether nothing of the job is alive, and nothing can come alive."""
+        """Try once. Return whether no instance of the job is running and none can start anymore."""
         self.problem = ""
         self._try(self._settle)
         self._try(self._list)
         for each in sorted(self._waiting):
             self._try(partial(self._terminate, each))
-        if not self.problem:  # look once more: EC2 lists new instances late
+        if not self.problem:  # check again: EC2 lists new instances late
             self._try(self._list)
             self._try(lambda: self._instances.cancel_requests(self._job))
         if self._waiting and not self.problem:
@@ -114,19 +120,19 @@ class _Ending:
         return not self.problem
 
     def by_hand(self) -> str:
-        """Say what to do where this program cannot."""
-        region, ids = self._instances.region, sorted(self._waiting or self.ended)
+        """Return what the user must do now."""
+        region, ids = self._instances.region, sorted(self._waiting or self.terminated)
         command = f"ludwig-serverless launch stop {self._job} --region {region}"
         if ids:
             command = f"aws ec2 terminate-instances --region {region} --instance-ids {' '.join(ids)}"
         return (
-            f"IT IS NOT CONFIRMED THAT EVERY INSTANCE OF {self._job} HAS ENDED. One that is running costs money until "
-            f"its deadline, which AWS and the machine itself keep. {self.problem} Run this, and check EC2's console: "
+            f"IT IS NOT CONFIRMED THAT EVERY INSTANCE OF {self._job} HAS ENDED. A running instance costs money until "
+            f"AWS or the instance itself terminates it at the deadline. {self.problem} Check the EC2 console, and run: "
             f"{command}"
         )
 
     def _try(self, step: Callable[[], None]) -> None:
-        """Do a step, and keep what went wrong: no error of any kind may skip the steps after it."""
+        """Run a step and record its error. No error of any kind may skip the later steps."""
         try:
             step()
         except LaunchError as error:
@@ -135,26 +141,26 @@ class _Ending:
             self.problem = f"{type(error).__name__}: {error}."
 
     def _settle(self) -> None:
-        """Find out what became of a start whose answer was lost.
+        """Find out whether a start request whose response was lost has started an instance.
 
-        EC2 answers a repeated request that has the same token with the same instance. If the first one never arrived,
-        this starts an instance, which is ended at once: a minute of it costs less than one that nobody knows of.
+        EC2 answers a repeated request with the same client token with the same instance. If the first request never
+        arrived, this starts an instance and terminates it at once. That costs less than an unknown running instance.
         """
         if self._pending is None:
             return
-        tell("The answer to the start was lost. Asking again with the same token, to get the instance's id ...")
+        tell("The response to the start request was lost. Repeating it with the same client token ...")
         try:
             self._waiting.add(self._instances.start(self._pending))
         except CapacityError:
-            tell("EC2 has no room for it, so the first request started nothing either.")
+            tell("EC2 has no capacity for it, so the first request did not start an instance either.")
         self._pending = None
 
     def _list(self) -> None:
-        self._waiting |= {each.id for each in self._instances.find(self._job)} - self.ended
+        self._waiting |= {each.id for each in self._instances.find(self._job)} - self.terminated
 
     def _terminate(self, instance: str) -> None:
         state = self._instances.terminate(instance)
         if state not in GONE:
-            raise UnreachedError(f"{instance} is {state} after it was told to end.")
+            raise UnreachedError(f"{instance} is still {state} after the request to terminate it.")
         self._waiting.discard(instance)
-        self.ended.add(instance)
+        self.terminated.add(instance)

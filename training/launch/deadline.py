@@ -1,9 +1,9 @@
-"""A deadline outside of the machine: a one-time schedule of EventBridge that terminates a job's instances.
+"""The deadline at AWS: a one-time EventBridge schedule that terminates a job's instances.
 
-It is made before EC2 is asked for an instance, so it exists whatever becomes of the answer, of this program, and of
-what runs on the machine. Until the instance's id is known, the schedule finds instances by the job's tag, through
-AWS's own runbook; then it names the instance and calls EC2 directly. It is deleted when the end of the instances is
-confirmed, and otherwise deletes itself when it has fired.
+The schedule exists before the launcher asks EC2 for an instance. It works even if the response is lost, the launcher
+is killed, or the instance hangs. Until the instance id is known, the schedule finds instances by the job's tag through
+an AWS runbook. Afterward it names the instance and calls EC2 directly. The launcher deletes the schedule when the
+termination of all instances is confirmed. Otherwise the schedule fires and deletes itself.
 """
 
 import json
@@ -17,24 +17,24 @@ from training.launch.signals import tell
 
 RUNBOOK = "AWS-TerminateEC2Instance"
 JOB_TAG = "ludwig-serverless:job"
-"""Of instances; the user's and the schedule's permissions are bound to it."""
+"""The tag of instances. The permissions of the user and of the schedule depend on it."""
 
 
 class Deadline:
-    """The schedule of one job: of all its instances, which run one after another."""
+    """The schedule of one job. It covers all instances of the job, which run one after another."""
 
     def __init__(self, aws: Aws, job: str) -> None:
         self._aws, self._job = aws, job
         self.name = f"ludwig-serverless-{job}"
 
     def set(self, until: datetime) -> None:
-        """Let every instance of the job be terminated at a time, whatever its id will be.
+        """Schedule the termination of every instance of the job, found by its tag.
 
         Args:
-            until: the time, in UTC; the schedule fires within the minute that follows.
+            until: The time in UTC. The schedule fires within the following minute.
 
         Raises:
-            LaunchError: the schedule cannot be made, so no instance may be started.
+            LaunchError: The schedule cannot be created, so no instance may start.
         """
         target = {
             "DocumentName": RUNBOOK,
@@ -43,7 +43,7 @@ class Deadline:
         }
         schedule = self._schedule("ssm:startAutomationExecution", target, until)
         try:
-            with explained(f"The deadline of {self._job} cannot be set"):
+            with explained(f"Cannot set the deadline of {self._job}"):
                 self._aws.client("scheduler").create_schedule(**schedule)
         except LaunchError as error:
             if error.code != "ConflictException":  # an earlier instance of the job had one
@@ -51,31 +51,31 @@ class Deadline:
             self._update(schedule)
 
     def name_instance(self, instance: str, until: datetime) -> None:
-        """Let EC2 be called for this instance. Where that fails, the schedule by the job's tag stays."""
+        """Make the schedule terminate this instance directly. If that fails, the schedule by tag stays."""
         try:
             self._update(self._schedule("ec2:terminateInstances", {"InstanceIds": [instance]}, until))
         except LaunchError as error:
-            tell(f"{error} The deadline stays set for every instance of the job, by its tag.")
+            tell(f"{error} The deadline stays set for every instance with the job's tag.")
 
     def remove(self) -> None:
-        """Delete the schedule, if there is one. Where that fails, it fires, finds nothing, and deletes itself."""
+        """Delete the schedule, if it exists. If that fails, it fires, finds nothing, and deletes itself."""
         try:
-            with explained(f"The schedule {self.name} in {self._aws.region} cannot be deleted"):
+            with explained(f"Cannot delete the schedule {self.name} in {self._aws.region}"):
                 self._aws.client("scheduler").delete_schedule(Name=self.name)
         except LaunchError as error:
             if error.code != "ResourceNotFoundException":
-                tell(f"{error} It costs nothing, and deletes itself after it has fired.")
+                tell(f"{error} It costs nothing and deletes itself after it fires.")
 
     def _update(self, schedule: dict[str, Any]) -> None:
-        with explained(f"The deadline of {self._job} cannot be changed"):
+        with explained(f"Cannot change the deadline of {self._job}"):
             self._aws.client("scheduler").update_schedule(**schedule)
 
     def _schedule(self, action: str, target: dict[str, Any], until: datetime) -> dict[str, Any]:
-        """Return the parameters of a schedule that calls an action of AWS once (a "universal target")."""
+        """Return the parameters of a schedule that calls an AWS action once (a "universal target")."""
         identity = self._aws.identity()
         return {
             "Name": self.name,
-            "Description": f"Terminates what is left of {self._job}",
+            "Description": f"Terminates the remaining instances of {self._job}",
             "ScheduleExpression": f"at({until:%Y-%m-%dT%H:%M:%S})",
             "ScheduleExpressionTimezone": "UTC",
             "FlexibleTimeWindow": {"Mode": "OFF"},

@@ -1,4 +1,4 @@
-"""Fetch a job's outputs, checked against the listing that the instance sent with them."""
+"""Download a job's outputs and check them against the listing that the instance uploaded."""
 
 from pathlib import Path
 
@@ -12,22 +12,33 @@ from training.launch.job import BUNDLE, LISTING, OUTPUTS, RUN, Listing
 
 
 def fetch(folder: Folder, run: Path, bundle: Path) -> list[Path]:
-    """Fetch the run, and the bundle if there is one, each of which appears whole or not at all.
+    """Download the run and, if there is one, the bundle. A folder appears only when it is complete.
 
-    Returns what is there then; what a fetch before this one has brought is not fetched again. Raises LaunchError.
+    Files that an earlier call downloaded are not downloaded again.
+
+    Args:
+        folder: The job's folder in S3.
+        run: Where to write the run.
+        bundle: Where to write the bundle.
+
+    Returns:
+        The folders that exist now.
+
+    Raises:
+        LaunchError: There are no outputs, a target already exists, or a file differs from the listing.
     """
     content = folder.get(LISTING)
     if content is None:
-        raise LaunchError(f"{folder.place} has no outputs.")
+        raise LaunchError(f"{folder.location} has no outputs yet.")
     listing = msgspec.json.decode(content, type=Listing)
     return [target for name, target in ((RUN, run), (BUNDLE, bundle)) if _fetch_one(folder, listing, name, target)]
 
 
 def check_targets(*targets: Path) -> None:
-    """Raise LaunchError if a target exists already."""
+    """Raise LaunchError if a target already exists."""
     for target in targets:
         if target.exists():
-            raise LaunchError(f"{target} exists: give another folder with --output and --bundle, or move it away.")
+            raise LaunchError(f"{target} exists: choose another folder with --output and --bundle, or move it away.")
 
 
 def _fetch_one(folder: Folder, listing: Listing, name: str, target: Path) -> bool:
@@ -44,7 +55,7 @@ def _fetch_one(folder: Folder, listing: Listing, name: str, target: Path) -> boo
             folder.download(f"{OUTPUTS}{name}/{path}", local)
             if describe_file(local) != expected:
                 raise LaunchError(
-                    f"{folder.place}/{OUTPUTS}{name}/{path} differs from what the instance sent: fetch it again."
+                    f"{folder.location}/{OUTPUTS}{name}/{path} differs from the uploaded file: run the command again."
                 )
         progress(f"Fetching {target}, files", number, len(files))
     for left, file in list(files_in(staging)):
@@ -55,7 +66,7 @@ def _fetch_one(folder: Folder, listing: Listing, name: str, target: Path) -> boo
 
 
 def _holds(folder: Path, files: dict[str, BundleFile]) -> bool:
-    """Tell whether a folder holds these files and no others."""
+    """Return whether a folder holds exactly these files."""
     return dict(files_in(folder)).keys() == files.keys() and all(
         describe_file(folder / path) == expected for path, expected in files.items()
     )

@@ -1,4 +1,4 @@
-"""Every instance of any job, in all regions: listed and ended."""
+"""List and terminate the instances of all jobs, in all regions."""
 
 from collections.abc import Iterator
 
@@ -7,10 +7,10 @@ from training.errors import LaunchError
 from training.launch.aws import Aws, explained
 from training.launch.cleanup import end_all
 from training.launch.deadline import JOB_TAG
-from training.launch.instances import PLACE, UNTIL, Instance, Instances
+from training.launch.instances import LOCATION, UNTIL, Instance, Instances
 
 DEFAULT_REGION = "us-east-1"
-"""Where AWS is asked for its regions if none is set."""
+"""The region to ask for the list of regions if none is set."""
 
 
 def show(region: str | None) -> None:
@@ -20,7 +20,7 @@ def show(region: str | None) -> None:
     for each in sorted(found, key=lambda one: one.launched):
         print(
             f"{each.id}  {each.state}  {each.region}  {each.kind}  {each.hours:.1f} h  at most ${each.dollars:.2f}  "
-            f"off by {each.tags.get(UNTIL, '?')}  {each.tags.get(PLACE, each.tags[JOB_TAG])}"
+            f"ends by {each.tags.get(UNTIL, '?')}  {each.tags.get(LOCATION, each.tags[JOB_TAG])}"
         )
     if not found:
         say(f"No instance of ludwig-serverless is running in {region or 'any region'}.")
@@ -28,7 +28,7 @@ def show(region: str | None) -> None:
 
 
 def stop(job: str | None, region: str | None) -> None:
-    """End every instance of a job, or of all jobs. Raises LaunchError if that is not confirmed everywhere."""
+    """Terminate the instances of a job, or of all jobs. Raises LaunchError if any region does not confirm it."""
     failures: list[str] = []
     ended = []
     for instances in _all(region):
@@ -39,7 +39,11 @@ def stop(job: str | None, region: str | None) -> None:
                 failures.append(str(error))
     for each in ended:
         print(each)
-    say(f"Ended: {len(ended)}." if ended else f"Nothing to end: no instance of {job or 'any job'} is running.")
+    say(
+        f"Terminated: {len(ended)}."
+        if ended
+        else f"Nothing to terminate: no instance of {job or 'any job'} is running."
+    )
     _complain(failures)
 
 
@@ -49,7 +53,7 @@ def _all(region: str | None) -> Iterator[Instances]:
         yield Instances(Aws(region))
         return
     home = _home()
-    with explained("AWS's regions cannot be listed; give one with --region"):
+    with explained("Cannot list the AWS regions (choose one with --region)"):
         names = [each["RegionName"] for each in home.client("ec2").describe_regions()["Regions"]]
     for name in names:
         yield Instances(home.at(name))
@@ -72,4 +76,4 @@ def _found(instances: Instances, job: str | None, failures: list[str]) -> list[I
 
 def _complain(failures: list[str]) -> None:
     if failures:
-        raise LaunchError("Some regions could not be checked: " + " ".join(failures))
+        raise LaunchError("Could not check every region: " + " ".join(failures))

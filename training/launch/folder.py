@@ -1,6 +1,6 @@
-"""A job's folder in S3, as the launcher and the worker see it.
+"""A job's folder in S3, for the launcher and the worker.
 
-Every answer of S3 about an object has an ETag. One without it comes from something in between, such as a sign-in page.
+Every S3 response about an object has an ETag. A response without one comes from a proxy, such as a sign-in page.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,39 +11,39 @@ import msgspec
 
 from training.errors import LaunchError, UnreachedError
 from training.launch.aws import Aws, explained
-from training.launch.job import FORMAT, JOB, STATUS, Job, Place, Status
+from training.launch.job import FORMAT, JOB, STATUS, Job, JobLocation, Status
 
 
 class Folder:
-    """Objects under a job's key, named relative to it. Every method raises LaunchError."""
+    """The objects of a job. Names are relative to the job's key. Every method may raise LaunchError."""
 
-    def __init__(self, aws: Aws, place: Place) -> None:
-        self.place = place
+    def __init__(self, aws: Aws, location: JobLocation) -> None:
+        self.location = location
         self._client: Any = aws.client("s3")
 
     def check_bucket(self, region: str) -> None:
-        """Raise LaunchError if the bucket cannot be used, or is in another region than the instance would be."""
-        with explained(f"The bucket {self.place.bucket} cannot be used"):
-            found = self._client.head_bucket(Bucket=self.place.bucket).get("BucketRegion") or region
+        """Raise LaunchError if the bucket is not accessible, or not in the region of the instance."""
+        with explained(f"Cannot use the bucket {self.location.bucket}"):
+            found = self._client.head_bucket(Bucket=self.location.bucket).get("BucketRegion") or region
         if found != region:
             raise LaunchError(
-                f"The bucket {self.place.bucket} is in {found}, and the instance would run in {region}: traffic "
-                f"between them costs money with every checkpoint. Give --region {found}, or another bucket."
+                f"The bucket {self.location.bucket} is in {found}, and the instance would run in {region}: every "
+                f"checkpoint between them costs money. Use --region {found}, or another bucket."
             )
 
     def put(self, name: str, content: bytes) -> None:
         """Write an object."""
-        with explained(f"{self.place}/{name} cannot be written"):
-            _etag(self._client.put_object(Bucket=self.place.bucket, Key=self._key(name), Body=content))
+        with explained(f"Cannot write {self.location}/{name}"):
+            _etag(self._client.put_object(Bucket=self.location.bucket, Key=self._key(name), Body=content))
 
     def get(self, name: str, start: int = 0) -> bytes | None:
-        """Return an object from a byte on, or None if it is not there."""
+        """Return an object from byte `start` on, or None if it does not exist."""
         wanted = {"Range": f"bytes={start}-"} if start else {}
-        with explained(f"{self.place}/{name} cannot be read"):
+        with explained(f"Cannot read {self.location}/{name}"):
             try:
-                answer = self._client.get_object(Bucket=self.place.bucket, Key=self._key(name), **wanted)
+                answer = self._client.get_object(Bucket=self.location.bucket, Key=self._key(name), **wanted)
+                content: bytes = answer["Body"].read()  # first, since an unread body keeps its connection open
                 _etag(answer)
-                content: bytes = answer["Body"].read()
             except self._client.exceptions.ClientError as error:
                 if error.response["Error"]["Code"] == "InvalidRange":
                     return b""
@@ -53,57 +53,57 @@ class Folder:
         return content
 
     def tag(self, name: str) -> str | None:
-        """Return what changes with an object's content, or None if it is not there."""
-        with explained(f"{self.place}/{name} cannot be read"):
+        """Return the ETag of an object, which changes with its content, or None if it does not exist."""
+        with explained(f"Cannot read {self.location}/{name}"):
             try:
-                return _etag(self._client.head_object(Bucket=self.place.bucket, Key=self._key(name)))
+                return _etag(self._client.head_object(Bucket=self.location.bucket, Key=self._key(name)))
             except self._client.exceptions.ClientError as error:
                 if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
                     return None
                 raise
 
     def sizes(self, prefix: str) -> dict[str, int]:
-        """Return the bytes of each object under a prefix, by its name relative to that."""
-        with explained(f"{self.place}/{prefix} cannot be read"):
+        """Return the size in bytes of each object under a prefix, by its name relative to the prefix."""
+        with explained(f"Cannot read {self.location}/{prefix}"):
             pages = self._client.get_paginator("list_objects_v2").paginate(
-                Bucket=self.place.bucket, Prefix=self._key(prefix)
+                Bucket=self.location.bucket, Prefix=self._key(prefix)
             )
             found = [each for page in pages for each in (page["Contents"] if page["KeyCount"] else ())]
             return {each["Key"].removeprefix(self._key(prefix)): each["Size"] for each in found}
 
     def upload(self, path: Path, name: str, sent: Callable[[int], None] | None = None) -> None:
-        """Write a file. sent: told of the bytes as they go."""
-        with explained(f"{path} cannot be written to {self.place}/{name}"):
-            self._client.upload_file(str(path), self.place.bucket, self._key(name), Callback=sent)
+        """Upload a file. sent: Called with the number of bytes of each uploaded chunk."""
+        with explained(f"Cannot write {path} to {self.location}/{name}"):
+            self._client.upload_file(str(path), self.location.bucket, self._key(name), Callback=sent)
 
     def download(self, name: str, path: Path) -> None:
-        """Write an object to a file."""
+        """Download an object to a file."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        with explained(f"{self.place}/{name} cannot be read"):
-            self._client.download_file(self.place.bucket, self._key(name), str(path))
+        with explained(f"Cannot read {self.location}/{name}"):
+            self._client.download_file(self.location.bucket, self._key(name), str(path))
 
     def download_all(self, prefix: str, folder: Path) -> None:
-        """Write everything under a prefix into a folder."""
+        """Download all objects under a prefix into a folder."""
         for name in self.sizes(prefix):
             self.download(prefix + name, inside(folder, name))
 
     def delete(self, names: list[str]) -> None:
         """Delete objects."""
         for name in names:
-            with explained(f"{self.place}/{name} cannot be deleted"):
-                self._client.delete_object(Bucket=self.place.bucket, Key=self._key(name))
+            with explained(f"Cannot delete {self.location}/{name}"):
+                self._client.delete_object(Bucket=self.location.bucket, Key=self._key(name))
 
     def job(self) -> Job:
         """Return the job's description."""
         content = self.get(JOB)
         if content is None:
-            raise LaunchError(f"{self.place} holds no job: check its address.")
-        return _read(content, Job, f"{self.place}/{JOB}")
+            raise LaunchError(f"{self.location} is not a job: check the address.")
+        return _read(content, Job, f"{self.location}/{JOB}")
 
     def status(self) -> Status | None:
-        """Return the job's status, or None if it has none yet."""
+        """Return the job's status, or None if it does not exist yet."""
         content = self.get(STATUS)
-        return None if content is None else _read(content, Status, f"{self.place}/{STATUS}")
+        return None if content is None else _read(content, Status, f"{self.location}/{STATUS}")
 
     def put_status(self, state: str, message: str = "", exit_code: int | None = None) -> Status:
         """Write the job's status, and return it."""
@@ -112,7 +112,7 @@ class Folder:
         return status
 
     def _key(self, name: str) -> str:
-        return f"{self.place.key}/{name}"
+        return f"{self.location.key}/{name}"
 
 
 def _etag(answer: dict[str, Any]) -> str:
@@ -120,15 +120,15 @@ def _etag(answer: dict[str, Any]) -> str:
 
 
 def inside(folder: Path, name: str) -> Path:
-    """Return a path in a folder. Raises LaunchError if it would be outside."""
+    """Return the path of a file in a folder. Raises LaunchError if it is outside the folder."""
     path = folder / name
     if not path.resolve().is_relative_to(folder.resolve()):
-        raise LaunchError(f"{name!r} would be outside of {folder}.")
+        raise LaunchError(f"{name!r} is outside of {folder}.")
     return path
 
 
 def files_in(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Yield every file in a folder, with its name relative to it."""
+    """Yield the relative name and the path of every file in a folder."""
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             yield path.relative_to(folder).as_posix(), path
@@ -138,11 +138,11 @@ def _read[T: (Job, Status)](content: bytes, kind: type[T], where: str) -> T:
     try:
         found = msgspec.json.decode(content, type=kind)
     except msgspec.MsgspecError as error:
-        # Both sides write whole objects, so this is an answer of something else, or a foreign object: try again.
-        raise UnreachedError(f"{where} cannot be read as {kind.__name__}: {error}.") from None
+        # Both sides write whole objects, so a proxy has answered, or another program wrote the object: retry.
+        raise UnreachedError(f"{where} is not a valid {kind.__name__}: {error}.") from None
     if isinstance(found, Job) and found.format != FORMAT:
         raise LaunchError(
-            f"{where} has the format {found.format}, and this program reads {FORMAT}: use the same version of "
+            f"{where} has format {found.format}, but this program reads format {FORMAT}: use the same version of "
             "ludwig-serverless here and in the training image."
         )
     return found

@@ -1,4 +1,4 @@
-"""What `launch setup` makes, once for an account and region: roles, an instance profile, a closed security group."""
+"""`launch setup` creates the IAM roles, the instance profile and the security group, once per account and region."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ INSTANCE_TYPES = (
     *("g4dn.xlarge", "g4dn.2xlarge", "g5.xlarge", "g5.2xlarge", "g5.4xlarge"),
     *("g6.xlarge", "g6.2xlarge", "g6.4xlarge", "g6e.xlarge", "g6e.2xlarge"),
 )
-"""Which instances a user may start unless told otherwise: one GPU each, at most about $2.50 an hour on demand."""
+"""The instance types that a user may start by default: one GPU each, up to about $2.50 an hour on demand."""
 TAGS = [{"Key": "ludwig-serverless", "Value": "launch"}]
 DESCRIPTION = "Trainings of ludwig-serverless: nothing gets in"
 
@@ -34,12 +34,15 @@ def policy(
     """Return a policy with the least permissions.
 
     Args:
-        kind: whose: the `user`'s who launches, the `instance`'s, or the `deadline`'s.
-        bucket: where jobs are.
-        prefix: the folder in it.
-        region: where instances run; `*` for any.
-        account: its number; `*` for any.
-        instance_types: those that the user may start; `*` stands for any characters.
+        kind: Who gets the permissions: the `user` who launches, the `instance`, or the `deadline`.
+        bucket: The bucket of the jobs.
+        prefix: The folder in the bucket.
+        region: The region of the instances; `*` for any.
+        account: The account number; `*` for any.
+        instance_types: The instance types that the user may start; `*` matches any characters.
+
+    Returns:
+        The IAM policy document.
     """
     text = (POLICIES / f"{kind}.json").read_text(encoding="utf-8")
     values = {
@@ -58,24 +61,24 @@ def policy(
 
 
 def setup(aws: Aws, bucket: str, prefix: str, vpc: str | None) -> None:
-    """Make what is missing, and bring the roles' policies up to date. None of it costs anything.
+    """Create what is missing and update the roles' policies. None of it costs anything.
 
     Args:
-        aws: the region of the security group; roles belong to the whole account.
-        bucket: where jobs are.
-        prefix: the folder in it.
-        vpc: where the security group belongs; None for the default VPC.
+        aws: The region of the security group. Roles belong to the whole account.
+        bucket: The bucket of the jobs.
+        prefix: The folder in the bucket.
+        vpc: The VPC of the security group, or None for the default VPC.
 
     Raises:
-        LaunchError: something cannot be made.
+        LaunchError: Something cannot be created.
     """
     account = aws.identity().account
-    places = {"bucket": bucket, "prefix": prefix, "region": aws.region, "account": account}
-    _set_role(aws, NAME, "ec2", {}, f"jobs-in-{bucket}", policy(INSTANCE, **places))
+    values = {"bucket": bucket, "prefix": prefix, "region": aws.region, "account": account}
+    _set_role(aws, NAME, "ec2", {}, f"jobs-in-{bucket}", policy(INSTANCE, **values))
     source = {"StringEquals": {"aws:SourceAccount": account}}
-    _set_role(aws, DEADLINE_ROLE, "scheduler", source, "terminate-instances", policy(DEADLINE, **places))
+    _set_role(aws, DEADLINE_ROLE, "scheduler", source, "terminate-instances", policy(DEADLINE, **values))
     iam = aws.client("iam")
-    with explained(f"The instance profile {NAME} cannot be made"):
+    with explained(f"Cannot create the instance profile {NAME}"):
         _unless(
             iam,
             "EntityAlreadyExists",
@@ -86,7 +89,7 @@ def setup(aws: Aws, bucket: str, prefix: str, vpc: str | None) -> None:
         if NAME not in {role["RoleName"] for role in profile["Roles"]}:
             iam.add_role_to_instance_profile(InstanceProfileName=NAME, RoleName=NAME)
     vpc = vpc or _default_vpc(aws)
-    with explained(f"The security group {NAME} cannot be made"):
+    with explained(f"Cannot create the security group {NAME}"):
         ec2 = aws.client("ec2")
         _unless(
             ec2,
@@ -104,9 +107,9 @@ def setup(aws: Aws, bucket: str, prefix: str, vpc: str | None) -> None:
 def _set_role(
     aws: Aws, name: str, service: str, condition: dict[str, Any], policy_name: str, permissions: dict[str, Any]
 ) -> None:
-    """Make a role that a service takes on, unless it exists, and write one of its policies.
+    """Create a role for an AWS service, unless it exists, and write one of its policies.
 
-    Each bucket has a policy of its own, so that setting up one takes nothing from another.
+    Each bucket has a separate policy, so setting up one bucket does not affect another.
     """
     iam = aws.client("iam")
     principal = {"Principal": {"Service": f"{service}.amazonaws.com"}}
@@ -117,7 +120,7 @@ def _set_role(
         **({"Condition": condition} if condition else {}),
     }
     trust = {"Version": "2012-10-17", "Statement": [trusts]}
-    with explained(f"The role {name} cannot be made"):
+    with explained(f"Cannot create the role {name}"):
         _unless(
             iam,
             "EntityAlreadyExists",
@@ -130,17 +133,17 @@ def _set_role(
 
 
 def teardown(aws: Aws) -> None:
-    """Delete what `setup` made, in this region. Raises LaunchError as long as an instance is running."""
+    """Delete what `setup` created in this region. Raises LaunchError while an instance is running."""
     if found := Instances(aws).find():
         ids = ", ".join(each.id for each in found)
         raise LaunchError(f"Running: {ids}. Run `ludwig-serverless launch stop --all` first.")
     ec2, iam = aws.client("ec2"), aws.client("iam")
-    with explained(f"The security groups {NAME} cannot be deleted"):
+    with explained(f"Cannot delete the security groups {NAME}"):
         filters = [{"Name": "group-name", "Values": [NAME]}, {"Name": "tag:ludwig-serverless", "Values": ["launch"]}]
         for group in ec2.describe_security_groups(Filters=filters)["SecurityGroups"]:
             ec2.delete_security_group(GroupId=group["GroupId"])
             say(f"Deleted: security group {group['GroupId']}.")
-    with explained(f"The role {NAME} cannot be deleted"):
+    with explained(f"Cannot delete the role {NAME}"):
         _unless(
             iam,
             "NoSuchEntity",
@@ -160,23 +163,25 @@ def _delete_role(iam: Any, name: str) -> None:
 
 
 def _default_vpc(aws: Aws) -> str:
-    with explained("The default VPC cannot be found"):
+    with explained("Cannot find the default VPC"):
         found = aws.client("ec2").describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
         names = [str(each["VpcId"]) for each in found]
     if not names:
-        raise LaunchError(f"There is no default VPC in {aws.region}: give one with --vpc, and later its --subnet.")
+        raise LaunchError(
+            f"There is no default VPC in {aws.region}: pass one with --vpc, and later one of its subnets with --subnet."
+        )
     return names[0]
 
 
 def _unless(client: Any, code: str, made: str, make: Callable[[], object]) -> None:
-    """Do something, unless AWS answers with a code that says that it is done already. made: what to print."""
+    """Call `make`, and ignore the AWS error code that means it is already done. made: What to print."""
     try:
         make()
     except client.exceptions.ClientError as error:
         if error.response["Error"]["Code"] != code:
             raise
         if made:
-            say(f"Exists already: {made}.")
+            say(f"Already exists: {made}.")
     else:
         if made:
-            say(f"Made: {made}.")
+            say(f"Created: {made}.")

@@ -1,4 +1,4 @@
-"""Instances: what is asked of EC2, and what it says of them."""
+"""EC2 instances: requests for them, and their state."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,24 +11,24 @@ from training.errors import LaunchError
 from training.launch.aws import Aws, explained
 from training.launch.deadline import JOB_TAG
 from training.launch.discovery import Image
-from training.launch.job import Place
+from training.launch.job import JobLocation
 from training.launch.money import SPOT, Price
 
 TAG = "ludwig-serverless:"
-PLACE, HOUR, UNTIL = TAG + "place", TAG + "dollars-an-hour", TAG + "until"
+LOCATION, HOUR, UNTIL = TAG + "place", TAG + "dollars-an-hour", TAG + "until"
 ALIVE = ["pending", "running", "stopping", "stopped"]
 GONE = {"shutting-down", "terminated"}
 USER_DATA = Path(__file__).with_name("userdata.sh")
 POWER_OFF_MINUTES = 2
-"""Before the time at which AWS terminates an instance, it powers itself off."""
+"""How long before AWS's deadline an instance powers itself off."""
 SPOT_ENDINGS = {"Server.SpotInstanceTermination", "Server.SpotInstanceShutdown"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """What is asked of EC2. until: when it must be off, in UTC."""
+    """The machine to request from EC2. until: When AWS terminates it, in UTC."""
 
-    place: Place
+    location: JobLocation
     instance_type: str
     image: Image
     disk_gb: int
@@ -40,11 +40,11 @@ class Machine:
     until: datetime
 
     def request(self, subnet: str) -> dict[str, Any]:
-        """Return the parameters of RunInstances. They are the same each time, as a repeated request must be."""
+        """Return the parameters of RunInstances. They never change, as a repeated request requires."""
         tags = [
-            {"Key": "Name", "Value": f"ludwig-serverless {self.place.job}"},
-            {"Key": JOB_TAG, "Value": self.place.job},
-            {"Key": PLACE, "Value": str(self.place)},
+            {"Key": "Name", "Value": f"ludwig-serverless {self.location.job}"},
+            {"Key": JOB_TAG, "Value": self.location.job},
+            {"Key": LOCATION, "Value": str(self.location)},
             {"Key": HOUR, "Value": f"{self.price.hour:.4f}"},
             {"Key": UNTIL, "Value": f"{self.until:%Y-%m-%dT%H:%M:%SZ}"},
         ]
@@ -76,7 +76,7 @@ class Machine:
 
 
 def _disk(device: str, size_gb: int) -> dict[str, Any]:
-    """Return a disk at the listed price: gp3 without extra IOPS or throughput, which an image may ask for."""
+    """Return a disk at the listed price: gp3 without the extra IOPS or throughput that an image may ask for."""
     kind = {"VolumeType": "gp3", "Iops": 3000, "Throughput": 125}
     return {
         "DeviceName": device,
@@ -86,7 +86,7 @@ def _disk(device: str, size_gb: int) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Start:
-    """A request for an instance. token: EC2 answers every request that has it with one and the same instance."""
+    """A request for an instance. token: EC2 answers every request with this client token with the same instance."""
 
     machine: Machine
     subnet: str
@@ -107,35 +107,35 @@ class Instance:
 
     @property
     def hours(self) -> float:
-        """How long it has lived."""
+        """Hours since its launch."""
         return (datetime.now(UTC) - self.launched).total_seconds() / 3600
 
     @property
     def hour(self) -> float:
-        """What it costs at most in an hour, in dollars."""
+        """Its maximum price, in dollars per hour."""
         return float(self.tags.get(HOUR, 0))
 
     @property
     def dollars(self) -> float:
-        """What it has cost at most."""
+        """The maximum cost so far, in dollars."""
         return self.hours * self.hour
 
 
-def user_data(place: Place, image: str, region: str, minutes: int, until: datetime) -> str:
-    """Return the script that a machine runs when it has booted.
+def user_data(location: JobLocation, image: str, region: str, minutes: int, until: datetime) -> str:
+    """Return the script that an instance runs after it boots.
 
     Args:
-        place: the job's folder in S3.
-        image: the training image, as docker pulls it.
-        region: the one that the container uses.
-        minutes: after which the machine shuts down, so that the training can send its last checkpoint.
-        until: when AWS terminates it. It powers off by itself 2 minutes before that.
+        location: The job's folder in S3.
+        image: The training image, as a reference for `docker pull`.
+        region: The AWS region for the container.
+        minutes: Minutes until the instance shuts down, which lets the training upload its last checkpoint.
+        until: When AWS terminates the instance. The instance powers itself off 2 minutes earlier.
     """
     values = {
         "@MINUTES@": str(minutes),
         "@DEADLINE@": str(int((until - timedelta(minutes=POWER_OFF_MINUTES)).timestamp())),
         "@IMAGE@": quote(image),
-        "@PLACE@": quote(str(place)),
+        "@LOCATION@": quote(str(location)),
         "@REGION@": quote(region),
     }
     text = USER_DATA.read_text(encoding="utf-8")
@@ -145,50 +145,50 @@ def user_data(place: Place, image: str, region: str, minutes: int, until: dateti
 
 
 class Instances:
-    """The instances of one region. Every method raises LaunchError."""
+    """The instances of one region. Every method may raise LaunchError."""
 
     def __init__(self, aws: Aws) -> None:
         self.aws, self.region = aws, aws.region
         self._client = aws.client("ec2")
 
     def check(self, machine: Machine) -> None:
-        """Ask EC2 whether this machine may be started, without starting it."""
+        """Check with a dry run of RunInstances whether EC2 accepts the request."""
         try:
-            with explained("No instance can be started"):
+            with explained("Cannot start an instance"):
                 self._client.run_instances(**machine.request(machine.subnets[0]), DryRun=True)
         except LaunchError as error:
             if error.code != "DryRunOperation":
                 raise
 
     def start(self, start: Start) -> str:
-        """Start an instance, and return its id. A start that is repeated starts nothing more.
+        """Start an instance and return its id. A repeated call does not start a second instance.
 
         Raises:
-            CapacityError: EC2 has no room for it.
-            UnreachedError: it is not known whether there is an instance now.
-            LaunchError: EC2 refuses.
+            CapacityError: EC2 has no capacity.
+            UnreachedError: It is unknown whether an instance has started.
+            LaunchError: EC2 refused the request.
         """
         machine = start.machine
-        with explained(f"No {machine.price.market} {machine.instance_type} can be started in {start.subnet}"):
+        with explained(f"Cannot start a {machine.price.market} {machine.instance_type} in {start.subnet}"):
             answer = self._client.run_instances(**machine.request(start.subnet), ClientToken=start.token)
             return str(answer["Instances"][0]["InstanceId"])
 
     def find(self, job: str | None = None, states: Iterable[str] = ALIVE) -> list[Instance]:
-        """Return the instances of a job, or of all jobs, that are in one of the states."""
+        """Return the instances of a job, or of all jobs, in the given states."""
         filters = [
             {"Name": f"tag:{JOB_TAG}", "Values": [job]} if job else {"Name": "tag-key", "Values": [JOB_TAG]},
             {"Name": "instance-state-name", "Values": list(states)},
         ]
-        with explained(f"Instances in {self.region} cannot be listed"):
+        with explained(f"Cannot list the instances in {self.region}"):
             pages = self._client.get_paginator("describe_instances").paginate(Filters=filters)
             return [
                 self._described(each) for page in pages for group in page["Reservations"] for each in group["Instances"]
             ]
 
     def see(self, instance: str) -> Instance | None:
-        """Return an instance as it is, or None if EC2 does not know it (yet, or any more)."""
+        """Return the current state of an instance, or None if EC2 does not know it yet or anymore."""
         try:
-            with explained(f"The state of {instance} cannot be read"):
+            with explained(f"Cannot read the state of {instance}"):
                 groups = self._client.describe_instances(InstanceIds=[instance])["Reservations"]
                 return next((self._described(each) for group in groups for each in group["Instances"]), None)
         except LaunchError as error:
@@ -197,23 +197,23 @@ class Instances:
             return None
 
     def console(self, instance: str) -> str:
-        """Return the end of an instance's console, or nothing where EC2 does not have it."""
+        """Return the end of an instance's console output, or "" if EC2 does not have it."""
         try:
-            with explained("The console cannot be read"):
+            with explained("Cannot read the console output"):
                 return str(self._client.get_console_output(InstanceId=instance).get("Output", ""))[-2000:]
         except LaunchError:
             return ""
 
     def terminate(self, instance: str) -> str:
-        """Tell an instance to end, and return the state that it is in then."""
-        with explained(f"{instance} was not told to end"):
+        """Terminate an instance and return its new state."""
+        with explained(f"Cannot terminate {instance}"):
             (answer,) = self._client.terminate_instances(InstanceIds=[instance])["TerminatingInstances"]
             return str(answer["CurrentState"]["Name"])
 
     def cancel_requests(self, job: str) -> None:
-        """Cancel requests for spot instances that wait, of which there should be none."""
+        """Cancel open spot requests. There should not be any."""
         filters = [{"Name": f"tag:{JOB_TAG}", "Values": [job]}, {"Name": "state", "Values": ["open"]}]
-        with explained("Spot requests cannot be canceled"):
+        with explained("Cannot cancel spot requests"):
             found = self._client.describe_spot_instance_requests(Filters=filters)["SpotInstanceRequests"]
             if ids := [each["SpotInstanceRequestId"] for each in found]:
                 self._client.cancel_spot_instance_requests(SpotInstanceRequestIds=ids)

@@ -1,13 +1,13 @@
-"""A job, as the launcher writes it and the worker reads it, and the names of the files in its folder in S3.
+"""A job: what the launcher writes and the worker reads, and the files of its folder in S3.
 
 s3://BUCKET/PREFIX/jobs/ID/
     job.json      what the job does
     inputs/       the configuration and the dataset
-    heartbeat     changed by the launcher as long as it watches; without it, the instance terminates
-    status.json   how far the job is
-    log.txt       what `fit` and `export` print
+    heartbeat     changes while the launcher watches; if it stops changing, the instance terminates
+    status.json   the state of the job
+    log.txt       the output of `fit` and `export`
     workspace/    the last checkpoint, to resume from
-    outputs/      run/ and bundle/, and in outputs.json what they must hold
+    outputs/      run/ and bundle/; outputs.json lists their files
 """
 
 import re
@@ -31,15 +31,24 @@ ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
 STARTING, TRAINING, EXPORTING = "starting", "training", "exporting"
 FINISHED, FAILED, INTERRUPTED, ABANDONED, STOPPED = "finished", "failed", "interrupted", "abandoned", "stopped"
 FINAL = {FINISHED, FAILED, INTERRUPTED, ABANDONED, STOPPED}
-"""States after which the instance ends."""
+"""Final states: the instance terminates after them."""
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """What a job does. name: of the run. dataset: its file's name under inputs/.
+    """The description of a job.
 
-    image: the container's. instance_type, market: what it runs on, and resumes on unless told otherwise.
-    lost_minutes: the instance ends after this long without a heartbeat, unless the job is detached.
-    poll_seconds: how often both sides look.
+    Attributes:
+        id: The job id.
+        name: The name of the run.
+        dataset: The file name of the dataset in inputs/.
+        image: The reference of the training image.
+        instance_type: The instance type. A resumed job uses it by default.
+        market: `spot`, `on-demand` or `spot-or-on-demand`. A resumed job uses it by default.
+        fit_arguments: More arguments of `ludwig-serverless fit`.
+        detached: Whether the job runs without a launcher that watches it.
+        lost_minutes: The instance terminates after this time without a heartbeat, unless the job is detached.
+        poll_seconds: How often the launcher and the worker check for changes.
+        format: The version of this format.
     """
 
     id: str
@@ -56,7 +65,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Status(msgspec.Struct, frozen=True):
-    """How far a job is."""
+    """The state of a job. exit_code: The exit status of `fit` or `export`."""
 
     state: str
     message: str = ""
@@ -64,21 +73,21 @@ class Status(msgspec.Struct, frozen=True):
 
 
 class Listing(msgspec.Struct, frozen=True):
-    """What outputs/ must hold, by path."""
+    """The files of outputs/, by path."""
 
     files: dict[str, BundleFile]
 
 
 @dataclass(frozen=True)
-class Place:
-    """The folder of a job in S3. key: without a slash at its end."""
+class JobLocation:
+    """The folder of a job in S3. key: The S3 key without a trailing slash."""
 
     bucket: str
     key: str
 
     @property
     def job(self) -> str:
-        """The job's id."""
+        """The job id."""
         return self.key.rpartition("/")[2]
 
     def __str__(self) -> str:
@@ -90,19 +99,19 @@ def new_id() -> str:
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
-def new_place(bucket: str, prefix: str) -> Place:
-    """Return the folder of a new job."""
-    return Place(bucket, "/".join([*([prefix] if prefix else []), "jobs", new_id()]))
+def new_location(bucket: str, prefix: str) -> JobLocation:
+    """Return the location of a new job."""
+    return JobLocation(bucket, "/".join([*([prefix] if prefix else []), "jobs", new_id()]))
 
 
-def parse_place(given: str) -> Place:
-    """Return the folder of a job, from its address. Raises LaunchError if it is not one."""
+def parse_location(given: str) -> JobLocation:
+    """Return the location of a job from its S3 address. Raises LaunchError if the address is not valid."""
     found = S3.fullmatch(given)
     key = (found["prefix"] or "").strip("/") if found else ""
     if not found or not ID.fullmatch(key.rpartition("/")[2]):
         raise LaunchError(
-            f"{given} is not a job: give its address, such as "
+            f"{given} is not the address of a job. Expected an address such as "
             "s3://my-bucket/ludwig-serverless/jobs/20261103-141530-3fa9c1. "
-            "`ludwig-serverless launch run` prints it; `ludwig-serverless launch list` does while its instance runs."
+            "`ludwig-serverless launch run` prints it, and `ludwig-serverless launch list` while the job runs."
         )
-    return Place(found["bucket"], key)
+    return JobLocation(found["bucket"], key)

@@ -1,4 +1,4 @@
-"""A job from its upload to its last status; whatever happens in between, no instance is left behind."""
+"""Run a job from its upload to its final status, and always terminate its instances."""
 
 import time
 from datetime import UTC, datetime
@@ -6,17 +6,17 @@ from pathlib import Path
 
 from export.console import progress, say
 from training.errors import CapacityError, LaunchError, UnreachedError
-from training.launch.cleanup import InstanceGuard, and_end
+from training.launch.cleanup import InstanceGuard, run_with_cleanup
 from training.launch.deadline import Deadline
 from training.launch.folder import Folder
 from training.launch.instances import Instances, Machine, Start
-from training.launch.job import FINISHED, INTERRUPTED, LOG, STARTING, Place, Status
+from training.launch.job import FINISHED, INTERRUPTED, LOG, STARTING, JobLocation, Status
 from training.launch.plan import Plan
 from training.launch.watching import Watched, Watcher
 
 
 def upload(plan: Plan, folder: Folder) -> None:
-    """Send the job's inputs; its description goes last."""
+    """Upload the job's inputs. Its description goes last."""
     for name, content in plan.inputs.items():
         if isinstance(content, bytes):
             folder.put(name, content)
@@ -36,9 +36,17 @@ def _upload(folder: Folder, path: Path, name: str) -> None:
 
 
 def train(plan: Plan, folder: Folder) -> Status | None:
-    """Run a job to its last status, on one instance after another where EC2 takes spot instances back.
+    """Run a job to its final status. If EC2 reclaims a spot instance, resume on another one.
 
-    Returns None for a job that was started detached. Raises LaunchError.
+    Args:
+        plan: The job and its machines.
+        folder: The job's folder in S3.
+
+    Returns:
+        The final status, or None if the job runs detached.
+
+    Raises:
+        LaunchError: The job cannot run, or its limits are reached.
     """
     for number in range(1, plan.options.max_attempts + 1):
         status = Attempt(plan, folder).run()
@@ -56,13 +64,13 @@ class Attempt:
     def __init__(self, plan: Plan, folder: Folder) -> None:
         self._plan, self._folder = plan, folder
         self._instances = Instances(plan.aws)
-        self._deadline = Deadline(plan.aws, plan.place.job)
-        self._guard = InstanceGuard(plan.place.job, self._instances)
+        self._deadline = Deadline(plan.aws, plan.location.job)
+        self._guard = InstanceGuard(plan.location.job, self._instances)
 
     def run(self) -> Status | None:
-        """Start an instance, watch it, end it. Returns None if it is left to run unwatched."""
+        """Start an instance, watch it, and terminate it. Return None if the job runs detached."""
         self._folder.put_status(STARTING)
-        return and_end(self._guard, self._run)
+        return run_with_cleanup(self._guard, self._run)
 
     def _run(self) -> Status | None:
         seen = len(self._folder.get(LOG) or b"")
@@ -77,17 +85,17 @@ class Attempt:
             self._plan.budget.spend((datetime.now(UTC) - began).total_seconds() / 3600, machine.price)
 
     def _start(self) -> tuple[Machine, str, datetime]:
-        """Start an instance of the first kind, in the first subnet, that EC2 has room for."""
+        """Start an instance in the first market and subnet in which EC2 has capacity."""
         failures = []
         for price in self._plan.prices:
             machine, began = self._plan.machine(price), datetime.now(UTC)
             say(
                 f"Starting {machine.instance_type}, {price.market}: at most ${price.hour:.2f} an hour and "
-                f"${self._plan.budget.worst(price):.2f} in all; it ends by {machine.until:%H:%M} UTC ..."
+                f"${self._plan.budget.worst(price):.2f} in all; it terminates by {machine.until:%H:%M} UTC ..."
             )
             self._guard.asked = True
             self._deadline.set(machine.until)
-            token = f"{self._plan.place.job}-{time.time_ns():x}"
+            token = f"{self._plan.location.job}-{time.time_ns():x}"
             for number, subnet in enumerate(machine.subnets):
                 try:
                     return machine, self._start_one(Start(machine, subnet, f"{token}-{number}")), began
@@ -97,7 +105,7 @@ class Attempt:
         raise failures[-1]
 
     def _start_one(self, start: Start) -> str:
-        """Start an instance. Until there is an answer, it is not known whether one is running."""
+        """Start an instance. Until EC2 responds, it is unknown whether an instance is running."""
         self._guard.pending = start
         try:
             instance = self._instances.start(start)
@@ -109,42 +117,53 @@ class Attempt:
         self._guard.ids.add(instance)
         self._guard.pending = None
         self._deadline.name_instance(instance, start.machine.until)
-        say(f"{instance} is started.")
+        say(f"Started {instance}.")
         return instance
 
 
-def follow(place: Place, folder: Folder, instances: Instances) -> Status:
-    """Watch a job that was started before, to its last status.
+def follow(location: JobLocation, folder: Folder, instances: Instances) -> Status:
+    """Watch a running job to its final status.
 
-    If this is interrupted, a job that was started detached runs on, and any other is ended. Raises LaunchError.
+    After an interruption, a detached job continues to run; the instance of any other job is terminated.
+
+    Args:
+        location: The job's folder in S3.
+        folder: The same folder, to read from.
+        instances: The instances of the job's region.
+
+    Returns:
+        The final status.
+
+    Raises:
+        LaunchError: The job never started, or cannot be watched.
     """
-    job, found = folder.job(), instances.find(place.job)
+    job, found = folder.job(), instances.find(location.job)
     status = folder.status()
     if not found and status is None:
-        raise LaunchError(f"{place} was never started.")
+        raise LaunchError(f"{location} was never started.")
     if not found and status is not None:
-        Deadline(instances.aws, place.job).remove()
+        Deadline(instances.aws, location.job).remove()
         return status
-    guard = InstanceGuard(place.job, instances, {each.id for each in found}, asked=True, keep=job.detached)
+    guard = InstanceGuard(location.job, instances, {each.id for each in found}, asked=True, keep=job.detached)
 
     def work() -> Status:
         status = Watcher(Watched.of(found[0]), job, instances, folder).watch()
         guard.keep = False
         return status
 
-    return and_end(guard, work)
+    return run_with_cleanup(guard, work)
 
 
-def way_on(place: Place, region: str) -> str:
-    """Say how to resume a job that broke off."""
+def next_step(location: JobLocation, region: str) -> str:
+    """Return how to resume an interrupted job."""
     return (
-        f"What it has sent so far is in {place}. Resume from the last checkpoint with: ludwig-serverless launch "
-        f"resume {place} --region {region} --max-hours H --max-dollars D"
+        f"The files uploaded so far are in {location}. To resume from the last checkpoint, run: ludwig-serverless "
+        f"launch resume {location} --region {region} --max-hours H --max-dollars D"
     )
 
 
-def check_finished(status: Status, place: Place, region: str) -> None:
-    """Raise LaunchError, with the next step, if a job did not finish."""
+def check_finished(status: Status, location: JobLocation, region: str) -> None:
+    """Raise LaunchError with the next step if a job did not finish."""
     if status.state != FINISHED:
-        word = status.message or f"The job is {status.state}, and no instance of it is running."
-        raise LaunchError(f"{word} {way_on(place, region)}")
+        word = status.message or f"The job is {status.state}, and none of its instances is running."
+        raise LaunchError(f"{word} {next_step(location, region)}")

@@ -1,4 +1,4 @@
-"""Everything that a launch would make and cost, resolved and checked before any of it is made."""
+"""The plan of a launch: what it creates and costs, checked before anything is created."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from pathlib import Path
 from training.launch.aws import Aws
 from training.launch.discovery import Image, check_type, find_group, find_image, find_subnets
 from training.launch.instances import POWER_OFF_MINUTES, Instances, Machine, user_data
-from training.launch.job import Job, Place
+from training.launch.job import Job, JobLocation
 from training.launch.money import MARGIN_MINUTES, ON_DEMAND, SPOT, Budget, Price, read_price
 
 MARKETS = {"spot": (SPOT,), "on-demand": (ON_DEMAND,), "spot-or-on-demand": (SPOT, ON_DEMAND)}
@@ -16,7 +16,7 @@ MARKETS = {"spot": (SPOT,), "on-demand": (ON_DEMAND,), "spot-or-on-demand": (SPO
 
 @dataclass(frozen=True, kw_only=True)
 class LaunchOptions:
-    """The machine that the user wants. free_disk_gb: beyond what the machine image's own files take."""
+    """The options for the instance. free_disk_gb: Disk space in addition to the size of the machine image."""
 
     instance_type: str
     market: str
@@ -31,17 +31,26 @@ class LaunchOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A job and the machines that it may run on, in the order in which they are tried.
+    """A job and the machines to try, in order.
 
     Attributes:
-        disk_gb: of the root disk.
-        prices: one for each market to try.
-        inputs: what to upload: a file or content, by its name in the job's folder.
+        aws: The AWS clients of the region.
+        options: The options for the instance.
+        location: The job's folder in S3.
+        job: The job.
+        type_words: A description of the instance type.
+        ami: The machine image.
+        disk_gb: The size of the root disk, in gigabytes.
+        subnets: The subnets to try, in order.
+        group: The id of the security group.
+        prices: The price in each market to try, in order.
+        budget: The limits in hours and dollars.
+        inputs: The files or contents to upload, by name in the job's folder.
     """
 
     aws: Aws
     options: LaunchOptions
-    place: Place
+    location: JobLocation
     job: Job
     type_words: str
     ami: Image
@@ -53,11 +62,11 @@ class Plan:
     inputs: dict[str, Path | bytes] = field(default_factory=dict)
 
     def machine(self, price: Price) -> Machine:
-        """Return what EC2 is asked for, with as much time as the caps leave."""
+        """Return the machine to request, with as much time as the limits leave."""
         minutes = self.budget.minutes(price)
         until = datetime.now(UTC) + timedelta(minutes=minutes + MARGIN_MINUTES)
         return Machine(
-            place=self.place,
+            location=self.location,
             instance_type=self.options.instance_type,
             image=self.ami,
             disk_gb=self.disk_gb,
@@ -65,14 +74,14 @@ class Plan:
             group=self.group,
             profile=self.options.profile,
             price=price,
-            user_data=user_data(self.place, self.options.image, self.aws.region, minutes, until),
+            user_data=user_data(self.location, self.options.image, self.aws.region, minutes, until),
             until=until,
         )
 
     def lines(self) -> Iterator[str]:
-        """Yield what would be made, and what it would cost at most."""
+        """Yield lines that describe what the launch creates, and its maximum cost."""
         options = self.options
-        yield f"Job           {self.place.job}, in {self.place}/"
+        yield f"Job           {self.location.job}, in {self.location}/"
         for name, content in self.inputs.items():
             size = len(content) if isinstance(content, bytes) else content.stat().st_size
             yield f"  upload      {name}, {size} bytes"
@@ -80,32 +89,32 @@ class Plan:
         yield f"  image       {self.ami.id} {self.ami.name}"
         yield f"  disk        {self.disk_gb} GB gp3, encrypted, deleted with the instance"
         for device, size_gb in self.ami.extra_disks:
-            yield f"  disk        {size_gb} GB gp3 more, which the image brings along as {device}; treated the same"
-        yield f"  network     {', '.join(self.subnets)}; security group {self.group}, which lets nothing in"
+            yield f"  disk        {size_gb} GB gp3, an extra disk of the image ({device}); also encrypted and deleted"
+        yield f"  network     {', '.join(self.subnets)}; security group {self.group} without inbound rules"
         yield f"  permissions instance profile {options.profile}; IMDSv2 only, 2 hops; no key pair"
         yield f"  container   {options.image}"
-        yield "  ends        terminated when it shuts down; it cannot be stopped and started again"
+        yield "  shutdown    terminates it; it cannot be stopped and restarted"
         for price in self.prices:
             minutes = self.budget.minutes(price)
             yield (
                 f"Price         {price.market}: ${price.machine:.4f} an hour at most ({price.source}) + "
-                f"${price.extras:.4f} for disks and address"
+                f"${price.extras:.4f} for disks and IP address"
             )
             off, ended = minutes + MARGIN_MINUTES - POWER_OFF_MINUTES, minutes + MARGIN_MINUTES
             yield f"  timers      shuts down after {minutes} minutes, and powers off {off} minutes after its start"
             yield f"  deadline    AWS terminates it {ended} minutes after its start (EventBridge Scheduler)"
-            yield f"  at most     ${self.budget.worst(price):.2f} in all, S3 and taxes aside"
+            yield f"  at most     ${self.budget.worst(price):.2f} in total, without S3 and taxes"
         if len(self.prices) > 1:
-            yield "  in order    the second kind is tried only where EC2 has no machine of the first"
+            yield "  in order    on demand only if EC2 has no spot capacity"
         if SPOT in {price.market for price in self.prices}:
-            yield f"  interrupted up to {options.max_attempts} instances one after another, all within the same caps"
+            yield f"  interrupted up to {options.max_attempts} instances one after another, all within the same limits"
 
 
 def make_plan(
-    aws: Aws, options: LaunchOptions, place: Place, job: Job, budget: Budget, inputs: dict[str, Path | bytes]
+    aws: Aws, options: LaunchOptions, location: JobLocation, job: Job, budget: Budget, inputs: dict[str, Path | bytes]
 ) -> Plan:
-    """Find and check everything. Raises LaunchError if something is missing, not allowed, or over the caps."""
-    aws.identity()  # the deadline needs it; fail before anything is made
+    """Find and check everything. Raises LaunchError if something is missing, not allowed, or over the limits."""
+    aws.identity()  # the deadline needs it: fail before anything is created
     type_words = check_type(aws, options.instance_type)
     ami = find_image(aws, options.ami)
     disk_gb = ami.disk_gb + options.free_disk_gb
@@ -116,7 +125,7 @@ def make_plan(
     plan = Plan(
         aws=aws,
         options=options,
-        place=place,
+        location=location,
         job=job,
         type_words=type_words,
         ami=ami,

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and a closed terminal: the first one interrupts, and the cleanup after it is left to finish."""
+"""Ctrl-C, SIGTERM and a closed terminal: the first signal interrupts, later ones do not disturb the cleanup."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ from types import FrameType
 
 from export.console import say
 
-PATIENCE = "Still ending the instance, which costs money as long as it runs. A moment ..."
+PATIENCE = "Still terminating the instance, which costs money while it runs. Please wait ..."
 
 
 def tell(line: str) -> None:
@@ -21,7 +21,7 @@ def tell(line: str) -> None:
 
 @contextmanager
 def one_interruption() -> Iterator[None]:
-    """Let the first signal interrupt, and ignore all later ones until the end."""
+    """Let the first signal raise KeyboardInterrupt, and ignore later ones inside the block."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -47,12 +47,12 @@ def one_interruption() -> Iterator[None]:
 
 
 def _is_heeded(number: signal.Signals) -> bool:
-    """Tell whether a signal is not ignored, as nohup ignores SIGHUP."""
+    """Return whether a signal is not ignored. `nohup` ignores SIGHUP."""
     return signal.getsignal(number) is not signal.SIG_IGN
 
 
 def _silence() -> None:
-    """Discard what is printed from now on: the terminal is gone, and writing to it would fail."""
+    """Discard all further output: the terminal is gone, so writing to it would fail."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):

@@ -1,4 +1,4 @@
-"""From commands to jobs: everything is checked on this machine before anything is made on another."""
+"""Turn commands into jobs. Everything is checked on this machine before anything is created at AWS."""
 
 import argparse
 import io
@@ -21,8 +21,8 @@ from training.launch.discovery import NAME as PROFILE
 from training.launch.fetching import check_targets, fetch
 from training.launch.folder import Folder
 from training.launch.instances import Instances
-from training.launch.job import CONFIG, FINISHED, INPUTS, JOB, LISTING, Job, Place, new_place, parse_place
-from training.launch.launching import check_finished, follow, train, upload, way_on
+from training.launch.job import CONFIG, FINISHED, INPUTS, JOB, LISTING, Job, JobLocation, new_location, parse_location
+from training.launch.launching import check_finished, follow, next_step, train, upload
 from training.launch.money import Budget
 from training.launch.plan import LaunchOptions, Plan, make_plan
 from training.launch.signals import tell
@@ -31,24 +31,24 @@ from training.schema import check_shape
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 IMAGE = re.compile(r"[A-Za-z0-9][\w.:/@-]*")
 OURS = ("config", "dataset", "output", "validation", "test", "force")
-"""Arguments of `fit` that the launch gives itself, or that name files of this machine."""
+"""Arguments of `fit` that the launch sets itself, or that name local files."""
 
 
 def run(options: argparse.Namespace) -> None:
-    """Launch a training, watch it, and fetch what it made."""
+    """Launch a training, watch it, and download its outputs."""
     name = options.output.resolve().name
     if not NAME.fullmatch(name):
         raise LaunchError(
-            f"{name!r} cannot be a run's name on another machine: use letters, digits, dots and dashes in --output."
+            f"{name!r} is not a valid run name: use letters, digits, dots, underscores and dashes in --output."
         )
     check_output(options.output, overwrite=False)
     bundle = options.bundle or Path("bundles") / name
     check_targets(options.output, bundle)
     config = _checked(options)
     aws = Aws(options.region)
-    place = new_place(options.bucket, options.prefix)
+    location = new_location(options.bucket, options.prefix)
     job = Job(
-        id=place.job,
+        id=location.job,
         name=name,
         dataset=f"dataset{options.dataset.suffix}",
         image=options.image,
@@ -64,21 +64,23 @@ def run(options: argparse.Namespace) -> None:
         INPUTS + job.dataset: options.dataset,
         JOB: msgspec.json.encode(job),
     }
-    _carry_out(options, aws, place, job, inputs, options.output, bundle)
+    _submit(options, aws, location, job, inputs, options.output, bundle)
 
 
 def resume(options: argparse.Namespace) -> None:
     """Resume a job on a new instance."""
-    aws, place = Aws(options.region), parse_place(options.job)
-    folder = Folder(aws, place)
+    aws, location = Aws(options.region), parse_location(options.job)
+    folder = Folder(aws, location)
     before, status = folder.job(), folder.status()
     output, bundle = _targets(before, options.output, options.bundle)
     check_targets(output, bundle)
     if status and status.state == FINISHED:
-        raise LaunchError(f"The job is finished: fetch what it made with `ludwig-serverless launch attach {place}`.")
-    if found := Instances(aws).find(place.job):
         raise LaunchError(
-            f"{found[0].id} is still running it: watch it with `ludwig-serverless launch attach {place}`."
+            f"The job is finished: download its outputs with `ludwig-serverless launch attach {location}`."
+        )
+    if found := Instances(aws).find(location.job):
+        raise LaunchError(
+            f"{found[0].id} is still running this job: watch it with `ludwig-serverless launch attach {location}`."
         )
     job = msgspec.structs.replace(
         before,
@@ -89,66 +91,66 @@ def resume(options: argparse.Namespace) -> None:
         lost_minutes=options.lost_minutes,
         poll_seconds=options.poll_seconds,
     )
-    _carry_out(options, aws, place, job, {JOB: msgspec.json.encode(job)}, output, bundle)
+    _submit(options, aws, location, job, {JOB: msgspec.json.encode(job)}, output, bundle)
 
 
 def attach(address: str, output: Path | None, bundle: Path | None, region: str | None) -> None:
-    """Watch a job that was launched before, and fetch what it made."""
-    aws, place = Aws(region), parse_place(address)
-    folder = Folder(aws, place)
+    """Watch a launched job and download its outputs."""
+    aws, location = Aws(region), parse_location(address)
+    folder = Folder(aws, location)
     output, bundle = _targets(folder.job(), output, bundle)
-    with _way_on(place, aws.region):
-        status = follow(place, folder, Instances(aws))
+    with _with_next_step(location, aws.region):
+        status = follow(location, folder, Instances(aws))
     if status.state == FINISHED:
         _fetch(folder, output, bundle)
-    check_finished(status, place, aws.region)
+    check_finished(status, location, aws.region)
 
 
-def _carry_out(
+def _submit(
     options: argparse.Namespace,
     aws: Aws,
-    place: Place,
+    location: JobLocation,
     job: Job,
     inputs: dict[str, Path | bytes],
     output: Path,
     bundle: Path,
 ) -> None:
-    folder = Folder(aws, place)
+    folder = Folder(aws, location)
     folder.check_bucket(aws.region)
     plan = make_plan(
-        aws, _launch_options(options, job), place, job, Budget(options.max_hours, options.max_dollars), inputs
+        aws, _launch_options(options, job), location, job, Budget(options.max_hours, options.max_dollars), inputs
     )
     if options.dry_run:
         _show(plan)
         return
-    print(place, flush=True)
+    print(location, flush=True)
     upload(plan, folder)
-    with _way_on(place, aws.region):
+    with _with_next_step(location, aws.region):
         status = train(plan, folder)
     if status is None:
         say(
-            "It runs on its own, and ends by itself. Watch it and fetch what it made with: "
-            f"ludwig-serverless launch attach {place}"
+            "The job runs detached and terminates by itself. To watch it and download its outputs, run: "
+            f"ludwig-serverless launch attach {location}"
         )
         return
     if folder.get(LISTING) is not None:
         _fetch(folder, output, bundle)
-    check_finished(status, place, aws.region)
+    check_finished(status, location, aws.region)
 
 
 @contextmanager
-def _way_on(place: Place, region: str) -> Iterator[None]:
-    """Say how to resume a job that breaks off."""
+def _with_next_step(location: JobLocation, region: str) -> Iterator[None]:
+    """Print how to resume an interrupted job."""
     try:
         yield
     except (KeyboardInterrupt, LaunchError):
-        tell(way_on(place, region))
+        tell(next_step(location, region))
         raise
 
 
 def _launch_options(options: argparse.Namespace, job: Job) -> LaunchOptions:
     if not IMAGE.fullmatch(job.image):
-        raise LaunchError(f"{job.image!r} is not the reference of an image: give one as for `docker pull`.")
+        raise LaunchError(f"{job.image!r} is not the reference of an image: pass one that `docker pull` accepts.")
     if options.max_attempts < 1 or options.free_disk_gb < 1:
         raise LaunchError("--max-attempts and --free-disk-gb must be at least 1.")
     return LaunchOptions(
@@ -167,9 +169,9 @@ def _launch_options(options: argparse.Namespace, job: Job) -> LaunchOptions:
 def _show(plan: Plan) -> None:
     for line in plan.lines():
         print(line)
-    print("\nThe instance runs this when it has booted:\n")
+    print("\nThe instance runs this script after it boots:\n")
     print(plan.machine(plan.prices[0]).user_data)
-    say("Nothing was made. EC2 says that these keys may start it.")
+    say("Nothing was created. EC2 confirms that these credentials may start the instance.")
 
 
 def _fetch(folder: Folder, output: Path, bundle: Path) -> None:
@@ -177,35 +179,35 @@ def _fetch(folder: Folder, output: Path, bundle: Path) -> None:
         fetched = fetch(folder, output, bundle)
     except UnreachedError as error:
         raise LaunchError(
-            f"{error} The instance has ended, and all outputs are in S3: fetch them later with "
-            f"`ludwig-serverless launch attach {folder.place}`."
+            f"{error} The instance has ended, and all outputs are in S3: download them later with "
+            f"`ludwig-serverless launch attach {folder.location}`."
         ) from None
-    say(f"Fetched {' and '.join(map(str, fetched))}. The report: {output / 'evaluation' / 'report.html'}")
+    say(f"Downloaded {' and '.join(map(str, fetched))}. Report: {output / 'evaluation' / 'report.html'}")
     if bundle in fetched:
         say(f"Next: ludwig-serverless ask {bundle} 'some text'")
 
 
 def _targets(job: Job, output: Path | None, bundle: Path | None) -> tuple[Path, Path]:
-    """Return where the outputs go."""
+    """Return the folders for the run and the bundle."""
     return output or Path("runs") / job.name, bundle or Path("bundles") / job.name
 
 
 def _checked(options: argparse.Namespace) -> bytes:
-    """Return the configuration, as it is sent, after checking that `fit` takes it with this dataset."""
+    """Return the configuration to upload, after checking that `fit` accepts it with this dataset."""
     asked = ["--config", str(options.config), "--dataset", str(options.dataset), "--output", str(options.output)]
     fit = _parsed([*asked, *options.fit_arguments])
     given = {name for name in OURS if getattr(fit, name, None)}
     expected = {"config", "dataset", "output"}
     if given != expected or any(str(getattr(fit, name)) != str(getattr(options, name)) for name in expected):
         raise LaunchError(
-            f"These arguments are not allowed after --: {', '.join(f'--{each}' for each in OURS)}. Give --config, "
-            "--dataset and --output before it, and splits as the dataset's column `split`."
+            f"These arguments are not allowed after --: {', '.join(f'--{each}' for each in OURS)}. Put --config, "
+            "--dataset and --output before it, and use a `split` column in the dataset."
         )
     if getattr(fit, "backend", "local") != "local":
-        raise LaunchError("--backend is for clusters: an instance trains on its own GPU.")
+        raise LaunchError("--backend is only for clusters: an instance trains on its own GPU.")
     if fit.pretrained and Path(fit.pretrained).exists():
         raise LaunchError(
-            "--pretrained must be a name on the Hugging Face Hub, or minilm: folders of this machine are not sent."
+            "--pretrained must be a model name on the Hugging Face Hub, or minilm: local folders are not uploaded."
         )
     config = read_config(options.config)
     check_shape(config)
@@ -215,7 +217,7 @@ def _checked(options: argparse.Namespace) -> bytes:
 
 
 def _parsed(arguments: list[str]) -> argparse.Namespace:
-    """Return arguments of `fit`, as its own parser reads them."""
+    """Return arguments of `fit`, parsed by its own parser."""
     fit = argparse.ArgumentParser(prog="ludwig-serverless fit")
     fit_command.add(fit)
     complaint = io.StringIO()

@@ -1,8 +1,8 @@
 #!/bin/bash
-# Two deadlines come first. Whatever happens later, the machine powers off, and EC2 terminates a machine that does.
+# Set two deadlines first. Whatever happens later, the instance powers off, and EC2 then terminates it.
 
-# 1. A service that survives a reboot. It powers off at the deadline, and on every boot but this one,
-#    since no training survives a reboot.
+# 1. A service that survives a reboot. It powers off at the deadline, and after any reboot,
+#    because no training survives a reboot.
 program=/usr/local/sbin/ludwig-serverless-deadline
 boot=$(cat /proc/sys/kernel/random/boot_id)
 cat > "$program" <<END
@@ -24,22 +24,22 @@ WantedBy=multi-user.target
 END
 systemctl daemon-reload && systemctl enable --now ludwig-serverless-deadline.service || first=missing
 
-# 2. A shutdown some minutes earlier, which lets the training send its last checkpoint.
+# 2. A shutdown a few minutes earlier, which lets the training upload its last checkpoint.
 shutdown -h +@MINUTES@ || second=missing
 
 trap 'shutdown -h now || systemctl poweroff --force --force' EXIT
 if [ -n "${first:-}" ] && [ -n "${second:-}" ]; then
-  echo "ludwig-serverless: no deadline could be set, so nothing is run"
+  echo "ludwig-serverless: could not set a deadline, so the job does not start"
   exit 1
 fi
 
 set -u -o pipefail
 image=@IMAGE@
-place=@PLACE@
+location=@LOCATION@
 region=@REGION@
 registry=${image%%/*}
 
-# Private images in ECR: the Deep Learning AMI has the AWS CLI; others may not.
+# Private images in ECR need the AWS CLI. The Deep Learning AMI has it; other AMIs may not.
 case $registry in
   *.dkr.ecr.*.amazonaws.com)
     echo "ludwig-serverless: logging in to $registry"
@@ -60,5 +60,5 @@ done
 
 echo "ludwig-serverless: training"
 docker run --rm --init --stop-timeout 60 --gpus all --shm-size 1g --env AWS_DEFAULT_REGION="$region" \
-  "$image" training.launch.worker "$place"
+  "$image" training.launch.worker "$location"
 echo "ludwig-serverless: the container ended with $?"

@@ -1,4 +1,4 @@
-"""Watch a job on its instance: print its log and its cost, and write a heartbeat for the worker."""
+"""Watch a job on its instance: print its log and cost, and write a heartbeat for the worker."""
 
 import time
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from training.launch.folder import Folder
 from training.launch.instances import GONE, SPOT_ENDINGS, UNTIL, Instance, Instances
 from training.launch.job import FAILED, FINAL, HEARTBEAT, INTERRUPTED, LOG, STARTING, Job, Status
 
-SHY_SECONDS = 120
+LISTING_SECONDS = 120
 """EC2 may not list an instance for this long after its start."""
 SILENT_MINUTES = 40
-"""An instance that has written nothing by then cannot pull its image, or cannot reach S3."""
+"""An instance that has written nothing by then cannot pull its image or reach S3."""
 QUIET_SECONDS = 60
-"""After this long without a line, one is printed."""
+"""Print a line after this long without one."""
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,12 @@ class Watched:
     """An instance to watch.
 
     Attributes:
-        began, until: in UTC.
-        hour: dollars an hour, at most.
-        before: dollars that earlier instances of the job cost.
-        log_start: bytes of the log that were printed before.
+        id: The instance id.
+        began: When the instance started, in UTC.
+        until: When AWS terminates it, in UTC.
+        hour: The maximum price, in dollars per hour.
+        before: The maximum cost of the job's earlier instances, in dollars.
+        log_start: The bytes of the log that are already printed.
     """
 
     id: str
@@ -38,12 +40,12 @@ class Watched:
 
     @classmethod
     def of(cls, instance: Instance) -> "Watched":
-        """Return an instance that was started before, as its tags describe it."""
+        """Return a running instance, from its tags."""
         until = datetime.strptime(instance.tags[UNTIL], "%Y-%m-%dT%H:%M:%S%z")
         return cls(instance.id, instance.launched, until, instance.hour)
 
     def cost(self) -> str:
-        """Return how long it has been running, and what that cost at most."""
+        """Return the elapsed time and the maximum cost so far."""
         lived = datetime.now(UTC) - self.began
         dollars = self.before + self.hour * lived.total_seconds() / 3600
         return f"[{timedelta(seconds=int(lived.total_seconds()))} ${dollars:.2f}]"
@@ -59,10 +61,10 @@ class Watcher:
         self._lost: float | None = None
 
     def watch(self) -> Status:
-        """Return the job's last status.
+        """Watch until the job ends, and return its final status.
 
         Raises:
-            LaunchError: the caps are reached, the instance writes nothing, or AWS cannot be reached for longer than
+            LaunchError: The limits are reached, the instance writes nothing, or AWS is unreachable for longer than
                 the job's `lost_minutes`.
         """
         while True:
@@ -71,22 +73,22 @@ class Watcher:
                 self._lost = None
             except UnreachedError as error:
                 status = None
-                self._bear(error)
+                self._tolerate(error)
             if status is not None:
                 return status
             if datetime.now(UTC) > self._watched.until:
-                raise LaunchError("The caps in hours or in money are reached. The last checkpoint in S3 is kept.")
+                raise LaunchError("The limit in hours or dollars is reached. The last checkpoint in S3 is kept.")
             time.sleep(self._job.poll_seconds)
 
     def _look(self) -> Status | None:
-        """Look once. Returns the job's last status, if it has ended."""
+        """Check once. Return the final status if the job has ended."""
         self._folder.put(HEARTBEAT, str(time.time_ns()).encode())
         status = self._folder.status() or Status(STARTING)
         self._show_log()
         if status.state != self._state:
             self._state = status.state
             if status.state == STARTING:
-                self._say("the instance boots and pulls its image; this takes some minutes")
+                self._say("the instance is booting and pulling its image, which takes a few minutes")
             elif status.state not in FINAL:
                 self._say(status.state)
         if status.state in FINAL:
@@ -96,11 +98,11 @@ class Watcher:
         lived = (datetime.now(UTC) - self._watched.began).total_seconds()
         if status.state == STARTING and lived > SILENT_MINUTES * 60:
             raise LaunchError(f"{self._watched.id} has written nothing in {SILENT_MINUTES} minutes.{self._console()}")
-        return self._without_word(self._instances.see(self._watched.id), lived)
+        return self._ended_status(self._instances.see(self._watched.id), lived)
 
-    def _without_word(self, instance: Instance | None, lived: float) -> Status | None:
-        """Return the status of a job whose instance is gone, or None while it runs."""
-        if (instance is None and lived < SHY_SECONDS) or (instance is not None and instance.state not in GONE):
+    def _ended_status(self, instance: Instance | None, lived: float) -> Status | None:
+        """Return the status of a job whose instance is gone, or None while it is running."""
+        if (instance is None and lived < LISTING_SECONDS) or (instance is not None and instance.state not in GONE):
             return None
         status = self._folder.status()
         if status is not None and status.state in FINAL:
@@ -108,24 +110,24 @@ class Watcher:
             return status
         reason = instance.reason if instance else "EC2 no longer knows it"
         if reason in SPOT_ENDINGS:
-            return Status(INTERRUPTED, "EC2 took the spot instance back; the last checkpoint in S3 is kept.")
-        return Status(FAILED, f"{self._watched.id} ended without a last status ({reason}).{self._console()}")
+            return Status(INTERRUPTED, "EC2 reclaimed the spot instance. The last checkpoint in S3 is kept.")
+        return Status(FAILED, f"{self._watched.id} ended without a final status ({reason}).{self._console()}")
 
     def _console(self) -> str:
         text = self._instances.console(self._watched.id).strip()
-        return f" The end of its console:\n{text}\n" if text else ""
+        return f" The end of its console output:\n{text}\n" if text else ""
 
-    def _bear(self, error: UnreachedError) -> None:
-        """Tolerate a lost connection for `lost_minutes`. Raises LaunchError after that."""
+    def _tolerate(self, error: UnreachedError) -> None:
+        """Tolerate a lost connection for `lost_minutes`, then raise LaunchError."""
         now = time.monotonic()
         if self._lost is None:
             self._lost = now
-            self._say(f"{error} Trying again; the training continues, and ends by itself if this lasts.")
+            self._say(f"{error} Retrying. The training continues, and the instance terminates by itself if this lasts.")
         if now - self._lost > self._job.lost_minutes * 60:
-            raise LaunchError(f"AWS could not be reached for {self._job.lost_minutes:g} minutes. {error}")
+            raise LaunchError(f"AWS was unreachable for {self._job.lost_minutes:g} minutes. {error}")
 
     def _show_log(self) -> None:
-        """Print the log's new lines."""
+        """Print the new lines of the log."""
         new = self._folder.get(LOG, self._log_bytes) or b""
         self._log_bytes += len(new)
         *lines, self._line = (self._line + new).split(b"\n")

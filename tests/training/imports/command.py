@@ -1,4 +1,4 @@
-"""What the tests of imports share: an import by its command line, and what it wrote and told."""
+"""Shared by the import tests: run an import on the command line, and return its output."""
 
 import json
 import os

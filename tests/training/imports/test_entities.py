@@ -1,4 +1,4 @@
-"""`ludwig-serverless import` of entities under the keys of other tools; what nobody can read is not outside."""
+"""`ludwig-serverless import` of entities with other tools' keys. Unreadable entities are not tagged as outside."""
 
 import json
 from pathlib import Path

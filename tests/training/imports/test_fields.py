@@ -1,4 +1,4 @@
-"""Values that are lists or objects: read where their meaning is clear, never labels as Python text."""
+"""Nested values: read if their meaning is clear, and never used as Python text."""
 
 import json
 from pathlib import Path
@@ -33,7 +33,7 @@ def test_cells_of_csv_may_hold_json(written_as: object, tmp_path: Path) -> None:
         ("go", "O B-city", "", "glad"),
         ("cite", "", "", ""),
     ]
-    assert report["notes"][0].endswith("Lists and objects are no traits, and were left out: 'mood'.")
+    assert report["notes"][0].endswith("Lists and objects cannot be traits and were left out: 'mood'.")
 
 
 def test_rasas_metadata_fills_the_language(tmp_path: Path) -> None:

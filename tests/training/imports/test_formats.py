@@ -58,9 +58,9 @@ def test_luis(tmp_path: Path) -> None:
         ("what", "None", "en-us", "O"),
         ("to Christiania", "Book", "", "O B-city"),
     ]
-    assert places(report, "dropped", "no object") == [f"{tmp_path / 'luis.json'} utterance 4"]
+    assert places(report, "dropped", "not an object") == [f"{tmp_path / 'luis.json'} utterance 4"]
     assert report["vocabulary"]["lookup tables"] == 1
-    assert report["notes"][0].endswith("Patterns are templates and no examples, and were left out: 1.")
+    assert report["notes"][0].endswith("Patterns are templates, not examples, and were left out: 1.")
 
 
 def test_the_language_understanding_of_azure(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_snips(tmp_path: Path) -> None:
         ("book for two in Oslo", "Book", "en", "O O B-people O B-city"),
         ("to Christiania", "Go", "", "O B-city"),
     ]
-    assert places(report, "dropped", "no list of parts") == [f"{tmp_path / 'snips.json'} utterance 2"]
+    assert places(report, "dropped", "utterance without a list of parts") == [f"{tmp_path / 'snips.json'} utterance 2"]
 
 
 def test_the_benchmark_of_snips(tmp_path: Path) -> None:
@@ -154,11 +154,11 @@ def test_dialogflow(kind: str, tmp_path: Path) -> None:
 
 def test_a_folder_or_zip_of_something_else_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "data").mkdir()
-    assert f"for other data give its files, as in {tmp_path / 'data'}/*.yml" in error_of(
+    assert f"For other data, pass the files, such as {tmp_path / 'data'}/*.yml" in error_of(
         capsys, tmp_path, tmp_path / "data"
     )
     broken = written(tmp_path, "data.zip", "no zip")
-    assert "data.zip is not a zip that can be read: " in error_of(capsys, tmp_path, broken)
+    assert "data.zip is not a readable zip file: " in error_of(capsys, tmp_path, broken)
     assert "none.zip cannot be read: No such file" in error_of(capsys, tmp_path, tmp_path / "none.zip")
 
 
@@ -279,7 +279,7 @@ def test_clinc(tmp_path: Path) -> None:
         ("how do i say hi", "translate", "2"),
         ("why", "oos", "1"),
     ]
-    assert places(report, "dropped", "no pair") == [f"{path} train 2"]
+    assert places(report, "dropped", "not a pair") == [f"{path} train 2"]
 
 
 def test_lists_of_intents(tmp_path: Path) -> None:
@@ -322,14 +322,14 @@ PARSED = {
 
 
 @pytest.mark.parametrize("form", ["lines", "lines named .json", "list", "object"])
-def test_what_rasas_parser_answers(form: str, tmp_path: Path) -> None:
+def test_output_of_rasas_parser(form: str, tmp_path: Path) -> None:
     content = {"list": json.dumps([PARSED]), "object": json.dumps(PARSED, indent=1)}.get(
         form, json.dumps(PARSED) + "\n"
     )
     rows, report = imported(tmp_path, written(tmp_path, f"parsed.{'jsonl' if form == 'lines' else 'json'}", content))
     assert told(rows, "text", "intent", "slots") == [("to Oslo", "go", "O B-city")]
     assert [*rows[0]] == ["text", "intent", "slots", "language"] + (["split"] if "split" in rows[0] else [])
-    left = "Lists and objects are no traits, and were left out: 'text_tokens', 'intent_ranking', 'response_selector'."
+    left = "Lists and objects cannot be traits and were left out: 'text_tokens', 'intent_ranking', 'response_selector'."
     assert report["notes"][0].endswith(left)
 
 
@@ -338,16 +338,16 @@ def test_what_rasas_parser_answers(form: str, tmp_path: Path) -> None:
     [
         ("nlu.md", "convert it with `rasa data convert nlu -f yaml --data {path} --out nlu.yml`"),
         ("app.lu", "convert it with `bf luis:convert --in {path} --out luis.json`"),
-        ("data.xlsx", "Spreadsheets are not read: save it as CSV."),
+        ("data.xlsx", "Spreadsheets are not supported: save it as CSV."),
         ("data.tar.gz", "Expected one of .csv, .tsv, .json"),
-        ("notes.txt", "is not in the format of CoNLL, a word and its tag on each line."),
+        ("notes.txt", "is not in CoNLL format with a word and its tag per line."),
         (
             "other.json",
-            "holds an object with ['a']; expected a list of objects (Hexabot's export), or an export of Rasa",
+            "is an object with ['a']; expected a list of objects (Hexabot's export), or an export of Rasa",
         ),
     ],
 )
-def test_other_formats_are_told_a_way_out(
+def test_other_formats_get_a_conversion(
     name: str, advice: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = written(tmp_path, name, '{"a": 1}\n')

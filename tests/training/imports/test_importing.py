@@ -26,13 +26,13 @@ BROKEN = {
     "quote.csv": ('text,intent\n"a "b"" c, d",e\n', "No row is left: 1 dropped: broken quotes .*line 2"),
     "utf8.csv": (b"text,intent\na,\xc3\xa9\n\xe9t\xe9,b\n", r"not UTF-8 at line 3, byte 1 \(b'\\xe9t\\xe9,'\)"),
     "cut.json": ('[{"text": "a"},\n{"text": ', "is not JSON at line 2, column 10"),
-    "object.json": ('{"statusCode": 401}', r"holds an object with \['statusCode'\]; expected a list of objects"),
+    "object.json": ('{"statusCode": 401}', r"is an object with \['statusCode'\]; expected a list of objects"),
     "deep.json": ("[" * 100_000, "is nested too deeply|is not JSON"),
     "textless.json": ('[{"frage": "a"}]', r"has the columns \['frage'\]"),
     "cut.jsonl": ('{"text": "a", "intent": "b"}\n{"text"\n', 'broken at line 2: .*Found \'{"text"'),
     "rasa.json": ('{"common_examples": 3}', "has no list of common_examples"),
     "cut.yml": ("nlu:\n- intent: a\n  examples: [\n", "is not YAML at line 4"),
-    "domain.yml": ("intents:\n- greet\n", r"No row is left: .*domain\.yml: It holds no NLU data, only intents"),
+    "domain.yml": ("intents:\n- greet\n", r"No row is left: .*domain\.yml: It has no NLU data, only intents"),
     "other.yml": ("nlus:\n- intent: greet\n", r"has no list `nlu:`, found \['nlus'\]"),
     "word.yml": ("nlu: greet\n", "has no list under `nlu:` at line 1"),
     "two.yml": ("nlu:\n- intent: a\nnlu:\n- intent: b\n", "has the key 'nlu' twice, at line 1 and at line 3"),
@@ -42,7 +42,7 @@ BROKEN = {
     ),
     "words.yml": ("hello", "has no list `nlu:`, found no sections"),
     "broken.parquet": (b"PAR1", r"broken\.parquet is broken|cannot be read"),
-    "data.xlsx": ("", "has the ending '.xlsx'. Spreadsheets are not read: save it as CSV. Any other data"),
+    "data.xlsx": ("", "has the extension '.xlsx'. Spreadsheets are not supported: save it as CSV. Any other data"),
     "nothing.csv": ("text,intent\n,\n", r"No row is left: 1 dropped: no text \(.*nothing.csv line 2\)"),
 }
 
@@ -59,7 +59,7 @@ def test_a_broken_file_is_named_with_its_row(name: str, tmp_path: Path, capsys: 
 def test_the_language_must_be_a_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = written(tmp_path, "in.csv", "text,intent\na,b\n")
     for language in ("English", "en us", "e"):
-        message = f"--language is {language!r}; expected a code, as in --language en or pt-BR."
+        message = f"--language is {language!r}; expected a code such as en or pt-BR."
         assert error_of(capsys, tmp_path, path, "--language", language) == message
 
 
@@ -68,22 +68,22 @@ def test_a_missing_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[s
         assert "cannot be read: No such file or directory." in error_of(capsys, tmp_path, tmp_path / name)
 
 
-def test_what_exists_is_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_existing_files_are_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source, output = written(tmp_path, "in.csv", "text,intent\na,b\n"), written(tmp_path, "data.csv", "mine")
-    assert "data.csv exists: give another name, or --force." in error_of(capsys, tmp_path, source)
+    assert "data.csv already exists: choose another name, or pass --force." in error_of(capsys, tmp_path, source)
     assert output.read_text() == "mine"
     report = ["--report", str(output / "report.json"), "--overwrite"]
     assert main(["import", str(source), "--output", str(tmp_path / "new.csv"), *report]) == 1
     assert "report.json cannot be written: " in capsys.readouterr().err
     (tmp_path / "new.csv").unlink()
     assert main(["import", str(source), "--output", str(source), "--overwrite"]) == 1
-    assert "is read and would be written" in capsys.readouterr().err
+    assert "is both input and output" in capsys.readouterr().err
     assert main(["import", str(source), "--output", str(output), "--overwrite"]) == 0
     assert read_rows(output)["text"].to_list() == ["a"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data.csv", "in.csv"]
 
 
-def test_a_failed_writing_leaves_the_old_dataset(
+def test_a_failed_write_keeps_the_old_dataset(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(path: Path, *_: object) -> None:
@@ -93,7 +93,7 @@ def test_a_failed_writing_leaves_the_old_dataset(
     source, output = written(tmp_path, "in.csv", "text,intent\na,b\n"), written(tmp_path, "data.csv", "old")
     monkeypatch.setattr("training.imports.writing._write_csv", fail)
     assert main(["import", str(source), "--output", str(output), "--overwrite"]) == 1
-    assert "data.csv cannot be written: No space left on device." in capsys.readouterr().err
+    assert "data.csv: No space left on device." in capsys.readouterr().err
     assert (output.read_text(), len([*tmp_path.iterdir()])) == ("old", 2)
 
 
@@ -123,7 +123,7 @@ def test_training_takes_what_import_writes(kind: str, tmp_path: Path) -> None:
 
 @pytest.fixture
 def light(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Give an environment in which whoever imports Ludwig, torch or pandas dies loudly."""
+    """Return an environment in which importing Ludwig, torch or pandas fails."""
     folder = tmp_path_factory.mktemp("blocked")
     for name in ("ludwig", "torch", "pandas", "transformers"):
         (folder / f"{name}.py").write_text(f"raise SystemExit('{name} was imported')")
@@ -143,7 +143,7 @@ def test_importing_is_light(light: dict[str, str], tmp_path: Path) -> None:
 
 
 def test_the_same_files_give_the_same_bytes(light: dict[str, str], tmp_path: Path) -> None:
-    """Ties between entities at one place, and everything else in the test's data, whatever order a set has."""
+    """Ties between entities with one position do not depend on the order of a set."""
     names = [f"name{i}" for i in range(8)]
     tie = [{"entity": name, "value": "Rome", "start": 3, "end": 7} for name in names]
     loose = [{"entity": name, "value": "Oslo"} for name in names]

@@ -1,4 +1,4 @@
-"""Labels are imported as Ludwig reads them, and what was changed is told."""
+"""Labels are imported as Ludwig reads them, and changes are reported."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from tests.training.imports.command import imported, written
 SPACED = 'text,intent,language,color\na, greet,en ,red\nb,greet," ", red\nc, ,fr,\nd, ,,\n'
 
 
-def test_white_space_around_labels_is_dropped_and_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_white_space_around_labels_is_removed_and_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = written(tmp_path, "in.csv", SPACED)
     rows, report = imported(tmp_path, path, "--no-split", "--trait", "color")
     assert [(row["intent"], row["language"], row["color"]) for row in rows] == [
@@ -26,7 +26,7 @@ def test_white_space_around_labels_is_dropped_and_told(tmp_path: Path, capsys: p
         "intent ' '",
         "intent ' '",
     ]
-    assert "Found 6: white space around a label, which is dropped; a blank label counts as missing." in (
+    assert "Found 6: white space around a label, which was removed; a blank label counts as missing." in (
         capsys.readouterr().err
     )
     assert [entry["what"] for entry in report["dropped"]] == ["no label: neither intent, language, slots nor a trait"]

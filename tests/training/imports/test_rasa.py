@@ -18,11 +18,11 @@ def test_rasas_yaml(tmp_path: Path) -> None:
         "hi there": "O O",
         "in the city that never sleeps": "O B-city I-city I-city I-city I-city",
     }
-    assert places(report, "dropped", "line that is no example") == ["nlu.yml line 8"]
+    assert places(report, "dropped", "line that is not an example") == ["nlu.yml line 8"]
     assert places(report, "dropped", "slot marked in a way that cannot be read") == ["nlu.yml line 10"]
     assert places(report, "findings", "two entities in one word") == ["nlu.yml line 7"]
     assert [note.split(": ", 1)[1] for note in report["notes"]] == [
-        "The sections stories hold no NLU data: skipped.",
+        "The sections stories have no NLU data: skipped.",
         "Line 28: expected intent, synonym, lookup or regex, found ['story'].",
     ]
     assert {row["language"] for row in rows} == {"en"}
@@ -31,7 +31,7 @@ def test_rasas_yaml(tmp_path: Path) -> None:
 def test_rasas_json_counts_characters(tmp_path: Path) -> None:
     rows, report = imported(tmp_path, DATA / "rasa.json")
     assert slots(rows) == {"🙂 fly to Rome": "O O O B-city", "fly to NYC": "O O B-city"}
-    assert places(report, "dropped", "no object") == ["rasa.json example 3"]
+    assert places(report, "dropped", "not an object") == ["rasa.json example 3"]
     assert places(report, "findings", "value that differs from the text") == ["rasa.json example 2"]
 
 
@@ -72,9 +72,9 @@ def test_files_without_examples_give_their_vocabulary_or_a_note(tmp_path: Path) 
     assert [note.removeprefix(f"{tmp_path}/") for note in report["notes"]] == [
         "empty.yml: The section `nlu:` at line 2 is empty.",
         "list.yml: The section `nlu:` at line 1 is empty.",
-        "stories.yml: It holds no NLU data, only stories: skipped.",
-        "rules.yml: It holds no NLU data, only rules: skipped.",
-        "domain.yml: It holds no NLU data, only intents, responses: skipped.",
+        "stories.yml: It has no NLU data, only stories: skipped.",
+        "rules.yml: It has no NLU data, only rules: skipped.",
+        "domain.yml: It has no NLU data, only intents, responses: skipped.",
         "bare.yml: Line 2: the intent 'later' has no examples.",
     ]
 
@@ -84,7 +84,7 @@ def test_every_document_of_a_file_is_read(tmp_path: Path) -> None:
     path = written(tmp_path, "nlu.yml", f"{part.format('open')}---\n{part.format('close')}---\nrules: []\n")
     rows, report = imported(tmp_path, path)
     assert [(row["text"], row["intent"]) for row in rows] == [("open it", "open"), ("close it", "close")]
-    assert report["notes"][0].endswith("The sections rules hold no NLU data: skipped.")
+    assert report["notes"][0].endswith("The sections rules have no NLU data: skipped.")
 
 
 def test_brackets_that_mark_nothing_are_text(tmp_path: Path) -> None:

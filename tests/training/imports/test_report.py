@@ -1,4 +1,4 @@
-"""What `ludwig-serverless import` tells of the rows together: duplicates, contradictions, splits."""
+"""Reports of `ludwig-serverless import` about all rows: duplicates, contradictions, splits."""
 
 from pathlib import Path
 
@@ -73,13 +73,15 @@ def test_fractions_are_the_users(given: str, sizes: list[int] | None, tmp_path: 
         assert [sum(row["split"] == part for row in rows) for part in "012"] == sizes
     else:
         assert "split" not in rows[0]
-        assert "too few or too alike" in report["notes"][0]
+        assert "or they are too similar" in report["notes"][0]
 
 
 @pytest.mark.parametrize("given", ["0.8,0.1", "a,b,c", "0.8,0.1,0.2", "-1,1,1", "0,0.5,0.5", "nan,0,1"])
-def test_fractions_must_make_one(given: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_fractions_must_sum_to_one(given: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = written(tmp_path, "in.csv", "text,intent\na,b\n")
-    assert "expected train, validation and test that make 1" in error_of(capsys, tmp_path, source, f"--split={given}")
+    assert "expected fractions of train, validation and test with a sum of 1" in error_of(
+        capsys, tmp_path, source, f"--split={given}"
+    )
 
 
 def test_the_files_own_split_is_kept(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def test_what_the_helper_wrote_is_told_right_or_not_at_all(drawn: tuple[str, lis
     text, spans = drawn
     names = iter("abcdefghijklmnop")
     spans = [span._replace(name=next(names)) for span in spans]
-    spans = [span for i, span in enumerate(spans) if i % 2 == 0]  # neighbours cannot be told from one another
+    spans = [span for i, span in enumerate(spans) if i % 2 == 0]  # neighbors cannot be told from one another
     found = slots_written_by_helper(text, helper_tags(text, spans))
     if found is not None:
         assert helper_tags(text, found) == helper_tags(text, spans)

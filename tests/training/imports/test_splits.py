@@ -50,9 +50,9 @@ def test_texts_in_two_parts_are_told(tmp_path: Path) -> None:
     assert report["splits"]["templates_in_two_parts"] == 20
 
 
-def test_what_makes_no_split_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_splits_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train, exam = export(tmp_path, "train", 1), export(tmp_path, "exam", 4)
     assert "too few or too alike" in error_of(capsys, tmp_path, train, "--test", exam)
     assert "is given twice" in error_of(capsys, tmp_path, train, "--test", train)
-    assert "leave one of them out" in error_of(capsys, tmp_path, train, "--test", exam, "--no-split")
-    assert "is read and would be written" in error_of(capsys, tmp_path, train, "--test", tmp_path / "data.csv")
+    assert "remove one of them" in error_of(capsys, tmp_path, train, "--test", exam, "--no-split")
+    assert "is both input and output" in error_of(capsys, tmp_path, train, "--test", tmp_path / "data.csv")

@@ -104,7 +104,7 @@ def test_half_a_character_is_dropped(tmp_path: Path) -> None:
     )
     rows, report = imported(tmp_path, source)
     assert [row["text"] for row in rows] == ["🙂"]
-    assert places(report, "dropped", "text that is not Unicode") == [f"{source} row 1"]
+    assert places(report, "dropped", "text that is not valid Unicode") == [f"{source} row 1"]
 
 
 def test_entities_that_cannot_be_read_leave_the_intent(tmp_path: Path) -> None:
@@ -124,5 +124,5 @@ def test_entities_that_cannot_be_read_leave_the_intent(tmp_path: Path) -> None:
 def test_languages_must_be_codes(tmp_path: Path) -> None:
     source = written(tmp_path, "in.csv", "text,language\nhi,en\nsalut,French\noi,pt-BR\nbom,pt_BR\n")
     rows, report = imported(tmp_path, source)
-    assert places(report, "findings", "language that is no code") == [f"{source} line 3"]
+    assert places(report, "findings", "language that is not a code") == [f"{source} line 3"]
     assert [row["language"] for row in rows] == ["en", "French", "pt-BR", "pt_BR"]

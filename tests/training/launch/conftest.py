@@ -1,4 +1,4 @@
-"""A stand-in of AWS with everything that a launch needs, machines for its instances, a line to it that may break."""
+"""A local AWS (moto) that is set up for launches, machines for its instances, and a connection that may break."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ trainer: {epochs: 2}
 
 @dataclass(frozen=True)
 class Launch:
-    """A folder with a dataset and a configuration, and the cloud that they are launched to."""
+    """A folder with a dataset and a configuration, and the local AWS to launch them to."""
 
     folder: Path
     line: Line
@@ -63,7 +63,7 @@ def aws_address() -> Iterator[str]:
 
 @pytest.fixture
 def empty_aws(aws_address: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Give the address of an empty stand-in, to which this process's clients also go."""
+    """Yield the address of an empty local AWS, which the clients of this process also use."""
     use_empty_aws(aws_address, monkeypatch)
     return aws_address
 
@@ -75,7 +75,7 @@ def schedules(aws_address: str) -> Schedules:
 
 @pytest.fixture
 def launch(aws_address: str, schedules: Schedules, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Launch]:
-    """Give everything that is ready to launch; instances of earlier tests have ended."""
+    """Yield everything that a launch needs. The instances of earlier tests have ended."""
     for name, value in aws_environ(aws_address).items():
         monkeypatch.setenv(name, value)
     _prepare(aws_address)
@@ -91,9 +91,9 @@ def launch(aws_address: str, schedules: Schedules, tmp_path: Path, monkeypatch: 
 
 
 def _prepare(address: str) -> None:
-    """Empty the bucket, or set up the account if the stand-in is empty.
+    """Empty the bucket, or set up the account if the local AWS is empty.
 
-    moto keeps terminated instances and renders all of them in each answer, so it is emptied from time to time.
+    moto keeps terminated instances and renders all of them in each response, so it is reset from time to time.
     """
     s3 = boto3.client("s3")
     if len(boto3.client("ec2").describe_instances()["Reservations"]) > MOST_INSTANCES:
@@ -115,5 +115,5 @@ def _linux(address: str) -> str:
 
 @pytest.fixture
 def s3(launch: Launch) -> Any:
-    """Give a client of S3 that is on no line."""
+    """Return an S3 client that does not use the breakable connection."""
     return boto3.client("s3", endpoint_url=launch.line.upstream)

@@ -1,6 +1,6 @@
-"""A line to AWS's stand-in, on which each request is a stage of the launch, at which something may happen.
+"""A proxy in front of the local AWS. Each request is a stage of the launch, at which a test may interfere.
 
-It also answers a repeated RunInstances with the instance of the first one, as EC2 does by its ClientToken and moto not.
+It also answers a repeated RunInstances with the instance of the first one, as EC2 does by ClientToken. moto does not.
 """
 
 import http.client
@@ -17,16 +17,16 @@ from tests.training.publishing.breaking import HOP_BY_HOP
 from training.launch.discovery import AMI_PARAMETER
 
 STORED_AMI = "/test/ami"
-"""What stands for AWS's public parameter, whose name moto keeps to itself."""
+"""The local name of AWS's public parameter. moto reserves the real name."""
 
 
 class CutError(Exception):
-    """Raise to break the line off."""
+    """Raise to cut the connection."""
 
 
 @dataclass
 class Refusal:
-    """An answer in place of AWS's. kind: its content type."""
+    """A response that replaces the one of AWS. kind: Its content type."""
 
     status: int
     content: bytes
@@ -35,10 +35,14 @@ class Refusal:
 
 @dataclass
 class Line:
-    """before, after: called with the stage, before AWS is asked and before its answer is passed on.
+    """The state of the proxy.
 
-    Both may raise CutError, or give another answer. stages: what was asked for, in order. dead: every request is cut.
-    started: EC2's answers to RunInstances, by their ClientToken.
+    Attributes:
+        before: Called with the stage before AWS is asked. May raise CutError or return another response.
+        after: The same, before the response is passed on.
+        stages: The stages so far, in order.
+        dead: Whether to cut every request.
+        started: EC2's responses to RunInstances, by ClientToken.
     """
 
     upstream: str
@@ -59,14 +63,14 @@ class Line:
         Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
     def close(self) -> None:
-        """Close the port: connections end with the request that is under way, and new ones are refused."""
+        """Close the port: connections end after the current request, and new ones are refused."""
         if self.server:
             self.server.shutdown()
             self.server.server_close()
             self.server = None
 
     def hook(self, stage: str, act: Callable[[], object], *, answered: bool) -> None:
-        """Act at the first request of a stage: before AWS is asked, or when it has answered."""
+        """Call `act` at the first request of a stage: before AWS is asked, or after its response."""
 
         def at(found: str) -> None:
             if found.partition("?")[0] == stage and not self.happened:
@@ -79,7 +83,7 @@ class Line:
             self.before = at  # type: ignore[assignment]
 
     def refuse(self, stage: str, code: str, status: int = 400, *, only: str = "") -> None:
-        """Refuse requests of a stage, as EC2 does. only: where this stands in the request."""
+        """Refuse requests of a stage, as EC2 does. only: Refuse only stages with this text."""
         content = f"<Response><Errors><Error><Code>{code}</Code><Message>Said by the test.</Message></Error></Errors>"
         refusal = Refusal(status, f"{content}<RequestID>1</RequestID></Response>".encode())
         self.before = lambda found: refusal if found.partition("?")[0] == stage and only in found else None
@@ -92,14 +96,14 @@ class Line:
 
 
 class Server(ThreadingHTTPServer):
-    """Leave requests that are under way to themselves when it ends."""
+    """A server that does not wait for open requests when it closes."""
 
     daemon_threads = True
     allow_reuse_address = True
 
 
 class LineHandler(BaseHTTPRequestHandler):
-    """Pass requests on."""
+    """Forward requests."""
 
     protocol_version = "HTTP/1.1"
     line: Line
@@ -185,7 +189,7 @@ class LineHandler(BaseHTTPRequestHandler):
 
 @contextmanager
 def line_to(upstream: str) -> Iterator[Line]:
-    """Give a line to a server, on a free port of this machine."""
+    """Run the proxy in front of a server, on a free local port."""
     line = Line(upstream)
     line.open()
     try:

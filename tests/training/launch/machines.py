@@ -1,9 +1,8 @@
-"""Machines for moto's instances: what their user data does is really run here.
+"""Machines for moto's instances: they really run the user data.
 
-Only what cannot be here is stood in for: `docker` starts the worker itself in place of its container, `python3 -m
-training fit` is a short script unless it shall be real, `systemctl` starts the unit that it is told to enable, and
-`shutdown -h now` and `systemctl poweroff` end the instance, as EC2 would. What the user data writes to /etc and /usr
-goes to the machine's own folder.
+Only a few programs are replaced: `docker` starts the worker itself instead of a container, `python3 -m training fit` is
+a short script unless the training is real, `systemctl` starts the unit that it enables, and `shutdown -h now` and
+`systemctl poweroff` end the instance, as EC2 would. Files in /etc and /usr go to the machine's own folder.
 """
 
 import base64
@@ -33,16 +32,21 @@ PATHS = {
     "/usr/local/sbin": "sbin",
     "/proc/sys/kernel/random/boot_id": "boot_id",
 }
-"""What the user data writes or reads outside of its own folder, and where that is on a machine here."""
+"""Paths that the user data uses outside its own folder, and their place in the machine's folder."""
 
 
 @dataclass
 class Machines:
-    """The machines' owner: `folder` holds one folder for each, and what the programs in them are told (`told.json`).
+    """All machines of a test.
 
-    real: train for real. notice: EC2 announces that it takes spot instances back. boots: machines run their user data.
-    worker_address: where the worker finds AWS, if not at the stand-in itself.
-    worker_environ: more environment variables of the worker.
+    Attributes:
+        folder: Holds one folder for each machine, and the instructions for their programs (`told.json`).
+        upstream: The address of the local AWS.
+        real: Whether the training is real.
+        notice: Whether EC2 announces that it reclaims spot instances.
+        boots: Whether machines run their user data.
+        worker_address: The AWS address for the worker, if it differs from `upstream`.
+        worker_environ: Additional environment variables of the worker.
     """
 
     folder: Path
@@ -69,20 +73,20 @@ class Machines:
         self.before = {each["InstanceId"] for each in self._all()}
 
     def tell(self, **told: Any) -> None:
-        """Say how the training shall go: its epochs, seconds an epoch, whether it, the pull or the export fails."""
+        """Set how the training runs: its epochs, seconds per epoch, and whether fit, pull or export fails."""
         (self.folder / "told.json").write_text(json.dumps(told))
 
     def heard(self, name: str) -> list[str]:
-        """Return what programs of a name were called with, on all machines in turn."""
+        """Return the arguments of each call of a program, on all machines in turn."""
         found = sorted(self.folder.glob(f"i-*/called/*-{name}"))
         return [path.read_text().strip() for path in found]
 
     def trained(self, epoch: int) -> bool:
-        """Tell whether a training on any machine is so far."""
+        """Return whether a training on any machine has reached an epoch."""
         return any(f"epoch {epoch}/" in path.read_text() for path in self.folder.glob("i-*/job/log.txt"))
 
     def instances(self) -> list[dict[str, Any]]:
-        """Return what was started since these machines are there."""
+        """Return the instances of this test."""
         new = (each for each in self._all() if each["InstanceId"] not in self.before)
         return sorted(new, key=lambda each: each["LaunchTime"])
 
@@ -92,12 +96,12 @@ class Machines:
         return [each for page in pages for group in page["Reservations"] for each in group["Instances"]]
 
     def alive(self) -> list[str]:
-        """Return what lives. It must be nothing when a launch is over."""
+        """Return the running instances. After a launch, there must be none."""
         found = sorted(self._all(*ALIVE), key=lambda each: each["LaunchTime"])
         return [each["InstanceId"] for each in found if each["InstanceId"] not in self.before]
 
     def run(self, metadata: str) -> None:
-        """Boot what is started, and switch off what is ended, until all is over."""
+        """Boot new instances and switch off terminated ones until the test ends."""
         while not self.over.wait(LOOK_SECONDS):
             alive = set(self.alive())
             for each in alive - set(self.processes) if self.boots else ():
@@ -110,7 +114,7 @@ class Machines:
                     _kill(process)
 
     def _end(self, instance: str) -> None:
-        """Shut down an instance that powered off, provided that this terminates it."""
+        """Terminate an instance that powered off, if that is its shutdown behavior."""
         attribute = self.ec2.describe_instance_attribute(
             InstanceId=instance, Attribute="instanceInitiatedShutdownBehavior"
         )["InstanceInitiatedShutdownBehavior"]
@@ -118,7 +122,7 @@ class Machines:
             self.ec2.terminate_instances(InstanceIds=[instance])
 
     def reboot(self, instance: str) -> None:
-        """Kill all that runs on a machine, and start what is enabled there. User data runs only once."""
+        """Kill all processes of a machine and start its enabled units. User data runs only once."""
         _kill(self.processes[instance])
         folder = self.folder / instance
         (folder / "boot_id").write_text("another-boot\n")
@@ -127,7 +131,7 @@ class Machines:
         )
 
     def advance(self, seconds: float) -> None:
-        """Let the machines' clocks be ahead."""
+        """Set the clocks of all machines ahead."""
         (self.folder / "ahead").write_text(f"{seconds:.0f}")
 
     def _boot(self, instance: str, metadata: str) -> "subprocess.Popen[bytes]":
@@ -177,7 +181,7 @@ def _kill(process: "subprocess.Popen[bytes]") -> None:
 
 @contextmanager
 def running_machines(folder: Path, upstream: str) -> Iterator[Machines]:
-    """Boot whatever is started in EC2's stand-in, and ask moto nothing when it is over."""
+    """Run machines for the instances of the local EC2."""
     assert all(path.stat().st_mode & stat.S_IXUSR for path in PROGRAMS.iterdir())
     machines = Machines(folder, upstream)
     machines.tell()

@@ -1,7 +1,7 @@
-"""What stands for EventBridge Scheduler's clock: moto keeps schedules, and this fires those that are due.
+"""Fires the schedules of EventBridge Scheduler, which moto stores but never fires.
 
 The universal target is resolved as AWS does it: a service, an operation in lower camel case, and its parameters, which
-botocore checks against its own model of the operation. The role must be one that Scheduler may assume.
+botocore checks against its own model of the operation. Scheduler must be allowed to assume the role.
 """
 
 import json
@@ -35,7 +35,7 @@ class Schedules:
             self._client["scheduler"].delete_schedule(Name=each["Name"])
 
     def fire(self, now: datetime) -> list[str]:
-        """Fire what is due at a time. Returns the operations that were called."""
+        """Fire the schedules that are due at a time. Returns the called operations."""
         called = []
         for each in self.all():
             due = datetime.strptime(each["ScheduleExpression"], "at(%Y-%m-%dT%H:%M:%S)").replace(tzinfo=UTC)
@@ -49,7 +49,7 @@ class Schedules:
         return called
 
     def due(self) -> datetime:
-        """Return when the only schedule is due, and a minute, which is Scheduler's precision."""
+        """Return the time of the only schedule plus one minute, the precision of Scheduler."""
         (each,) = self.all()
         return datetime.fromisoformat(each["ScheduleExpression"][3:-1]).replace(tzinfo=UTC) + timedelta(minutes=1)
 
@@ -73,7 +73,7 @@ class Schedules:
         return operation
 
     def _run_book(self, asked: dict[str, Any]) -> None:
-        """Do what AWS-TerminateEC2Instance does with targets by tag, which moto does not know."""
+        """Run AWS-TerminateEC2Instance with targets by tag, which moto does not support."""
         assert (asked["DocumentName"], asked["TargetParameterName"]) == ("AWS-TerminateEC2Instance", "InstanceId")
         (by,) = asked["Targets"]
         found = self._client["ec2"].describe_instances(Filters=[{"Name": by["Key"], "Values": by["Values"]}])

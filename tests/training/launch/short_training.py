@@ -1,6 +1,6 @@
-"""What stands for `python3 -m training fit` and `python3 -m export`: it writes and says as they do, and trains nothing.
+"""Replaces `python3 -m training fit` and `python3 -m export`: it writes and prints like them, and trains nothing.
 
-It is run with the standard library only, since it starts some hundred times.
+It uses only the standard library, because it starts hundreds of times.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The deadlines that end an instance where the launcher cannot: AWS's schedule, and the machine's own service."""
+"""The deadlines that terminate an instance if the launcher cannot: AWS's schedule and the instance's own service."""
 
 from datetime import timedelta
 from typing import Any
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.integration
 
 
 def leave_alone(launch: Launch, stage: str) -> None:
-    """Start a job, and kill its launcher when AWS has answered a request."""
+    """Start a job, and kill its launcher after AWS has answered a request."""
     programs: list[Any] = []
     launch.line.hook(stage, lambda: programs[0].kill(), answered=True)
     programs.append(started(launch))
@@ -27,7 +27,7 @@ def leave_alone(launch: Launch, stage: str) -> None:
     ids=["before its id is known", "while it is watched"],
 )
 def test_a_machine_that_runs_nothing_is_terminated_by_aws(stage: str, called: str, launch: Launch) -> None:
-    """Neither the launcher nor the user data can end it: the launcher is killed, and the user data never runs."""
+    """Neither the launcher nor the user data terminates it: the launcher is killed, and the user data never runs."""
     launch.machines.boots = False
     leave_alone(launch, stage)
     due = launch.schedules.due()
@@ -55,8 +55,8 @@ def test_a_schedule_that_cannot_be_set_starts_nothing(launch: Launch, capsys: py
     assert launch.run() == 1
     assert launch.machines.instances() == []
     err = capsys.readouterr().err
-    assert "The deadline of " in err
-    assert "Run `ludwig-serverless launch setup` once more" in err
+    assert "Cannot set the deadline of " in err
+    assert "Run `ludwig-serverless launch setup` again" in err
 
 
 def test_a_schedule_that_cannot_name_the_instance_finds_it_by_its_tag(
@@ -64,13 +64,13 @@ def test_a_schedule_that_cannot_name_the_instance_finds_it_by_its_tag(
 ) -> None:
     launch.line.refuse_json("UpdateSchedule", "AccessDeniedException", "Said by the test.", 403)
     assert launch.run("--detach") == 0
-    assert "The deadline stays set for every instance of the job" in capsys.readouterr().err
+    assert "The deadline stays set for every instance with the job's tag" in capsys.readouterr().err
     assert launch.schedules.fire(launch.schedules.due()) == ["StartAutomationExecution"]
     assert launch.machines.alive() == []
 
 
 def test_a_schedule_that_is_left_over_is_replaced(launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Its deletion failed; the next instance of the job needs a later one."""
+    """Its deletion failed, and the next instance of the job needs a later deadline."""
     launch.machines.tell(fit_fails=True)
     launch.line.refuse_json("DeleteSchedule", "AccessDeniedException", "Said by the test.", 403)
     assert launch.run() == 1
@@ -84,7 +84,7 @@ def test_a_schedule_that_is_left_over_is_replaced(launch: Launch, capsys: pytest
 
 
 def test_a_reboot_ends_the_machine(launch: Launch, s3: Any) -> None:
-    """No training survives it, and user data does not run a second time."""
+    """No training survives a reboot, and user data runs only once."""
     launch.machines.tell(epochs=100, seconds=0.2)
     leave_alone_when_training(launch, s3)
     (instance,) = launch.machines.alive()

@@ -1,4 +1,4 @@
-"""What `launch setup` makes, and what `launch policy` allows."""
+"""What `launch setup` creates, and what `launch policy` allows."""
 
 import json
 
@@ -9,9 +9,9 @@ from tests.training.launch.conftest import BUCKET, Launch
 from training.__main__ import main
 
 
-def test_setting_up_twice_is_setting_up_once(launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_setup_is_idempotent(launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["launch", "setup", "--bucket", BUCKET]) == 0
-    assert capsys.readouterr().err.count("Exists already") == 4
+    assert capsys.readouterr().err.count("Already exists") == 4
     iam = boto3.client("iam")
     rights = iam.get_role_policy(RoleName="ludwig-serverless-launch", PolicyName=f"jobs-in-{BUCKET}")["PolicyDocument"]
     assert rights["Statement"][0]["Resource"] == f"arn:aws:s3:::{BUCKET}/ludwig-serverless/jobs/*"
@@ -67,7 +67,7 @@ def test_the_policy_limits_instance_types(more: list[str], allowed: str, capsys:
     assert not any(each.startswith("p5") or each == "*" for each in types)
 
 
-def test_instance_types_that_are_none(capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_instance_types(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["launch", "policy", "user", "--bucket", BUCKET, "--instance-types", "g5"])
-    assert "expected instance types, such as g5.xlarge,g6.*" in capsys.readouterr().err
+    assert "expected instance types such as g5.xlarge,g6.*" in capsys.readouterr().err

@@ -49,7 +49,7 @@ FETCHING = [
 ]
 STAGES = [*CHECKS, *UPLOADS, *WATCHING, *ENDING, *FETCHING]
 FETCHES = [FETCHING[0], "GET outputs/run/training.json", "HEAD outputs/bundle/manifest.json"]
-"""Where a fetch is broken off: at its first request, in the midst of the run, and between run and bundle."""
+"""Where a download is interrupted: at its first request, in the middle of the run, and between run and bundle."""
 END_SECONDS = 30
 
 
@@ -58,14 +58,14 @@ def interrupt() -> None:
 
 
 def status(s3: Any) -> str:
-    """Return how far the one job in the bucket is."""
+    """Return the state of the only job in the bucket."""
     keys = [each["Key"] for each in s3.list_objects_v2(Bucket=BUCKET).get("Contents", ())]
     key = next((each for each in keys if each.endswith("status.json")), None)
     return str(json.loads(s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())["state"]) if key else ""
 
 
 def during(launch: Launch, s3: Any, state: str, act: Callable[[], None]) -> list[str]:
-    """Act once when the job is in a state. Returns the list that the state is put on then."""
+    """Call `act` once when the job is in a state. Returns a list that then holds the state."""
     happened: list[str] = []
 
     def at(stage: str) -> None:
@@ -85,12 +85,12 @@ def wait_until(is_so: Callable[[], bool], seconds: float = END_SECONDS) -> None:
 
 
 def started(launch: Launch, *more: str) -> "subprocess.Popen[str]":
-    """Start the command as a program of its own."""
+    """Start the command as a separate process."""
     command = [sys.executable, "-m", "training", *launch.arguments(*more)]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_these_are_all_stages(launch: Launch) -> None:
+def test_stages_is_complete(launch: Launch) -> None:
     assert launch.run() == 0
     assert {stage.partition("?")[0] for stage in launch.line.stages} == set(STAGES)
     assert launch.machines.alive() == []
@@ -100,7 +100,7 @@ def test_these_are_all_stages(launch: Launch) -> None:
     ("stage", "answered"),
     [
         *((stage, answered) for stage in (*UPLOADS, *WATCHING, *ENDING) for answered in (False, True)),
-        # These change nothing at AWS, so it makes no difference whether the answer has come.
+        # Read-only requests: an interruption before or after the answer takes the same path.
         *((stage, number % 2 == 1) for number, stage in enumerate([*CHECKS, *FETCHES])),
     ],
     ids=lambda given: given if isinstance(given, str) else {False: "before", True: "after"}[given],
@@ -143,7 +143,7 @@ def test_a_signal_ends_the_program_and_the_instance(stage: str, number: int, lau
     assert launch.machines.alive() == []
 
 
-def test_impatience_does_not_stop_the_end(launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_second_ctrl_c_does_not_stop_the_cleanup(launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
     launch.machines.tell(epochs=100, seconds=1)
 
     def at(stage: str) -> None:
@@ -152,7 +152,7 @@ def test_impatience_does_not_stop_the_end(launch: Launch, capsys: pytest.Capture
 
     launch.line.before = at  # type: ignore[assignment]
     assert launch.run() == 130
-    assert "Still ending the instance" in capsys.readouterr().err
+    assert "Still terminating the instance" in capsys.readouterr().err
     assert launch.machines.alive() == []
 
 
@@ -169,8 +169,8 @@ def test_a_killed_launcher_leaves_an_instance_that_ends_itself(launch: Launch, s
     assert [key for key in keys if "/workspace/checkpoint-" in key]
 
 
-def test_a_line_that_stays_dead(launch: Launch, monkeypatch: pytest.MonkeyPatch, s3: Any, capsys: Any) -> None:
-    """The launcher cannot end the instance, and says how to; the instance ends itself."""
+def test_a_connection_that_stays_lost(launch: Launch, monkeypatch: pytest.MonkeyPatch, s3: Any, capsys: Any) -> None:
+    """The launcher cannot terminate the instance and says how to. The instance terminates itself."""
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     launch.machines.tell(epochs=100, seconds=0.2)
     during(launch, s3, "training", lambda: setattr(launch.line, "dead", True))
@@ -181,7 +181,9 @@ def test_a_line_that_stays_dead(launch: Launch, monkeypatch: pytest.MonkeyPatch,
     wait_until(lambda: not launch.machines.alive())
 
 
-def test_a_line_that_breaks_for_a_moment(launch: Launch, monkeypatch: pytest.MonkeyPatch, s3: Any, capsys: Any) -> None:
+def test_a_connection_that_is_lost_briefly(
+    launch: Launch, monkeypatch: pytest.MonkeyPatch, s3: Any, capsys: Any
+) -> None:
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     launch.machines.tell(epochs=3, seconds=0.3)
     broken: list[str] = []
@@ -193,12 +195,12 @@ def test_a_line_that_breaks_for_a_moment(launch: Launch, monkeypatch: pytest.Mon
 
     launch.line.before = at  # type: ignore[assignment]
     assert launch.run() == 0
-    assert "Trying again; the training continues" in capsys.readouterr().err
+    assert "Retrying. The training continues" in capsys.readouterr().err
     assert launch.machines.alive() == []
 
 
 @pytest.mark.parametrize(("code", "http"), [("RequestLimitExceeded", 503), ("InternalError", 500)])
-def test_an_end_that_is_refused_is_asked_for_again(code: str, http: int, launch: Launch) -> None:
+def test_a_refused_termination_is_retried(code: str, http: int, launch: Launch) -> None:
     refused: list[str] = []
     launch.line.refuse("TerminateInstances", code, http)
     refuse = launch.line.before
@@ -214,7 +216,7 @@ def test_an_end_that_is_refused_is_asked_for_again(code: str, http: int, launch:
     assert launch.machines.alive() == []
 
 
-def test_an_end_that_is_never_granted_is_said_aloud(launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_termination_that_is_always_refused_is_reported(launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
     launch.machines.tell(epochs=100, seconds=1)
     launch.line.refuse("TerminateInstances", "UnauthorizedOperation", 403)
     refuse = launch.line.before
@@ -235,7 +237,7 @@ def test_an_end_that_is_never_granted_is_said_aloud(launch: Launch, capsys: pyte
     assert launch.machines.alive() == []
 
 
-def test_nobody_reads_what_is_said(launch: Launch) -> None:
+def test_a_closed_output_pipe_terminates_the_instance(launch: Launch) -> None:
     """As in `launch run ... 2>&1 | head -1`."""
     launch.machines.tell(epochs=100, seconds=0.1)
     command = [sys.executable, "-m", "training", *launch.arguments()]
@@ -250,7 +252,7 @@ def test_nobody_reads_what_is_said(launch: Launch) -> None:
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
-        ("pull_fails", "ended without a last status"),
+        ("pull_fails", "ended without a final status"),
         ("fit_fails", "The training failed"),
         ("export_fails", "could not be exported"),
     ],
@@ -266,7 +268,7 @@ def test_a_job_that_fails(fault: str, said: str, launch: Launch, capsys: pytest.
 
 
 def test_a_disk_that_is_full_here(launch: Launch, tmp_path: Path) -> None:
-    """What was trained stays in S3, whatever this machine cannot take."""
+    """The outputs stay in S3."""
     launch.line.hook("GET outputs.json", lambda: (tmp_path / "runs").write_text("no folder"), answered=True)
     with pytest.raises(OSError, match="runs"):
         launch.run()

@@ -1,4 +1,4 @@
-"""A real training, with Ludwig, by the real worker: interrupted after an epoch, gone on with, exported, and proven."""
+"""A real Ludwig training by the real worker: interrupted after an epoch, resumed, exported, and used."""
 
 import json
 
@@ -10,7 +10,7 @@ from tests.training.launch.conftest import CONFIG, Launch
 pytestmark = [pytest.mark.ludwig, pytest.mark.filterwarnings("ignore")]
 
 
-def test_a_training_that_is_taken_back_goes_on_and_becomes_a_bundle(
+def test_an_interrupted_training_resumes_and_becomes_a_bundle(
     launch: Launch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     launch.machines.real = True
@@ -25,7 +25,7 @@ def test_a_training_that_is_taken_back_goes_on_and_becomes_a_bundle(
     (launch.folder / "config.yaml").write_text(config)
     assert launch.run() == 0
     err = capsys.readouterr().err
-    assert "EC2 is taking the spot instance back" in err
+    assert "EC2 is reclaiming the spot instance" in err
     assert "Resuming from epoch" in err
     assert "  epoch 8/8" in err
     assert len(launch.machines.instances()) == 2

@@ -1,4 +1,4 @@
-"""What is refused before it costs anything, and what AWS refuses, in sentences that say what to do."""
+"""Launches that are refused before they cost anything, by the launcher or by AWS, with messages that say what to do."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from training.__main__ import main
 
 
 def refused(launch: Launch, capsys: pytest.CaptureFixture[str], *more: str) -> str:
-    """Return what a launch that is refused says; nothing was made by it."""
+    """Launch, expect a refusal that creates nothing, and return its message."""
     assert launch.run(*more) == 1
     assert launch.machines.instances() == []
     assert not [stage for stage in launch.line.stages if stage.startswith("PUT inputs")]
@@ -23,12 +23,12 @@ def refused(launch: Launch, capsys: pytest.CaptureFixture[str], *more: str) -> s
     [
         (["--instance-type", "m5.xlarge"], "m5.xlarge has no NVIDIA GPU: use g4dn.xlarge"),
         (["--instance-type", "g99.huge"], "Check --instance-type"),
-        (["--instance-type", "g5.48xlarge", "--on-demand"], "is not known, and --max-dollars needs it"),
-        (["--max-hours", "0.2"], "at least 15 are needed"),
+        (["--instance-type", "g5.48xlarge", "--on-demand"], "is unknown, and --max-dollars needs it"),
+        (["--max-hours", "0.2"], "needs at least 15 minutes"),
         (["--max-dollars", "0.05", "--on-demand"], "3 minutes are left of --max-hours 2 and --max-dollars 0.05"),
         (["--ami", "ami-0123456789abcdef0"], "Check --ami: an image belongs to one region"),
         (["--subnet", "subnet-0123456789abcdef0"], "Check --subnet"),
-        (["--bucket", "nobodys-bucket"], "Check the bucket's name, or make it"),
+        (["--bucket", "nobodys-bucket"], "Check the bucket name, or create"),
         (["--region", "eu-central-1"], "is in eu-west-1, and the instance would run in eu-central-1"),
         (["--image", "two words"], "is not the reference of an image"),
         (["--config", "no-such"], "Give a YAML file, or one of intent-bert"),
@@ -46,10 +46,10 @@ def test_refused_before_anything_is_made(
 
 def test_an_output_that_exists(launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
     launch.bundle.mkdir(parents=True)
-    assert "intent exists: give another folder" in refused(launch, capsys)
+    assert "intent exists: choose another folder" in refused(launch, capsys)
 
 
-def test_nothing_is_set_up(launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_setup_is_missing(launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["launch", "teardown"]) == 0
     try:
         assert "There is no security group ludwig-serverless-launch" in refused(launch, capsys)
@@ -63,25 +63,25 @@ def test_no_keys(launch: Launch, monkeypatch: pytest.MonkeyPatch, capsys: pytest
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(launch.folder / "none"))
-    assert "Give keys or a profile" in refused(launch, capsys)
+    assert "Set AWS_PROFILE, or run `aws configure`" in refused(launch, capsys)
 
 
 def test_no_region(launch: Launch, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(launch.folder / "none"))
-    assert "Give --region, as in --region eu-west-1" in refused(launch, capsys)
+    assert "Pass a region, such as --region eu-west-1" in refused(launch, capsys)
 
 
 @pytest.mark.parametrize(
     ("stage", "code", "said"),
     [
-        ("RunInstances, dry", "UnauthorizedOperation", "launch policy user --bucket BUCKET` prints what they need"),
+        ("RunInstances, dry", "UnauthorizedOperation", "launch policy user --bucket BUCKET` prints the policy"),
         ("DescribeInstanceTypes", "ExpiredToken", "The session has expired: log in again"),
-        ("DescribeSecurityGroups", "AuthFailure", "AWS does not know these keys"),
+        ("DescribeSecurityGroups", "AuthFailure", "AWS does not recognize these credentials"),
         (
             "DescribeSpotPriceHistory",
             "UnauthorizedOperation",
-            "launch policy user --bucket BUCKET` prints what they need",
+            "launch policy user --bucket BUCKET` prints the policy",
         ),
     ],
 )
@@ -97,7 +97,7 @@ def test_a_group_that_lets_something_in(launch: Launch, capsys: pytest.CaptureFi
     group = found["SecurityGroups"][0]["GroupId"]
     ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[rule])
     try:
-        assert "lets traffic in, and a training needs none" in refused(launch, capsys)
+        assert "allows inbound traffic, which a training does not need" in refused(launch, capsys)
     finally:
         ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=[rule])
 
@@ -109,7 +109,7 @@ def test_a_group_that_lets_something_in(launch: Launch, capsys: pytest.CaptureFi
         ("MaxSpotInstanceCountExceeded", "All G and VT Spot Instance Requests"),
     ],
 )
-def test_no_machine_is_to_be_had(code: str, said: str, launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_capacity(code: str, said: str, launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
     launch.line.refuse("RunInstances", code)
     assert launch.run() == 1
     assert said in capsys.readouterr().err
@@ -118,7 +118,7 @@ def test_no_machine_is_to_be_had(code: str, said: str, launch: Launch, capsys: p
     assert launch.machines.instances() == []
 
 
-def test_another_zone_has_room(launch: Launch) -> None:
+def test_another_zone_has_capacity(launch: Launch) -> None:
     launch.line.refuse("RunInstances", "InsufficientInstanceCapacity", 500)
     refuse, subnets = launch.line.before, set[str]()
 
@@ -131,7 +131,7 @@ def test_another_zone_has_room(launch: Launch) -> None:
     assert len(subnets) == 2
 
 
-def test_on_demand_where_no_spot_instance_is_to_be_had(launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_on_demand_if_there_is_no_spot_capacity(launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
     launch.line.refuse("RunInstances", "InsufficientInstanceCapacity", only="spot")
     assert launch.run("--spot-or-on-demand", *launch.caps(hours="100", dollars="2")) == 0
     assert "Starting g5.xlarge, on-demand: at most $1.1" in capsys.readouterr().err
@@ -150,22 +150,22 @@ def test_on_demand_where_no_spot_instance_is_to_be_had(launch: Launch, capsys: p
         ["--prefix", "a b"],
     ],
 )
-def test_arguments_that_make_no_sense(arguments: list[str], launch: Launch) -> None:
+def test_invalid_arguments(arguments: list[str], launch: Launch) -> None:
     with pytest.raises(SystemExit):
         launch.run(*arguments)
 
 
-def test_an_address_that_is_no_job(launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_address_that_is_not_a_job(launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
     for given, said in (
-        (f"s3://{BUCKET}/some/folder", "is not a job: give its address"),
-        (f"s3://{BUCKET}/ludwig-serverless/jobs/20260101-000000-abcdef", "holds no job"),
+        (f"s3://{BUCKET}/some/folder", "is not the address of a job"),
+        (f"s3://{BUCKET}/ludwig-serverless/jobs/20260101-000000-abcdef", "is not a job: check the address"),
     ):
         assert main(["launch", "attach", given]) == 1
         assert said in capsys.readouterr().err
 
 
 def described(launch: Launch, fields: str, mappings: str = "") -> None:
-    """Let EC2 describe a machine image of the test's own."""
+    """Make EC2 describe a machine image with these fields and disks."""
     content = (
         "<DescribeImagesResponse><requestId>1</requestId><imagesSet><item><imageId>ami-0123456789abcdef0</imageId>"
         f"<rootDeviceName>/dev/sda1</rootDeviceName>{fields}<blockDeviceMapping>"
@@ -175,9 +175,7 @@ def described(launch: Launch, fields: str, mappings: str = "") -> None:
     launch.line.before = lambda stage: Refusal(200, content.encode()) if stage == "DescribeImages" else None
 
 
-def test_disks_that_an_image_brings_along_are_priced_and_listed(
-    launch: Launch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_extra_disks_of_an_image_are_priced_and_listed(launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
     on_demand = ["--on-demand", "--dry-run"]
     assert launch.run(*on_demand) == 0
     before = capsys.readouterr().out
@@ -190,7 +188,7 @@ def test_disks_that_an_image_brings_along_are_priced_and_listed(
     )
     assert launch.run(*on_demand) == 0
     out = capsys.readouterr().out
-    assert "disk        500 GB gp3 more, which the image brings along as /dev/sdb; treated the same" in out
+    assert "disk        500 GB gp3, an extra disk of the image (/dev/sdb); also encrypted and deleted" in out
     assert "/dev/sdc" not in out
 
     def extras(text: str) -> float:

@@ -24,7 +24,7 @@ def address(capsys: pytest.CaptureFixture[str]) -> str:
     return capsys.readouterr().out.splitlines()[0]
 
 
-def test_a_training_is_launched_watched_and_fetched(
+def test_a_training_is_launched_watched_and_downloaded(
     launch: Launch, s3: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     launch.machines.tell(epochs=3)
@@ -43,7 +43,7 @@ def test_a_training_is_launched_watched_and_fetched(
     assert yaml.safe_load(sent) == yaml.safe_load(CONFIG)
 
 
-def test_what_is_started_is_safe(launch: Launch) -> None:
+def test_the_instance_is_locked_down(launch: Launch) -> None:
     assert launch.run() == 0
     found, ec2 = only(launch), launch.machines.ec2
     assert found["InstanceLifecycle"] == "spot"
@@ -60,7 +60,7 @@ def test_what_is_started_is_safe(launch: Launch) -> None:
     assert datetime.fromisoformat(tags["ludwig-serverless:until"]) > datetime.now(UTC)
 
 
-def test_the_disk_is_encrypted_and_the_rights_are_a_profile_s(launch: Launch) -> None:
+def test_the_disk_is_encrypted_and_the_profile_is_attached(launch: Launch) -> None:
     seen: list[tuple[dict[str, Any], dict[str, Any]]] = []
     launch.machines.tell(epochs=100, seconds=1)
     ec2 = launch.machines.ec2
@@ -96,21 +96,21 @@ def test_the_timers_are_set_before_anything_else(launch: Launch) -> None:
     ("hours", "dollars", "minutes"), [("3", "100", 175), ("100", "2", 112)], ids=["hours", "dollars"]
 )
 def test_the_lower_cap_sets_the_timer(hours: str, dollars: str, minutes: int, launch: Launch) -> None:
-    """An hour at $1 and some cents for disk and address: $2 are somewhat less than two hours."""
+    """At $1 an hour plus a few cents for disk and IP address, $2 last slightly less than two hours."""
     more = ["--on-demand", "--price-per-hour", "1", *launch.caps(hours, dollars)]
     assert launch.run(*more) == 0
     assert launch.machines.heard("shutdown")[0] == f"-h +{minutes}"
     assert "InstanceLifecycle" not in only(launch)
 
 
-def test_a_private_image_is_logged_in_for(launch: Launch) -> None:
+def test_a_private_image_needs_a_login(launch: Launch) -> None:
     image = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/ludwig-training:1"
     assert launch.run("--image", image) == 0
     assert launch.machines.heard("aws") == ["ecr get-login-password --region eu-west-1"]
     assert launch.machines.heard("docker")[0].startswith("login --username AWS --password-stdin 123456789012.dkr.ecr.")
 
 
-def test_a_spot_instance_that_is_taken_back_is_replaced(launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_reclaimed_spot_instance_is_replaced(launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
     launch.machines.tell(epochs=12, seconds=0.3)
     starts: list[str] = []
 
@@ -121,7 +121,7 @@ def test_a_spot_instance_that_is_taken_back_is_replaced(launch: Launch, capsys: 
     launch.line.before = at  # type: ignore[assignment]
     assert launch.run() == 0
     err = capsys.readouterr().err
-    assert "EC2 is taking the spot instance back" in err
+    assert "EC2 is reclaiming the spot instance" in err
     assert "Resuming from epoch" in err
     assert err.count("epoch 1/12") == 1
     assert len(launch.machines.instances()) == 2
@@ -148,7 +148,7 @@ def test_a_job_is_resumed_by_hand(launch: Launch, s3: Any, capsys: pytest.Captur
     assert (launch.output / "training.json").is_file()
     assert launch.machines.alive() == []
     assert main(["launch", "resume", out.strip(), *launch.caps(), "--output", "elsewhere", "--bundle", "other"]) == 1
-    assert "The job is finished: fetch what it made with `ludwig-serverless launch attach" in capsys.readouterr().err
+    assert "The job is finished: download its outputs with `ludwig-serverless launch attach" in capsys.readouterr().err
 
 
 def test_a_trained_model_is_not_trained_again_to_export_it(launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -161,7 +161,7 @@ def test_a_trained_model_is_not_trained_again_to_export_it(launch: Launch, capsy
     assert len([call for call in launch.machines.heard("python3") if "training fit" in call]) == 1
 
 
-def test_a_detached_job_goes_on_alone_and_is_picked_up(launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_detached_job_runs_alone_and_is_attached_later(launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
     launch.machines.tell(epochs=5, seconds=0.4)
     assert launch.run("--detach", "--lost-minutes", "0.01") == 0
     place = address(capsys)
@@ -183,8 +183,8 @@ def test_a_detached_job_goes_on_alone_and_is_picked_up(launch: Launch, capsys: p
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("whose", ["job", "all"])
-def test_stop_ends_what_it_is_told(whose: str, launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("target", ["job", "all"])
+def test_stop_terminates_one_job_or_all(target: str, launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
     launch.machines.tell(epochs=100, seconds=1)
     assert launch.run("--detach") == 0
     place = address(capsys)
@@ -193,15 +193,17 @@ def test_stop_ends_what_it_is_told(whose: str, launch: Launch, capsys: pytest.Ca
     mine, other = (each["InstanceId"] for each in launch.machines.instances())
     if place.rpartition("/")[2] not in str(launch.machines.instances()[0]["Tags"]):
         mine, other = other, mine
-    assert main(["launch", "stop", *([place] if whose == "job" else ["--all"])]) == 0
-    assert launch.machines.alive() == ([other] if whose == "job" else [])
+    assert main(["launch", "stop", *([place] if target == "job" else ["--all"])]) == 0
+    assert launch.machines.alive() == ([other] if target == "job" else [])
     assert mine in capsys.readouterr().out
     assert main(["launch", "stop", "--all"]) == 0
     assert launch.machines.alive() == []
 
 
-def test_the_launcher_ends_what_outlives_its_caps(launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
-    """A second line of defence, should the machine's own timer have failed."""
+def test_the_launcher_terminates_an_instance_beyond_its_limits(
+    launch: Launch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A second line of defense, in case the instance's own timer fails."""
     launch.machines.tell(epochs=100, seconds=1)
     assert launch.run("--detach") == 0
     place = address(capsys)
@@ -209,19 +211,19 @@ def test_the_launcher_ends_what_outlives_its_caps(launch: Launch, capsys: pytest
     past = [{"Key": "ludwig-serverless:until", "Value": "2026-01-01T00:00:00Z"}]
     launch.machines.ec2.create_tags(Resources=[only(launch)["InstanceId"]], Tags=past)
     assert main(["launch", "attach", place, "--output", "x", "--bundle", "y"]) == 1
-    assert "The caps in hours or in money are reached" in capsys.readouterr().err
+    assert "The limit in hours or dollars is reached" in capsys.readouterr().err
     assert launch.machines.alive() == []
 
 
 def _forget_detachment(launch: Launch, place: str) -> None:
-    """Let a job look as if its launcher had been killed."""
+    """Make a job look as if its launcher was killed."""
     s3 = boto3.client("s3", endpoint_url=launch.line.upstream)
     key = place.removeprefix(f"s3://{BUCKET}/") + "/job.json"
     job = json.loads(s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())
     s3.put_object(Bucket=BUCKET, Key=key, Body=json.dumps({**job, "detached": False}))
 
 
-def test_ctrl_c_at_a_new_watcher_ends_a_job_that_is_not_detached(
+def test_ctrl_c_in_attach_terminates_a_job_that_is_not_detached(
     launch: Launch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     launch.machines.tell(epochs=100, seconds=1)
@@ -233,7 +235,7 @@ def test_ctrl_c_at_a_new_watcher_ends_a_job_that_is_not_detached(
     assert launch.machines.alive() == []
 
 
-def test_a_dry_run_shows_everything_and_makes_nothing(
+def test_a_dry_run_shows_everything_and_creates_nothing(
     launch: Launch, s3: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     more = ["--spot-or-on-demand", *launch.caps(hours="2", dollars="100"), "--dry-run"]
@@ -242,7 +244,7 @@ def test_a_dry_run_shows_everything_and_makes_nothing(
     for shown in (
         "1 x g5.xlarge in eu-west-1: 1 x NVIDIA A10G, 4 vCPUs, 16 GB of memory",
         "GB gp3, encrypted",
-        "which lets nothing in",
+        "without inbound rules",
         "instance profile ludwig-serverless-launch; IMDSv2 only, 2 hops",
         "on-demand: $1.1230 an hour at most (AWS's published list price of 2026-11)",
         "shuts down after 115 minutes, and powers off 118 minutes after its start",
@@ -251,7 +253,7 @@ def test_a_dry_run_shows_everything_and_makes_nothing(
         "upload      inputs/dataset.csv, 1001 bytes",
     ):
         assert shown in out
-    assert "Nothing was made. EC2 says that these keys may start it." in err
+    assert "Nothing was created. EC2 confirms that these credentials may start the instance." in err
     assert launch.machines.instances() == []
     assert s3.list_objects_v2(Bucket=BUCKET).get("Contents", []) == []
     assert not [stage for stage in launch.line.stages if stage.startswith(("RunInstances?", "PUT"))]

@@ -169,7 +169,7 @@ def test_a_fetch_resumes_and_keeps_no_file_of_another_version(
 @pytest.mark.parametrize(
     ("uri", "message"),
     [
-        ("s3://nobody/x", "does not exist (NoSuchBucket). Check the bucket's name, or make it"),
+        ("s3://nobody/x", "does not exist (NoSuchBucket). Check the bucket name, or create"),
         ("s3://", "Cannot publish to 's3://'; expected hf://owner/name or s3://bucket/prefix"),
         ("hf://me/travel@v1", "Cannot publish to 'hf://me/travel@v1'; expected"),
         ("bundles", "Cannot publish to 'bundles'; expected"),
@@ -211,7 +211,7 @@ def test_missing_credentials_are_an_error(
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     assert publish(made) == 1
-    assert f"Cannot read {URI}/: Unable to locate credentials. Give keys or a profile" in capsys.readouterr().err
+    assert f"Cannot read {URI}/: Unable to locate credentials. Set AWS_PROFILE" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
