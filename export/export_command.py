@@ -41,6 +41,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL_DIR BUNDLE_DIR",
         help="a model folder from Ludwig or `ludwig-serverless fit`, and the bundle folder to write",
     )
+    parser.add_argument("--output", type=Path, metavar="BUNDLE_DIR", help="the bundle folder, for a single MODEL_DIR")
     parser.add_argument("--dataset", type=Path, help="rows for the proof: CSV, TSV, JSON, JSONL or Parquet")
     parser.add_argument("--max-rows", type=int, default=2000, help="maximum number of these rows (%(default)s)")
     parser.add_argument(
@@ -108,9 +109,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def _run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     """Export each pair of folders. Return the exit status: 0, or 1 if one failed."""
-    if len(options.folders) % 2:
-        parser.error("give pairs of folders: MODEL_DIR BUNDLE_DIR [MODEL_DIR BUNDLE_DIR ...]")
-    pairs = list(zip(options.folders[::2], options.folders[1::2], strict=True))
+    pairs = _pairs(parser, options)
     if options.name and len(pairs) > 1:
         parser.error("--name is for a single model; several models are named after their output features")
     if len({bundle.resolve() for _, bundle in pairs}) < len(pairs):
@@ -118,6 +117,17 @@ def _run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
     dataset = _check(options, pairs)
     failures = [folder for folder, bundle in pairs if not _export(folder, bundle, dataset, options)]
     return 1 if failures else 0
+
+
+def _pairs(parser: argparse.ArgumentParser, options: argparse.Namespace) -> list[tuple[Path, Path]]:
+    """Return pairs of a model folder and its bundle folder."""
+    folders: list[Path] = options.folders
+    if options.output and len(folders) > 1:
+        parser.error("--output is for a single MODEL_DIR without a BUNDLE_DIR")
+    folders = [*folders, options.output] if options.output else folders
+    if len(folders) % 2:
+        parser.error("give pairs of folders: MODEL_DIR BUNDLE_DIR [MODEL_DIR BUNDLE_DIR ...]")
+    return list(zip(folders[::2], folders[1::2], strict=True))
 
 
 def _check(options: argparse.Namespace, pairs: Sequence[tuple[Path, Path]]) -> "pd.DataFrame | None":

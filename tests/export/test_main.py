@@ -71,13 +71,24 @@ def test_help_needs_no_ludwig(tmp_path: Path) -> None:
         (["none", "bundle"], "none is not a Ludwig model"),
         (["old", "bundle"], "the weights in old are pickled"),
         (["model", "taken"], "taken exists and is not a bundle"),
+        (["model", "--output", "taken"], "taken exists and is not a bundle"),
         (["model", "older"], "older exists: give a new folder, or use --force to replace this bundle."),
         (["model", "taken", "--force"], "taken exists and is not a bundle"),
         (["model", "bundle", "--dataset", "none.csv"], "none.csv cannot be read: No such file or directory."),
         (["model", "bundle", "none", "other"], "none is not a Ludwig model"),
         (["model", "bundle", "model", "taken"], "taken exists and is not a bundle"),
     ],
-    ids=["no model", "pickled", "taken", "bundle", "taken by force", "no rows", "second model", "second bundle"],
+    ids=[
+        "no model",
+        "pickled",
+        "taken",
+        "taken output",
+        "bundle",
+        "taken by force",
+        "no rows",
+        "second model",
+        "second bundle",
+    ],
 )
 def test_mistakes_are_told_in_one_line_before_ludwig_loads(
     arguments: list[str], message: str, workplace: Path, capsys: pytest.CaptureFixture[str]
@@ -103,6 +114,7 @@ def test_a_mistake_needs_no_ludwig(tmp_path: Path) -> None:
         ([], "the following arguments are required"),
         (["a"], "give pairs of folders"),
         (["a", "b", "c"], "give pairs of folders"),
+        (["a", "b", "--output", "c"], "--output is for a single MODEL_DIR without a BUNDLE_DIR"),
         (
             ["a", "b", "c", "d", "--name", "x"],
             "--name is for a single model; several models are named after their output",
@@ -110,7 +122,7 @@ def test_a_mistake_needs_no_ludwig(tmp_path: Path) -> None:
         (["a", "b", "c", "../b", "d", "b"], "two models have the same BUNDLE_DIR"),
         (["a", "b", "--max-rows", "many"], "invalid int value"),
     ],
-    ids=["nothing", "one", "three", "name", "one bundle", "number"],
+    ids=["nothing", "one", "three", "two outputs", "name", "one bundle", "number"],
 )
 def test_incomplete_commands_show_their_usage(
     arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
