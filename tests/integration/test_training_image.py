@@ -152,7 +152,9 @@ def test_a_gpu_is_asked_for_in_one_line(compose: Compose, device: str, expected:
 
 
 def test_the_entry_point_teaches(engine: Engine, image: str) -> None:
-    assert "usage: python -m training" in engine.run("run", "--rm", image).stdout
+    assert "usage: python -m ludwig_serverless" in engine.run("run", "--rm", image).stdout
+    named = engine.run("run", "--rm", "--entrypoint", "ludwig-serverless", image, "--version")
+    assert named.stdout.startswith("ludwig-serverless ")
     assert "usage: python -m export" in engine.run("run", "--rm", image, "export", "--help").stdout
 
 
