@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handler import ngrams
 from tests.steps import OUTSIDE, Matcher, TooManyStepsError, Use, characters, sample
 from tests.trained import ROOT
 from training.imports.hexabot import BLANKS
@@ -28,6 +29,7 @@ USES: dict[str, Use] = {
 }
 BUILT = {
     "training/imports/hexabot.py": [(f"[^{BLANKS.pattern[1:-2]}]+", 0)],
+    "handler/ngrams.py": [(ngrams.WORD.pattern, 0)],
     "training/imports/spans.py": [(pattern.pattern, pattern.flags) for pattern in _patterns("new york (ny)")],
 }
 """Patterns that the sources put together while they run, as they are for some value."""
