@@ -22,7 +22,7 @@ WORDS = re.compile(r"\w+|[^\w\s]")
 HUNDRED_THOUSANDTHS = re.compile(r"(\d)(?:\.(\d+))?e-05")
 SMALLEST_PROBABILITY = 1e-10
 Encoded = tuple[list[int], list[tuple[int, int]]]
-"""The ids of a text, and where each token lies."""
+"""The ids of a text, and the span of each token."""
 
 
 class Model:
@@ -57,7 +57,7 @@ class Model:
         return lambda text: (tokenizer.encode(text).ids, [])
 
     def _tokens(self, text: str) -> Encoded:
-        """Return the ids of a text, and where each token lies."""
+        """Return the ids of a text, and the span of each token."""
         special = self.input["vocabulary"]
         if self.input["tokenizer"]["type"] == "characters":
             spans = [(index, index + 1) for index in range(len(text))]

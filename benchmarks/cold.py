@@ -32,7 +32,7 @@ TEXT = TEXTS[1]
 class Times(NamedTuple):
     """What one start took, in milliseconds.
 
-    answer: from the first request to its answer. init: of it the runtime's initialisation, as the emulator reports it.
+    answer: from the first request to its answer. init: of it the runtime's initialization, as the emulator reports it.
     start: from the container's start to the first answer.
     """
 

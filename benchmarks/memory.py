@@ -85,7 +85,7 @@ print(json.dumps(sizes))
 
 @dataclass(frozen=True)
 class Models:
-    """What is loaded: a name, and where it lies, if not in the image."""
+    """What is loaded: a name, and its location if it is not in the image."""
 
     name: str
     bundles: Path | None

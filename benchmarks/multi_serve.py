@@ -1,7 +1,7 @@
 """Ludwig serving several models, in the shape of the server that this package replaces for Hexabot.
 
-Written anew from its behaviour: `LudwigModel.predict` behind FastAPI's routes, every model in the one process, the
-answers in Ludwig's columns. It stands in for that server in the measurements, and serves nobody else.
+A rewrite with the same behavior: `LudwigModel.predict` behind FastAPI's routes, every model in the one process, the
+answers in Ludwig's columns. It represents that server in the measurements and has no other use.
 """
 
 import argparse
@@ -51,7 +51,7 @@ def answer(model: Any, entry: dict[str, Any]) -> dict[str, Any]:
         predictions, _ = model.predict(dataset=[entry], data_format=dict)
         columns = numpy_to_python(predictions.to_dict("records")[0])
         json.dumps(columns)
-    except Exception as error:  # as the server that this stands for does
+    except Exception as error:  # as the original server does
         return {"error": str(error), "status": "failed"}
     return {"predictions": columns, "status": "success"}
 

@@ -79,7 +79,7 @@ def machine() -> str:
 
 
 def write_section(page: Path, part: str, lines: Sequence[str]) -> None:
-    """Replace what stands between a part's marks, and nothing else. Raises ValueError if the page lacks them."""
+    """Replace the text between a part's markers and nothing else. Raises ValueError if the page lacks them."""
     begin, end = f"<!-- begin {part} -->", f"<!-- end {part} -->"
     head, found_begin, rest = page.read_text(encoding="utf-8").partition(begin)
     _, found_end, tail = rest.partition(end)

@@ -75,7 +75,7 @@ class Sandbox:
         return answer
 
     def init_milliseconds(self) -> float:
-        """Return what the emulator reports of the initialisation. Raises KilledError where the log never has it."""
+        """Return what the emulator reports about the initialization. Raises KilledError if the log never has it."""
         deadline = time.perf_counter() + LOG_SECONDS
         while True:
             logs = self.engine.run("logs", self.name)
@@ -83,7 +83,7 @@ class Sandbox:
             if found is not None:
                 return float(found[1])
             if time.perf_counter() > deadline:
-                raise KilledError(f"the emulator reported no initialisation: {logs.stderr[-500:]}")
+                raise KilledError(f"the emulator reported no initialization: {logs.stderr[-500:]}")
             time.sleep(0.1)  # the engine writes the log a moment later
 
     def peak_megabytes(self) -> float:

@@ -1,6 +1,6 @@
 """Bundles of any size, with random weights: an embedding, an LSTM, a layer, a softmax, as a small intent model has.
 
-No Ludwig model stands behind them, so their certificates say that nothing was proven. They are measured, and answer
+They do not come from a Ludwig model, so their certificates say that nothing was proven. They are measured, and answer
 nonsense.
 """
 

@@ -1,7 +1,7 @@
 """A digest of the parameters that a published version freezes, as a resource of CloudFormation's.
 
 SAM publishes a version when the template changes, but not when only a parameter's value does (its issue 3820). The
-version's description holds this digest, and CloudFormation publishes anew when the description changes.
+version's description holds this digest, and CloudFormation publishes a new version when the description changes.
 """
 
 import hashlib

@@ -34,7 +34,7 @@ SEAL_DIGITS = 12
 CLIENT_LIMITS = Config(connect_timeout=5, read_timeout=45, retries={"mode": "standard", "total_max_attempts": 3})
 
 Models = dict[str, str]
-"""Seals of models by name; "" stands for any seal."""
+"""Seals of models by name; "" accepts any seal."""
 
 
 class CheckFailedError(Exception):
@@ -42,7 +42,7 @@ class CheckFailedError(Exception):
 
 
 def lambda_handler(event: dict[str, str], context: object) -> None:
-    """Check the new version and report to CodeDeploy, whatever happens: without a report it waits for an hour.
+    """Check the new version and always report to CodeDeploy, which waits an hour without a report.
 
     Args:
         event: CodeDeploy's event, with the ids that the report needs.

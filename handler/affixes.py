@@ -25,7 +25,7 @@ class Affixes(Described, frozen=True):
 
     @property
     def tokens_per_word(self) -> int:
-        """How many tokens stand for one word."""
+        """Return how many tokens represent one word."""
         return 2 * len(self.lengths) + 1
 
     def of(self, text: str) -> str:

@@ -50,7 +50,7 @@ def word_positions(text: str, tokens: Iterable[PlacedSpan]) -> list[int | None]:
     for word_start, word_end in word_spans(text):
         while position is not None and end <= word_start:
             position, (start, end) = next(remaining, _NO_TOKEN)
-        # The token is not consumed: it stands for the next word, too, if it reaches that far.
+        # The token is not consumed: it also represents the next word if it reaches that far.
         positions.append(position if position is not None and start < word_end else None)
     return positions
 
@@ -124,7 +124,7 @@ def all_outside(text: str) -> Tagged:
 
 
 def _spread_span_confidence(pieces: Sequence[str], tags: Sequence[str], probabilities: list[float]) -> None:
-    """Give each `B-` tag the smallest probability of its span: a span is no surer than its least sure word.
+    """Give each `B-` tag the smallest probability of its span: a span is only as certain as its least certain word.
 
     Hexabot reads the confidence of a slot at its first word only. It passes over an empty piece, the gap between two
     spaces, so a slot continues behind it.

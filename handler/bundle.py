@@ -95,7 +95,7 @@ class Manifest(Described, frozen=True, kw_only=True):
 
 
 class _SchemaVersion(msgspec.Struct):
-    """The first thing to read of a manifest, whatever else it holds."""
+    """The part of a manifest that is read first, for every schema."""
 
     schema_version: int
 

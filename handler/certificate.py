@@ -23,7 +23,7 @@ class WorstCase(Described, frozen=True):
 class Parity(Described, frozen=True, kw_only=True):
     """The certificate: how the bundle's answers compared with `LudwigModel.predict`, row by row.
 
-    passed: whether the bundle keeps its promise. A bundle that failed stays failed, whatever is done to it later.
+    passed: whether the bundle keeps its promise. A bundle that failed stays failed, even after later changes.
     max_abs_diff: the largest difference of a number, such as a probability. None where numbers cannot be compared
         (NaN, infinity, other shapes), which only a bundle that failed has.
     tolerance: the largest difference allowed.

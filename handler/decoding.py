@@ -39,7 +39,7 @@ class SlotDecoder:
     """
 
     def __init__(self, labels: Sequence[str]) -> None:
-        """labels: in index order; those that are no tags count as outside."""
+        """labels: in index order; labels that are not BIO tags count as outside."""
         self._labels = list(labels)
         index = {label: number for number, label in enumerate(labels)}
         names = [label[len(INSIDE) :] for label in labels if label.startswith(INSIDE)]

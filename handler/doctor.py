@@ -55,7 +55,7 @@ def examine(environ: Mapping[str, str]) -> str:
 
 
 def read_imports(stderr: str) -> list[Imported]:
-    """Read what `python -X importtime` wrote, in the order of the imports: a module stands above what it imports."""
+    """Read what `python -X importtime` wrote, in import order: a module comes before the modules that it imports."""
     found = [
         Imported(match[3], len(match[2]) // 2, int(match[1]) / 1000)
         for match in map(IMPORT.match, stderr.splitlines())

@@ -23,7 +23,7 @@ routes = Routes(service, settings)
 
 
 def lambda_handler(event: Any, context: Any) -> dict[str, Any]:
-    """Answer an event, whatever it is.
+    """Answer an event of any kind.
 
     Args:
         event: A request in any of AWS's shapes, the check before traffic, a ping, or anything else.

@@ -25,7 +25,7 @@ Kind = Literal["HTTP API", "REST API", "load balancer", "Lattice 1", "Lattice 2"
 
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """An event in one shape, that of API Gateway's payload 1.0, whatever its kind; its types are checked."""
+    """An event of any kind in the shape of API Gateway's payload 1.0, with checked types."""
 
     http_method: str
     path: str | None = None
@@ -81,7 +81,7 @@ def event_answer(event: Any, answer: Answer) -> dict[str, Any]:
 
 
 def as_http_api_event(request: Request) -> dict[str, Any]:
-    """Return a request as an event of an HTTP API, whatever event it came in: Mangum reads this kind only for us."""
+    """Return a request as an event of an HTTP API, the only kind that Mangum gets from us."""
     return {
         "version": "2.0",
         "rawQueryString": urlencode(list(request.query), errors="replace"),

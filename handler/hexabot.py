@@ -128,7 +128,7 @@ class Service:
         return success({"index": index, "columns": columns, "data": [list(answer.values()) for answer in answers]})
 
     def _row(self, predictor: Predictor, fields: Fields) -> dict[str, Any]:
-        """Pick the values that a model reads; a model with one input reads the field `text`, whatever its name."""
+        """Pick the values that a model reads. A model with a single input reads the field `text`, whatever its name."""
         columns = list(dict.fromkeys(feature.column for feature in predictor.manifest.inputs))
         row = {column: fields[column] for column in columns if column in fields}
         if not row and len(columns) == 1 and TEXT in fields:

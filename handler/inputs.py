@@ -43,7 +43,7 @@ class PlainInput(Described, frozen=True, kw_only=True):
     """An input that needs no files: it is its own encoder.
 
     name, column: Ludwig's name of the feature and the column (the request's field) that its values come from.
-    fill_value: stands for a missing value; None where a missing value is an error.
+    fill_value: replaces a missing value; None makes a missing value an error.
     """
 
     name: str
@@ -64,7 +64,7 @@ class PlainInput(Described, frozen=True, kw_only=True):
         raise NotImplementedError
 
     def _given(self, value: Any) -> Any:
-        """Return a value, or what stands for a missing one."""
+        """Return a value, or the fill value if it is missing."""
         is_nan = isinstance(value, float) and math.isnan(value)
         return filled(None if is_nan else value, self.fill_value, self.column)
 
@@ -101,7 +101,7 @@ class NumberInput(PlainInput, frozen=True, kw_only=True, tag="number"):
 
     def _number(self, value: Any) -> float:
         number = _parsed_number(self._given(value))
-        # What is no number is a missing value to Ludwig, as to pandas.
+        # Ludwig, like pandas, treats anything that is not a number as missing.
         return _parsed_number(self._given(None)) if math.isnan(number) else number
 
 
@@ -156,7 +156,7 @@ class CategoryInput(LabelledInput, frozen=True, kw_only=True, tag="category"):
 
 
 class TokensInput(LabelledInput, frozen=True, kw_only=True):
-    """Tokens of a text, whatever their order, as one number for each label. unknown_id: of a token without label."""
+    """The tokens of a text as one number per label, without their order. unknown_id: the label of an unknown token."""
 
     unknown_id: int
     tokenizer: SplittingTokenizer

@@ -86,8 +86,8 @@ class SequenceOutput(Described, frozen=True, kw_only=True, tag="sequence"):
     """One label for each position of a sequence, as a tagger gives them.
 
     labels: in index order, special symbols included.
-    special_labels: the symbols that are no tags: start, stop, padding and unknown.
-    aligned_with: the text input whose positions these are, or None where there is no such input.
+    special_labels: symbols that are not tags: start, stop, padding and unknown.
+    aligned_with: the text input whose token positions the tags belong to, or None.
     responds: answer the labels as one text too, as Ludwig does for outputs of type text.
     decoding: how Hexabot's tags come of the graph's answer: Ludwig's own, or the best that make whole slots. The
     columns are Ludwig's in both cases.

@@ -62,7 +62,7 @@ class Predictor:
     def run(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
         """Run the graph on rows of raw values. Returns its arrays, (batch, ...), by name.
 
-        Raises RequestError as `encode` does, and ArithmeticError for answers that are no numbers.
+        Raises RequestError as `encode` does, and ArithmeticError for answers that are not finite numbers.
         """
         arrays = self._run(self.encode(rows), len(rows))
         if not all(np.isfinite(array).all() for array in arrays.values() if array.dtype.kind == "f"):
@@ -146,7 +146,7 @@ def load_bundle(place: str | Path, *, threads: int = 1, cache: Path = Settings.c
         What answers rows of raw values with Ludwig's columns: `load_bundle(place).predict([{"text": "hello"}])`.
 
     Raises:
-        BundleError: There is no bundle, there are several, or it cannot be served.
+        BundleError: If there is no bundle, more than one, or one that cannot be served.
     """
     folders = [found for folder in local_folders([str(place)], cache) for found in bundle_folders(folder)]
     if len(folders) > 1:

@@ -37,7 +37,7 @@ ENVELOPE_BYTES = 2_000
 
 
 class Routes:
-    """Answer every request, the wrong ones too. table: what answers, by path and then by method."""
+    """Answers every request, including invalid ones. table: the function that answers, by path and method."""
 
     def __init__(self, service: Service, settings: Settings) -> None:
         self._service = service
@@ -50,7 +50,7 @@ class Routes:
 
     @property
     def max_body_bytes(self) -> int:
-        """What a body may hold: whoever carries requests need not read on behind it."""
+        """The size limit of a body in bytes; a transport need not read more than this."""
         return self._settings.max_body_bytes
 
     def answer(self, request: Request) -> Answer:

@@ -38,7 +38,7 @@ def environ(bundles: Sequence[str], *, is_open: bool) -> dict[str, str]:
 
     Args:
         bundles: For NLU_BUNDLES.
-        is_open: Whether requests need no token, whatever NLU_OPEN says.
+        is_open: Accept requests without a token, overriding NLU_OPEN.
     """
     found = {**os.environ, "NLU_BUNDLES": ",".join(bundles)}
     return {**found, "NLU_OPEN": "1"} if is_open else found

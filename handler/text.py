@@ -33,7 +33,7 @@ class TextInput(Described, frozen=True, kw_only=True, tag="text"):
     name, column: Ludwig's name of the feature and the column (the request's field) that its values come from.
     length: tokens a row, special tokens included; every row is padded or cut to exactly this.
     vocabulary: gives tokens their ids; None for sub-words, whose tokenizer does it.
-    fill_value: stands for a missing value; None where a missing value is an error.
+    fill_value: replaces a missing value; None makes a missing value an error.
     affixes: the text is read as the affixes of its words.
     ngrams: the text is read as its words, pairs of words and character n-grams.
     Source: `build_sequence_matrix` in `ludwig.utils.strings_utils`.
@@ -53,7 +53,7 @@ class TextInput(Described, frozen=True, kw_only=True, tag="text"):
 
     @property
     def stride(self) -> int:
-        """How many tokens stand for one position of what is tagged: those of a word where it has affixes, else one."""
+        """Return how many tokens represent one tagged position: those of a word with its affixes, or one."""
         if self.affixes is None or not isinstance(self.tokenizer, SpaceTokenizer):
             return 1
         return self.affixes.tokens_per_word
@@ -108,7 +108,7 @@ class TextEncoder:
         return [(first + index, span) for index, span in spans if index < length]
 
     def _spans(self, text: str) -> tuple[int, list[PlacedSpan]]:
-        """Return how many ids the text has, and the index and span of each that is no special token."""
+        """Return the number of ids, and the index and span of each id that is not a special token."""
         raise NotImplementedError
 
     def _lowered(self, text: str) -> str:
@@ -165,7 +165,7 @@ class SubwordEncoder(TextEncoder):
 
 
 def filled(value: Any, fill_value: Any, column: str) -> Any:
-    """Return a value, or what stands for a missing one. Raises RequestError where nothing does."""
+    """Return a value, or the fill value if it is missing. Raises RequestError without a fill value."""
     value = fill_value if value is None else value
     if value is None:
         raise RequestError(f"{column!r} is missing, and the model was trained without a fill value.")

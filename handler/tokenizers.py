@@ -52,7 +52,7 @@ class SpaceTokenizer(Splitter, frozen=True, tag="space"):
 
 
 class SpacePunctTokenizer(Splitter, frozen=True, tag="space_punct"):
-    """Runs of letters, digits and `_`; every other visible character stands alone."""
+    """Splits into runs of letters, digits and `_`; every other visible character is a token."""
 
     @override
     def spans(self, text: str) -> Iterator[Span]:
@@ -110,7 +110,7 @@ class StrippedTokenizer(Splitter, frozen=True, tag="stripped"):
 class NgramTokenizer(Splitter, frozen=True, tag="ngram"):
     """The words of the stripped text, and then each pair of adjacent words joined by a space.
 
-    Two spaces hold an empty word: it is no token, but its pairs are ("a  b" gives "a", "b", "a ", " b").
+    Two spaces enclose an empty word. It is not a token, but its pairs are ("a  b" gives "a", "b", "a ", " b").
     Source: Ludwig 0.10.4, which builds its vocabulary with larger n-grams if told to, but encodes with pairs always.
     """
 
@@ -175,7 +175,7 @@ class SubwordTokenizer(Described, frozen=True, tag="subword"):
 
 
 class HuggingFaceTokenizer:
-    """A loaded `tokenizer.json`. Its library is written in Rust; whatever fails there is an Exception here."""
+    """A loaded `tokenizer.json`. Its library is written in Rust; its panics become exceptions here."""
 
     def __init__(self, path: Path, max_tokens: int | None = None) -> None:
         """Read a tokenizer.

@@ -39,7 +39,7 @@ def unsure_outputs(predictor: Predictor, row: Mapping[str, Any], outputs: Mappin
     """
     text = _text(predictor, row)
     unsure = {output.name for output in _with_thresholds(predictor) if output.is_unsure(outputs[output.name], text)}
-    # Hexabot loses a whole answer in which the model `language` failed, whatever its output is called.
+    # Hexabot loses the whole answer if the model `language` failed, also if its output has another name.
     return unsure & {LANGUAGE} if predictor.manifest.name == LANGUAGE else unsure
 
 

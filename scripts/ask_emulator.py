@@ -121,7 +121,7 @@ def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
             return
         except OSError:
             time.sleep(0.05)
-    raise HTTPException("The emulator did not start; its log stands above.")
+    raise HTTPException("The emulator did not start; its log is above.")
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ CONTRACT = (
 
 
 def ensure_base_image(engine: Engine) -> str:
-    """Return the base image's name, once it lies here: nothing to do, pulled, or made."""
+    """Return the base image's name after pulling or building it if necessary."""
     if not engine.has_image(BASE_IMAGE) and not _pulled(engine):
         say(f"{BASE_IMAGE} cannot be pulled; making a look-alike ...")
         with tempfile.TemporaryDirectory(prefix="base-image-") as folder:

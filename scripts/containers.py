@@ -63,7 +63,7 @@ class Engine:
         return done
 
     def has_image(self, name: str) -> bool:
-        """Tell whether an image lies here."""
+        """Return whether an image exists on this machine."""
         return self.run("image", "inspect", name, check=False).returncode == 0
 
 

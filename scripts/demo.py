@@ -45,7 +45,7 @@ def train(name: str, run: Path) -> None:
     from training.fit import fit
 
     if (run / "training.json").exists():
-        say(f"{name}: trained already, in {run}; `make clean` starts anew.")
+        say(f"{name}: already trained in {run}; `make clean` removes it.")
         return
     fitted = fit(read_config(DEMO / "models" / f"{name}.yaml"), read_dataset({TRAIN: DATASET}), run, overwrite=True)
     metrics = {metric: value for metric, value in fitted.metrics[name].items() if metric in SHOWN_METRICS}

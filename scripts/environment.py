@@ -88,7 +88,7 @@ def make_environment(name, torch):
 
 
 def write_command(name, interpreter):
-    """Write `ludwig-serverless` into an environment, for whoever activates it.
+    """Write the command `ludwig-serverless` into an environment.
 
     It is not installed: that would need a build, and packages without hashes. Where .venvs is a link, the environments
     belong to another checkout, whose command stays.

@@ -39,7 +39,7 @@ def body(data: bytes) -> None:
 
 
 def tokenizers(data: bytes) -> None:
-    """Split text with each tokenizer: its spans lie in the text, and hold its tokens."""
+    """Split text with each tokenizer and check that its spans are inside the text and hold its tokens."""
     text = data.decode("utf-8", "replace")
     assert len(lowered_origins(text)) == len(text.lower()) + 1
     for kind in SplittingTokenizer.__args__:

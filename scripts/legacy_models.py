@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from environment import ROOT, make_environment  # scripts are no package where Ludwig 0.10.4 runs
+from environment import ROOT, make_environment  # scripts is not a package where Ludwig 0.10.4 runs
 
 ENVIRONMENT = "ludwig-0.10"
 FIXTURES = ROOT / "tests" / "legacy" / "fixtures"

@@ -101,7 +101,7 @@ def build(sam: str, environ: Mapping[str, str], bundles: Path = BUNDLES) -> Path
     done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True)
     if done.returncode:
         say(done.stdout[-3000:] + done.stderr[-3000:])
-        raise LocalSamError("`sam build` failed: its last lines stand above.")
+        raise LocalSamError("`sam build` failed: its last lines are above.")
     template: Any = yaml.safe_load((BUILD / "template.yaml").read_text(encoding="utf-8"))
     resources = template["Resources"]
     template["Resources"] = {

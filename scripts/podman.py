@@ -28,7 +28,7 @@ def engine() -> Engine:
 
 
 def say(line: str) -> None:
-    """Print to the real stderr, past pytest's capture, so that whoever runs the tests sees it."""
+    """Print to the real stderr, past pytest's capture, so that it is visible during a test run."""
     print(line, file=sys.__stderr__, flush=True)
 
 

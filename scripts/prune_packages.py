@@ -21,7 +21,7 @@ UNWANTED = (
     *(f"onnxruntime/{name}" for name in ("backend", "datasets", "quantization", "tools", "transformers")),
     *(f"numpy/{name}" for name in ("doc", "f2py", "_pyinstaller", "conftest.py")),
     *("numpy/**/tests", "numpy/_core/*_tests.*.so", "numpy/_core/_simd.*.so", "numpy/**/include", "numpy/**/*.a"),
-    # FastAPI looks for it, and goes on without it.
+    # FastAPI looks for it and works without it.
     *("pydantic/v1", "pydantic/mypy.py", "anyio/pytest_plugin.py", "anyio/_backends/_trio.py"),
     *("**/*.pyi", "**/*.pxd", "**/*.pyx", "**/*.h", "**/py.typed"),
     *(f"*.dist-info/{name}" for name in ("RECORD", "WHEEL", "INSTALLER", "REQUESTED", "top_level.txt")),

@@ -37,7 +37,7 @@ def fit_model(
             validation and 2 for testing.
         output: The folder of the run. An interrupted training of the same resumes.
         pretrained: What transformers start from: a name on the Hugging Face Hub, a folder, or `minilm`.
-        epochs: How many, whatever the configuration says.
+        epochs: The number of epochs; overrides the configuration.
         calibrate: Whether to scale the probabilities of labels so that they mean what they say.
         thresholds: How to fit confidence thresholds; none by default.
         slot_decoding: How tags become slots: `viterbi` or `argmax`.

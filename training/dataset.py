@@ -26,7 +26,7 @@ PARTS = {TRAIN: "train", VALIDATION: "validation", TEST: "test"}
 
 
 def read_dataset(paths: dict[int, Path]) -> "pd.DataFrame":
-    """Read one dataset, or one file for each split, which then stands in the column `split`.
+    """Read one dataset, or one file per split; the column `split` then says which.
 
     paths: by split; a single entry under TRAIN is a whole dataset, which keeps a `split` column of its own.
     """
@@ -230,7 +230,7 @@ def _listed(names: list[str]) -> str:
 
 
 def dataset_sha256(dataset: "pd.DataFrame") -> str:
-    """Return a digest of the rows, whatever file they came from."""
+    """Return a digest of the rows, independent of the file format."""
     return hashlib.sha256(dataset.to_csv(index=False).encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -79,7 +79,7 @@ def _instances(given: str) -> int:
 
 
 def _number(given: str) -> float:
-    """Return a number; infinity and what is no number at all fail every range."""
+    """Return a number; infinity and NaN fail every range check."""
     try:
         number = float(given)
     except ValueError:

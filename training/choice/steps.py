@@ -14,7 +14,7 @@ MOST_EPOCHS = 200
 
 
 def with_enough_steps(config: Config, rows: int, fewest_steps: int) -> Config:
-    """Return a configuration that trains long enough, whatever the number of rows.
+    """Return a configuration that trains long enough for any number of rows.
 
     Args:
         config: Its epochs count as the least.

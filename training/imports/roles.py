@@ -79,7 +79,7 @@ def _leave_out(example: Example, ignored: frozenset[str]) -> None:
 def _is_slot(name: str, values: Values, vocabulary: Vocabulary, options: ImportOptions, report: Report) -> bool:
     """Return whether at least half of the values are parts of their texts, unless the user has decided.
 
-    A value that is the whole text is no part of it: such a column repeats the text in another form.
+    A value that is the whole text is not a slot: such a column repeats the text in another form.
     """
     whole = [_letters(text) == _letters(value) for text, value in values]
     found = sum(
