@@ -169,5 +169,5 @@ def test_the_wheel_trains_and_exports(wheel: Path, tmp_path: Path) -> None:
     published = run(
         command, "publish", "--bundle", "bundles/intent", "--to", "hf://me/travel", "--dry-run", cwd=tmp_path
     )
-    assert "Without --dry-run this becomes hf://me/travel" in published.stderr
+    assert "Without --dry-run, this publishes hf://me/travel" in published.stderr
     assert "ec2:RunInstances" in run(command, "launch", "policy", "user", "--bucket", "b" * 5, cwd=tmp_path).stdout
