@@ -67,7 +67,7 @@ def test_help_shows_commands_that_exist(without_ludwig: dict[str, str], tmp_path
     shown = run(["fit", "--help"], without_ludwig, tmp_path).stdout
     for text in (
         "--config intent-lstm",
-        "intent-bert, intent-embed, intent-light, intent-light-en, intent-lstm",
+        "intent-bert, intent-embed, intent-light, intent-",  # argparse wraps at hyphens
         "--pretrained minilm",
         "--epochs",
     ):
