@@ -27,7 +27,7 @@ def test_one_command_makes_bundles_and_the_same_again_keeps_them(
     command += ["--budget-minutes", "0.5"]
     assert main(command) == 0
     out, err = capsys.readouterr()
-    assert "intent: answers as Ludwig does" in out
+    assert "intent: matches Ludwig" in out
     assert "Checked: the handler answers" in err
     manifest = read_bundle(tmp_path / "bundles" / "intent")
     assert manifest.parity.passed
