@@ -62,10 +62,10 @@ def test_a_run_that_another_training_finished_in_the_meantime_is_kept(
     run = tmp_path / "run"
     load = fit_module.import_ludwig
 
-    def finish_another(*, cpu_only: bool) -> object:
+    def finish_another() -> object:
         run.mkdir()
         (run / "training.json").write_text("{}")
-        return load(cpu_only=cpu_only)
+        return load()
 
     monkeypatch.setattr(fit_module, "import_ludwig", finish_another)
     with pytest.raises(TrainingError, match="exists"):
