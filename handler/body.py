@@ -35,7 +35,7 @@ def decompressed(encoding: str, body: bytes, limit: int) -> bytes:
         limit: The most bytes that it may have, decompressed.
 
     Raises:
-        UnsupportedContentError: The encoding is none of gzip, deflate and identity.
+        UnsupportedContentError: The encoding is not gzip, deflate or identity.
         RequestError: The body is not what the header says.
         PayloadTooLargeError: It is over the limit. Not more than that is decompressed.
     """

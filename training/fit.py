@@ -38,7 +38,7 @@ from training.schema import check_shape, complete_config
 from training.sizing import sized
 from training.slots import ludwig_rows
 from training.token_vectors import asking_feature, forget_files, with_token_vectors
-from training.workspace import MODEL, Workspace
+from training.workspace import MODEL, Workspace, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -137,7 +137,7 @@ def fit(
         fitted = thresholds_of(training, options_of, crossed)
         evaluation = evaluate_training(training, workspace.ludwig, folder.name, fitted, crossed)
         if fitted:
-            _write_json(workspace.ludwig / THRESHOLDS, evaluation["thresholds"])
+            write_json(workspace.ludwig / THRESHOLDS, evaluation["thresholds"])
         metrics = summaries(evaluation)
         record |= {"seconds": training.seconds, "metrics": metrics}
         check_output(folder, overwrite=overwrite)
@@ -184,7 +184,7 @@ def train_in(
     Args:
         workspace: Where Ludwig writes; the caller must hold its lock.
         api: The module `ludwig.api`.
-        config: A configuration that `prepare` returned.
+        config: A configuration that `prepare` and `sized` returned.
         rows: The rows to train on, and the out-of-scope rows.
         record: The settings of the training, with `seed`; a checkpoint with other settings is not resumed.
         interruption: Checked after each batch.
@@ -195,7 +195,6 @@ def train_in(
         TrainingError: Ludwig fails, or the workspace has a training with other settings.
     """
     dataset, outside = rows
-    config = sized(config, dataset)
     started = time.monotonic()
     with _failures_explained():
         full = complete_config(api, config)
@@ -277,7 +276,7 @@ def _without_paths(config: Config) -> Config:
 def _finish(workspace: Workspace, folder: Path, record: Mapping[str, Any]) -> None:
     """Move the finished run to its folder in one step, so that an interrupted one never looks finished."""
     shutil.rmtree(workspace.ludwig / MODEL / "training_checkpoints", ignore_errors=True)
-    _write_json(workspace.ludwig / TRAINING_RECORD, record)
+    write_json(workspace.ludwig / TRAINING_RECORD, record)
     old = workspace.folder / "replaced"
     folder.parent.mkdir(parents=True, exist_ok=True)
     if folder.exists():
@@ -285,7 +284,3 @@ def _finish(workspace: Workspace, folder: Path, record: Mapping[str, Any]) -> No
         folder.rename(old)
     workspace.ludwig.rename(folder)
     workspace.remove()
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from export.features import column_of
+from training.config import Config
 from training.errors import ConfigError
 from training.names import check_names
 
-Config = dict[str, Any]
 SECTIONS = ("input_features", "output_features", "combiner", "trainer", "preprocessing", "defaults", "hyperopt")
 MAPPINGS = ("combiner", "trainer", "preprocessing", "defaults", "hyperopt")
 PARTS = ("encoder", "decoder")

@@ -152,7 +152,7 @@ class Workspace:
             self.clear()
         shutil.rmtree(self.ludwig, ignore_errors=True)
         (self.ludwig / MODEL).mkdir(parents=True)
-        _write_json(self.folder / STARTED, started)
+        write_json(self.folder / STARTED, started)
         if checkpoint:
             _link_tree(checkpoint.folder / CHECKPOINTS, self.ludwig / MODEL / CHECKPOINTS)
             shutil.copy2(checkpoint.folder / PROGRESS, self.ludwig / MODEL / PROGRESS)
@@ -178,7 +178,7 @@ class Workspace:
         shutil.copy2(self.ludwig / MODEL / PROGRESS, new / PROGRESS)
         torch.save(schedule, new / SCHEDULE)
         sizes = {str(path.relative_to(new)): path.stat().st_size for path in new.rglob("*") if path.is_file()}
-        _write_json(new / WHOLE, {"seconds": round(seconds, 1), "bytes": sizes})
+        write_json(new / WHOLE, {"seconds": round(seconds, 1), "bytes": sizes})
         new.rename(kept)
         for old in self.folder.glob(f"{CHECKPOINT}*"):
             if old != kept:
@@ -240,5 +240,6 @@ def _link(source: str, target: str) -> None:
         shutil.copy2(source, target)
 
 
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a mapping as indented JSON."""
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -7,7 +7,7 @@ import pytest
 
 from export.ludwig_library import import_ludwig
 from tests.trained import Exported, Run, demo_rows
-from training.evaluation.trained import predictions_of
+from training.evaluation.predictions import predictions_of
 
 pytestmark = [pytest.mark.ludwig, pytest.mark.filterwarnings("ignore")]
 KIND = "intent-minilm-frozen"

@@ -19,10 +19,12 @@ from training.config import SPLIT, Config
 from training.dataset import TRAIN, dataset_sha256, prepare
 from training.evaluation.answers import Records, answer_rows
 from training.evaluation.crossed import INDEX, LOGS
+from training.evaluation.predictions import predictions_of, with_logits
 from training.evaluation.taggers import taggers_of
-from training.evaluation.trained import Training, known_labels, predictions_of, slot_decoders, with_logits
+from training.evaluation.trained import Training, known_labels, slot_decoders
 from training.fit import train_in
 from training.progress import interruptible
+from training.sizing import sized
 from training.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -79,6 +81,7 @@ def _answers(
 ) -> tuple[Records, Config]:
     """Train, and return the answers, and the configuration with Ludwig's defaults."""
     config, train = prepare(config, train, validated=False)
+    config = sized(config, train)
     record = {"config": config, "dataset_sha256": dataset_sha256(train), "rows": len(train), "seed": seed}
     workspace = Workspace.of_run(folder)
     api = import_ludwig()

@@ -18,8 +18,9 @@ from training.evaluation.answers import answer_rows
 from training.evaluation.calibration import temperatures
 from training.evaluation.evaluate import Source, evaluate
 from training.evaluation.metrics import Metrics
+from training.evaluation.predictions import with_logits
 from training.evaluation.taggers import taggers_of
-from training.evaluation.trained import known_labels, slot_decoders, with_logits
+from training.evaluation.trained import known_labels, slot_decoders
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,8 +1,7 @@
 """Evaluates a newly trained model: fits its thresholds and measures it on rows that it was not trained on."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
@@ -11,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 from export.console import say
 from export.features import column_of, is_tagger, tagged_text
 from export.outputs import SPECIAL_LABELS
-from export.rows import with_affix_columns
 from handler.decoding import SlotDecoder, is_bio
 from handler.evidence import Evidence
 from handler.unsure import LANGUAGE
 from training.baseline import baseline_answers, labels_of, warning
 from training.config import SPLIT, Config
 from training.dataset import TEST, TRAIN, VALIDATION
-from training.evaluation.answers import Predict, answer_rows
+from training.evaluation.answers import answer_rows
 from training.evaluation.calibration import temperatures
 from training.evaluation.crossed import Crossed
 from training.evaluation.evaluate import FOLDER, Source, evaluate, evaluate_records
 from training.evaluation.languages import answered_with, fit_language, learn_evidence, text_read
 from training.evaluation.metrics import Metrics, summary
+from training.evaluation.predictions import predictions_of, with_logits
 from training.evaluation.taggers import taggers_of
 from training.evaluation.thresholds import Answered, ThresholdOptions, fit_thresholds, measure
 from training.progress import MAIN_METRIC
@@ -209,62 +208,6 @@ def _evidence(training: Training) -> Evidence:
     label = next(feature for feature in training.config["output_features"] if feature["name"] == LANGUAGE)
     texts = rows[text].map(lambda value: value if isinstance(value, str) else "")
     return learn_evidence(texts, rows[column_of(label)].map(str))
-
-
-def predictions_of(model: "LudwigModel") -> Predict:
-    """Return a function that runs a model on rows and returns one record per row."""
-
-    def predict(rows: "pd.DataFrame") -> list[dict[str, Any]]:
-        rows = with_affix_columns(rows, model.config_obj.to_dict())
-        predictions, _ = model.predict(dataset=rows, skip_save_predictions=True)
-        if hasattr(predictions, "compute"):  # a model trained on Ray returns a Dask DataFrame
-            predictions = predictions.compute()
-        records: list[dict[str, Any]] = predictions.to_dict("records")
-        return records
-
-    return predict
-
-
-def with_logits(model: "LudwigModel", outputs: Iterable[str], predict: Predict) -> Predict:
-    """Return a predict function that adds the logits of some outputs, which Ludwig's own predictions lack.
-
-    Args:
-        model: The model that `predict` runs.
-        outputs: Names of the outputs whose logits to add.
-        predict: The function to extend.
-
-    Returns:
-        The function. Its records have `<output>_logits`, float32, shape (length, labels), for each output.
-    """
-    import torch
-
-    def ask(rows: "pd.DataFrame") -> list[dict[str, Any]]:
-        with _kept_logits(model, outputs) as kept:
-            records = predict(rows)
-        for name, batches in kept.items():
-            for record, logits in zip(records, torch.cat(batches).numpy(), strict=True):
-                record[f"{name}_logits"] = logits
-        return records
-
-    return ask
-
-
-@contextmanager
-def _kept_logits(model: "LudwigModel", outputs: Iterable[str]) -> Iterator[dict[str, list[Any]]]:
-    """Collect the logits of every batch that a model predicts inside the context, by output."""
-    kept: dict[str, list[Any]] = {name: [] for name in outputs}
-    features = model.model.output_features
-    hooks = [
-        features.get(name).prediction_module.register_forward_hook(
-            lambda _module, _inputs, answer, batches=batches: batches.append(answer["logits"].detach().cpu())
-        )
-        for name, batches in kept.items()
-    ]
-    try:
-        yield kept
-    finally:
-        for hook in hooks:
-            hook.remove()
 
 
 def slot_decoders(config: Config, metadata: Mapping[str, Any]) -> dict[str, SlotDecoder]:
