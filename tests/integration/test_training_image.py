@@ -182,6 +182,6 @@ print(json.dumps({
     empty: list[str] = []
     assert found == {
         "user": 1000,
-        "folders": ["export", "handler", "training"],
+        "folders": ["export", "handler", "ludwig_serverless", "training"],
         **dict.fromkeys(("uncompiled", "unreadable", "not code"), empty),
     }
