@@ -1,4 +1,4 @@
-"""Serve the routes as a FastAPI application: for local servers, and for cross-origin requests in Lambda."""
+"""Wrap the routes in a FastAPI application, for local servers and for cross-origin requests in Lambda."""
 
 from typing import Any
 
@@ -14,7 +14,15 @@ from handler.routes import Routes
 
 
 def create_app(routes: Routes, cors_origins: tuple[str, ...] = ()) -> FastAPI:
-    """Build the application around the routes. cors_origins: whose pages may call it."""
+    """Build a FastAPI application around the routes.
+
+    Args:
+        routes: The routes to serve.
+        cors_origins: Origins whose pages may call the API from a browser, such as `https://example.com`.
+
+    Returns:
+        The application. Every path reaches `routes.answer`, unknown paths included.
+    """
     app = FastAPI(
         title="ludwig-serverless",
         version=__version__,
@@ -22,13 +30,13 @@ def create_app(routes: Routes, cors_origins: tuple[str, ...] = ()) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
-        # FastAPI's own traces quote the query, and so the token.
+        # FastAPI's own traces contain the query string, and with it the token.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
 
     async def carry(request: HttpRequest, _: Any = None) -> HttpResponse:
         asked = await _read(request, routes.max_body_bytes)
-        # In a thread, so that a slow model does not block other requests.
+        # In a thread, so a slow model does not block other requests.
         answer = await run_in_threadpool(routes.answer, asked)
         return HttpResponse(answer.body, answer.status, answer.headers)
 
@@ -45,7 +53,7 @@ def create_app(routes: Routes, cors_origins: tuple[str, ...] = ()) -> FastAPI:
 
 
 async def _read(request: HttpRequest, max_body_bytes: int) -> Request:
-    """Read a request; of a body that is too large, only enough to tell."""
+    """Read a request. Stop reading the body once it exceeds the limit."""
     scope = request.scope
     body = bytearray()
     async for chunk in request.stream():

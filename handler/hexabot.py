@@ -1,7 +1,7 @@
-"""Answer Hexabot's requests in the format that it reads, with fallbacks for models that fail.
+"""Answer Hexabot's requests in the format that it expects, with fallbacks for models that fail.
 
-Hexabot discards a whole answer if `language` is missing or failed, or if `slots` failed. So a failed model gets a
-placeholder answer of the right shape, marked as `fallback`, and the other models' answers stay usable.
+Hexabot discards an entire response if `language` is missing or failed, or if `slots` failed. So a failed model gets a
+placeholder of the right shape, marked `fallback`, and the other models' answers stay usable.
 """
 
 import time
@@ -22,7 +22,7 @@ from handler.unsure import LANGUAGE, language_columns, marks, success, unsure_ou
 
 TEXT = "text"
 Fields = Mapping[str, Any]
-"""A request's values, by name."""
+"""The values of a request, by field name."""
 
 
 class Table(msgspec.Struct, frozen=True):
@@ -35,10 +35,13 @@ class Table(msgspec.Struct, frozen=True):
 
 @dataclass
 class Outcome:
-    """An answer, and what the log says of it.
+    """An answer, and what to log about it.
 
-    milliseconds: by model. failed: the models that failed, which calls an alarm. refused: the models that cannot use
-    what the caller sent, which is not their fault.
+    Attributes:
+        answer: The JSON response, by key.
+        milliseconds: The time that each model took, by model name.
+        failed: The models that raised an unexpected error. They trigger the deployment's alarm.
+        refused: The models that cannot use this request, which is the caller's error.
     """
 
     answer: dict[str, Any] = field(default_factory=dict)
@@ -48,16 +51,34 @@ class Outcome:
 
 
 class Service:
-    """All loaded models, asked as Hexabot asks."""
+    """All loaded models, behind Hexabot's two calls.
+
+    Attributes:
+        predictors: The loaded models, by name.
+    """
 
     def __init__(self, predictors: Mapping[str, Predictor], settings: Settings) -> None:
+        """Keep the models and the limits.
+
+        Args:
+            predictors: The loaded models, by name.
+            settings: The limits on texts and batches, and the default language.
+        """
         self.predictors = predictors
         self._settings = settings
 
     def predict(self, fields: Fields) -> Outcome:
         """Answer one row with every model, or with those that the field `model` names.
 
-        Raises RequestError for an unknown model, a text over the limit, or fields that no model can use.
+        Args:
+            fields: The request's values: `text` or the models' input columns, and optionally `model`.
+
+        Returns:
+            One entry for each model and one for each of its outputs, each with a `status`.
+
+        Raises:
+            PayloadTooLargeError: A text is over the length limit.
+            RequestError: A model name is unknown, or no model can use the fields.
         """
         self._check_lengths(fields.values())
         chosen = self._chosen(fields.get("model"))
@@ -68,9 +89,18 @@ class Service:
         return outcome
 
     def batch_predict(self, fields: Fields) -> Outcome:
-        """Answer the rows of the field `dataset`, a table, with a table for each model.
+        """Answer the rows of the field `dataset` with one table for each model.
 
-        Raises RequestError as `predict` does, or if the table is broken or over the limit.
+        Args:
+            fields: The request's values: `dataset`, a table in pandas' "split" orientation or the same as a JSON
+                string, and optionally `model`.
+
+        Returns:
+            A table in "split" orientation under each model's name.
+
+        Raises:
+            PayloadTooLargeError: A text or the number of rows is over its limit.
+            RequestError: The table is malformed, a model name is unknown, or no model can use the columns.
         """
         table = self._table(fields.get("dataset"))
         rows = [dict(zip(table.columns, row, strict=True)) for row in table.data]
@@ -83,7 +113,7 @@ class Service:
         )
 
     def _ask(self, chosen: list[str], ask: Callable[[Predictor], dict[str, Any]]) -> Outcome:
-        """Ask each model. A failed model answers with an error, and the others continue."""
+        """Ask each model. If one fails, its answer is an error and the others are still asked."""
         outcome = Outcome()
         refusals: list[RequestError] = []
         for name in chosen:
@@ -91,7 +121,7 @@ class Service:
             try:
                 outcome.answer |= ask(self.predictors[name])
             except Exception as error:
-                message = "The model failed; the service's log says where."
+                message = "The model failed: see the service's log for the details."
                 if isinstance(error, RequestError):
                     outcome.refused.append(name)
                     refusals.append(error)
@@ -106,7 +136,7 @@ class Service:
         return outcome
 
     def _answer(self, predictor: Predictor, fields: Fields) -> dict[str, Any]:
-        """Answer one row: under the model's name and, since Hexabot looks there, under each output's name too."""
+        """Answer one row under the model's name and, because Hexabot looks there, under the name of each output."""
         row = self._row(predictor, fields)
         (outputs,) = self._outputs(predictor, [row])
         unsure, default = unsure_outputs(predictor, row, outputs), self._settings.default_language
@@ -118,7 +148,7 @@ class Service:
         }
 
     def _answer_table(self, predictor: Predictor, rows: list[dict[str, Any]], index: list[int | str]) -> dict[str, Any]:
-        """Answer many rows, as pandas' "split" orientation has them."""
+        """Answer several rows as one table in pandas' "split" orientation."""
         complete = [self._row(predictor, row) for row in rows]
         answers = [
             merged(outputs) | marks(predictor, row, outputs)
@@ -128,7 +158,7 @@ class Service:
         return success({"index": index, "columns": columns, "data": [list(answer.values()) for answer in answers]})
 
     def _row(self, predictor: Predictor, fields: Fields) -> dict[str, Any]:
-        """Pick the values that a model reads. A model with a single input reads the field `text`, whatever its name."""
+        """Pick the values that a model reads. A model with one input also accepts its value in the field `text`."""
         columns = list(dict.fromkeys(feature.column for feature in predictor.manifest.inputs))
         row = {column: fields[column] for column in columns if column in fields}
         if not row and len(columns) == 1 and TEXT in fields:
@@ -136,13 +166,13 @@ class Service:
         missing = [column for column in columns if column not in row]
         if missing:
             raise RequestError(
-                f"Model {predictor.manifest.name!r} reads {columns}; the request lacks {missing}. "
+                f"Model {predictor.manifest.name!r} reads {columns}, but the request lacks {missing}. "
                 f"Send {missing[0]!r} as a form field or a JSON key."
             )
         return row
 
     def _outputs(self, predictor: Predictor, rows: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Columns]]:
-        """Answer rows, with tags where Hexabot looks for them: one for each word between single spaces."""
+        """Answer rows, with each tagger's output replaced by one tag for each piece of `text.split(" ")`."""
         if not rows:
             return
         arrays = predictor.run(rows)
@@ -160,7 +190,7 @@ class Service:
             yield outputs
 
     def _stand_in(self, outcome: Outcome, fields: Fields) -> None:
-        """Answer for failed models what Hexabot cannot do without: a language, and slots of the right length."""
+        """Fill in what Hexabot requires from the models that failed: a language, and slots of the right length."""
         for name in (*outcome.failed, *outcome.refused):
             error = outcome.answer[name]["error"]
             for output in self.predictors[name].manifest.outputs:
@@ -174,17 +204,17 @@ class Service:
                     outcome.answer[output.name] = {**success(columns), "fallback": True, "error": error}
 
     def _default_language(self, probability: float) -> dict[str, Any]:
-        """Answer the default language: with 1 where no model is loaded, with 0 where one failed or refused."""
+        """Answer the default language: probability 1 if no language model is loaded, 0 if it failed or refused."""
         return {**success(language_columns(self._settings.default_language, probability)), "fallback": True}
 
     def _chosen(self, names: Any) -> list[str]:
-        """Return the models to ask; all of them where none is named."""
+        """Return the names of the models to ask: all of them unless the request names some."""
         available = list(self.predictors)
         if names in (None, ""):
             return available
         asked = names.split(",") if isinstance(names, str) else names
         if not isinstance(asked, list) or not all(isinstance(name, str) for name in asked):
-            raise RequestError("'model' must be names with commas between them, or a JSON list of names.")
+            raise RequestError("'model' must be comma-separated model names or a JSON list of names.")
         asked = list(dict.fromkeys(name.strip() for name in asked))
         unknown = [name for name in asked if name not in self.predictors]
         if unknown or not asked:
@@ -192,6 +222,7 @@ class Service:
         return asked
 
     def _table(self, dataset: Any) -> Table:
+        """Parse and check the field `dataset`."""
         shape = 'a table such as {"columns": ["text"], "data": [["hello"], ["goodbye"]]}'
         if dataset is None:
             raise RequestError(f"The field 'dataset' is missing: send {shape}.")
@@ -203,31 +234,41 @@ class Service:
         limit = self._settings.max_batch_rows
         if len(table.data) > limit:
             raise PayloadTooLargeError(
-                f"The batch has {len(table.data)} rows, {limit} are allowed: send several batches."
+                f"The batch has {len(table.data)} rows, and the limit is {limit}: send several smaller batches."
             )
         for number, row in enumerate(table.data):
             if len(row) != len(table.columns):
                 raise RequestError(
-                    f"Row {number} of the dataset has {len(row)} values for {len(table.columns)} columns."
+                    f"Row {number} of the dataset has {len(row)} values, but there are {len(table.columns)} columns."
                 )
         if table.index is not None and len(table.index) != len(table.data):
-            raise RequestError(f"The dataset has {len(table.data)} rows, but an index of {len(table.index)}.")
+            raise RequestError(f"The dataset has {len(table.data)} rows, but its index has {len(table.index)} entries.")
         return table
 
     def _check_lengths(self, values: Iterable[Any]) -> None:
         limit = self._settings.max_text_characters
         for value in values:
             if isinstance(value, str) and len(value) > limit:
-                raise PayloadTooLargeError(f"A text has {len(value)} characters, {limit} are allowed: shorten it.")
+                raise PayloadTooLargeError(f"A text has {len(value)} characters, and the limit is {limit}: shorten it.")
 
 
 def _text(predictor: Predictor, output: SequenceOutput, fields: Fields) -> str:
-    """Return the text that an output tags; a request without its column has it in the field `text`."""
+    """Return the text that an output tags: the value of its input's column, or else of the field `text`."""
     columns = {feature.name: feature.column for feature in predictor.manifest.inputs}
     text = fields.get(columns.get(str(output.aligned_with), TEXT), fields.get(TEXT))
     return text if isinstance(text, str) else ""
 
 
 def load_service(settings: Settings) -> Service:
-    """Fetch and load every bundle. Raises BundleError if one cannot be served."""
+    """Fetch and load every bundle.
+
+    Args:
+        settings: Where the bundles are, where to cache them, and how many threads a model may use.
+
+    Returns:
+        The service, ready to answer.
+
+    Raises:
+        BundleError: A bundle is missing, altered or unreadable.
+    """
     return Service(load_predictors(local_folders(settings.bundles, settings.cache), settings.threads), settings)

@@ -1,6 +1,6 @@
 """Output features: convert the graph's output arrays to Ludwig's columns.
 
-Each class is the manifest's description of an output and its behavior. To add an output type, add a class here,
+Each class describes an output in the manifest and implements its decoding. To add an output type, add a class here,
 register it in `OutputFeature`, and describe it in `export/outputs.py`.
 """
 
@@ -18,25 +18,36 @@ Columns = dict[str, Any]
 """One row of Ludwig's answer: `<feature>_predictions`, `<feature>_probabilities` and so on."""
 
 SMALLEST_PROBABILITY = 1e-10
-"""Below it Ludwig takes no logarithm. Source: `compute_sequence_probability` in `ludwig.features.feature_utils`."""
+"""Ludwig clips probabilities to this before the logarithm.
 
+Source: `compute_sequence_probability` in `ludwig.features.feature_utils`.
+"""
 
 Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
 class Thresholds(Described, frozen=True, kw_only=True):
-    """Confidences below which an answer counts as unknown. by_label: for some labels, in place of the default."""
+    """Confidence thresholds, in [0, 1]. An answer below its threshold counts as unknown.
+
+    Attributes:
+        default: The threshold of every label that `by_label` does not name.
+        by_label: Thresholds of single labels.
+    """
 
     default: Probability
     by_label: dict[str, Probability] = msgspec.field(default_factory=dict)
 
 
 class CategoryOutput(Described, frozen=True, kw_only=True, omit_defaults=True, tag="category"):
-    """One label a row.
+    """One label for each row.
 
-    labels: in index order, so that probability i is that of label i. thresholds: None takes every answer for good.
-    evidence: of a language, what a text must show; None where only the thresholds count.
-    Source: `CategoryOutputFeature.postprocess_predictions`; softmax or calibration are taken in the graph.
+    Source: `CategoryOutputFeature.postprocess_predictions`. The graph applies softmax or calibration.
+
+    Attributes:
+        name: The feature's name in Ludwig.
+        labels: The labels in index order: probability i belongs to label i.
+        thresholds: The confidence that an answer needs; None accepts every answer.
+        evidence: For a language, what the text must contain; None leaves the decision to the thresholds.
     """
 
     name: str
@@ -46,15 +57,19 @@ class CategoryOutput(Described, frozen=True, kw_only=True, omit_defaults=True, t
 
     @property
     def tensors(self) -> list[str]:
-        """The graph's outputs that this feature reads."""
+        """The names of the graph's outputs that this feature reads."""
         return [f"{self.name}::predictions", f"{self.name}::probabilities"]
 
     def is_unsure(self, columns: Columns, text: str | None = None) -> bool:
-        """Return whether an answer is less sure than it must be.
+        """Return whether an answer is too uncertain to use.
 
         Args:
-            columns: Ludwig's columns of the answer.
-            text: What the model was asked, where it reads text. Without it, only the thresholds count.
+            columns: Ludwig's columns of one row.
+            text: The text that the model read. If None, only the thresholds decide.
+
+        Returns:
+            True if the text is not evidence of the label or, where the evidence does not decide, the probability is
+            below the label's threshold.
         """
         label = columns[f"{self.name}_predictions"]
         judged = None if self.evidence is None or text is None else self.evidence.judge(text, label)
@@ -66,7 +81,14 @@ class CategoryOutput(Described, frozen=True, kw_only=True, omit_defaults=True, t
         return bool(columns[f"{self.name}_probability"] < limit)
 
     def rows(self, arrays: Mapping[str, np.ndarray]) -> Iterator[Columns]:
-        """Read predictions, (batch,), and probabilities, (batch, labels), as Ludwig's columns."""
+        """Convert the graph's arrays to Ludwig's columns.
+
+        Args:
+            arrays: By name: `predictions`, int64, (batch,), and `probabilities`, float32, (batch, labels).
+
+        Yields:
+            The columns of each row.
+        """
         predictions, probabilities = (arrays[name].tolist() for name in self.tensors)
         for index, row in zip(predictions, probabilities, strict=True):
             columns: Columns = {
@@ -83,15 +105,18 @@ Decoding = Literal["argmax", "viterbi"]
 
 
 class SequenceOutput(Described, frozen=True, kw_only=True, tag="sequence"):
-    """One label for each position of a sequence, as a tagger gives them.
+    """One label for each position of a sequence, as a tagger predicts.
 
-    labels: in index order, special symbols included.
-    special_labels: symbols that are not tags: start, stop, padding and unknown.
-    aligned_with: the text input whose token positions the tags belong to, or None.
-    responds: answer the labels as one text too, as Ludwig does for outputs of type text.
-    decoding: how Hexabot's tags come of the graph's answer: Ludwig's own, or the best that make whole slots. The
-    columns are Ludwig's in both cases.
-    Source: `SequenceOutputFeature.postprocess_predictions`; the maximum over labels is taken in the graph.
+    Source: `SequenceOutputFeature.postprocess_predictions`. The graph takes the argmax over the labels.
+
+    Attributes:
+        name: The feature's name in Ludwig.
+        labels: The labels in index order, special symbols included.
+        special_labels: Symbols that are not tags: start, stop, padding and unknown.
+        aligned_with: The text input whose token positions the tags belong to, or None.
+        responds: Also answer the labels as one text, as Ludwig does for outputs of type text.
+        decoding: How to choose the tags that Hexabot gets: "argmax" keeps Ludwig's, "viterbi" takes the best sequence
+            in which every slot is complete. Ludwig's columns are the same in both cases.
     """
 
     name: str
@@ -103,14 +128,19 @@ class SequenceOutput(Described, frozen=True, kw_only=True, tag="sequence"):
 
     @property
     def tensors(self) -> list[str]:
-        """The graph's outputs that this feature reads."""
+        """The names of the graph's outputs that this feature reads."""
         kinds = ["predictions", "probabilities", *(["logits"] if self.decoding == "viterbi" else [])]
         return [f"{self.name}::{kind}" for kind in kinds]
 
     def rows(self, arrays: Mapping[str, np.ndarray]) -> Iterator[Columns]:
-        """Read predictions and their probabilities, both (batch, length), as Ludwig's columns.
+        """Convert the graph's arrays to Ludwig's columns.
 
-        `<feature>_probability` is the sum of the logarithms over the padded length, as in Ludwig: not in [0, 1].
+        Args:
+            arrays: By name: `predictions`, int64, and their `probabilities`, float32, both (batch, length).
+
+        Yields:
+            The columns of each row. As in Ludwig, `<feature>_probability` is the sum of the log probabilities over the
+            padded length, so it is not in [0, 1].
         """
         predictions, probabilities = (arrays[name] for name in self.tensors[:2])
         logarithms = np.log(np.clip(probabilities, SMALLEST_PROBABILITY, 1.0)).sum(axis=-1).tolist()
@@ -125,9 +155,13 @@ class SequenceOutput(Described, frozen=True, kw_only=True, tag="sequence"):
 
 
 class BinaryOutput(Described, frozen=True, kw_only=True, tag="binary"):
-    """True or false. labels: the words for false and true, where training had words.
+    """True or false for each row.
 
-    Source: `BinaryOutputFeature.postprocess_predictions`; threshold and calibration are taken in the graph.
+    Source: `BinaryOutputFeature.postprocess_predictions`. The graph applies the threshold and the calibration.
+
+    Attributes:
+        name: The feature's name in Ludwig.
+        labels: The words for false and true, if the training data had words; None for Booleans.
     """
 
     name: str
@@ -135,11 +169,18 @@ class BinaryOutput(Described, frozen=True, kw_only=True, tag="binary"):
 
     @property
     def tensors(self) -> list[str]:
-        """The graph's outputs that this feature reads."""
+        """The names of the graph's outputs that this feature reads."""
         return [f"{self.name}::predictions", f"{self.name}::probabilities"]
 
     def rows(self, arrays: Mapping[str, np.ndarray]) -> Iterator[Columns]:
-        """Read predictions and the probabilities of true, both (batch,), as Ludwig's columns."""
+        """Convert the graph's arrays to Ludwig's columns.
+
+        Args:
+            arrays: By name: `predictions`, bool, and the `probabilities` of true, float32, both (batch,).
+
+        Yields:
+            The columns of each row.
+        """
         predictions, probabilities = (arrays[name].tolist() for name in self.tensors)
         false, true = self.labels or ("False", "True")
         for prediction, probability in zip(predictions, probabilities, strict=True):
@@ -153,24 +194,46 @@ class BinaryOutput(Described, frozen=True, kw_only=True, tag="binary"):
 
 
 class NumberOutput(Described, frozen=True, kw_only=True, tag="number"):
-    """A number. Source: `NumberOutputFeature.postprocess_predictions`; clipping is done in the graph."""
+    """One number for each row.
+
+    Source: `NumberOutputFeature.postprocess_predictions`. The graph clips the value.
+
+    Attributes:
+        name: The feature's name in Ludwig.
+        normalization: How training scaled the numbers.
+    """
 
     name: str
     normalization: AnyNormalization
 
     @property
     def tensors(self) -> list[str]:
-        """The graph's output that this feature reads."""
+        """The name of the graph's output that this feature reads."""
         return [f"{self.name}::predictions"]
 
     def rows(self, arrays: Mapping[str, np.ndarray]) -> Iterator[Columns]:
-        """Read normalized predictions, (batch,), as Ludwig's column, on their own scale."""
+        """Undo the normalization of the graph's predictions.
+
+        Args:
+            arrays: By name: `predictions`, float32, (batch,), normalized.
+
+        Yields:
+            The column of each row, on the original scale.
+        """
         for prediction in self.normalization.invert(arrays[self.tensors[0]]).tolist():
             yield {f"{self.name}_predictions": prediction}
 
 
 class SetOutput(Described, frozen=True, kw_only=True, tag="set"):
-    """Those labels that are probable enough. Source: `SetOutputFeature.postprocess_predictions`."""
+    """Every label whose probability reaches a threshold.
+
+    Source: `SetOutputFeature.postprocess_predictions`.
+
+    Attributes:
+        name: The feature's name in Ludwig.
+        labels: The labels in index order.
+        threshold: The smallest probability of a chosen label.
+    """
 
     name: str
     labels: list[str]
@@ -178,11 +241,18 @@ class SetOutput(Described, frozen=True, kw_only=True, tag="set"):
 
     @property
     def tensors(self) -> list[str]:
-        """The graph's outputs that this feature reads."""
+        """The names of the graph's outputs that this feature reads."""
         return [f"{self.name}::predictions", f"{self.name}::probabilities"]
 
     def rows(self, arrays: Mapping[str, np.ndarray]) -> Iterator[Columns]:
-        """Read predictions, zeros and ones, and probabilities, both (batch, labels), as Ludwig's columns."""
+        """Convert the graph's arrays to Ludwig's columns.
+
+        Args:
+            arrays: By name: `predictions`, zeros and ones, and `probabilities`, float32, both (batch, labels).
+
+        Yields:
+            The columns of each row: the chosen labels, and only their probabilities.
+        """
         predictions, probabilities = (arrays[name] for name in self.tensors)
         for chosen, row in zip(predictions, probabilities, strict=True):
             yield {
@@ -192,17 +262,24 @@ class SetOutput(Described, frozen=True, kw_only=True, tag="set"):
 
 
 class VectorOutput(Described, frozen=True, kw_only=True, tag="vector"):
-    """A list of numbers. Source: `VectorOutputFeature.postprocess_predictions`."""
+    """A vector of numbers for each row. Source: `VectorOutputFeature.postprocess_predictions`."""
 
     name: str
 
     @property
     def tensors(self) -> list[str]:
-        """The graph's output that this feature reads."""
+        """The name of the graph's output that this feature reads."""
         return [f"{self.name}::predictions"]
 
     def rows(self, arrays: Mapping[str, np.ndarray]) -> Iterator[Columns]:
-        """Read predictions, (batch, size), as Ludwig's column."""
+        """Convert the graph's array to Ludwig's column.
+
+        Args:
+            arrays: By name: `predictions`, float32, (batch, size).
+
+        Yields:
+            The column of each row.
+        """
         for row in arrays[self.tensors[0]].tolist():
             yield {f"{self.name}_predictions": row}
 
@@ -211,5 +288,12 @@ OutputFeature = CategoryOutput | SequenceOutput | BinaryOutput | NumberOutput | 
 
 
 def merged(outputs: Mapping[str, Columns]) -> Columns:
-    """Join the columns of several output features into one row, as Ludwig answers it."""
+    """Merge the columns of several output features into one row, as Ludwig does.
+
+    Args:
+        outputs: The columns of one row, by output feature.
+
+    Returns:
+        All columns of the row.
+    """
     return {column: value for columns in outputs.values() for column, value in columns.items()}

@@ -31,15 +31,25 @@ STATUS: dict[type[RequestError], int] = {
     UnsupportedContentError: 415,
     RequestError: 400,
 }
-EXISTING = "there are GET /, POST /predict and POST /batch_predict."
+EXISTING = "the routes are GET /, POST /predict and POST /batch_predict."
 ENVELOPE_BYTES = 2_000
-"""What is kept free for the status and the headers where the size of an answer is limited."""
+"""Bytes reserved for the status and the headers when the size of a response is limited."""
 
 
 class Routes:
-    """Answers every request, including invalid ones. table: the function that answers, by path and method."""
+    """Answer every request, including invalid ones.
+
+    Attributes:
+        table: The function that answers each path and method.
+    """
 
     def __init__(self, service: Service, settings: Settings) -> None:
+        """Build the route table.
+
+        Args:
+            service: The loaded models.
+            settings: The limits, the token digests and the base path.
+        """
         self._service = service
         self._settings = settings
         self.table: dict[str, dict[str, Callable[[Request], Outcome]]] = {
@@ -50,11 +60,18 @@ class Routes:
 
     @property
     def max_body_bytes(self) -> int:
-        """The size limit of a body in bytes; a transport need not read more than this."""
+        """The size limit of a request body in bytes. A transport can stop reading once a body exceeds it."""
         return self._settings.max_body_bytes
 
     def answer(self, request: Request) -> Answer:
-        """Answer a request, and log one line of it: never its query, its headers or its body."""
+        """Answer a request and log one line about it, without its query, headers or body.
+
+        Args:
+            request: The request, as any transport read it.
+
+        Returns:
+            The response. An error becomes a JSON body with `error` and `request_id`; no exception escapes.
+        """
         request = request._replace(path=self._route_of(request.path))
         token = request_id.set(request.id)
         started = time.perf_counter()
@@ -73,7 +90,7 @@ class Routes:
         except Exception as error:
             log_failure("request failed", error)
             status = 500
-            body = _error("Something went wrong here; the service's log says where, under this id.", request)
+            body = _error("Internal error: find this request_id in the service's log for the details.", request)
         self._log(request, status, started, outcome)
         request_id.reset(token)
         if request.method == "HEAD":
@@ -81,7 +98,7 @@ class Routes:
         return Answer(status, headers, body)
 
     def _route_of(self, path: str) -> str:
-        """Return a path without the domain's base path and without trailing slashes."""
+        """Return a path without the custom domain's base path and without trailing slashes."""
         base = self._settings.base_path
         if base and f"{path}/".startswith(f"{base}/"):
             path = path.removeprefix(base)
@@ -91,7 +108,8 @@ class Routes:
         """Return the function that answers a request.
 
         Raises:
-            NotFoundError: If no route has this path, or the route does not take this method.
+            NotFoundError: No route has this path.
+            WrongMethodError: The route exists but does not accept this method.
         """
         methods = self.table.get(request.path)
         if methods is None:
@@ -104,7 +122,7 @@ class Routes:
         return Outcome({"message": "Ludwig server is up", "models": list(self._service.predictors)})
 
     def _fields(self, request: Request) -> dict[str, Any]:
-        """Read the fields of a request that may be answered. Raises RequestError for one that may not."""
+        """Authorize a request and read its fields. Raises RequestError if it is refused or cannot be parsed."""
         if not self._settings.open:
             authorize(_presented_tokens(request), self._settings.token_digests)
         limit = self.max_body_bytes
@@ -121,7 +139,7 @@ class Routes:
             models["refused"] = outcome.refused
         log(
             "request",
-            # What the deployment's alarms count is logged even where the lines of other requests are not.
+            # The deployment's alarms count these lines, so they appear even if NLU_LOG_LEVEL hides the others.
             level=logging.WARNING if status == 401 or outcome.failed else logging.INFO,
             method=request.method,
             path=request.path if status != 404 else None,
@@ -133,26 +151,28 @@ class Routes:
 
 
 def _check_size(body: bytes, limit: int | None) -> None:
-    """Raise PayloadTooLargeError for an answer that its carrier would replace by an error of its own, such as 502.
+    """Raise PayloadTooLargeError if Lambda or the load balancer would replace the response with a 502.
 
     Args:
-        body: The answer's JSON.
-        limit: The most that the carrier takes, as JSON again, in bytes; None where it takes everything.
+        body: The response, as JSON.
+        limit: The most bytes that the transport accepts once it has encoded the body as a JSON string; None for no
+            limit.
     """
-    # Escapes make a character six times as long at most, so only large answers are measured.
+    # A JSON escape makes a character at most six times as long, so small responses need no exact measurement.
     if limit is None or 6 * len(body) + ENVELOPE_BYTES <= limit:
         return
     found = carried_bytes(body) + ENVELOPE_BYTES
     if found > limit:
         raise PayloadTooLargeError(
-            f"The answer has {found} bytes as it is sent, {limit} are allowed: split the batch into "
-            f"{-(-found // limit)} parts at least, or name fewer models in the field 'model'."
+            f"The response would be {found} bytes, and the limit is {limit}: split the batch into at least "
+            f"{-(-found // limit)} parts, or name fewer models in the field 'model'."
         )
 
 
 def declared_bytes(request: Request) -> int | None:
-    """Return the size that a request declares; of an absurdly long number the first digits say enough."""
+    """Return the Content-Length of a request in bytes, or None if it has no valid one."""
     declared = request.headers.get("content-length", "")
+    # The first 18 digits of an absurdly long number are enough to exceed any limit.
     return int(declared[:18]) if declared.isascii() and declared.isdigit() else None
 
 

@@ -95,7 +95,7 @@ def test_other_paths_and_methods_are_answered_in_json(send: Send, method: str, p
     answer = send(method, path)
     assert (answer.status, answer.headers["content-type"]) == (status, "application/json")
     reason = "Not Found" if status == 404 else "Method Not Allowed"
-    assert answer.json()["error"] == f"{reason}: there are GET /, POST /predict and POST /batch_predict."
+    assert answer.json()["error"] == f"{reason}: the routes are GET /, POST /predict and POST /batch_predict."
     assert ("allow" in answer.headers) == (status == 405)
 
 
@@ -103,7 +103,7 @@ def test_other_paths_and_methods_are_answered_in_json(send: Send, method: str, p
 def test_a_request_without_text(send: Send, fields: Mapping[str, str]) -> None:
     answer = send("POST", "/predict", json.dumps(fields).encode(), headers=JSON)
     assert answer.status == 400
-    assert "reads ['text']; the request lacks ['text']. Send 'text' as a form field" in answer.json()["error"]
+    assert "reads ['text'], but the request lacks ['text']. Send 'text' as a form field" in answer.json()["error"]
 
 
 @pytest.mark.parametrize("path", ["/", "/nothing", "/predict"])
@@ -173,7 +173,7 @@ def test_an_unexpected_error_is_a_json_500(capsys: pytest.CaptureFixture[str]) -
     answer = predict(send, {"text": TEXT})
     assert (answer.status, answer.headers["content-type"]) == (500, "application/json")
     assert answer.json() == {
-        "error": "Something went wrong here; the service's log says where, under this id.",
+        "error": "Internal error: find this request_id in the service's log for the details.",
         "request_id": LambdaContext().aws_request_id,
     }
     captured = capsys.readouterr()

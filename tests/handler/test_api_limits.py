@@ -24,7 +24,7 @@ def test_a_text_may_have_so_many_characters(send: Send) -> None:
     assert predict(send, {"text": "é" * 20}).status == 200
     answer = predict(send, {"text": "é" * 21})
     assert answer.status == 413
-    assert answer.json()["error"] == "A text has 21 characters, 20 are allowed: shorten it."
+    assert answer.json()["error"] == "A text has 21 characters, and the limit is 20: shorten it."
 
 
 @pytest.mark.parametrize("declared", ["1001", "0", "", "-1", "many", "9" * 5000, "٣"], ids=lambda value: value[:5])

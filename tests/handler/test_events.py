@@ -247,7 +247,7 @@ def test_an_answer_that_lambda_would_not_carry_is_refused_with_advice(tmp_path: 
         assert [ask(rows, sender)[0] for rows in (last - 20, last + 20, 3 * last)] == [200, 413, 413]
         assert ask(last - 20, sender)[1] <= limit
         error = json.loads(ask(3 * last, sender)[2])["error"]
-        assert f"{limit} are allowed: split the batch into 4 parts at least, or name fewer models" in error
+        assert f"the limit is {limit}: split the batch into at least 4 parts, or name fewer models" in error
 
 
 def test_a_server_carries_answers_of_any_size(tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ def test_a_model_that_fails_never_costs_the_others(tmp_path: Path, failing: Sequ
     assert ("intent" in understood.traits) == ("intent" not in failing)
     assert [slot.value for slot in understood.slots] == ([] if "slots" in failing else ["Paris"])
     for name in failing:
-        assert answer[name]["error"] == "The model failed; the service's log says where."
+        assert answer[name]["error"] == "The model failed: see the service's log for the details."
         assert answer[name].get("fallback", answer[name]["status"]) == ("failed" if name == "intent" else True)
     assert read(send, "fly to Paris").traits["language"].value == "en"
 

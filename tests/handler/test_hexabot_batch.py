@@ -76,7 +76,7 @@ def test_a_model_that_fails_does_not_cost_the_others(tmp_path: Path) -> None:
     write_bundle(tmp_path / "intent", INTENT, breaking=True)
     write_bundle(tmp_path / "slots", TAGGER, column="utterance")
     answer = batch(deploy(tmp_path), {"columns": ["text"], "data": [["Paris"], [CRASH]]}).json()
-    assert answer["intent"] == {"error": "The model failed; the service's log says where.", "status": "failed"}
+    assert answer["intent"] == {"error": "The model failed: see the service's log for the details.", "status": "failed"}
     assert records(answer["slots"]["predictions"])[0]["slots_predictions"] == ["<SOS>", "B-city", "<EOS>"]
 
 
@@ -90,12 +90,12 @@ def test_a_model_that_fails_does_not_cost_the_others(tmp_path: Path) -> None:
         ({"columns": ["text"]}, 400, "missing required field `data`"),
         ({"columns": ["text"], "data": ["a"]}, 400, "Expected `array`, got `str`"),
         ({"columns": ["text"], "data": {"text": ["a"]}}, 400, "Expected `array`, got `object`"),
-        ({"columns": ["text"], "data": [["a"], ["b", "c"]]}, 400, "Row 1 of the dataset has 2 values for 1 columns."),
-        ({**TABLE, "index": [1]}, 400, "The dataset has 3 rows, but an index of 1."),
-        ({"columns": ["text"], "data": [["a"]] * 6}, 413, "The batch has 6 rows, 5 are allowed: send several batches."),
-        ({"columns": ["words"], "data": [["a"]]}, 400, "reads ['text']; the request lacks ['text']."),
+        ({"columns": ["text"], "data": [["a"], ["b", "c"]]}, 400, "Row 1 of the dataset has 2 values, but there are 1"),
+        ({**TABLE, "index": [1]}, 400, "The dataset has 3 rows, but its index has 1 entries."),
+        ({"columns": ["text"], "data": [["a"]] * 6}, 413, "The batch has 6 rows, and the limit is 5: send several"),
+        ({"columns": ["words"], "data": [["a"]]}, 400, "reads ['text'], but the request lacks ['text']."),
         ({"columns": ["text"], "data": [[5]]}, 400, "'text' must be a string, found int."),
-        ({"columns": ["text"], "data": [["x" * 10_001]]}, 413, "A text has 10001 characters, 10000 are allowed"),
+        ({"columns": ["text"], "data": [["x" * 10_001]]}, 413, "A text has 10001 characters, and the limit is 10000"),
     ],
     ids=lambda value: None if isinstance(value, int) else str(value)[:30],
 )

@@ -82,7 +82,7 @@ def test_serving_without_tokens_must_be_asked_for(bundles: Path) -> None:
 def test_a_text_over_the_limit_is_an_error(bundles: Path) -> None:
     finished = run_python("-m", "handler", "ask", str(bundles), "hello", NLU_MAX_TEXT_CHARACTERS="4")
     assert finished.returncode == 1
-    assert finished.stderr == "error: A text has 5 characters, 4 are allowed: shorten it.\n"
+    assert finished.stderr == "error: A text has 5 characters, and the limit is 4: shorten it.\n"
 
 
 def test_a_token_comes_with_its_digest() -> None:
