@@ -68,7 +68,7 @@ def prepare(config: Config, dataset: "pd.DataFrame", *, validated: bool = True) 
     dataset = _with_named_split(config, dataset)
     labelled = dataset[outputs].notna().all(axis=1) & (dataset[outputs] != "").all(axis=1)
     if not labelled.all():
-        say(f"Left out {(~labelled).sum()} of {len(dataset)} rows: no value in {' or '.join(outputs)}.")
+        say(f"Skipped {(~labelled).sum()} of {len(dataset)} rows without a value in {' or '.join(outputs)}.")
         dataset = dataset[labelled]
     check_tags(config, dataset)
     for column in _categories(config):

@@ -66,7 +66,7 @@ def test_rows_without_a_label_are_left_out(nothing: object, capsys: pytest.Captu
     _, prepared = prepare(config(), table(["a", nothing, "b", "a"]))
     assert list(prepared["text"]) == ["text 0", "text 2", "text 3"]
     assert list(prepared.index) == [0, 1, 2]
-    assert capsys.readouterr().err == "Left out 1 of 4 rows: no value in intent.\n"
+    assert capsys.readouterr().err == "Skipped 1 of 4 rows without a value in intent.\n"
 
 
 def test_labels_are_clean_before_anything_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
@@ -78,7 +78,7 @@ def test_labels_are_clean_before_anything_is_counted(capsys: pytest.CaptureFixtu
     said = capsys.readouterr().err
     assert "'intent': removed extra white space in 3 rows, such as ' a'." in said
     assert "'intent': 1 rows contain only white space, which counts as a missing label." in said
-    assert "Left out 1 of 4 rows: no value in intent." in said
+    assert "Skipped 1 of 4 rows without a value in intent." in said
     _, prepared = prepare(config(), table(["a ", "b"]))
     assert list(prepared["intent"]) == ["a", "b"]
 

@@ -31,14 +31,14 @@ def test_numbers_null_and_utf_16_mean_the_same_to_every_command(
     config.write_text(TINY_CONFIG)
     assert main(["fit", "--config", str(config), "--dataset", str(path), "--output", str(run)]) == 0
     said = capfd.readouterr().err
-    assert "Left out 6 of 36 rows: no value in intent." in said
+    assert "Skipped 6 of 36 rows without a value in intent." in said
     assert "The column 'Utterance' is read as 'text'." in said
     metadata = json.loads((run / "model" / "training_set_metadata.json").read_text())
     assert {*metadata["intent"]["idx2str"]} - {"<UNK>"} == {"1", "2"}
     assert {"7", "hé", "there"} <= {*metadata["text"]["idx2str"]}
 
     assert main(["evaluate", str(run), "--dataset", str(path), "--output", str(tmp_path / "measured")]) == 0
-    assert "Left out 6 of 36 rows: no value in intent." in capfd.readouterr().err
+    assert "Skipped 6 of 36 rows without a value in intent." in capfd.readouterr().err
     assert main(["predict", str(run), "--dataset", str(path), "--output", str(tmp_path / "answers.jsonl")]) == 0
     answers = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text("utf-8").splitlines()]
     assert len(answers) == 36

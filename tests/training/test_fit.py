@@ -137,17 +137,20 @@ def test_only_a_run_is_replaced_and_only_when_asked(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"trainer": {"epoch": 1}}, "ConfigValidationError"),
-        ({"input_features": [{"name": "text", "type": "text", "encoder": {"type": "nonsense"}}]}, "nonsense"),
+        ({"trainer": {"epoch": 1}}, "rejects this configuration: 'epoch' in trainer (did you mean 'epochs'?)"),
+        (
+            {"input_features": [{"name": "text", "type": "text", "encoder": {"type": "nonsense"}}]},
+            "rejects this configuration: 'nonsense' is not known here",
+        ),
         ({"input_features": [{"name": "text", "type": "text", "preprocessing": {"tokenizer": "ngrams"}}]}, "ngrams"),
-        ({"input_features": [{"name": "text", "type": "text", "encoder": None}]}, "cannot train"),
+        ({"input_features": [{"name": "text", "type": "text", "encoder": None}]}, "cannot train this"),
     ],
     ids=["unknown setting", "unknown encoder", "unknown tokenizer", "no encoder"],
 )
 def test_what_ludwig_refuses_is_one_error_and_nothing_is_written(
     changes: dict[str, Any], reason: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(TrainingError, match=r"^Ludwig cannot train this: ") as caught:
+    with pytest.raises(TrainingError, match=r"^Ludwig ") as caught:
         fit(tiny_config(**changes), tiny(), tmp_path / "run")
     assert reason in str(caught.value)
     assert names(tmp_path) == []
@@ -164,7 +167,8 @@ def test_a_bad_configuration_is_one_line_on_the_command_line(
     errors = [line for line in err.splitlines() if "half a minute" not in line]
     assert out == ""
     assert len(errors) == 1
-    assert errors[0].startswith("error: Ludwig cannot train this: ConfigValidationError: ")
+    assert errors[0].startswith("error: Ludwig rejects this configuration: ")
+    assert "'many' is not of type 'integer'" in errors[0]
     assert not (tmp_path / "run").exists()
 
 
@@ -244,7 +248,7 @@ def test_outputs_of_other_types_have_ludwigs_metrics(tmp_path: Path) -> None:
     assert (set(metrics), metrics["words"]["loss"] > 0) == ({"polite", "words"}, True)
     evaluation = json.loads((tmp_path / "run" / "evaluation" / "metrics.json").read_text())
     assert (evaluation["outputs"], evaluation["ludwig"]) == ({}, metrics)
-    assert "nothing to draw" in (tmp_path / "run" / "evaluation" / "report.html").read_text()
+    assert "nothing to plot" in (tmp_path / "run" / "evaluation" / "report.html").read_text()
     answers = (tmp_path / "run" / "evaluation" / "predictions.jsonl").read_text().splitlines()
     assert {"polite", "polite_predictions", "words_predictions"} <= json.loads(answers[0]).keys()
 
@@ -268,14 +272,14 @@ def test_a_language_always_gets_a_threshold_and_its_words(tmp_path: Path) -> Non
 def test_a_threshold_of_no_category_is_refused(tmp_path: Path) -> None:
     config = tiny_config(output_features=[{"name": "polite", "type": "binary"}])
     rows = tiny().assign(polite=["yes", "no"] * 30)
-    with pytest.raises(ConfigError, match="the outputs are of type binary: only a category can have one"):
+    with pytest.raises(ConfigError, match="Only a category can have a threshold, but the outputs are of type binary"):
         fit(config, rows, tmp_path / "run", thresholds=ThresholdOptions(0.9))
 
 
 def test_tags_that_fit_no_words_are_refused(tmp_path: Path) -> None:
     rows = demo_rows(20)
     rows.loc[3, "slots"] = "O"
-    with pytest.raises(DatasetError, match="row 3: "):
+    with pytest.raises(DatasetError, match="row 4: "):
         fit(read_config(Path("slots-lstm")), rows, tmp_path / "run")
     assert names(tmp_path) == []
 
