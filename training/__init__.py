@@ -1,4 +1,4 @@
-"""Train language models with Ludwig, as Ludwig does it, and write down what was done.
+"""Train NLU models with Ludwig, and record each run.
 
 Examples:
     >>> from training import fit_model
@@ -6,7 +6,7 @@ Examples:
     >>> run.metrics["intent"]["accuracy"]
     0.97
 
-The names in `__all__` are the public API. They load when first used, so that importing this package stays cheap.
+The names in `__all__` are the public API. They are imported on first use, so importing this package stays cheap.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,7 @@ MODULES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Load a public name when it is first used."""
+    """Import a public name on first use."""
     for module, names in MODULES.items():
         if name in names:
             from importlib import import_module

@@ -1,4 +1,4 @@
-"""`python -m training`: the training's commands, where `ludwig-serverless` is not installed."""
+"""`python -m training`: run training commands where the `ludwig-serverless` command is not installed."""
 
 import sys
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ ABOUT = "Train language models with Ludwig."
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run a command. Returns the exit status."""
+    """Run a command and return its exit status."""
     return run("python -m training", ABOUT, COMMANDS, arguments)
 
 

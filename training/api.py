@@ -1,4 +1,4 @@
-"""Training from Python: what `ludwig-serverless fit` does, as one function."""
+"""The Python API of training: `fit_model`, which does what `ludwig-serverless fit` does."""
 
 from collections.abc import Mapping
 from os import PathLike
@@ -29,28 +29,28 @@ def fit_model(
     seed: int = 42,
     force: bool = False,
 ) -> "Fitted":
-    """Train a model with Ludwig, measure it, and write a run.
+    """Train a model with Ludwig, evaluate it, and write a run.
 
     Args:
-        config: A Ludwig configuration, a YAML file, or the name of one that comes along, such as `intent-lstm`.
-        dataset: Rows, or a file of them: CSV, TSV, JSON, JSONL or Parquet. A column `split` says 0 for training, 1 for
-            validation and 2 for testing.
-        output: The folder of the run. An interrupted training of the same resumes.
-        pretrained: What transformers start from: a name on the Hugging Face Hub, a folder, or `minilm`.
-        epochs: The number of epochs; overrides the configuration.
-        calibrate: Whether to scale the probabilities of labels so that they mean what they say.
-        thresholds: How to fit confidence thresholds; none by default.
-        slot_decoding: How tags become slots: `viterbi` or `argmax`.
-        seed: Of everything random.
-        force: Replace a run that is there.
+        config: A Ludwig configuration, a YAML file, or the name of a built-in configuration, such as `intent-lstm`.
+        dataset: Rows, or a file with rows: CSV, TSV, JSON, JSONL or Parquet. An optional column `split` assigns rows:
+            0 train, 1 validation, 2 test.
+        output: The run's folder. An interrupted training with the same settings is resumed.
+        pretrained: Pretrained model for transformers: a Hugging Face name, a folder, or `minilm`.
+        epochs: Number of epochs; overrides the configuration.
+        calibrate: Whether to calibrate the probabilities of labels with Ludwig's temperature scaling.
+        thresholds: Target of the confidence thresholds; None fits none.
+        slot_decoding: How word tags become slots: `viterbi` or `argmax`.
+        seed: Seed of the split and of the training.
+        force: Whether to replace an existing run.
 
     Returns:
         The run's folder, and its metrics by output feature.
 
     Raises:
-        ConfigError: The configuration cannot be used.
-        DatasetError: The dataset cannot be used with it.
-        TrainingError: The folder is taken, or the training failed.
+        ConfigError: The configuration is invalid.
+        DatasetError: The rows do not match the configuration.
+        TrainingError: The folder exists, or the training fails.
     """
     from training.fit import check_output, fit
 
@@ -69,7 +69,17 @@ def fit_model(
 
 
 def chosen_config(config: Config, *, pretrained: str | None, epochs: int | None, calibrate: bool) -> Config:
-    """Return a configuration with what the caller chose; the arguments are those of `fit_model`. Raises ConfigError."""
+    """Apply the arguments of `fit_model` to a configuration.
+
+    Args:
+        config: The configuration.
+        pretrained: Pretrained model for transformers, or None.
+        epochs: Number of epochs, or None.
+        calibrate: Whether to calibrate the probabilities of labels.
+
+    Raises:
+        ConfigError: The configuration has no pretrained encoder, or no category to calibrate.
+    """
     if pretrained:
         config = with_pretrained(config, pretrained)
     if epochs:

@@ -1,4 +1,4 @@
-"""Ludwig configurations: read, checked, and completed for a dataset."""
+"""Read and check Ludwig configurations, and adapt them to a dataset."""
 
 import copy
 from importlib.util import find_spec
@@ -32,7 +32,7 @@ def read_config(path: Path) -> Config:
         config = load_document(path.read_text(encoding="utf-8"))
     except OSError as error:
         names = ", ".join(sorted(known.stem for known in CONFIGS.glob("*.yaml")))
-        raise ConfigError(f"Cannot read {path}: {error.strerror}. Give a YAML file, or one of {names}.") from None
+        raise ConfigError(f"Cannot read {path}: {error.strerror}. Use a YAML file, or one of {names}.") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not YAML: {error}.") from None
     except ValueError as error:
@@ -89,7 +89,7 @@ def with_calibration(config: Config) -> Config:
     config = copy.deepcopy(config)
     labels = [feature for feature in config["output_features"] if feature["type"] == "category"]
     if not labels:
-        raise ConfigError("--calibrate has no effect: no output is a category, and Ludwig calibrates only categories.")
+        raise ConfigError("--calibrate has no effect: Ludwig calibrates only categories, and no output is a category.")
     for feature in labels:
         feature["calibration"] = True
     return config

@@ -1,4 +1,4 @@
-"""Trains a model with Ludwig: reports progress, evaluates the model, and writes a record of the run.
+"""Train a model with Ludwig: report progress, evaluate the model, and write a record of the run.
 
 After an interruption, the same command resumes from the last finished epoch (see training/workspace.py).
 """

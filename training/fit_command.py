@@ -122,13 +122,17 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
 
 
 def minutes(given: str) -> float:
-    """Read an argument that is a number of minutes."""
+    """Parse a command-line argument as a number of minutes.
+
+    Raises:
+        argparse.ArgumentTypeError: It is not a positive number.
+    """
     try:
         found = float(given)
     except ValueError:
         found = 0.0
     if not 0 < found < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected a number of minutes, such as 10, found {given!r}")
+        raise argparse.ArgumentTypeError(f"expected a number of minutes, such as 10, got {given!r}")
     return found
 
 
@@ -191,7 +195,7 @@ def _choose(options: argparse.Namespace) -> None:
         "--backend ray": options.backend == "ray",
     }
     if unfit := [name for name, value in given.items() if value]:
-        raise ConfigError(f"{unfit[0]} needs a configuration: give one with --config, as in --config intent-lstm.")
+        raise ConfigError(f"{unfit[0]} requires a configuration: add --config, for example --config intent-lstm.")
     dataset = _read(options)
     choice = ChoiceOptions(
         prefer=options.prefer or "balanced",
@@ -206,10 +210,10 @@ def _choose(options: argparse.Namespace) -> None:
 
 
 def _refuse_choice(options: argparse.Namespace) -> None:
-    """Raise ConfigError where a configuration is given beside options that choose one."""
+    """Raise ConfigError if --config is combined with options that choose a configuration."""
     given = {"--learn": options.learn, "--prefer": options.prefer, "--budget-minutes": options.budget_minutes}
     if unfit := [name for name, value in given.items() if value is not None]:
-        raise ConfigError(f"{unfit[0]} chooses a configuration, and --config gives one: leave one of them out.")
+        raise ConfigError(f"{unfit[0]} cannot be combined with --config: remove one of them.")
 
 
 def _search(config: "Config", dataset: "pd.DataFrame", options: argparse.Namespace) -> None:
@@ -225,17 +229,21 @@ def _threshold_options(options: argparse.Namespace) -> "ThresholdOptions | None"
 
     if options.confidence_threshold is None and options.out_of_scope is None:
         if options.per_intent:
-            raise DatasetError("--per-intent needs --confidence-threshold or --out-of-scope, to fit thresholds by.")
+            raise DatasetError("--per-intent requires --confidence-threshold or --out-of-scope.")
         return None
     return ThresholdOptions(options.confidence_threshold, options.out_of_scope, options.per_intent)
 
 
 def accuracy(given: str) -> float:
-    """Read an argument that is an accuracy."""
+    """Parse a command-line argument as an accuracy.
+
+    Raises:
+        argparse.ArgumentTypeError: It is not a number above 0 and at most 1.
+    """
     try:
         found = float(given)
     except ValueError:
         found = 0.0
     if not 0 < found <= 1:
-        raise argparse.ArgumentTypeError(f"expected an accuracy between 0 and 1, such as 0.95, found {given!r}")
+        raise argparse.ArgumentTypeError(f"expected an accuracy between 0 and 1, such as 0.95, got {given!r}")
     return found

@@ -1,9 +1,9 @@
-"""Frozen encoders: their answers are computed once before training, and the finished model has its encoder back.
+"""Train on cached outputs of a frozen encoder, and put the encoder back into the finished model.
 
-With `cache_encoder_embeddings: true` Ludwig trains on the answers of an encoder in place of texts. The model that it
-then saves has no encoder in front (`PassthroughInputFeature` of `ludwig.features.passthrough_feature`), so it can
-neither be exported nor answer a text that was not encoded first. The weights of the encoder never changed: putting it
-back gives the same answers.
+With `cache_encoder_embeddings: true`, Ludwig encodes all texts once and trains on the encoder's outputs. The model that
+it saves has no encoder (it has a `PassthroughInputFeature` of `ludwig.features.passthrough_feature` instead), so it can
+neither be exported nor answer texts. The encoder's weights never change, so the model with the encoder gives the same
+answers.
 """
 
 import json
@@ -20,22 +20,25 @@ ROWS_AT_ONCE = 64
 
 
 def is_cached(config: Mapping[str, Any]) -> bool:
-    """Tell whether an input of a configuration, with Ludwig's defaults, trains on cached answers of its encoder."""
+    """Return whether any input of a configuration (with Ludwig's defaults) trains on cached encoder outputs."""
     return any((feature.get("preprocessing") or {}).get(CACHED) for feature in config["input_features"])
 
 
 def encode_in_small_batches(model: "LudwigModel") -> None:
-    """Let Ludwig encode 64 rows at once: otherwise it first times ever larger batches, for minutes on a CPU."""
+    """Let Ludwig encode 64 rows at a time; by default it first times ever larger batches, for minutes on a CPU."""
     model.backend.tune_batch_size = lambda *_: ROWS_AT_ONCE
 
 
 def with_encoders(api: Any, model: "LudwigModel", folder: Path) -> "LudwigModel":
-    """Put the encoders back in front of a trained model, in its folder, and return it as Ludwig loads it from there.
+    """Put the encoders back into a trained model, and save and reload it.
 
     Args:
         api: The module `ludwig.api`.
-        model: A model that was trained on cached answers.
-        folder: Where Ludwig saved it; the weights and the two descriptions are replaced.
+        model: A model that was trained on cached encoder outputs.
+        folder: The saved model's folder; its weights, hyperparameters and metadata are replaced.
+
+    Returns:
+        The model, loaded from the folder.
     """
     model.model.unskip()
     model.model.save(str(folder))

@@ -1,7 +1,7 @@
-"""All steps from training data to checked bundles, in one process; each finished step is kept.
+"""Run all steps from training data to checked bundles in one process; each finished step is kept.
 
-RUNS/train.json    what is trained: digests of the files, and the options
-RUNS/data.csv      the dataset; RUNS/import.json its report
+RUNS/train.json    digests of the input files, and the options
+RUNS/data.csv      the dataset; RUNS/import.json is its report
 RUNS/intent ...    the runs, with their reports
 BUNDLES/intent ... the bundles
 """
@@ -33,25 +33,25 @@ if TYPE_CHECKING:
 
 KEY, DATA, REPORT = "train.json", "data.csv", "import.json"
 SHARES = {"intent": 0.45, "slots": 0.4, "language": 0.15}
-"""Of the time for training, by model."""
+"""Each model's share of the training time."""
 TRAINING_SHARE = 0.8
-"""Of the budget; import, export and check have the rest."""
+"""Share of the time budget for training; import, export and check use the rest."""
 PROVING_ROWS = 300
 
 
 @dataclass(frozen=True)
 class Pipeline:
-    """One `ludwig-serverless train`.
+    """One call of `ludwig-serverless train`.
 
     Attributes:
-        files: Training data.
-        bundles: The folder of the bundles.
-        runs: The folder of everything else.
-        data: How the files are read.
-        prefer: Which candidates are tried.
-        budget_minutes: For everything.
-        confidence_threshold: How often answers to intents should be right, of those that are given.
-        out_of_scope: The intent of rows that the bot cannot answer.
+        files: Training data files.
+        bundles: Folder of the bundles.
+        runs: Folder of the dataset, the runs and the reports.
+        data: How to read the files.
+        prefer: Which candidates to try.
+        budget_minutes: Time limit for all steps together, in minutes.
+        confidence_threshold: Target accuracy of the intents above the fitted confidence threshold.
+        out_of_scope: Label of rows that the bot cannot answer.
     """
 
     files: Sequence[Path]
@@ -64,22 +64,22 @@ class Pipeline:
     out_of_scope: str | None = None
 
     def run(self, *, force: bool = False) -> None:
-        """Do every step that is not done yet, and say what to do next.
+        """Run every step that is not finished yet, and print the next command.
 
         Args:
-            force: Throw away what a training of other data left, and replace the bundles.
+            force: Whether to discard the runs of a training with other data or options, and to replace the bundles.
 
         Raises:
-            DatasetError: If the files hold nothing to learn.
-            TrainingError: If the folders are taken by something else, or a training fails.
+            DatasetError: The files contain nothing to learn.
+            TrainingError: The folders contain something else, or a training fails.
         """
         self._claim(force=force)
         dataset = self._imported()
         names = _trainable(dataset)
         if not names:
             raise DatasetError(
-                f"{self.runs / DATA} has no two intents, no two languages and no slots: there is nothing to learn. "
-                f"{self.runs / REPORT} says what was left out."
+                f"{self.runs / DATA} contains nothing to learn: expected two or more intents, two or more languages, "
+                f"or slots. {self.runs / REPORT} lists what the import skipped."
             )
         for number, name in enumerate(names, start=1):
             self._trained(name, dataset, names, f"{number} of {len(names)}")
@@ -89,26 +89,28 @@ class Pipeline:
         self._tell_next(names)
 
     def _claim(self, *, force: bool) -> None:
-        """Make sure that the folder of the runs is for the same training."""
+        """Reserve the folder of the runs for this training; raise an error if it belongs to another one."""
         key, path = self._key(), self.runs / KEY
         if path.is_file() and path.read_text(encoding="utf-8") != key:
             if not force:
                 raise TrainingError(
-                    f"{self.runs} holds a training of other data or with other options: give what it had to resume it, "
-                    "another --output, or --force to replace it."
+                    f"{self.runs} contains a training with other data or options: to resume it, use the same data and "
+                    "options; otherwise choose another --output, or replace it with --force."
                 )
-            say(f"Throwing away the training of other data in {self.runs}.")
+            say(f"Discarding the training with other data or options in {self.runs}.")
             shutil.rmtree(self.runs)
         elif self.runs.exists() and not path.is_file() and any(self.runs.iterdir()):
-            raise TrainingError(f"{self.runs} exists and is not of `ludwig-serverless train`: give another --runs.")
+            raise TrainingError(
+                f"{self.runs} exists and was not written by `ludwig-serverless train`: choose another --runs."
+            )
         if not path.is_file():
             for bundle in self.bundles.glob("*") if self.bundles.is_dir() and not force else ():
-                raise TrainingError(f"{bundle} exists: give another --output, or --force to replace bundles there.")
+                raise TrainingError(f"{bundle} already exists: choose another --output, or replace it with --force.")
             self.runs.mkdir(parents=True, exist_ok=True)
             path.write_text(key, encoding="utf-8")
 
     def _key(self) -> str:
-        """Return everything that decides what comes out, as JSON."""
+        """Return everything that determines the result, as JSON."""
         paths = [*self.files, *self.data.validation, *self.data.test]
         try:
             digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
@@ -119,10 +121,10 @@ class Pipeline:
         return json.dumps({"files": digests, "data": data, "chosen": chosen}, indent=1, default=sorted, sort_keys=True)
 
     def _imported(self) -> "pd.DataFrame":
-        """Return the dataset, which is written unless it is there."""
+        """Return the dataset; import it if it does not exist yet."""
         output = self.runs / DATA
         if output.is_file():
-            say(f"Kept: {output}.")
+            say(f"Already done: {output}.")
         else:
             report = self._import(output)
             report.tell()
@@ -130,23 +132,23 @@ class Pipeline:
         return read_dataset({TRAIN: output})
 
     def _import(self, output: Path) -> Report:
-        """Import the files. Where rows are few and nobody asked for a split, all of them are for training."""
+        """Import the files; use all rows for training if they are few and the user did not ask for a split."""
         report = import_files(self.files, output, self.data)
-        is_ours = self.data.split == "" and report.splits.get("origin") == SPREAD
-        if is_ours and report.kept < FEW_ROWS:
+        has_default_split = self.data.split == "" and report.splits.get("origin") == SPREAD
+        if has_default_split and report.kept < FEW_ROWS:
             report = import_files(self.files, output, replace(self.data, split=None))
         return report
 
-    def _trained(self, name: str, dataset: "pd.DataFrame", names: Sequence[str], place: str) -> None:
-        """Train a model, unless its run is there."""
+    def _trained(self, name: str, dataset: "pd.DataFrame", names: Sequence[str], progress: str) -> None:
+        """Train a model, unless its run exists."""
         from training.choice.choose import ChoiceOptions, choose_and_fit
         from training.evaluation.thresholds import ThresholdOptions
 
         run = self.runs / name
         if (run / TRAINING_RECORD).is_file():
-            say(f"Kept: {run}.")
+            say(f"Already done: {run}.")
             return
-        say(f"--- {name} ({place}) ---")
+        say(f"--- {name} ({progress}) ---")
         share = SHARES[name] / sum(SHARES[each] for each in names)
         options = ChoiceOptions(
             prefer=self.prefer,
@@ -158,7 +160,7 @@ class Pipeline:
         choose_and_fit(name, dataset, run, options)
 
     def _exported(self, name: str, dataset: "pd.DataFrame") -> None:
-        """Export and prove a model, unless its bundle is there; print the certificate."""
+        """Export and prove a model, unless its bundle exists; print the certificate."""
         from export.build import export_model
         from export.certificate import certificate
         from export.model import load_model
@@ -169,11 +171,15 @@ class Pipeline:
             rows = _proving_rows(dataset, self.data.seed)
             manifest = export_model(load_model(run), bundle, dataset=rows, force=True)
         else:
-            say(f"Kept: {bundle}.")
+            say(f"Already done: {bundle}.")
         print(certificate(manifest), flush=True)
 
     def _check(self) -> None:
-        """Ask the bundles their golden rows, as the handler serves them."""
+        """Replay the golden rows of all bundles through the handler.
+
+        Raises:
+            BundleError: An answer differs from Ludwig's.
+        """
         from handler.golden import replay
         from handler.hexabot import load_service
         from handler.logs import configure
@@ -185,10 +191,10 @@ class Pipeline:
         result = replay(load_service(settings).predictors)
         if result["changed"] or result["unproven"]:
             raise BundleError(
-                f"{len(result['changed'])} of {result['checked']} rows are answered otherwise than Ludwig did: run "
-                f"`ludwig-serverless check {self.bundles}` to see them, and do not deploy the bundles."
+                f"{len(result['changed'])} of {result['checked']} answers differ from Ludwig's: do not deploy the "
+                f"bundles. To see the differences, run `ludwig-serverless check {self.bundles}`."
             )
-        say(f"Checked: the handler answers {result['checked']} rows as Ludwig did.")
+        say(f"Checked: the handler gives Ludwig's answers to all {result['checked']} golden rows.")
 
     def _tell_next(self, names: Sequence[str]) -> None:
         for name in names:
@@ -196,11 +202,11 @@ class Pipeline:
         say(f"Bundles: {', '.join(str(self.bundles / name) for name in names)}. Next:")
         say(f"  ludwig-serverless ask {self.bundles} 'some text'")
         say(f"  ludwig-serverless serve {self.bundles} --open     (and Hexabot at http://127.0.0.1:8000)")
-        say("  docs/deploy.md puts them on AWS Lambda.")
+        say("To deploy them on AWS Lambda, see docs/deploy.md.")
 
 
 def _trainable(dataset: "pd.DataFrame") -> list[str]:
-    """Return what a dataset teaches: labels of two kinds or more, and slots if a value is marked."""
+    """Return the columns to train models for: labels with at least two values, and slots if any value is marked."""
     labels = [name for name in ("intent", "language") if _labels(dataset, name) > 1]
     has_slots = "slots" in dataset and dataset["slots"].fillna("").astype(str).str.contains("B-").any()
     return labels + (["slots"] if has_slots else [])
@@ -211,20 +217,20 @@ def _labels(dataset: "pd.DataFrame", name: str) -> int:
 
 
 def _proving_rows(dataset: "pd.DataFrame", seed: int) -> "pd.DataFrame":
-    """Return rows to prove bundles on: those of the test, which no model saw, or any."""
+    """Return up to 300 rows to prove bundles on: test rows if there are any, else any rows."""
     held = dataset[dataset[SPLIT].astype(str) == str(TEST)] if SPLIT in dataset else dataset.iloc[:0]
     rows = dataset if held.empty else held
     return rows.sample(min(len(rows), PROVING_ROWS), random_state=seed).reset_index(drop=True)
 
 
 def _existing(bundle: Path, run: Path) -> Manifest | None:
-    """Return the manifest of a bundle that was made of a run."""
+    """Return the manifest of a bundle if it was exported from this run, else None."""
     if not is_bundle(bundle):
         return None
     try:
         manifest = read_bundle(bundle)
     except BundleError as error:
-        say(f"{error} It is exported again.")
+        say(f"{error} Exporting it again.")
         return None
     record = json.loads((run / TRAINING_RECORD).read_text(encoding="utf-8"))
     return manifest if manifest.provenance.training == record else None

@@ -1,4 +1,4 @@
-"""Settings that follow from the number and the length of rows: what a configuration leaves as `auto` is filled here."""
+"""Replace `auto` in a configuration by numbers that depend on the dataset: its size and the length of its texts."""
 
 import math
 from collections.abc import Callable
@@ -20,9 +20,9 @@ TRANSFORMERS = ("auto_transformer", "bert")
 LONGEST = 1024
 LONGEST_SUBWORDS = 256
 SHARE, MARGIN = 99.5, 1.1
-"""Of the rows, how many have to fit, in percent; and how much longer others may be."""
+"""`max_sequence_length` is this percentile of the texts' lengths, times this margin."""
 STEPS = 1000
-"""Batches that a layer on frozen or fitted vectors needs to converge."""
+"""Number of batches that a layer on frozen or fitted vectors needs to converge."""
 FEWEST_EPOCHS, MOST_EPOCHS = 8, 30
 DEFAULT_BATCH = 32
 
@@ -30,14 +30,13 @@ DEFAULT_BATCH = 32
 def sized(config: Config, dataset: "pd.DataFrame") -> Config:
     """Return a configuration with numbers in place of `auto`.
 
-    It fills `max_sequence_length` of text inputs (the smallest that nearly all rows fit in, since transformers attend
-    to Ludwig's padding, and so learn less from longer ones) and `trainer.epochs` (so that the number of batches is the
-    same for few rows and many).
+    `max_sequence_length: auto` of a text input becomes the smallest length that fits nearly all rows: Ludwig's
+    transformers attend to padding, so longer sequences make the model worse. `trainer.epochs: auto` becomes the number
+    of epochs that makes about 1,000 batches.
 
     Args:
-        config: A configuration, without Ludwig's defaults. `trainer.batch_size: auto` is Ludwig's own and left alone.
-        dataset: All rows, with the columns that the inputs' columns are made of. Only train rows count where a column
-            `split` tells them apart.
+        config: A configuration without Ludwig's defaults. `trainer.batch_size: auto` is Ludwig's own and stays.
+        dataset: All rows, with the source columns of the inputs. With a column `split`, only training rows count.
     """
     if SPLIT in dataset:
         dataset = dataset[dataset[SPLIT] == TRAIN]
@@ -50,7 +49,7 @@ def sized(config: Config, dataset: "pd.DataFrame") -> Config:
 
 
 def epochs_for(rows: int, batch_size: int) -> int:
-    """Return how many epochs make about 1,000 batches."""
+    """Return the number of epochs that makes about 1,000 batches, between 8 and 30."""
     return int(np.clip(math.ceil(STEPS * batch_size / max(rows, 1)), FEWEST_EPOCHS, MOST_EPOCHS))
 
 
@@ -67,7 +66,7 @@ def _with_length(feature: dict[str, Any], dataset: "pd.DataFrame") -> dict[str, 
 
 
 def _counter(feature: dict[str, Any]) -> tuple[Callable[[str], int], int]:
-    """Return what counts the tokens of a text, special symbols included, and the most that are useful."""
+    """Return a function that counts the tokens of a text, with special symbols, and the longest useful length."""
     encoder = feature.get("encoder") or {}
     preprocessing = feature.get("preprocessing") or {}
     if encoder.get("type") in TRANSFORMERS or preprocessing.get("tokenizer") == SUBWORDS:

@@ -1,6 +1,6 @@
-"""Static vectors of English words, distilled from MiniLM: each word is encoded alone, once.
+"""Distill static vectors of English words from MiniLM: encode each word of its vocabulary once, without context.
 
-Method: Tulkens and van Dongen, Model2Vec, 2024, without its weights by frequency.
+Method: Tulkens and van Dongen, Model2Vec, 2024, without its frequency weights.
 """
 
 import numpy as np
@@ -12,13 +12,16 @@ SIZE = 256
 
 
 def static_vectors(most: int) -> dict[str, np.ndarray]:
-    """Return a vector, float32, (256,), of each of MiniLM's whole words, the most frequent first.
+    """Return a vector for each whole word of MiniLM's vocabulary.
 
     Args:
-        most: How many words at most.
+        most: Maximum number of words; the most frequent words come first.
+
+    Returns:
+        A float32 vector of shape (256,) for each word.
 
     Raises:
-        ConfigError: If the package with MiniLM is not installed.
+        ConfigError: The package with MiniLM is not installed.
     """
     import torch
     from transformers import AutoModel, AutoTokenizer
@@ -37,11 +40,11 @@ def static_vectors(most: int) -> dict[str, np.ndarray]:
             rows = torch.stack([start, ids, stop], dim=1)
             vectors.append(network(input_ids=rows).last_hidden_state.mean(dim=1).numpy())
     found = _reduced(np.concatenate(vectors))
-    return {word: found[place] for place, (_, word) in enumerate(words)}
+    return {word: found[index] for index, (_, word) in enumerate(words)}
 
 
 def _reduced(vectors: np.ndarray) -> np.ndarray:
-    """Return the first principal components of vectors, scaled to a mean length of 1."""
+    """Project vectors onto their first 256 principal components, and scale them to a mean length of 1."""
     centered = vectors - vectors.mean(axis=0)
     _, axes = np.linalg.eigh(centered.T @ centered)
     found = centered @ axes[:, ::-1][:, :SIZE]

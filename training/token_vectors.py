@@ -1,9 +1,9 @@
-"""Token vectors from a linear model: what the encoder `embed` of `intent-light` starts from.
+"""Initialize token embeddings with the weights of a linear model, for the encoder `embed` of `intent-light`.
 
-A linear support vector machine is hard to beat on few rows, and gradient descent from random weights does not reach it.
-So it is fitted first, on the train rows: it gives each token one weight for each class. Written as a file of
-embeddings, a text's vector (the sum over its tokens) holds the machine's scores of all classes, and a decoder that
-starts as the identity answers as the machine does. Ludwig trains on from there.
+With few rows, a linear support vector machine (SVM) is hard to beat, and gradient descent from random weights does not
+reach its accuracy. So `fit` first fits an SVM on the training rows, which gives each token one weight per class. With
+these weights as embeddings, the sum over a text's tokens is the vector of the SVM's class scores, and a decoder that is
+initialized as the identity gives the SVM's answers. Ludwig continues training from there.
 """
 
 import json
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 
 HYPERPARAMETERS, METADATA = "model_hyperparameters.json", "training_set_metadata.json"
 LINEAR, LINEAR_MINILM = "linear", "linear+minilm"
-"""Values of `pretrained_embeddings` that are made here, in place of a file."""
+"""Values of `pretrained_embeddings` that ask for vectors of this module instead of a file."""
 SPECIAL = ("<EOS>", "<SOS>", "<PAD>", "<UNK>")
 GRAM_BYTES, STATIC_BYTES = 4_800_000, 14_000_000
-"""What the weights of n-grams, and of static words, may take in a bundle: 4 bytes for each token and class."""
+"""Size limits in a bundle for the weights of n-grams and of static words, at 4 bytes per token and class."""
 FEWEST_TOKENS, MOST_TOKENS = 2_000, 20_000
 WORD_WEIGHT = 1.75
-"""How much more a word or a pair counts than a character n-gram, of which a text has many more."""
+"""Weight of a word or word pair relative to a character n-gram: a text has many more n-grams than words."""
 STATIC_WEIGHT = 1.5
-"""The length of a text's static vector, relative to that of its n-grams."""
+"""Length of a text's static vector relative to the vector of its n-grams."""
 COST = 3.0
 FOLDS = 5
 SCALES = np.geomspace(0.5, 64, 50)
@@ -45,26 +45,31 @@ SCALES = np.geomspace(0.5, 64, 50)
 
 @dataclass(frozen=True)
 class Rows:
-    """Texts as their tokens, beside the number of each one's class."""
+    """Tokenized texts and their classes.
+
+    Attributes:
+        texts: The tokens of each text.
+        classes: The class index of each text, int64 of shape (rows,).
+    """
 
     texts: Sequence[Sequence[str]]
     classes: np.ndarray
 
 
 def with_token_vectors(config: Config, rows: "pd.DataFrame", folder: Path) -> Config:
-    """Return a configuration whose token vectors are files, made from the train rows.
+    """Fit token vectors on the training rows, and return a configuration that reads them from files.
 
     Args:
-        config: A configuration for which `asking_feature` finds an input.
-        rows: As Ludwig reads them: with the column of n-grams, and a column `split`. The validation rows choose the
-            scale of the scores, so that probabilities mean something.
-        folder: Where the files are written.
+        config: A configuration with an input that `asking_feature` returns.
+        rows: Rows as Ludwig reads them, with the column of n-grams and a column `split`. The scale of the scores is
+            fitted on the validation rows, so that the softmax gives meaningful probabilities.
+        folder: Where to write the files.
     """
     from ludwig.utils.strings_utils import create_vocabulary_single_token
 
     feature = asking_feature(config)
     column = column_of(config["output_features"][0])
-    # The decoder starts as the identity, so the numbers of the classes have to be Ludwig's own.
+    # The decoder starts as the identity, so the class indexes must be Ludwig's.
     _, ids, _ = create_vocabulary_single_token(rows[column].astype(str), num_most_frequent=len(rows))
     train, validation = (
         _read(rows[rows[SPLIT] == part], column_of(feature), column, ids) for part in (TRAIN, VALIDATION)
@@ -74,7 +79,7 @@ def with_token_vectors(config: Config, rows: "pd.DataFrame", folder: Path) -> Co
     vectors = linear_vectors(train, labels, static)
     scale = _scale(vectors, validation) if validation.texts else _held_out_scale(train, labels, static)
     vectors = {token: vector * scale for token, vector in vectors.items()}
-    say(f"A linear model gave {len(vectors)} tokens their vectors, of {labels} numbers each.")
+    say(f"Fitted vectors of {len(vectors)} tokens with a linear model.")
     folder.mkdir(parents=True, exist_ok=True)
     _write(vectors, labels, folder)
     files = {"pretrained_embeddings": str(folder / "vectors.txt"), "embedding_size": labels}
@@ -91,7 +96,7 @@ def _read(rows: "pd.DataFrame", texts: str, labels: str, ids: Mapping[str, int])
 
 
 def forget_files(folder: Path) -> None:
-    """Take the paths of the files out of a saved model, which holds their content and is loaded without them."""
+    """Remove the files' paths from a saved model; its weights contain the vectors, so it loads without the files."""
     for name in (HYPERPARAMETERS, METADATA):
         path = folder / name
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -109,18 +114,18 @@ def forget_files(folder: Path) -> None:
 
 
 def asking_feature(config: Config) -> Any:
-    """Return the input whose `pretrained_embeddings` are to be made by a linear model, if there is one.
+    """Return the input feature whose `pretrained_embeddings` a linear model provides, or None.
 
     Raises:
-        ConfigError: If its column holds no n-grams, or the model has other outputs than one category.
+        ConfigError: The feature's column does not contain n-grams, or the model has outputs other than one category.
     """
     for feature in config["input_features"]:
         encoder = feature.get("encoder")
         if isinstance(encoder, dict) and encoder.get("pretrained_embeddings") in (LINEAR, LINEAR_MINILM):
             if not isinstance(parse_column(column_of(feature))[1], Ngrams):
                 raise ConfigError(
-                    f"The input {feature['name']!r} asks for `pretrained_embeddings: {LINEAR}`, and its column is "
-                    f"{column_of(feature)!r}: give it a column of n-grams, such as `column: text+ngrams25`."
+                    f"The input {feature['name']!r} has `pretrained_embeddings: {LINEAR}`, which needs a column of "
+                    f"n-grams, but its column is {column_of(feature)!r}: set for example `column: text+ngrams25`."
                 )
             if [output["type"] for output in config["output_features"]] != ["category"]:
                 raise ConfigError(f"`pretrained_embeddings: {LINEAR}` needs exactly one output, a category.")
@@ -129,17 +134,20 @@ def asking_feature(config: Config) -> Any:
 
 
 def linear_vectors(rows: Rows, labels: int, static: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Fit a linear model, and return its weights of each token: float32, (labels,).
+    """Fit a linear model and return its weights.
 
     Args:
-        rows: What it is fitted on.
-        labels: How many classes there are; those without rows get weights of zero.
-        static: Vectors of words, which unseen words take part by; may be empty.
+        rows: The training rows.
+        labels: Number of classes; classes without rows get zero weights.
+        static: Static word vectors of shape (size,), which let words count that the rows do not contain; may be empty.
+
+    Returns:
+        For each token, a float32 vector of shape (labels,).
     """
     weights = _document_weights(rows.texts)
     tokens = list(weights)
     if len(tokens) > (most := _most_tokens(labels)):
-        # The tokens that the scores depend on most: a first model tells them.
+        # Too many tokens: fit a first model with all of them, and keep those that change the scores most.
         coefficients, matrix = _fitted(rows, labels, weights, {})[0], _matrix(rows.texts, weights)
         seen = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=0)).ravel())
         order = np.argsort(-np.linalg.norm(coefficients, axis=1) * seen, kind="stable")[:most]
@@ -161,7 +169,7 @@ def _most_tokens(labels: int) -> int:
 
 
 def _document_weights(texts: Sequence[Sequence[str]]) -> dict[str, float]:
-    """Return the inverse document frequency of each token, higher for words and pairs than for n-grams."""
+    """Return the weight of each token: its inverse document frequency, times WORD_WEIGHT for words and word pairs."""
     counts: dict[str, int] = {}
     for text in texts:
         for token in text:
@@ -181,10 +189,10 @@ def _is_gram(token: str) -> bool:
 def _fitted(
     rows: Rows, labels: int, weights: Mapping[str, float], static: Mapping[str, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Fit the linear model. Returns its weights of tokens, (tokens, labels), and of the static vectors' axes.
+    """Fit the SVM; return the weights of the tokens, (tokens, labels), and of the static vectors, (size, labels).
 
-    Each row is scaled to the length 1. The answer does not depend on that scale, as there is no intercept: so a sum
-    over tokens, which knows no lengths, gives the same answer.
+    Each row is scaled to unit length. Without an intercept, the scale of a row does not change which class scores
+    highest, so the embedding sum, which is not normalized, gives the same answer.
     """
     from scipy.sparse import csr_matrix, diags, hstack
     from sklearn.svm import LinearSVC
@@ -210,16 +218,16 @@ def _fitted(
 def _matrix(texts: Sequence[Sequence[str]], weights: Mapping[str, float]) -> "csr_matrix":
     from scipy.sparse import csr_matrix
 
-    places = {token: index for index, token in enumerate(weights)}
+    columns = {token: index for index, token in enumerate(weights)}
     found = [
-        (row, places[token], weights[token]) for row, text in enumerate(texts) for token in text if token in places
+        (row, columns[token], weights[token]) for row, text in enumerate(texts) for token in text if token in columns
     ]
     row, column, value = zip(*found, strict=True) if found else ((), (), ())
     return csr_matrix((value, (row, column)), shape=(len(texts), len(weights)))
 
 
 def _scale(vectors: Mapping[str, np.ndarray], unseen: Rows) -> float:
-    """Return the scale at which the softmax of the vectors' sums has the least log loss on unseen rows."""
+    """Return the scale of the vectors that minimizes the softmax's log loss on unseen rows."""
     nothing = np.zeros_like(next(iter(vectors.values())))
     scores = np.stack([sum((vectors[t] for t in text if t in vectors), nothing) for text in unseen.texts])
     right = scores[np.arange(len(scores)), unseen.classes][:, None]
@@ -231,7 +239,7 @@ def _scale(vectors: Mapping[str, np.ndarray], unseen: Rows) -> float:
 
 
 def _held_out_scale(rows: Rows, labels: int, static: Mapping[str, np.ndarray]) -> float:
-    """Return the scale of vectors that are fitted on four fifths of the rows, by the fifth that is left."""
+    """Return the scale for vectors fitted on four fifths of the rows, measured on the remaining fifth."""
     held = np.random.default_rng(0).permutation(len(rows.texts)) % FOLDS == 0
     seen, unseen = (
         Rows([text for text, chosen in zip(rows.texts, part, strict=True) if chosen], rows.classes[part])
@@ -243,7 +251,7 @@ def _held_out_scale(rows: Rows, labels: int, static: Mapping[str, np.ndarray]) -
 
 
 def _write(vectors: Mapping[str, np.ndarray], labels: int, folder: Path) -> None:
-    """Write the vocabulary and the vectors; the special symbols count nothing, padding above all."""
+    """Write the vocabulary and the vectors; special symbols such as padding get zero vectors."""
     nothing = dict.fromkeys(SPECIAL, np.zeros(labels, np.float32))
     with (folder / "vectors.txt").open("w", encoding="utf-8") as file:
         for token, vector in {**nothing, **vectors}.items():

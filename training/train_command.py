@@ -1,4 +1,4 @@
-"""`ludwig-serverless train`, on a command line."""
+"""Command-line interface of `ludwig-serverless train`."""
 
 import argparse
 from pathlib import Path
@@ -8,8 +8,8 @@ from training.fit_command import BUDGET_MINUTES, accuracy, minutes
 from training.imports.command import add_data_options, read_data_options
 
 DESCRIPTION = """
-Go from training data to proven bundles at once: import the files, choose a model for each of intent, slots and
-language, train it on all rows, calibrate it, fit its threshold, export it, prove it, and check the bundles.
+Turn training data into proven bundles with one command: import the files; for each of intent, slots and language,
+choose a model, train it on all rows, calibrate it, fit its threshold, export it and prove it; and check the bundles.
 """
 EXAMPLES = """
 examples:
@@ -17,8 +17,8 @@ examples:
   ludwig-serverless train nlu.yml more.csv --language en --output bundles --budget-minutes 20 --prefer accurate
   ludwig-serverless train train.json --test test.json --output bundles
 
-The dataset, the runs and their reports go to `bundles-runs`, beside the bundles (--runs says elsewhere). The same
-command again continues where it was interrupted: each finished step is kept.
+The command writes the dataset, the runs and their reports to `bundles-runs`, next to the bundles, or to the folder of
+--runs. Each finished step is kept: after an interruption, re-run the same command to resume.
 
 Next: ludwig-serverless ask bundles 'some text'
 """
@@ -28,34 +28,37 @@ THRESHOLD = 0.9
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `train` to its parser."""
     parser.description, parser.epilog = DESCRIPTION, EXAMPLES
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="training data, as `import` reads it")
-    parser.add_argument("--output", required=True, type=Path, help="the folder of the bundles, one for each model")
-    parser.add_argument("--runs", type=Path, help="the folder of the dataset and the runs (default: OUTPUT-runs)")
+    parser.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE", help="training data in any format that `import` reads"
+    )
+    parser.add_argument("--output", required=True, type=Path, help="folder for the bundles, one per model")
+    parser.add_argument("--runs", type=Path, help="folder for the dataset and the runs (default: OUTPUT-runs)")
     parser.add_argument(
         "--prefer",
         choices=("balanced", "fast", "accurate"),
         default="balanced",
-        help="fast tries light models only; accurate also those that take long (%(default)s)",
+        help="fast tries only light models; accurate also tries slow ones (default: %(default)s)",
     )
     parser.add_argument(
         "--budget-minutes",
         type=minutes,
         default=BUDGET_MINUTES,
         metavar="MINUTES",
-        help="for all models together: no comparison begins that would take longer (%(default)g)",
+        help="time limit for all models together; trials that would exceed it are skipped (default: %(default)g)",
     )
     parser.add_argument(
         "--confidence-threshold",
         type=accuracy,
         default=THRESHOLD,
         metavar="ACCURACY",
-        help="an intent counts as unknown below the confidence above which answers are right this often (%(default)s)",
+        help="fit the intent's confidence threshold so that the remaining answers reach this accuracy; answers below "
+        "it count as unknown (default: %(default)s)",
     )
     parser.add_argument(
-        "--out-of-scope", metavar="LABEL", help="the intent of rows that the bot cannot answer, to be refused"
+        "--out-of-scope", metavar="LABEL", help="label of rows that the bot cannot answer and must reject"
     )
     add_data_options(parser)
-    add_force(parser, "throw away what an earlier `train` of other data left, and replace the bundles")
+    add_force(parser, "discard the runs of an earlier `train` with other data or options, and replace the bundles")
     parser.set_defaults(run=_train)
 
 

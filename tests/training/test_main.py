@@ -80,7 +80,7 @@ def test_help_shows_commands_that_exist(without_ludwig: dict[str, str], tmp_path
         (["--dataset", "data.csv"], "The dataset has the columns ['words', 'intent']; the configuration also reads"),
         (["--dataset", "none.csv"], "none.csv cannot be read: No such file or directory."),
         (["--dataset", "data.xls"], "data.xls has the suffix '.xls'; expected one of .csv, .tsv, .json, .jsonl, .ndj"),
-        (["--dataset", "data.csv", "--config", "intent-cnn"], "Give a YAML file, or one of intent-bert, intent-em"),
+        (["--dataset", "data.csv", "--config", "intent-cnn"], "Use a YAML file, or one of intent-bert, intent-em"),
         (["--dataset", "data.csv", "--output", "taken"], "taken exists and is not a run"),
         (["--dataset", "data.csv", "--output", "taken", "--overwrite"], "taken exists and is not a run"),
         (["--dataset", "data.csv", "--output", "data.csv"], "data.csv exists and is not a run"),

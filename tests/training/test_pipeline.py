@@ -1,4 +1,4 @@
-"""`ludwig-serverless train`: one command from a file to checked bundles, and the same command again."""
+"""`ludwig-serverless train`: one command from a file to checked bundles, and how it resumes."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ ROWS = [
 ]
 
 
-def test_one_command_makes_bundles_and_the_same_again_keeps_them(
+def test_one_command_makes_bundles_and_a_second_run_keeps_them(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     table = tmp_path / "examples.csv"
@@ -32,14 +32,14 @@ def test_one_command_makes_bundles_and_the_same_again_keeps_them(
     manifest = read_bundle(tmp_path / "bundles" / "intent")
     assert manifest.parity.passed
     record = json.loads((tmp_path / "bundles-runs" / "intent" / "training.json").read_text())
-    assert record["rows"] == len(ROWS)  # all of them: none was lost to validation or test
+    assert record["rows"] == len(ROWS)  # no row was held out for validation or test
     assert record["metrics"]["intent"]["accuracy"] >= 0.9
     assert record["choice"]["winner"] in record["choice"]["reason"]
     page = (tmp_path / "bundles-runs" / "intent" / "evaluation" / "report.html").read_text()
     assert "Model selection" in page
     assert main(command) == 0
-    assert capsys.readouterr().err.count("Kept: ") == 3  # the dataset, the run and the bundle
+    assert capsys.readouterr().err.count("Already done: ") == 3  # the dataset, the run and the bundle
     assert read_bundle(tmp_path / "bundles" / "intent").seal == manifest.seal
     table.write_text("text,intent\n" + "\n".join(ROWS[:-1]) + "\n")
     assert main(command) == 1
-    assert "holds a training of other data" in capsys.readouterr().err
+    assert "contains a training with other data or options" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Token vectors are a linear model's weights: their sums give its answers."""
+"""Token vectors are a linear model's weights: their sums give the model's answers."""
 
 from typing import Any
 
@@ -31,23 +31,23 @@ def answer(vectors: dict[str, np.ndarray], text: str) -> int:
     ("text", "label"),
     [("flights to Cairo", 0), ("musique de jazz", 1), ("weather today", 2), ("حجز رحلات", 0), ("ما هو الطقس", 2)],
 )
-def test_sums_of_vectors_answer_for_words_that_were_not_seen_as_they_are(text: str, label: int) -> None:
+def test_sums_of_vectors_classify_texts_with_unseen_word_forms(text: str, label: int) -> None:
     assert answer(linear_vectors(rows(TEXTS), 3, {}), text) == label
 
 
-def test_two_classes_and_classes_without_rows_have_their_own_numbers() -> None:
+def test_vectors_keep_class_indexes_with_two_classes_and_with_classes_without_rows() -> None:
     vectors = linear_vectors(rows({2: TEXTS[0], 0: TEXTS[1]}), 3, {})
     assert {vector.shape for vector in vectors.values()} == {(3,)}
     assert [answer(vectors, text) for text in ("flight to Paris", "play jazz")] == [2, 0]
 
 
-def test_static_vectors_answer_for_words_that_no_row_has() -> None:
+def test_static_vectors_classify_words_that_are_in_no_row() -> None:
     texts = {0: ["fly", "flying"], 1: TEXTS[1], 2: TEXTS[2]}
     assert "plane" not in linear_vectors(rows(texts), 3, {})
     assert answer({"plane": linear_vectors(rows(texts), 3, STATIC)["plane"]}, "plane") == 0
 
 
-def test_no_more_tokens_are_kept_than_a_small_bundle_holds() -> None:
+def test_the_number_of_tokens_is_limited_so_that_bundles_stay_small() -> None:
     many = Rows([[f"word{row}x{part}" for part in range(40)] for row in range(100)], np.arange(100) % 2)
     assert len(linear_vectors(many, 600, {})) == 2000
 
@@ -55,15 +55,15 @@ def test_no_more_tokens_are_kept_than_a_small_bundle_holds() -> None:
 @pytest.mark.parametrize(
     ("column", "outputs", "message"),
     [
-        ("text", ["category"], "give it a column of n-grams, such as `column: text.ngrams25`"),
+        ("text", ["category"], "needs a column of n-grams.*set for example `column: text.ngrams25`"),
         ("text+ngrams25", ["category", "sequence"], "needs exactly one output, a category"),
     ],
 )
-def test_what_cannot_have_vectors_is_refused(column: str, outputs: list[str], message: str) -> None:
+def test_features_that_cannot_have_linear_vectors_are_rejected(column: str, outputs: list[str], message: str) -> None:
     feature = {"name": "text", "type": "text", "column": column, "encoder": {"pretrained_embeddings": "linear"}}
     config: dict[str, Any] = {
         "input_features": [feature],
-        "output_features": [{"name": str(place), "type": kind} for place, kind in enumerate(outputs)],
+        "output_features": [{"name": str(index), "type": kind} for index, kind in enumerate(outputs)],
     }
     with pytest.raises(ConfigError, match=message):
         asking_feature(config)

@@ -1,1 +1,1 @@
-"""`fit` without a configuration: the candidates that can win, compared on rows that they were not trained on."""
+"""Choose a configuration: compare candidates on rows that they were not trained on."""

@@ -1,4 +1,4 @@
-"""The configurations that can win on a dataset: one table, from the lightest model to the heaviest."""
+"""The candidates: configurations that can win on a dataset, in one table from the lightest to the heaviest model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,17 +17,18 @@ MANY_ROWS = 2000
 
 @dataclass(frozen=True)
 class Candidate:
-    """A configuration that may win.
+    """A configuration that can win on some datasets.
 
     Attributes:
-        config: Its name in training/configs.
-        learns: `intent`, `slots` or `language`.
-        weight: How much longer its training takes than that of the lightest candidate, roughly.
-        pretrained: What its transformer starts from, which reads English only; "" for models without one.
-        is_english: It learns from MiniLM, and is of use for English only.
-        prefer: The preferences with which it is tried.
-        fewest_rows: It is not tried with fewer rows, because it has never won there.
-        fewest_steps: It starts from nothing, and learns nothing in fewer steps; 0 leaves the configuration's epochs.
+        config: Name of the configuration in training/configs.
+        learns: Column that it predicts: `intent`, `slots` or `language`.
+        weight: Approximate training time, relative to the lightest candidate for the same column.
+        pretrained: Pretrained transformer to start from; "" for models without one.
+        is_english: Whether it uses MiniLM, which knows only English.
+        prefer: Values of `--prefer` for which it is tried.
+        fewest_rows: Minimum number of training rows; with fewer, it has never won.
+        fewest_steps: Minimum number of batches, for networks that start from random weights; 0 keeps the
+            configuration's epochs.
     """
 
     config: str
@@ -41,11 +42,11 @@ class Candidate:
 
     @property
     def path(self) -> Path:
-        """The configuration's file."""
+        """Path of the configuration file."""
         return CONFIGS / f"{self.config}.yaml"
 
     def read(self, rows: int) -> Config:
-        """Return the configuration for so many rows to train on, without a split of its own."""
+        """Return the configuration for this number of training rows, without its split section."""
         config = read_config(self.path)
         config = with_enough_steps(config, rows, self.fewest_steps) if self.fewest_steps else config
         config["preprocessing"] = {
@@ -65,20 +66,23 @@ CANDIDATES = (
     Candidate("slots-bert", "slots", 10, MINILM, ("accurate",), is_english=True),
     Candidate("language-cnn", "language", 1, fewest_steps=400),
 )
-"""In this order, the lighter one wins where two are equally good."""
+"""Ordered from light to heavy: between two equally good candidates, the earlier one wins."""
 
 
 def find_candidates(
     learn: str, rows: int, *, is_english: bool, prefer: Prefer, table: Sequence[Candidate] = CANDIDATES
 ) -> tuple[list[Candidate], list[str]]:
-    """Return the candidates to try, and why others of the table are not.
+    """Return the candidates to try.
 
     Args:
-        learn: `intent`, `slots` or `language`.
-        rows: How many there are to train on.
+        learn: Column to predict: `intent`, `slots` or `language`.
+        rows: Number of training rows.
         is_english: Whether the texts are English.
-        prefer: `fast` leaves out what needs a transformer, `accurate` also tries what takes long.
+        prefer: `fast` skips transformers; `accurate` also tries the candidates that take long to train.
         table: All candidates, the lightest first.
+
+    Returns:
+        The candidates, the lightest first; and for each skipped candidate, its name and the reason, as text.
     """
     found, left = [], []
     for candidate in table:
@@ -92,7 +96,7 @@ def find_candidates(
 
 
 def _obstacle(candidate: Candidate, rows: int, *, is_english: bool, prefer: Prefer) -> str:
-    """Return why a candidate is not tried, or ""."""
+    """Return why a candidate is skipped, or ""."""
     if prefer not in candidate.prefer:
         return f"takes longer: --prefer {candidate.prefer[-1]} tries it"
     if rows < candidate.fewest_rows:

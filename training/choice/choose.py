@@ -1,4 +1,4 @@
-"""Choose a configuration for a dataset, and train it on all rows."""
+"""Choose the best configuration for a dataset and train it on all rows."""
 
 import re
 import shutil
@@ -31,15 +31,15 @@ OFTEN = 0.4
 
 @dataclass(frozen=True)
 class ChoiceOptions:
-    """How to choose.
+    """Options of `choose_and_fit`.
 
     Attributes:
-        prefer: `fast` tries light models only, `accurate` also those that take long.
-        budget_minutes: For the trials and the last training together.
-        calibrate: Whether probabilities of labels are calibrated.
-        thresholds: What thresholds are fitted for, if they are.
-        slot_decoding: How the tags of words become slots.
-        seed: Of everything random.
+        prefer: `fast` tries only light models; `accurate` also tries those that take long to train.
+        budget_minutes: Time limit for the trials and the final training together, in minutes.
+        calibrate: Whether to calibrate the probabilities of labels.
+        thresholds: Target of the confidence thresholds; None fits none.
+        slot_decoding: How word tags become slots.
+        seed: Seed of the folds and of each training.
     """
 
     prefer: Prefer = "balanced"
@@ -56,18 +56,18 @@ def choose_and_fit(
     """Compare the candidates for a dataset, train the best one on all rows, and write a run.
 
     Args:
-        learn: `intent`, `slots` or `language`, a column of the dataset.
-        dataset: Rows of any file; those that a column `split` keeps for the test (2) are never trained on.
-        folder: The run's folder. Trials are kept in `.NAME-trials` beside it until the run is finished.
+        learn: Column to predict: `intent`, `slots` or `language`.
+        dataset: The rows. Test rows (2 in a column `split`) are never used for training.
+        folder: The run's folder. Trials are stored in `.NAME-trials` next to it until the run is finished.
         options: How to choose.
-        overwrite: Replace a run that is there.
+        overwrite: Whether to replace an existing run.
 
     Returns:
         The finished run.
 
     Raises:
-        DatasetError: If the rows cannot be learned from.
-        TrainingError: If the folder is taken, or Ludwig fails.
+        DatasetError: The rows cannot be used for training.
+        TrainingError: The folder exists, or Ludwig fails.
     """
     check_output(folder, overwrite=overwrite)
     is_english = looks_english(dataset)
@@ -100,10 +100,14 @@ def choose_and_fit(
 
 
 def what_to_learn(dataset: "pd.DataFrame", output: Path) -> str:
-    """Return what a dataset teaches, where the user does not say: by its columns and the name of the output.
+    """Return the column to predict if the user does not specify one.
+
+    Args:
+        dataset: The rows.
+        output: The run's folder; if its name is one of the columns, that column is chosen.
 
     Raises:
-        DatasetError: If it has none of the columns that can be learned.
+        DatasetError: The dataset has no column that a model can predict.
     """
     found = [name for name in LEARNABLE if name in with_named_columns(dataset, LEARNABLE)]
     if not found:
@@ -112,12 +116,12 @@ def what_to_learn(dataset: "pd.DataFrame", output: Path) -> str:
         )
     learn = output.name if output.name in found else found[0]
     if others := [name for name in found if name != learn]:
-        say(f"Learning {learn}; for others, give --learn {' or --learn '.join(others)}.")
+        say(f"Learning {learn}. For another column, add --learn {' or --learn '.join(others)}.")
     return learn
 
 
 def looks_english(dataset: "pd.DataFrame") -> bool:
-    """Tell whether most texts are English: by the column `language`, or else by words that English sentences have."""
+    """Return whether most texts are English, by the column `language` or, without it, by common English words."""
     rows = with_named_columns(dataset, [TEXT, LANGUAGE])
     if LANGUAGE in rows and (known := [str(each).casefold() for each in rows[LANGUAGE] if each]):
         return sum(each.startswith("en") for each in known) >= MOSTLY * len(known)
@@ -135,7 +139,7 @@ def _compared(
     options: ChoiceOptions,
     left: list[str],
 ) -> tuple[Contender, dict[str, Any]]:
-    """Compare candidates on the folds of the rows. Returns the winner, and what was found."""
+    """Compare candidates on the folds of the rows; return the winner and the comparison's result."""
     folds = deal(rows, TEXT, learn, options.seed)
 
     def attempt(candidate: Candidate, number: int) -> Trial:
@@ -157,18 +161,18 @@ def _compared(
 
 
 def _crossed(winner: Contender, choice: dict[str, Any]) -> Crossed:
-    """Return the winner's answers of all rounds."""
+    """Return the winner's cross-validated answers."""
     names = list(winner.trials[0].baselines)
     baselines = {name: [each for trial in winner.trials for each in trial.baselines[name]] for name in names}
-    told = (
-        "the training rows, each answered by a model of the same kind that was not trained on it: the final model has "
-        "learned from all rows, so that none is left to measure it on"
+    scored_rows = (
+        "the training rows, each answered by a model with the same configuration that was not trained on it: the final "
+        "model was trained on all rows, so no rows are left to measure it on"
     )
-    return Crossed(winner.records, baselines, told, choice)
+    return Crossed(winner.records, baselines, scored_rows, choice)
 
 
 def _bare(learn: str) -> Config:
-    """Return the features that every candidate for something has."""
+    """Return the input and output features that all candidates for a column share."""
     kind = "sequence" if learn == SLOTS else "category"
     return {
         "input_features": [{"name": TEXT, "type": "text"}],
@@ -177,5 +181,5 @@ def _bare(learn: str) -> Config:
 
 
 def _parts(rows: "pd.DataFrame") -> Any:
-    """Return the split to train with: rows of the test stay there, all others are trained on."""
+    """Return the split column for the final training: test rows stay test rows, all others are training rows."""
     return rows[SPLIT].where(rows[SPLIT] == TEST, TRAIN) if SPLIT in rows else TRAIN

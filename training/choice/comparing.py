@@ -1,15 +1,15 @@
-"""Candidates, compared in rounds: each round, those that are left answer one more fold.
+"""Compare candidates in rounds: in each round, every remaining candidate answers one more fold.
 
-After each round the candidates that are clearly worse leave, and no round begins that the budget cannot pay. What was
-found is one JSON object, in training.json and metrics.json under `choice`:
+After each round, candidates that are clearly worse drop out. A round starts only if it fits into the time budget. The
+result is one JSON object, stored in training.json and metrics.json under `choice`:
 
-    learn        what is learned
+    learn        the predicted column
     prefer       balanced, fast or accurate
     measure      accuracy, or slot F1
-    rows         how many were answered
-    candidates   name, score, rows (answered), rounds, seconds (of one training, without the baseline's), note, by score
-    winner       its name
-    reason       why it won, in words
+    rows         number of rows that the winner answered
+    candidates   name, score, rows (answered), rounds, seconds (of its slowest trial), note; sorted by score
+    winner       name of the winner
+    reason       why it won, as a sentence
     left         candidates that were not tried, and why
 """
 
@@ -27,17 +27,23 @@ from training.choice.trials import Trial
 from training.evaluation.metrics import slot_metrics
 
 Try = Callable[[Candidate, int], Trial]
-"""Tries a candidate on the fold of this number."""
+"""Try a candidate on the fold with this index."""
 CLEARLY = 2.0
-"""Standard deviations by which a candidate must be behind to leave."""
+"""A candidate drops out if it is more than this many standard deviations behind the best."""
 TIE = 0.5
-"""Standard deviations within which the lighter candidate wins, unless accuracy is preferred."""
+"""Within this many standard deviations of the best, the lightest candidate wins, except with `--prefer accurate`."""
 MINUTE = 60.0
 
 
 @dataclass
 class Contender:
-    """A candidate, and its trials so far."""
+    """A candidate and its trials so far.
+
+    Attributes:
+        candidate: The candidate.
+        trials: Its trials, one per fold answered.
+        note: Why it dropped out or was not tried; "" otherwise.
+    """
 
     candidate: Candidate
     trials: list[Trial] = field(default_factory=list)
@@ -50,18 +56,18 @@ class Contender:
 
     @property
     def seconds(self) -> float:
-        """How long its slowest trial took."""
+        """Duration of its slowest trial, in seconds."""
         return max([trial.seconds for trial in self.trials], default=0.0)
 
     def right(self, rounds: int) -> list[bool]:
-        """Tell for each row of the first rounds whether it was answered without a mistake."""
+        """Return for each row of the first `rounds` folds whether its whole answer is correct."""
         name = self.candidate.learns
         records = [record for trial in self.trials[:rounds] for record in trial.records]
         return [record[name] == record[f"{name}_predictions"] for record in records]
 
     @property
     def score(self) -> float:
-        """Accuracy, or F1 of whole slots."""
+        """Accuracy of labels, or F1 of whole slots, over all rows answered so far."""
         name, records = self.candidate.learns, self.records
         expected, found = ([record[column] for record in records] for column in (name, f"{name}_predictions"))
         if name == "slots":
@@ -72,41 +78,44 @@ class Contender:
 def compare(
     candidates: Sequence[Candidate], folds: Sequence[Fold], attempt: Try, *, budget_minutes: float, prefer: Prefer
 ) -> tuple[Contender, list[Contender]]:
-    """Compare candidates, and return the winner and all of them.
+    """Compare candidates and choose a winner.
 
     Args:
-        candidates: The lightest first.
-        folds: What they may be tried on, one a round.
-        attempt: Trains one candidate for one fold.
-        budget_minutes: For the trials and the last training together. The first candidate is tried once, whatever it
-            takes.
-        prefer: `accurate` takes the best score; otherwise the lighter candidate wins a tie.
+        candidates: The candidates, the lightest first.
+        folds: The folds, one per round.
+        attempt: Trains a candidate without one fold and answers that fold.
+        budget_minutes: Time limit for the trials and the final training together, in minutes. The first trial of the
+            first candidate always runs.
+        prefer: `accurate` takes the best score; otherwise the lightest candidate wins a tie.
+
+    Returns:
+        The winner, and all contenders in the order of `candidates`.
     """
     started, contenders = time.monotonic(), [Contender(candidate) for candidate in candidates]
     alive = list(contenders)
     for number in range(len(folds)):
         if number and not _can_pay(alive, started, budget_minutes):
-            say(f"No time is left for another round: {number} of {len(folds)} folds were answered.")
+            say(f"Time budget used up: stopping after {number} of {len(folds)} folds.")
             break
         for contender in alive:
             if number == 0 and not _may_begin(contender, contenders, started, budget_minutes):
-                contender.note = "not tried: no time was left"
+                contender.note = "would exceed the time budget"
                 continue
             say(f"Trying {contender.candidate.config}, round {number + 1} of at most {len(folds)} ...")
             contender.trials.append(attempt(contender.candidate, number))
-            say(f"{contender.candidate.config}: {contender.score:.1%} so far, {contender.seconds:.0f} s a training.")
+            say(f"{contender.candidate.config}: {contender.score:.1%} so far, {contender.seconds:.0f} s per training.")
         alive = _without_losers([contender for contender in alive if contender.trials], prefer)
     return _best(alive, prefer), contenders
 
 
 def _can_pay(alive: Sequence[Contender], started: float, budget_minutes: float) -> bool:
-    """Tell whether another round and the last training fit into the budget."""
+    """Return whether another round and the final training fit into the budget."""
     needed = sum(contender.seconds for contender in alive) + max(contender.seconds for contender in alive)
     return time.monotonic() - started + needed <= budget_minutes * MINUTE
 
 
 def _may_begin(contender: Contender, contenders: Sequence[Contender], started: float, budget_minutes: float) -> bool:
-    """Tell whether a candidate's first trial, and a last training as long, are likely to fit into the budget."""
+    """Return whether a candidate's first trial and an equally long final training probably fit into the budget."""
     known = [each for each in contenders if each.trials]
     if not known:
         return True
@@ -134,7 +143,11 @@ def _best(alive: Sequence[Contender], prefer: Prefer) -> Contender:
 
 
 def _behind(contender: Contender, best: Contender) -> float:
-    """Return by how many standard deviations a candidate is behind, on the rows that both answered (McNemar)."""
+    """Return how many standard deviations a candidate is behind the best, by McNemar's test.
+
+    Only rows that both answered, and that exactly one answered correctly, count: if the two were equally good, each
+    would win half of these, and the difference divided by the square root of their number has unit variance.
+    """
     rounds = min(len(contender.trials), len(best.trials))
     pairs = list(zip(contender.right(rounds), best.right(rounds), strict=True))
     lost, won = sum(theirs and not ours for ours, theirs in pairs), sum(ours and not theirs for ours, theirs in pairs)
@@ -144,7 +157,7 @@ def _behind(contender: Contender, best: Contender) -> float:
 def described(
     winner: Contender, contenders: Sequence[Contender], *, learn: str, prefer: Prefer, left: Sequence[str]
 ) -> dict[str, Any]:
-    """Return what was found, as the module says."""
+    """Return the result of the comparison as the JSON object that this module's docstring describes."""
     tried = sorted((each for each in contenders if each.trials), key=lambda each: -each.score)
     untried = [f"{each.candidate.config} {each.note}" for each in contenders if not each.trials]
     return {
@@ -172,24 +185,24 @@ def described(
 def _reason(winner: Contender, tried: Sequence[Contender], prefer: Prefer) -> str:
     name, others = winner.candidate.config, [each for each in tried if each is not winner]
     if not others:
-        return f"{name} is the only candidate for these rows; it scores {winner.score:.1%} on rows that it never saw."
+        return f"{name} is the only candidate for this dataset; it scores {winner.score:.1%} on held-out rows."
     best = others[0]
     if winner.score >= best.score:
-        behind = f"{best.candidate.config} with {best.score:.1%}"
-        return f"{name} is best on rows that it never saw: {winner.score:.1%}, before {behind}."
+        runner_up = f"{best.candidate.config} scores {best.score:.1%}"
+        return f"{name} is best on held-out rows: it scores {winner.score:.1%}, and {runner_up}."
     return (
-        f"{name} is as good as {best.candidate.config} on rows that neither saw ({winner.score:.1%} and "
-        f"{best.score:.1%}: the difference is chance), and lighter. --prefer accurate takes the higher score."
+        f"{name} is lighter than {best.candidate.config}, and their difference on held-out rows is not significant "
+        f"({winner.score:.1%} and {best.score:.1%}). For the higher score, use --prefer accurate."
     )
 
 
 def tell(choice: Mapping[str, Any]) -> None:
-    """Print the table of candidates and the reason on stderr."""
+    """Print the table of candidates and the reason to stderr."""
     width = max(len(row["name"]) for row in choice["candidates"])
-    say(f"{'candidate':<{max(width, 9)}}  {choice['measure']:>9}  rows  seconds a training")
+    say(f"{'candidate':<{max(width, 9)}}  {choice['measure']:>9}  rows  seconds/training")
     for row in choice["candidates"]:
         name, score = f"{row['name']:<{max(width, 9)}}", f"{row['score']:>9.1%}"
-        say(f"{name}  {score}  {row['rows']:>4}  {row['seconds']:>18.0f}  {row['note']}".rstrip())
+        say(f"{name}  {score}  {row['rows']:>4}  {row['seconds']:>16.0f}  {row['note']}".rstrip())
     for other in choice["left"]:
         say(f"Not tried: {other}.")
     say(choice["reason"])

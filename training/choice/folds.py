@@ -1,4 +1,4 @@
-"""Folds of a dataset: each is answered by models that were trained on the others."""
+"""Divide a dataset into folds for cross-validation: a model trained on all other folds answers each fold."""
 
 import warnings
 from typing import TYPE_CHECKING
@@ -15,27 +15,28 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FEW_ROWS = 4000
-"""Fewer rows are cross-validated; of more, one part is enough to compare candidates by."""
+"""Datasets with fewer rows are cross-validated; for larger ones, a single held-out part is enough."""
 FOLDS = 5
 PARTS = 10
-"""Of many rows, one in so many compares the candidates."""
+"""Large datasets hold out one part in this many."""
 FEWEST_HELD = 200
+"""Minimum number of given validation rows to hold these out instead."""
 Fold = np.ndarray
 
 
 def deal(rows: "pd.DataFrame", text: str, label: str, seed: int) -> list[Fold]:
-    """Return the folds of a dataset, as positions of the rows that are held out.
+    """Divide the rows of a dataset into folds.
 
     Args:
-        rows: Rows with labels or tags, without those of the test.
-        text: The column of the texts.
-        label: The column of the labels, or of tags.
-        seed: Of the deal.
+        rows: Rows with labels or tags, without test rows.
+        text: Column of the texts.
+        label: Column of the labels or tags.
+        seed: Seed of the random assignment.
 
     Returns:
-        Five folds that hold each row once, or a single one where rows are many: those that a column `split` marks for
-        validation, or a tenth. Each label is in each fold as often as possible; rows that are the same, but for the
-        values of slots, are in one fold.
+        The positions of each fold's rows. A small dataset has five folds, and each row is in exactly one. A large
+        dataset has a single fold: its validation rows by the column `split`, or a tenth of the rows. Labels are spread
+        evenly over the folds. Rows that differ only in their slot values are in the same fold.
     """
     if len(rows) >= FEW_ROWS:
         given = np.flatnonzero((rows[SPLIT] == VALIDATION).to_numpy()) if SPLIT in rows else np.array([], dtype=int)
@@ -44,7 +45,7 @@ def deal(rows: "pd.DataFrame", text: str, label: str, seed: int) -> list[Fold]:
 
 
 def without_test(rows: "pd.DataFrame") -> "pd.DataFrame":
-    """Return the rows that are not kept for the test."""
+    """Return all rows except the test rows."""
     return rows[rows[SPLIT] != TEST] if SPLIT in rows else rows
 
 
@@ -53,17 +54,17 @@ def _dealt(rows: "pd.DataFrame", text: str, label: str, seed: int, count: int) -
 
     group_of = _groups(rows, text, label)
     if len(set(group_of)) < count:
-        say(f"The rows are so alike that there are only {len(set(group_of))} different ones: scores will flatter.")
+        say(f"Only {len(set(group_of))} rows differ from each other: expect scores that are too high.")
         group_of = list(range(len(rows)))
     strata = [_stratum(value) for value in rows[label]]
     splitter = StratifiedGroupKFold(min(count, len(rows)), shuffle=True, random_state=seed)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of labels with fewer rows than there are folds
+        warnings.simplefilter("ignore", UserWarning)  # a label has fewer rows than there are folds
         return [held for _, held in splitter.split(group_of, strata, group_of) if len(held)]
 
 
 def _groups(rows: "pd.DataFrame", text: str, label: str) -> list[int]:
-    """Return a number for each row; rows that belong together have the same."""
+    """Return a group number for each row; rows of one group must be in the same fold."""
     is_tags = label == "slots"
     examples = [
         Example("", number, str(each or ""), tags=str(tags) if is_tags else "")
@@ -77,5 +78,5 @@ def _groups(rows: "pd.DataFrame", text: str, label: str) -> list[int]:
 
 
 def _stratum(value: str) -> str:
-    """Return what is spread evenly over the folds: the label, or the first slot of a row's tags."""
+    """Return the value to spread evenly over the folds: the label, or the first slot of a row's tags."""
     return next((tag for tag in str(value).split() if tag.startswith("B-")), str(value)) if " " in value else value

@@ -1,7 +1,7 @@
-"""How long to train: what counts is the number of steps, not of epochs.
+"""Set the number of epochs by the number of steps (batches) that a network needs.
 
-An epoch of 100 rows is a few steps, in which a network that starts from nothing learns nothing. The epochs of the
-configurations that come along are for thousands of rows; fewer rows get as many more as it takes.
+An epoch of 100 rows is only a few steps, too few for a network that starts from random weights. The built-in
+configurations set their epochs for thousands of rows; smaller datasets need more epochs for the same number of steps.
 """
 
 import math
@@ -10,20 +10,20 @@ from training.config import Config
 
 SMALL_BATCH, FEW_ROWS = 32, 2000
 MOST_EPOCHS = 200
-"""Each epoch ends with a checkpoint, so that more of them take longer than they help."""
+"""Each epoch writes a checkpoint: beyond this limit, more epochs cost more time than they improve the model."""
 
 
 def with_enough_steps(config: Config, rows: int, fewest_steps: int) -> Config:
-    """Return a configuration that trains long enough for any number of rows.
+    """Return a configuration that trains for enough steps.
 
     Args:
-        config: Its epochs count as the least.
-        rows: How many there are to train on.
-        fewest_steps: How many batches the network needs to learn.
+        config: The configuration; its epochs are the minimum.
+        rows: Number of training rows.
+        fewest_steps: Number of batches that the network needs.
 
     Returns:
-        A configuration with `epochs` and `batch_size`, and without early stopping, which would end a training that has
-        not begun to learn.
+        A configuration with `epochs` and `batch_size`, and without early stopping, which could end the training before
+        the network starts to learn.
     """
     trainer = dict(config.get("trainer", {}))
     batch = trainer.get("batch_size", SMALL_BATCH)

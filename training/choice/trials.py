@@ -1,4 +1,4 @@
-"""One trial: a candidate is trained on all folds but one, and answers that one."""
+"""Run one trial: train a candidate on all folds except one, and let it answer that fold."""
 
 import hashlib
 import json
@@ -35,12 +35,13 @@ SMALLEST_PROBABILITY = 1e-30
 
 @dataclass(frozen=True)
 class Trial:
-    """What came of one fold.
+    """The result for one fold.
 
     Attributes:
-        records: What `answer_rows` returns for the fold, with the columns LOGS and INDEX of labels.
-        baselines: By output, the baseline's answers to the same rows.
-        seconds: How long it took.
+        records: Answers to the fold's rows, as `answer_rows` returns them, with the columns LOGS and INDEX of each
+            label output.
+        baselines: The baseline's answers to the same rows, by output feature.
+        seconds: Duration of the trial.
     """
 
     records: Records
@@ -51,15 +52,20 @@ class Trial:
 def try_fold(
     config: Config, rows: "pd.DataFrame", held: Fold, folder: Path, *, seed: int, slot_decoding: Decoding
 ) -> Trial:
-    """Train a configuration on the rows outside of a fold, and ask it those of the fold.
+    """Train a configuration on all rows outside a fold, and answer the fold's rows.
+
+    The result is stored; a trial with the same settings and rows returns the stored result.
 
     Args:
-        config: What to train.
-        rows: Rows that `prepare` returned, without those of the test.
-        held: Positions of the fold's rows.
-        folder: Where the trial is kept: the same trial is not made twice.
-        seed: Of everything random.
-        slot_decoding: How the tags of words become slots.
+        config: The configuration to train.
+        rows: Rows that `prepare` returned, without test rows.
+        held: Positions of the fold's rows, which are held out.
+        folder: Where to train; the result is stored next to it, in a JSON file of the same name.
+        seed: Seed of the training and of the baseline.
+        slot_decoding: How word tags become slots.
+
+    Returns:
+        The answers of the model and of the baseline to the fold's rows.
     """
     key = _key(config, rows, held, seed, slot_decoding)
     kept = folder.with_suffix(".json")
@@ -79,7 +85,7 @@ def try_fold(
 def _answers(
     config: Config, train: "pd.DataFrame", asked: "pd.DataFrame", folder: Path, seed: int, slot_decoding: Decoding
 ) -> tuple[Records, Config]:
-    """Train, and return the answers, and the configuration with Ludwig's defaults."""
+    """Train; return the answers and the configuration with Ludwig's defaults."""
     config, train = prepare(config, train, validated=False)
     config = sized(config, train)
     record = {"config": config, "dataset_sha256": dataset_sha256(train), "rows": len(train), "seed": seed}
@@ -98,7 +104,7 @@ def _answers(
 
 
 def _asked(training: Training, rows: "pd.DataFrame") -> Records:
-    """Return the answers to rows, with all that calibration needs."""
+    """Return the answers to rows, with the columns that calibration needs."""
     metadata, raw = training.model.training_set_metadata, []
     predict = with_logits(training.model, training.decoders, predictions_of(training.model))
 
@@ -125,13 +131,13 @@ def _for_calibration(name: str, answer: Mapping[str, Any], labels: list[str], ri
 
 
 def _key(config: Config, rows: "pd.DataFrame", held: Fold, seed: int, slot_decoding: Decoding) -> str:
-    """Return a digest of everything that decides what comes of a trial."""
+    """Return a digest of everything that determines a trial's result."""
     parts = [json.dumps(config, sort_keys=True, default=str), dataset_sha256(rows), str(held.tolist())]
     return hashlib.sha256("\n".join([*parts, str(seed), slot_decoding]).encode()).hexdigest()
 
 
 def _read(path: Path, key: str) -> Trial | None:
-    """Return a trial that was kept, if it is the same."""
+    """Return the stored trial if its key matches, else None."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         return Trial(found["records"], found["baselines"], found["seconds"]) if found["key"] == key else None

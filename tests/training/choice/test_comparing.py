@@ -1,4 +1,4 @@
-"""Candidates, folds and the comparison: who is tried, on what, and who wins why."""
+"""The choice of a configuration: candidates, folds, the comparison and its winner."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -23,7 +23,7 @@ FOLDS = [np.arange(100)] * 3
 
 
 def trial(right: int, seconds: float = 0.0) -> Trial:
-    """Return a trial with so many of 100 rows answered rightly, always the first ones."""
+    """Return a trial of 100 rows, of which the first `right` are answered correctly."""
     records = [{"intent": "a", "intent_predictions": "a" if row < right else "b"} for row in range(100)]
     return Trial(records, {}, seconds)
 
@@ -32,12 +32,12 @@ def trial(right: int, seconds: float = 0.0) -> Trial:
     ("light", "heavy", "prefer", "winner", "rounds"),
     [
         (90, 90, "balanced", "light", [3, 3]),
-        (60, 90, "balanced", "heavy", [1, 3]),  # clearly worse: it leaves after a round
+        (60, 90, "balanced", "heavy", [1, 3]),  # clearly worse: drops out after one round
         (90, 60, "accurate", "light", [3, 1]),
         (89, 90, "accurate", "heavy", [3, 3]),
     ],
 )
-def test_the_best_wins_and_the_worse_leave(
+def test_the_best_candidate_wins_and_clearly_worse_ones_drop_out(
     light: int, heavy: int, prefer: str, winner: str, rounds: Sequence[int]
 ) -> None:
     scores = {"light": light, "heavy": heavy}
@@ -55,7 +55,7 @@ def test_the_best_wins_and_the_worse_leave(
     assert winner in choice["reason"]
 
 
-def test_what_the_budget_cannot_pay_is_not_begun() -> None:
+def test_no_trial_starts_that_would_exceed_the_budget() -> None:
     tried = []
 
     def attempt(candidate: Candidate, number: int) -> Trial:
@@ -65,7 +65,7 @@ def test_what_the_budget_cannot_pay_is_not_begun() -> None:
     found, contenders = compare([LIGHT, HEAVY], FOLDS, attempt, budget_minutes=1.0, prefer="balanced")
     assert tried == [("light", 0)]
     left = described(found, contenders, learn="intent", prefer="balanced", left=[])["left"]
-    assert left == ["heavy not tried: no time was left"]
+    assert left == ["heavy would exceed the time budget"]
 
 
 def rows(count: int) -> pd.DataFrame:
@@ -74,7 +74,7 @@ def rows(count: int) -> pd.DataFrame:
     )
 
 
-def test_folds_hold_each_row_once_and_like_rows_together() -> None:
+def test_each_row_is_in_one_fold_and_equal_rows_share_a_fold() -> None:
     dataset = rows(200)
     folds = deal(dataset, "text", "intent", seed=1)
     assert sorted(np.concatenate(folds)) == list(range(200))
@@ -84,7 +84,7 @@ def test_folds_hold_each_row_once_and_like_rows_together() -> None:
         assert dataset["intent"].iloc[held].value_counts().to_dict() == {"a": 20, "b": 20}
 
 
-def test_many_rows_have_one_fold_and_a_given_one_is_taken() -> None:
+def test_large_datasets_have_one_fold_which_is_the_given_validation_split() -> None:
     dataset = rows(FEW_ROWS)
     assert [len(held) for held in deal(dataset, "text", "intent", seed=1)] == [FEW_ROWS // 10]
     given = dataset.assign(split=[1] * 300 + [0] * (FEW_ROWS - 300))
@@ -92,7 +92,7 @@ def test_many_rows_have_one_fold_and_a_given_one_is_taken() -> None:
     assert held.tolist() == list(range(300))
 
 
-def test_every_candidate_has_a_configuration_and_other_languages_need_no_minilm() -> None:
+def test_every_candidate_has_a_configuration_file_and_minilm_is_skipped_for_other_languages() -> None:
     assert all(candidate.path.is_file() for candidate in CANDIDATES)
     for learn in ("intent", "slots", "language"):
         found, left = find_candidates(learn, 100, is_english=False, prefer="accurate")
@@ -102,7 +102,7 @@ def test_every_candidate_has_a_configuration_and_other_languages_need_no_minilm(
 
 
 @pytest.mark.parametrize("rows", [10, 100, 1000, 100_000])
-def test_few_rows_get_enough_steps(rows: int) -> None:
+def test_small_datasets_train_for_enough_steps(rows: int) -> None:
     config = {"input_features": [], "trainer": {"epochs": 5, "batch_size": 64, "early_stop": 5}}
     trainer = with_enough_steps(config, rows, 1000)["trainer"]
     steps = trainer["epochs"] * -(-rows // trainer["batch_size"])
@@ -111,7 +111,7 @@ def test_few_rows_get_enough_steps(rows: int) -> None:
     assert trainer["early_stop"] == -1
 
 
-def test_what_is_learned_follows_from_the_columns_and_the_output() -> None:
+def test_the_column_to_learn_follows_from_the_columns_and_the_output() -> None:
     dataset = pd.DataFrame({"text": ["a"], "intent": ["b"], "slots": ["O"]})
     assert what_to_learn(dataset, Path("runs/slots")) == "slots"
     assert what_to_learn(dataset, Path("runs/mine")) == "intent"
@@ -129,7 +129,7 @@ def test_what_is_learned_follows_from_the_columns_and_the_output() -> None:
         (["what is the time", "hi"], ["en", "fr"], False),
     ],
 )
-def test_english_is_told_by_the_column_or_the_words(
+def test_english_is_detected_by_the_column_or_the_words(
     texts: list[str], languages: list[str] | None, english: bool
 ) -> None:
     dataset = pd.DataFrame({"text": texts} | ({"language": languages} if languages else {}))
@@ -138,7 +138,7 @@ def test_english_is_told_by_the_column_or_the_words(
 
 def test_temperatures_are_fitted_on_held_out_answers() -> None:
     logs = np.log([[0.99, 0.01]] * 10).tolist()
-    right: list[int | None] = [0] * 7 + [1] * 3  # as sure as 0.99, and right 7 times of 10
+    right: list[int | None] = [0] * 7 + [1] * 3  # confidence 0.99, but only 7 of 10 are correct
     temperature = fit_temperature(logs, right)
     assert temperature > 2
     records = [

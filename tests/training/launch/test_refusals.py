@@ -31,7 +31,7 @@ def refused(launch: Launch, capsys: pytest.CaptureFixture[str], *more: str) -> s
         (["--bucket", "nobodys-bucket"], "Check the bucket name, or create"),
         (["--region", "eu-central-1"], "is in eu-west-1, and the instance would run in eu-central-1"),
         (["--image", "two words"], "is not the reference of an image"),
-        (["--config", "no-such"], "Give a YAML file, or one of intent-bert"),
+        (["--config", "no-such"], "Use a YAML file, or one of intent-bert"),
         (["--config", "slots-lstm"], "the configuration also reads ['slots']"),
         (["--", "--epoch", "many"], "`ludwig-serverless fit` does not accept the arguments after --"),
         (["--", "--force"], "not allowed after --: --config, --dataset, --output"),
