@@ -28,7 +28,7 @@ def test_one_command_makes_bundles_and_a_second_run_keeps_them(
     assert main(command) == 0
     out, err = capsys.readouterr()
     assert "intent: matches Ludwig" in out
-    assert "Checked: the handler answers" in err
+    assert "Checked: the handler gives Ludwig's answers" in err
     manifest = read_bundle(tmp_path / "bundles" / "intent")
     assert manifest.parity.passed
     record = json.loads((tmp_path / "bundles-runs" / "intent" / "training.json").read_text())
