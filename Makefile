@@ -70,8 +70,10 @@ invoke: ## Answer one event in the Lambda's container, by SAM (EVENT=examples/ev
 api: ## Serve the HTTP API on 127.0.0.1 from the Lambda's container, by SAM (PORT=8000 BUNDLES=folder)
 	@exec $(call checked,$(call environment,serve)) -m scripts.local_sam --bundles $(BUNDLES) $(sam) api --port $(PORT)
 
+# PART=quality DATA=folder writes docs/quality.md; ROWS, SEEDS, MODELS and ONLY limit it.
 bench: ## Measure, and write docs/performance.md: about 20 minutes, or one part (PART=cold, see PART=--help)
-	@$(call checked,$(full)) -m benchmarks $(PART)
+	@$(call checked,$(full)) -m benchmarks $(PART) $(if $(DATA),--data $(abspath $(DATA))) $(if $(ROWS),--rows $(ROWS)) \
+	  $(if $(SEEDS),--seeds $(SEEDS)) $(if $(MODELS),--models $(MODELS)) $(if $(ONLY),--only $(ONLY)) $(OPTIONS)
 
 support: ## Write docs/support.md anew: what can be exported, with the differences seen
 	@$(call checked,$(full)) -m tests.zoo.support

@@ -17,11 +17,19 @@ END_SECONDS = 30
 
 @dataclass(frozen=True)
 class Part:
-    """A module of this package. seconds: the most that it may take, a first time included."""
+    """A module of this package.
+
+    Attributes:
+        name: The module's name.
+        seconds: The most that it may take, the first setup included.
+        shows: What it measures.
+        is_asked_for: It runs only where it is named.
+    """
 
     name: str
     seconds: int
     shows: str
+    is_asked_for: bool = False
 
 
 PARTS = (
@@ -32,6 +40,7 @@ PARTS = (
     Part("beside_ludwig", 1500, "Ludwig's own servers, with the same models"),
     Part("batch", 900, "a batch of 256 rows beside Ludwig"),
     Part("costs", 60, "the bill in docs/deploy.md, from the figures above"),
+    Part("quality", 7 * 86400, "docs/quality.md: how good the configurations are, on your sets (--data)", True),
 )
 
 
@@ -46,22 +55,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("parts", nargs="*", metavar="PART", help="what to measure (all)")
-    options = parser.parse_args(arguments)
+    options, own = parser.parse_known_args(arguments)
     known = {part.name: part for part in PARTS}
     unknown = [name for name in options.parts if name not in known]
     if unknown:
         parser.error(f"there is no part {', '.join(unknown)}; there are {', '.join(known)}")
-    failed = [part.name for part in PARTS if part.name in (options.parts or known) and not succeeds(part)]
+    if own and len(options.parts) != 1:
+        parser.error(f"{own[0]} is an option of one part: name that part alone")
+    asked = options.parts or [part.name for part in PARTS if not part.is_asked_for]
+    failed = [part.name for part in PARTS if part.name in asked and not succeeds(part, own)]
     if failed:
         say(f"error: these parts failed, and their sections stayed as they were or say why: {', '.join(failed)}")
     return 1 if failed else 0
 
 
-def succeeds(part: Part) -> bool:
-    """Run a part in a process of its own, and tell whether it went well in time."""
+def succeeds(part: Part, options: Sequence[str] = ()) -> bool:
+    """Run a part with its options in its own process, and tell whether it went well in time."""
     say(f"== {part.name}: {part.shows}")
     begun = time.monotonic()
-    process = subprocess.Popen([sys.executable, "-m", f"benchmarks.{part.name}"], cwd=ROOT, start_new_session=True)
+    command = [sys.executable, "-m", f"benchmarks.{part.name}", *options]
+    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
     try:
         status = process.wait(part.seconds)
     except subprocess.TimeoutExpired:

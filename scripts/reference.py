@@ -27,6 +27,7 @@ FOLDERS = (
     "deploy",
     "scripts",
     "benchmarks",
+    "benchmarks/quality",
 )
 TABLE = re.compile(r"(<!-- files of (\S+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 COLUMNS = "100"

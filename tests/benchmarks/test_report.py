@@ -18,7 +18,8 @@ from ludwig_serverless.cost.measured import MEASURED, read_measured
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "performance.md"
-SECTIONS = [part.name for part in PARTS if part.name != "costs"]
+PAGES = {"costs": "docs/deploy.md", "quality": "docs/quality.md"}
+SECTIONS = [part.name for part in PARTS if part.name not in PAGES]
 
 
 def python(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -70,7 +71,7 @@ def test_no_figure_of_the_page_is_written_by_hand() -> None:
 def test_every_part_explains_itself(part: str) -> None:
     done = python("-m", f"benchmarks.{part}", "--help")
     assert done.returncode == 0, done.stderr
-    assert ("docs/deploy.md" if part == "costs" else "docs/performance.md") in done.stdout
+    assert PAGES.get(part, "docs/performance.md") in done.stdout
 
 
 def test_all_parts_are_listed_and_an_unknown_one_is_refused() -> None:

@@ -1,0 +1,126 @@
+"""Measure how good every shipped configuration is, on the sets of a data folder, and write docs/quality.md.
+
+Each subfolder of the data folder with train.csv and valid.csv is a set. Its columns tell what it teaches: `text` with
+`intent` (labels), `slots` (a BIO tag for each word) or `language`. Rows are sampled from train.csv, and valid.csv is
+the test: its figures are a report, never a reason to choose anything.
+
+Each cell (set, model, number of rows, seed) is a file in build/quality. The same command again goes on where it was
+interrupted, and what was not measured is printed as such. Delete a file to measure its cell again.
+"""
+
+import argparse
+import os
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks.quality.cells import MODELS, Cell, kept, kept_results, measure
+from benchmarks.quality.page import tables
+from benchmarks.quality.sets import Task, find_tasks
+from benchmarks.report import ROOT, machine, say, write_section
+
+PART = "quality"
+PAGE = ROOT / "docs" / "quality.md"
+KEPT = ROOT / "build" / "quality"
+ROWS: tuple[int | None, ...] = (5, 10, 20, 50, None)
+SEEDS = 3
+ALL = "all"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure what is asked and was not measured before, and write the page. Returns the exit status."""
+    options = _parser().parse_args(arguments)
+    tasks = find_tasks(options.data) if options.data.is_dir() else []
+    if not tasks:
+        say(f"error: {options.data} has no subfolder with train.csv, valid.csv and the columns of a set; see --help.")
+        return 1
+    _write(options, tasks)  # before hours of work, so that a page that cannot be written fails at once
+    failed = []
+    try:
+        for cell in [] if options.report else _asked(tasks, options):
+            failed += [] if _is_measured(cell, options.kept) else [cell.name]
+    finally:  # an interrupted run reports what it has
+        _write(options, tasks)
+        say(f"Wrote {options.page}.")
+    if failed:
+        say(f"error: these cells failed, and are not in the tables: {', '.join(failed)}")
+    return 1 if failed else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        prog=f"python -m benchmarks.{PART}",
+        description=__doc__,
+        epilog="The tables go into docs/quality.md.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    named = sorted({model for models in MODELS.values() for model in models})
+    made.add_argument("--data", type=Path, required=True, help="the folder of the sets")
+    made.add_argument(
+        "--rows", nargs="+", type=_size, default=ROWS, help="rows of each class, or `all` (5 10 20 50 all)"
+    )
+    made.add_argument("--seeds", type=int, default=SEEDS, help="how many samples of each size (%(default)s)")
+    made.add_argument("--models", nargs="+", choices=named, help="which models (every one)", metavar="MODEL")
+    made.add_argument(
+        "--only", nargs="+", metavar="SET[:WHAT]", help="which sets, such as `demo` or `demo:slots` (all)"
+    )
+    made.add_argument("--report", action="store_true", help="measure nothing, and write the page from what is kept")
+    made.add_argument("--page", type=Path, default=PAGE, help="the page to write (%(default)s)")
+    made.add_argument("--kept", type=Path, default=KEPT, help="the folder of the cells (%(default)s)")
+    return made
+
+
+def _size(given: str) -> int | None:
+    """Read a number of rows of each class: None means all."""
+    if given == ALL:
+        return None
+    if not given.isdecimal() or (number := int(given)) not in ROWS:
+        raise argparse.ArgumentTypeError(f"expected one of 5, 10, 20, 50 and all, found {given!r}")
+    return number
+
+
+def _asked(tasks: Sequence[Task], options: argparse.Namespace) -> Iterator[Cell]:
+    """Yield the cells that are asked for, the quickest first."""
+    for size in options.rows:
+        for seed in range(options.seeds):
+            for task in tasks:
+                if options.only and not {task.set_name, f"{task.set_name}:{task.learn}"} & set(options.only):
+                    continue
+                for model in MODELS[task.learn]:
+                    if (size is not None or seed == 0) and (options.models is None or model in options.models):
+                        yield Cell(task, model, size, seed)
+
+
+def _write(options: argparse.Namespace, tasks: Sequence[Task]) -> None:
+    found = kept_results(tasks, options.kept)
+    write_section(options.page, PART, [_provenance(found), "", *tables(tasks, ROWS, found)])
+
+
+def _is_measured(cell: Cell, folder: Path) -> bool:
+    """Measure a cell unless its result is kept. Returns False where that fails, after saying why."""
+    if kept(cell, folder):
+        return True
+    say(f"== {cell.name}")
+    try:
+        found = measure(cell, folder)
+    except Exception as error:  # one cell that fails does not hold up the others
+        say(f"{cell.name} failed: {type(error).__name__}: {error}")
+        return False
+    say(f"== {cell.name}: {found['score']:.1%}, {found['train_seconds']:.0f} s")
+    return True
+
+
+def _provenance(found: Sequence[dict[str, Any]]) -> str:
+    """Say which command measured how many cells, when and where."""
+    days = sorted({each["measured_on"] for each in found}) or [datetime.now(UTC).date().isoformat()]
+    machines = sorted({each["machine"] for each in found}) or [machine()]
+    span = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    return (
+        f"Made by `make bench PART={PART} DATA=folder`: {len(found)} cells, measured on {span}, {'; '.join(machines)}."
+    )
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    raise SystemExit(main())
