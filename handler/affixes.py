@@ -14,11 +14,14 @@ MARK = "*"
 
 
 class Affixes(Described, frozen=True):
-    """Writes each word as several tokens: its beginnings, itself, its endings.
+    """Write each word as several tokens: its prefixes, the word itself and its suffixes.
 
-    lengths: of the beginnings and endings, in characters, the shortest first. With 2 and 4, `Paris` becomes `Pa* Pari*
-    Paris *aris *is`. Marks stand before and behind the text, so that with the start and the stop symbol each word, and
-    each symbol, takes the same number of tokens: a convolution with that width and stride gives one vector for each.
+    With the lengths 2 and 4, `Paris` becomes `Pa* Pari* Paris *aris *is`. Filler marks before and after the text make
+    Ludwig's start and stop symbols take as many tokens as a word does. So a convolution with that width and stride
+    yields one vector for each word and each symbol.
+
+    Attributes:
+        lengths: The lengths of the prefixes and suffixes in characters, shortest first.
     """
 
     lengths: Annotated[list[Annotated[int, msgspec.Meta(ge=1, le=9)]], msgspec.Meta(min_length=1, max_length=9)]
@@ -29,7 +32,7 @@ class Affixes(Described, frozen=True):
         return 2 * len(self.lengths) + 1
 
     def of(self, text: str) -> str:
-        """Return the tokens of a text, with spaces between."""
+        """Return the tokens of a text, joined by spaces."""
         around = [MARK] * (self.tokens_per_word - 1)
         return " ".join([*around, *(token for word in WORDS.split(text) for token in self._of_word(word)), *around])
 
@@ -43,14 +46,14 @@ COLUMN = re.compile(r"(?P<source>.+)\+(?P<kind>affixes|ngrams)(?P<lengths>[1-9]+
 
 
 def parse_column(column: str) -> tuple[str, Affixes | Ngrams | None]:
-    """Return the column that a column is made of, and how.
+    """Parse a column name that says how the column is derived from another one.
 
     Args:
-        column: A column's name. `text+affixes24` is made of `text` by `Affixes([2, 4])`, and `text+ngrams25` by
-            `Ngrams(2, 5)`. Any other is made of itself.
+        column: The name. `text+affixes24` is derived from `text` by `Affixes([2, 4])`, and `text+ngrams25` by
+            `Ngrams(2, 5)`. Any other column is not derived.
 
     Returns:
-        The source column, and what makes the tokens; None where the column is its own source.
+        The source column and the transformation, or the column itself and None.
     """
     found = COLUMN.fullmatch(column)
     if found is None:

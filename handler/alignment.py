@@ -1,13 +1,13 @@
-"""Map the tags of tokens to tags of words, and to the pieces that Hexabot expects.
+"""Map token tags to word tags, and word tags to the pieces that Hexabot expects.
 
-Ludwig tags tokens, and its answer has the padded length. The handler, the metrics of `fit` and the agreement of int8
-graphs all use the same rule to map them to words:
+Ludwig tags tokens, and its output has the padded length. The handler, the metrics of `fit` and the agreement of int8
+graphs all map tokens to words by the same rule:
 
-- A word is a run of characters without white space, as the words of a dataset are.
-- Its tag is that of the first token that shares a character with it.
-- Where several words share that token, it begins with the first of them: for the others, `B-x` becomes `I-x`.
+- A word is a run of characters without white space, as in the datasets.
+- A word gets the tag of the first token that overlaps it.
+- If several words share that token, only the first keeps a `B-x` tag; the others get `I-x`.
 
-Hexabot splits a text at every single space, and takes tag i + 1 for piece i. A piece has the tag of its first word.
+Hexabot splits a text at every single space and reads tag i + 1 for piece i. A piece gets the tag of its first word.
 """
 
 import re
@@ -29,7 +29,7 @@ _NO_TOKEN: tuple[None, Span] = (None, (0, 0))
 
 
 def word_spans(text: str) -> list[Span]:
-    """Return the spans of the words of a text: as many as `text.split()` has words."""
+    """Return the span of each word of `text.split()`, in characters."""
     return [match.span() for match in WORD.finditer(text)]
 
 
@@ -41,16 +41,18 @@ def word_positions(text: str, tokens: Iterable[PlacedSpan]) -> list[int | None]:
         tokens: The tokens that the graph sees, in reading order.
 
     Returns:
-        A position for each word of `text.split()`; None for a word without a token, because the text was cut before it
-        or the tokenizer drops its characters.
+        A position for each word of `text.split()`. None means that the word has no token, because the text was
+        truncated before it or the tokenizer drops its characters.
     """
     positions: list[int | None] = []
     remaining = iter(tokens)
     position, (start, end) = next(remaining, _NO_TOKEN)
+    # Words and tokens are both in reading order, so one pass over both finds every overlap.
     for word_start, word_end in word_spans(text):
+        # Skip the tokens that end before the word begins.
         while position is not None and end <= word_start:
             position, (start, end) = next(remaining, _NO_TOKEN)
-        # The token is not consumed: it also represents the next word if it reaches that far.
+        # Do not consume the token: if it reaches into the next word, it represents that word too.
         positions.append(position if position is not None and start < word_end else None)
     return positions
 
@@ -66,24 +68,27 @@ def word_tags(
     """Return a tag and a probability for each word.
 
     Args:
-        positions: What `word_positions` returns.
+        positions: The result of `word_positions`.
         tags: A tag for each position of the padded sequence.
-        probabilities: Those of the tags.
-        special: Labels that are not tags, such as padding: they become `O`.
-        decoder: Decides the tags again where Ludwig's do not make whole slots; None keeps Ludwig's tags.
-        logits: What the decoder reads, float, (length, labels).
+        probabilities: The probability of each tag.
+        special: Labels that are not tags, such as padding. They become `O`.
+        decoder: Chooses new tags if Ludwig's do not form complete slots; None always keeps Ludwig's.
+        logits: The decoder's input, float32, (length, labels).
 
     Returns:
-        Tags and probabilities. A word without a token is `O` with probability 0.0: nothing is known of it.
+        Tags and probabilities. A word without a token is `O` with probability 0.0, because the model never saw it.
     """
+    # Keep one tag for each token that represents a word, and drop padding and all other tokens.
     seen = list(dict.fromkeys(position for position in positions if position is not None))
     found = {position: (tags[position], probabilities[position]) for position in seen}
+    # Decode only these tokens: a valid sequence over them is what makes the words' slots complete.
     if decoder is not None and logits is not None and not is_whole(tags[position] for position in seen):
         found = dict(zip(seen, zip(*decoder.decode(logits[seen]), strict=True), strict=True))
     words: Tagged = ([], [])
     previous = None
     for position in positions:
         tag, probability = (OUTSIDE, 0.0) if position is None else found[position]
+        # A word that shares its token with the word before continues the slot.
         if position is not None and position == previous and tag.startswith(BEGIN):
             tag = INSIDE + tag[len(BEGIN) :]
         words[0].append(OUTSIDE if tag in special else tag)
@@ -98,11 +103,11 @@ def hexabot_tags(text: str, tags: Sequence[str], probabilities: Sequence[float])
     Args:
         text: The raw text.
         tags: A tag for each word of `text.split()`.
-        probabilities: Those of the tags.
+        probabilities: The probability of each tag.
 
     Returns:
         Two lists of the length that Hexabot expects. A blank piece is `O` with probability 1.0. The probability of a
-        `B-` tag is that of its whole span.
+        `B-` tag is the smallest one in its span.
     """
     piece_tags: list[str] = []
     piece_probabilities: list[float] = []
@@ -118,16 +123,16 @@ def hexabot_tags(text: str, tags: Sequence[str], probabilities: Sequence[float])
 
 
 def all_outside(text: str) -> Tagged:
-    """Return what Hexabot gets for the slots of a text that no model could tag."""
+    """Return the tags that Hexabot gets when no model could tag a text: `O` with probability 0.0 for every word."""
     words = len(text.split())
     return hexabot_tags(text, [OUTSIDE] * words, [0.0] * words)
 
 
 def _spread_span_confidence(pieces: Sequence[str], tags: Sequence[str], probabilities: list[float]) -> None:
-    """Give each `B-` tag the smallest probability of its span: a span is only as certain as its least certain word.
+    """Give each `B-` tag the smallest probability in its span: a slot is only as certain as its least certain word.
 
-    Hexabot reads the confidence of a slot at its first word only. It passes over an empty piece, the gap between two
-    spaces, so a slot continues behind it.
+    Hexabot reads the confidence of a slot from its first word only. It skips empty pieces, which come from two spaces
+    in a row, so a slot continues after one.
     """
     for first, tag in enumerate(tags):
         if tag.startswith(BEGIN):

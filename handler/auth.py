@@ -1,4 +1,4 @@
-"""Create API tokens and verify them: the service knows only SHA-256 digests and compares in constant time."""
+"""Create and verify API tokens. The service stores only SHA-256 digests and compares them in constant time."""
 
 import hashlib
 import hmac
@@ -8,7 +8,7 @@ from handler.errors import UnauthorizedError
 
 
 def new_token() -> tuple[str, str]:
-    """Return a random token of 256 bits, safe in a URL, and its digest."""
+    """Return a random URL-safe token of 256 bits, and its digest."""
     import secrets
 
     token = secrets.token_urlsafe(32)
@@ -16,19 +16,26 @@ def new_token() -> tuple[str, str]:
 
 
 def digest(token: str) -> str:
-    """Return the SHA-256 of a token, in lower-case hex, as NLU_TOKEN_DIGESTS holds it."""
+    """Return the SHA-256 of a token in lowercase hex, the format of NLU_TOKEN_DIGESTS."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def authorize(presented: Iterable[str], digests: Sequence[str]) -> None:
-    """Accept a request if one of the tokens that it presents has one of the digests; else raise UnauthorizedError.
+    """Return if one of the presented tokens is known. Otherwise raise.
 
-    Every presented token is compared with every digest, so the time taken tells nothing of them.
+    Every token is compared with every digest in constant time, so timing reveals nothing about them.
+
+    Args:
+        presented: The tokens that the request carries; empty ones are ignored.
+        digests: The SHA-256 digests of the accepted tokens, in lowercase hex.
+
+    Raises:
+        UnauthorizedError: The request has no token, or none that matches a digest.
     """
     tokens = [token for token in presented if token]
     matches = [hmac.compare_digest(digest(token), known) for token in tokens for known in digests]
     if not any(matches):
-        found = "its token is not known here" if tokens else "it carries no token"
+        found = "its token is unknown" if tokens else "it has no token"
         raise UnauthorizedError(
             f"The request is refused: {found}. Send a token as ?token=..., as `Authorization: Bearer ...` "
             "or as `x-api-key: ...`."

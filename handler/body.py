@@ -14,10 +14,10 @@ from handler.errors import PayloadTooLargeError, RequestError, UnsupportedConten
 
 MAX_FIELDS = 100
 ZLIB_OR_GZIP = 47
-"""zlib's `wbits` for a stream with a header of either kind."""
+"""zlib's `wbits` that accept both a zlib header and a gzip header."""
 
 MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
-"""The byte order marks that Windows programs write before a text, and what encoding each one means."""
+"""The encoding that each byte order mark announces. Windows programs often write one."""
 
 CHARSETS = {
     **dict.fromkeys((b"iso-8859-1", b"latin1", b"latin-1"), "latin-1"),
@@ -27,17 +27,20 @@ CHARSETS = {
 
 
 def decompressed(encoding: str, body: bytes, limit: int) -> bytes:
-    """Undo the compression of a body.
+    """Decompress a request body.
 
     Args:
-        encoding: The header Content-Encoding.
+        encoding: The value of the Content-Encoding header.
         body: The body as it was sent.
-        limit: The most bytes that it may have, decompressed.
+        limit: The largest allowed size in bytes, after decompression.
+
+    Returns:
+        The decompressed body.
 
     Raises:
         UnsupportedContentError: The encoding is not gzip, deflate or identity.
-        RequestError: The body is not what the header says.
-        PayloadTooLargeError: It is over the limit. Not more than that is decompressed.
+        RequestError: The body does not have the encoding that the header names.
+        PayloadTooLargeError: The body is over the limit. Decompression stops there.
     """
     encoding = encoding.strip().lower()
     if encoding in ("", "identity"):
@@ -50,24 +53,32 @@ def decompressed(encoding: str, body: bytes, limit: int) -> bytes:
     try:
         content = stream.decompress(body, limit + 1)
     except zlib.error as error:
-        raise RequestError(f"The body is not {encoding}, which its content encoding says: {error}.") from None
+        raise RequestError(
+            f"The body is not valid {encoding}, although Content-Encoding says {encoding}: {error}."
+        ) from None
     if len(content) > limit:
-        raise PayloadTooLargeError(f"The body is over {limit} bytes decompressed: send shorter texts, smaller batches.")
+        raise PayloadTooLargeError(
+            f"The body is over {limit} bytes after decompression: send shorter texts or smaller batches."
+        )
     if not stream.eof or stream.unused_data:
-        raise RequestError(f"The {encoding} body breaks off before its end, or goes on behind it: send one stream.")
+        raise RequestError(f"The {encoding} body is truncated or has trailing data: send one complete stream.")
     return content
 
 
 def parse_body(content_type: str, body: bytes) -> dict[str, Any]:
-    """Read the fields of a body. Of a name that is given twice, the last value counts.
+    """Parse the fields of a request body. If a name occurs twice, the last value wins.
 
     Args:
-        content_type: The header Content-Type. A charset in it is heeded where it is in `CHARSETS`; multipart is UTF-8.
-        body: The body, decompressed. A byte order mark at its beginning is taken off.
+        content_type: The value of the Content-Type header. Its charset counts if `CHARSETS` lists it; multipart bodies
+            are always UTF-8.
+        body: The decompressed body. A leading byte order mark is removed.
+
+    Returns:
+        The fields by name.
 
     Raises:
-        UnsupportedContentError: It is of another content type.
-        RequestError: It is not what it says it is.
+        UnsupportedContentError: The content type is not multipart, urlencoded or JSON.
+        RequestError: The body does not match its content type.
     """
     media_type, options = parse_options_header(content_type)
     parsers: dict[bytes, Callable[[bytes, dict[bytes, bytes]], dict[str, Any]]] = {
@@ -84,12 +95,12 @@ def parse_body(content_type: str, body: bytes) -> dict[str, Any]:
         return parse(body, options)
     except UnicodeDecodeError as error:
         raise RequestError(
-            f"The body is not {error.encoding.upper()}: byte {error.start} of a value cannot be read."
+            f"The body is not valid {error.encoding.upper()}: byte {error.start} of a value cannot be decoded."
         ) from None
 
 
 def _as_text(body: bytes, options: dict[bytes, bytes]) -> tuple[str, str]:
-    """Return a body's text, and its encoding: that of its byte order mark, else the declared one, else UTF-8."""
+    """Return a body's text and encoding. A byte order mark wins over the declared charset; UTF-8 is the default."""
     for mark, encoding in MARKS.items():
         if body.startswith(mark):
             return body[len(mark) :].decode(encoding), encoding
@@ -111,12 +122,12 @@ def _parse_multipart(body: bytes, options: dict[bytes, bytes]) -> dict[str, Any]
     except FormParserError as error:
         raise RequestError(f"The multipart body is malformed: {error}.") from None
     if not ended:
-        raise RequestError("The multipart body is malformed: it breaks off before its last boundary.")
+        raise RequestError("The multipart body is malformed: it ends before the closing boundary.")
     if files:
         name = (files[0].field_name or b"").decode()
         raise RequestError(f"The part {name!r} is a file; send plain form fields.")
     if len(fields) > MAX_FIELDS:
-        raise RequestError(f"The body has {len(fields)} fields, {MAX_FIELDS} are allowed.")
+        raise RequestError(f"The body has {len(fields)} fields, and the limit is {MAX_FIELDS}.")
     return {(field.field_name or b"").decode(): (field.value or b"").decode() for field in fields}
 
 

@@ -1,7 +1,8 @@
 """The bundle format: a folder with one exported model and the manifest that describes it.
 
-The handler reads bundles and owns the format; export writes them with the same types. Reading a bundle checks the
-schema, the manifest's seal, every file's size and SHA-256, and that no path leaves the folder. Nothing is unpickled.
+The handler owns the format and reads bundles; export writes them with the same types. Reading a bundle checks the
+schema, the manifest's seal, the size and SHA-256 of every file, and that no path leaves the folder. Nothing is
+unpickled.
 """
 
 import hashlib
@@ -19,16 +20,16 @@ from handler.inputs import InputFeature
 from handler.outputs import OutputFeature
 
 SCHEMA_VERSION = 3
-"""The manifest's format. ARCHITECTURE.md ("The bundle") says when it must change; a test holds it."""
+"""The version of the manifest's format. ARCHITECTURE.md ("The bundle") says when to change it; a test checks that."""
 
 MANIFEST = "manifest.json"
 UNSEALED = "0" * 64
 MAX_MANIFEST_BYTES = 10_000_000
-"""Maximum size of a manifest in bytes, far above that of one with thousands of labels; it limits memory use."""
+"""The largest manifest to read, in bytes. It limits memory use; a manifest with thousands of labels is far smaller."""
 
 
 class BundleFile(Described, frozen=True):
-    """What a file of the bundle must be."""
+    """The expected SHA-256 and size in bytes of a file in the bundle."""
 
     sha256: str
     bytes: int
@@ -38,7 +39,13 @@ GraphFormat = Literal["onnx", "torchscript"]
 
 
 class Tensor(Described, frozen=True):
-    """An input or output of the graph. shape: a number, or the name of an axis that varies."""
+    """An input or output of the graph.
+
+    Attributes:
+        name: The tensor's name in the graph.
+        dtype: Its numpy dtype, such as `int32`.
+        shape: For each axis its size, or its name if the size varies.
+    """
 
     name: str
     dtype: str
@@ -46,7 +53,7 @@ class Tensor(Described, frozen=True):
 
 
 class Graph(Described, frozen=True):
-    """The network, weights included."""
+    """The neural network with its weights: its file, and the tensors that go in and come out."""
 
     format: GraphFormat
     file: str
@@ -57,7 +64,13 @@ class Graph(Described, frozen=True):
 class Provenance(Described, frozen=True, kw_only=True):
     """Where the model comes from.
 
-    model_sha256: of the weights that were exported. training: what `ludwig-serverless fit` wrote down, where it did.
+    Attributes:
+        ludwig_version: The version of Ludwig that loaded the model for the export.
+        model_sha256: The SHA-256 of the exported weights.
+        exported_at: The time of the export.
+        exporter_version: The version of this package that exported the model.
+        license: The license that the exporter was given.
+        training: The record that `ludwig-serverless fit` writes, if the model has one.
     """
 
     ludwig_version: str
@@ -69,9 +82,20 @@ class Provenance(Described, frozen=True, kw_only=True):
 
 
 class Manifest(Described, frozen=True, kw_only=True):
-    """Everything that the handler needs to answer as the model does, besides the files themselves.
+    """Everything that the handler needs to answer as the model does, apart from the files themselves.
 
-    seal: SHA-256 of the manifest as it is written, with zeros in the seal's own place.
+    Attributes:
+        schema_version: The version of this format.
+        name: The model's name in requests and answers.
+        graph: The neural network.
+        inputs: How to encode the values that the model reads.
+        outputs: How to decode what the graph returns.
+        files: The expected hash and size of every other file in the bundle, by name.
+        provenance: Where the model comes from.
+        parity: The proof that the bundle answers as the model does.
+        quantization: The measurements behind a smaller graph; None if export did not try one.
+        golden: Rows to check again before a deployment takes traffic.
+        seal: The SHA-256 of the written manifest, computed with zeros in place of the seal.
     """
 
     schema_version: int
@@ -87,7 +111,7 @@ class Manifest(Described, frozen=True, kw_only=True):
     seal: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")] = UNSEALED
 
     def to_json(self) -> bytes:
-        """Return the manifest as it is written to disk, sealed."""
+        """Return the sealed manifest as it is written to disk, UTF-8 JSON."""
         unsealed = msgspec.structs.replace(self, seal=UNSEALED)
         content = msgspec.json.format(msgspec.json.encode(unsealed), indent=1) + b"\n"
         head, _, tail = content.rpartition(UNSEALED.encode())
@@ -95,20 +119,23 @@ class Manifest(Described, frozen=True, kw_only=True):
 
 
 class _SchemaVersion(msgspec.Struct):
-    """The part of a manifest that is read first, for every schema."""
+    """The part of a manifest that every schema has, which is read first."""
 
     schema_version: int
 
 
 def parse_manifest(content: bytes, where: str) -> Manifest:
-    """Read a manifest.
+    """Parse and verify a manifest.
 
     Args:
-        content: The manifest as it is on disk, UTF-8 JSON.
-        where: What to call it in errors: a path or an address.
+        content: The bytes of `manifest.json`, UTF-8 JSON.
+        where: The path or URI to show in errors.
+
+    Returns:
+        The manifest.
 
     Raises:
-        BundleError: It is broken, altered, contradicts itself, or has another schema than this handler reads.
+        BundleError: The manifest is malformed, altered or inconsistent, or this handler does not support its schema.
     """
     try:
         found = msgspec.json.decode(content, type=_SchemaVersion).schema_version
@@ -117,14 +144,14 @@ def parse_manifest(content: bytes, where: str) -> Manifest:
         manifest = msgspec.json.decode(content, type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BundleError(
-            f"{where} is not a manifest that this handler reads: {error}. Export the model again with the handler's "
-            f"version of this package, {__version__}."
+            f"{where} is not a manifest that this handler can read: {error}. Export the model again with the same "
+            f"version of this package as the handler, {__version__}."
         ) from None
     _check_consistency(manifest, where)
     head, _, tail = content.rpartition(manifest.seal.encode())
     if hashlib.sha256(head + UNSEALED.encode() + tail).hexdigest() != manifest.seal:
         raise BundleError(
-            f"{where} was altered after it was written. Copy the bundle again, whole, or export it again."
+            f"{where} was altered after it was written. Copy the whole bundle again, or export the model again."
         )
     return manifest
 
@@ -133,10 +160,13 @@ def read_bundle(folder: Path) -> Manifest:
     """Read and verify the bundle in a folder.
 
     Args:
-        folder: The bundle: its manifest and the files that the manifest lists, nothing else.
+        folder: The bundle's folder. It contains the manifest and the files that the manifest lists, nothing else.
+
+    Returns:
+        The verified manifest.
 
     Raises:
-        BundleError: Something is missing, altered, out of place, or not listed.
+        BundleError: A file is missing, altered, unreadable or not listed, or the manifest is invalid.
     """
     path = folder / MANIFEST
     try:
@@ -148,12 +178,12 @@ def read_bundle(folder: Path) -> Manifest:
     except OSError as error:
         raise BundleError(
             f"{folder} is not a bundle: {path.name} cannot be read ({error.strerror}). "
-            "Make one with `ludwig-serverless export MODEL_DIR BUNDLE_DIR`."
+            "Create one with `ludwig-serverless export MODEL_DIR BUNDLE_DIR`."
         ) from None
     if unlisted:
         raise BundleError(
-            f"{folder} holds {_listed(unlisted)}, which its manifest does not list. No hash covers such a file: delete "
-            "it, or copy the bundle again."
+            f"{folder} contains {_listed(unlisted)}, which its manifest does not list and no hash covers: delete it or "
+            "copy the whole bundle again."
         )
     for name, expected in manifest.files.items():
         _check_file(folder, name, expected)
@@ -161,7 +191,7 @@ def read_bundle(folder: Path) -> Manifest:
 
 
 def is_bundle(folder: Path) -> bool:
-    """Return whether a folder contains a bundle manifest of any schema; other programs also write manifest.json."""
+    """Return whether a folder contains a bundle's manifest, of any schema. Other programs write manifest.json too."""
     try:
         msgspec.json.decode((folder / MANIFEST).read_bytes(), type=_SchemaVersion)
     except (OSError, msgspec.DecodeError):
@@ -184,23 +214,25 @@ def _other_schema(found: int, where: str) -> str:
 
 
 def _check_consistency(manifest: Manifest, where: str) -> None:
-    """Check what the types cannot express: that names match, and that files stay inside the folder."""
+    """Check what the types cannot express: that all names match, and that files stay inside the folder."""
     named = [manifest.graph.file, *(file for feature in manifest.inputs for file in feature.files)]
     for name in [*named, *manifest.files]:
         if PurePosixPath(name).name != name or name in {"", ".", "..", MANIFEST} or "\\" in name or "\0" in name:
             raise BundleError(f"{where} names the file {name!r}, which is not a plain file name inside the bundle.")
     missing = sorted(set(named) - set(manifest.files))
     if missing:
-        raise BundleError(f"{where} uses files that it gives no hash for: {missing}.")
+        raise BundleError(f"{where} uses files that it has no hash for: {missing}.")
     graph_inputs = sorted(tensor.name for tensor in manifest.graph.inputs)
     if graph_inputs != sorted(feature.name for feature in manifest.inputs):
-        raise BundleError(f"{where} describes other inputs than its graph has: {graph_inputs}.")
+        raise BundleError(f"{where} describes inputs that differ from those of its graph: {graph_inputs}.")
     unknown = {name for feature in manifest.outputs for name in feature.tensors}
     unknown -= {tensor.name for tensor in manifest.graph.outputs}
     if unknown or not manifest.outputs:
         raise BundleError(f"{where} describes outputs that its graph does not have: {sorted(unknown)}.")
     if manifest.parity.passed and not manifest.parity.is_earned:
-        raise BundleError(f"{where} says that its proof passed, but its own counts say no. Export the model again.")
+        raise BundleError(
+            f"{where} says that its proof passed, but its own counts say otherwise. Export the model again."
+        )
 
 
 def _listed(names: Sequence[str], most: int = 5) -> str:
@@ -212,11 +244,11 @@ def _check_file(folder: Path, name: str, expected: BundleFile) -> None:
     try:
         found = None if path.is_symlink() or not path.is_file() else describe_file(path)
     except OSError as error:
-        raise BundleError(f"{folder}: its file {name} cannot be read ({error.strerror}).") from None
+        raise BundleError(f"{path} cannot be read ({error.strerror}).") from None
     if found is None:
-        raise BundleError(f"{folder} lacks its file {name}. Copy the bundle again, whole.")
+        raise BundleError(f"{folder} lacks the file {name}. Copy the whole bundle again.")
     if found != expected:
         raise BundleError(
-            f"{path} was altered: {found.bytes} bytes, SHA-256 {found.sha256[:12]}..., "
-            f"the manifest says {expected.bytes} bytes, {expected.sha256[:12]}.... Copy the bundle again, whole."
+            f"{path} was altered: it has {found.bytes} bytes and SHA-256 {found.sha256[:12]}..., but the manifest says "
+            f"{expected.bytes} bytes and {expected.sha256[:12]}.... Copy the whole bundle again."
         )

@@ -5,13 +5,17 @@ from typing import Any, Literal
 from handler.described import Described
 
 GOLDEN_ROWS = 8
-"""Of the rows that a bundle is proven on, how many it keeps unless its maker says otherwise."""
+"""How many of the rows of the proof a bundle keeps by default."""
 
 
 class WorstCase(Described, frozen=True):
-    """A row in which the bundle came closest to failing. It is named, not quoted: rows are people's words.
+    """One of the rows that came closest to failing the proof.
 
-    max_abs_diff: as in `Parity`, of this row.
+    Attributes:
+        row: The row's name. The row itself is not quoted, because it may contain what users wrote.
+        max_abs_diff: The largest difference in this row; see `Parity`.
+        labels_equal: Whether all labels are Ludwig's.
+        ids_equal: Whether all encoded inputs are Ludwig's.
     """
 
     row: str
@@ -21,13 +25,20 @@ class WorstCase(Described, frozen=True):
 
 
 class Parity(Described, frozen=True, kw_only=True):
-    """The certificate: how the bundle's answers compared with `LudwigModel.predict`, row by row.
+    """The certificate: how the bundle's answers compare with those of `LudwigModel.predict`, row by row.
 
-    passed: whether the bundle keeps its promise. A bundle that failed stays failed, even after later changes.
-    max_abs_diff: the largest difference of a number, such as a probability. None where numbers cannot be compared
-        (NaN, infinity, other shapes), which only a bundle that failed has.
-    tolerance: the largest difference allowed.
-    promise: "exact" answers; or, of a quantized graph, "agreement" of labels as `Manifest.quantization` says.
+    Attributes:
+        passed: Whether the bundle keeps its promise. A failed proof stays failed, even after later changes.
+        rows: How many rows were compared.
+        odd_rows: How many of them are built-in edge cases instead of the user's rows.
+        ids_equal: In how many rows the encoded inputs are Ludwig's.
+        labels_equal: In how many rows all labels are Ludwig's.
+        max_abs_diff: The largest absolute difference between two numbers, such as probabilities. None if numbers
+            cannot be compared (NaN, infinity, different shapes), which only a failed proof has.
+        tolerance: The largest allowed difference.
+        worst: The rows that came closest to failing.
+        promise: "exact" for answers equal to Ludwig's; "agreement" for a quantized graph, whose labels agree as often
+            as `Manifest.quantization` says.
     """
 
     passed: bool
@@ -42,18 +53,28 @@ class Parity(Described, frozen=True, kw_only=True):
 
     @property
     def is_earned(self) -> bool:
-        """Return whether the counts allow `passed`: a quantized graph needs exact ids, an exact one everything."""
+        """Return whether the counts allow `passed`.
+
+        Both promises need the inputs of every row to be exact. "exact" also needs every label and every number.
+        """
         if self.max_abs_diff is None or not self.rows or self.ids_equal != self.rows:
             return False
         return self.promise == "agreement" or (self.labels_equal == self.rows and self.max_abs_diff <= self.tolerance)
 
 
 class Candidate(Described, frozen=True, kw_only=True):
-    """A graph that was tried, measured beside the exact one on the user's rows.
+    """A quantized graph, measured against the exact one on the user's rows.
 
-    agreement: share of the labels that are the exact graph's; of sequences, a label is a token's. accuracy: share of
-    the labels that are right, where the rows tell. milliseconds: the median for one row. of_exact: this, divided by the
-    exact graph's in the same run. reason: why it was not kept.
+    Attributes:
+        name: The graph's file name.
+        agreement: The share of labels that equal the exact graph's, in [0, 1]. In a sequence, each token has a label.
+        accuracy: The share of correct labels, in [0, 1]; None if the rows have no labels.
+        max_abs_diff: The largest absolute difference between two probabilities.
+        milliseconds: The median time for one row.
+        of_exact: This time divided by the exact graph's time in the same run.
+        bytes: The size of the graph's file.
+        kept: Whether the bundle uses this graph.
+        reason: Why the graph was not kept; "" if it was.
     """
 
     name: str
@@ -68,7 +89,14 @@ class Candidate(Described, frozen=True, kw_only=True):
 
 
 class Quantization(Described, frozen=True, kw_only=True):
-    """What was tried to make the graph smaller and faster. agreement, accuracy_loss (in points): what was asked for."""
+    """The attempts to make the graph smaller and faster.
+
+    Attributes:
+        rows: How many rows the candidates were measured on.
+        agreement: The required share of equal labels, in [0, 1].
+        accuracy_loss: The largest allowed loss of accuracy, in percentage points.
+        candidates: The exact graph and every quantized one.
+    """
 
     rows: int
     agreement: float
@@ -77,10 +105,13 @@ class Quantization(Described, frozen=True, kw_only=True):
 
 
 class GoldenRow(Described, frozen=True):
-    """A row of the certificate that is asked again before a deployment takes traffic.
+    """A row of the proof that is checked again before a deployment takes traffic.
 
-    row: its name. own: whether it is one of the user's own rows, and so holds people's words.
-    values: by column. labels: what Ludwig answered, by column, without probabilities.
+    Attributes:
+        row: The row's name.
+        own: Whether this is one of the user's rows, which may contain what users wrote.
+        values: The raw values, by column.
+        labels: Ludwig's answer, by column, without probabilities.
     """
 
     row: str

@@ -1,6 +1,6 @@
-"""Parse the command line and run commands: help stays fast to import, and errors are reported in one place.
+"""Parse the command line and run commands. Help stays fast to import, and errors are reported in one place.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted (Ctrl-C), 141 nobody reads the output any more.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted (Ctrl-C), 141 broken pipe (nothing reads the output).
 """
 
 import argparse
@@ -17,21 +17,21 @@ from handler.extras import how_to_install
 
 OWN_PACKAGES = ("handler", "export", "training", "ludwig_serverless")
 STORAGE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES}
-"""What the user can cure: a full disk, a quota, a limit, a place that is read-only."""
+"""Errors that the user can fix: a full disk, a quota, a file size limit, a read-only or protected path."""
 USAGE, INTERRUPTED, UNREAD = 2, 130, 141
 EXIT_CODES = """\
 exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted. Results go to stdout, everything else to stderr."""
 
 
 class Command(NamedTuple):
-    """A command, described without importing what runs it.
+    """A command, described without importing the code that runs it.
 
     Attributes:
         help: One line for the list of commands.
-        group: The heading that the command is listed under.
-        target: `module:function`; the function takes the command's parser, adds the arguments and sets the default
-            `run`, a function of the parsed options. Importing the module must stay cheap.
-        extra: The extra in pyproject.toml that installs what the command needs.
+        group: The heading of the command in that list.
+        target: `module:function`. The function gets the command's parser, adds the arguments and sets the default
+            `run` to a function of the parsed options. Importing the module must stay cheap.
+        extra: The extra in pyproject.toml that installs the packages of the command.
     """
 
     help: str
@@ -40,7 +40,7 @@ class Command(NamedTuple):
     extra: str = ""
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Import the command's module, and let it add its description and its arguments to a parser."""
+        """Import the command's module and let it add its description and arguments to a parser."""
         module, _, function = self.target.partition(":")
         getattr(import_module(module), function)(parser)
 
@@ -49,9 +49,9 @@ def main(program: str, about: str, commands: Mapping[str, Command], arguments: S
     """Run one of several commands.
 
     Args:
-        program: How the user starts it, such as `ludwig-serverless`.
+        program: The program's name in help and errors, such as `ludwig-serverless`.
         about: What the program does, for its help.
-        commands: The commands by name, in the order of the list.
+        commands: The commands by name, in the order in which help lists them.
         arguments: The command line without the program.
 
     Returns:
@@ -77,7 +77,16 @@ def main(program: str, about: str, commands: Mapping[str, Command], arguments: S
 
 
 def main_of_one(program: str, command: Command, arguments: Sequence[str]) -> int:
-    """Run the only command of a program, which has no name of its own. Returns the exit status."""
+    """Run a program that has only one command.
+
+    Args:
+        program: The program's name in help and errors.
+        command: The command.
+        arguments: The command line without the program.
+
+    Returns:
+        The exit status.
+    """
     parser = argparse.ArgumentParser(prog=program, formatter_class=argparse.RawDescriptionHelpFormatter)
     _add_version(parser)
 
@@ -96,10 +105,10 @@ def build_parser(
     """Return the parser of all commands.
 
     Args:
-        program: How the user starts it.
+        program: The program's name in help and errors.
         about: What the program does.
         commands: The commands by name.
-        only: The one command that gets its arguments; None gives every command its arguments.
+        only: The one command to add arguments for; None adds the arguments of every command.
 
     Returns:
         A parser that stores the command's name as `command`.
@@ -125,12 +134,12 @@ def build_parser(
 
 
 def add_force(parser: argparse.ArgumentParser, told: str, *old_names: str) -> None:
-    """Add `--force`, and the names that it had before, which the help does not show.
+    """Add `--force` and its former names, which help does not show.
 
     Args:
         parser: The command's parser. The option is stored as `force`.
-        told: What is replaced.
-        old_names: Such as `--overwrite`.
+        told: The help text, which says what is replaced.
+        old_names: The former names, such as `--overwrite`.
     """
     parser.add_argument("--force", action="store_true", dest="force", help=told)
     if old_names:
@@ -142,7 +151,7 @@ def _add_version(parser: argparse.ArgumentParser) -> None:
 
 
 def _listing(commands: Mapping[str, Command]) -> str:
-    """Return the commands under their groups, a line each."""
+    """Return one line for each command, under the heading of its group."""
     width = max(map(len, commands))
     lines: list[str] = []
     for group in dict.fromkeys(command.group for command in commands.values()):
@@ -155,17 +164,17 @@ def _unknown(name: str, commands: Mapping[str, Command]) -> str:
     from difflib import get_close_matches
 
     close = get_close_matches(name, commands, n=1)
-    advice = f"Did you mean {close[0]}?" if close else f"It is one of: {', '.join(commands)}."
-    return f"there is no command {name!r}. {advice}"
+    advice = f"Did you mean {close[0]}?" if close else f"The commands are: {', '.join(commands)}."
+    return f"unknown command {name!r}. {advice}"
 
 
 def _run(work: Callable[[], int | None], program: str, extra: str) -> int:
-    """Do a command's work; errors that are raised on purpose become one line, others keep their traceback.
+    """Run a command. Errors that are raised on purpose become one line; others keep their traceback.
 
     Args:
-        work: Parses the command line and does what it asks for.
-        program: What the user typed, with the command.
-        extra: What installs the command's packages.
+        work: Parses the command line and runs the command.
+        program: The program and the command, as the user typed them.
+        extra: The extra that installs the command's packages.
 
     Returns:
         The exit status.
@@ -183,7 +192,7 @@ def _run(work: Callable[[], int | None], program: str, extra: str) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # Python flushes stdout once more when it exits, and would complain there.
+        # Python flushes stdout again when it exits, and would print a second error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return UNREAD
     except OSError as error:
@@ -195,7 +204,7 @@ def _run(work: Callable[[], int | None], program: str, extra: str) -> int:
 
 def _storage_failure(error: OSError) -> str:
     where = f"{error.filename} cannot be written" if error.filename else "A file cannot be written"
-    return f"{where}: {error.strerror}. Make room or give another place, and run the same command again."
+    return f"{where}: {error.strerror}. Free some space or choose another path, then run the same command again."
 
 
 def _failed(message: str) -> int:

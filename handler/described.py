@@ -1,11 +1,11 @@
-"""Base class of all parts of a bundle's manifest; it rejects unknown fields."""
+"""The base class of all parts of a bundle's manifest. It rejects unknown fields."""
 
 import msgspec
 
 
 class Described(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A part of the manifest. Reading one refuses fields that it does not know.
+    """A part of the manifest. Decoding one with an unknown field fails.
 
-    A field can change what a model answers. A handler that skips an unknown one answers something else than the model
-    that was proven, without an error.
+    A field can change what a model answers. If the handler ignored an unknown one, its answers could silently differ
+    from those of the proven model.
     """

@@ -1,4 +1,4 @@
-"""Measure a cold start in a separate process: time per import and per bundle."""
+"""Measure a cold start in a separate process: the time of each import and each bundle."""
 
 import os
 import re
@@ -17,7 +17,13 @@ TEXT = "book me a flight to New York next friday morning"
 
 
 class Imported(NamedTuple):
-    """A module's import. depth: below the modules that asked for it. milliseconds: with all that it asked for."""
+    """The import of a module.
+
+    Attributes:
+        name: The module's full name.
+        depth: How many imports it is nested in.
+        milliseconds: The time that it took, nested imports included.
+    """
 
     name: str
     depth: int
@@ -25,16 +31,28 @@ class Imported(NamedTuple):
 
 
 class Start(NamedTuple):
-    """A start, taken apart. stages: milliseconds by name, in order. modules: how many were imported."""
+    """The timings of a start.
+
+    Attributes:
+        stages: Milliseconds by stage, in order.
+        modules: How many modules were imported.
+    """
 
     stages: dict[str, float]
     modules: int
 
 
 def examine(environ: Mapping[str, str]) -> str:
-    """Start a service with these settings, and return a table of what took how long.
+    """Start the service in a new process and return a table of what took how long.
 
-    Raises DeploymentError, with what the start said, if it fails.
+    Args:
+        environ: The environment variables of the process, NLU_BUNDLES included.
+
+    Returns:
+        The table, as text.
+
+    Raises:
+        DeploymentError: The service does not start. The message quotes the last line of its stderr.
     """
     import json
     import subprocess
@@ -50,12 +68,20 @@ def examine(environ: Mapping[str, str]) -> str:
     whole = (time.perf_counter() - began) * 1000
     said = [line for line in child.stderr.splitlines() if not line.startswith("import time:")]
     if child.returncode:
-        raise DeploymentError(f"The service does not start: {said[-1] if said else child.returncode}")
+        reason = said[-1] if said else f"exit status {child.returncode}"
+        raise DeploymentError(f"The service does not start: {reason}")
     return table(Start(**json.loads(child.stdout)), read_imports(child.stderr), whole)
 
 
 def read_imports(stderr: str) -> list[Imported]:
-    """Read what `python -X importtime` wrote, in import order: a module comes before the modules that it imports."""
+    """Parse the output of `python -X importtime`.
+
+    Args:
+        stderr: The output, which lists a module after the modules that it imports.
+
+    Returns:
+        The imports, each one before the imports nested in it.
+    """
     found = [
         Imported(match[3], len(match[2]) // 2, int(match[1]) / 1000)
         for match in map(IMPORT.match, stderr.splitlines())
@@ -65,8 +91,17 @@ def read_imports(stderr: str) -> list[Imported]:
 
 
 def table(start: Start, imports: list[Imported], whole_milliseconds: float) -> str:
-    """Return a start as a person reads it: what took at least two milliseconds, below what asked for it."""
-    lines = [f"{'milliseconds':>12}  of a start, in one run on this machine: run it again to see the noise"]
+    """Format the timings of a start as a table.
+
+    Args:
+        start: The stages of the start.
+        imports: The imports in the order of `read_imports`. Those under two milliseconds are left out.
+        whole_milliseconds: The time of the whole process.
+
+    Returns:
+        One line for each stage, with the imports indented below the first one.
+    """
+    lines = [f"{'milliseconds':>12}  one start on this machine; run the command again to see how much times vary"]
     for name, milliseconds in start.stages.items():
         lines.append(f"{milliseconds:12.1f}  {name}")
         if name == "imports":
@@ -76,16 +111,17 @@ def table(start: Start, imports: list[Imported], whole_milliseconds: float) -> s
                 if module.milliseconds >= SHOWN_MILLISECONDS and not module.name.startswith("handler.doctor")
             ]
     rest = whole_milliseconds - sum(start.stages.values())
-    lines.append(f"{rest:12.1f}  Python's own start and end, and the tracing of imports")
+    lines.append(f"{rest:12.1f}  Python's own startup and shutdown, and the tracing of imports")
     lines.append(f"{start.modules:12}  modules imported")
     return "\n".join(lines)
 
 
 def _parents_first(imports: list[Imported]) -> Iterator[Imported]:
-    """Turn the order round: Python names a module after all that it imported."""
+    """Yield each import before the imports nested in it; Python reports it after them."""
     pending: list[list[Imported]] = []
     for module in imports:
         own = [module]
+        # Groups that are nested deeper were imported by this module: move them behind it, in order.
         while pending and pending[-1][0].depth > module.depth:
             own[1:1] = pending.pop()
         pending.append(own)
@@ -94,7 +130,7 @@ def _parents_first(imports: list[Imported]) -> Iterator[Imported]:
 
 
 def start() -> Start:
-    """Start a service by this process's environment, and ask it something."""
+    """Start the service with this process's environment, ask it twice, and return the timings."""
     stages: dict[str, float] = {}
 
     @contextmanager
@@ -113,17 +149,19 @@ def start() -> Start:
         from handler.settings import Settings
         from handler.sources import local_folders
     settings = Settings.from_env(os.environ)
-    with stage("bundles found, and fetched where they are remote"):
+    with stage("finding bundles, and fetching remote ones"):
         folders = [
-            folder for place in local_folders(settings.bundles, settings.cache) for folder in bundle_folders(place)
+            folder
+            for location in local_folders(settings.bundles, settings.cache)
+            for folder in bundle_folders(location)
         ]
     predictors = {}
     for folder in folders:
-        with stage(f"{folder.name}: read and checked, loaded"):
+        with stage(f"{folder.name}: verifying and loading"):
             predictor = Predictor(folder, settings.threads)
         graph = predictor.manifest.graph
         with stage(
-            f"  of {folder.name}, its graph alone, once more ({predictor.manifest.files[graph.file].bytes} bytes)"
+            f"  {folder.name}: loading only its graph again ({predictor.manifest.files[graph.file].bytes} bytes)"
         ):
             load_graph(graph, folder, settings.threads)
         predictors[predictor.manifest.name] = predictor

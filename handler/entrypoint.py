@@ -14,7 +14,7 @@ from handler.routes import Routes
 from handler.settings import Settings
 
 GOLDEN_CHECK = {"check": "golden"}
-"""The event that the pre-traffic hook sends. API Gateway cannot: its events always hold a request."""
+"""The event that the pre-traffic hook sends. It cannot come through API Gateway, whose events contain a request."""
 
 settings = Settings.from_env(os.environ)
 configure(settings.log_level, version=settings.version)
@@ -26,11 +26,11 @@ def lambda_handler(event: Any, context: Any) -> dict[str, Any]:
     """Answer an event of any kind.
 
     Args:
-        event: A request in any of AWS's shapes, the check before traffic, a ping, or anything else.
+        event: An HTTP request in one of AWS's formats, the pre-traffic check, a warm-up ping, or anything else.
         context: Lambda's context, or None.
 
     Returns:
-        The answer in the shape that the event's sender reads.
+        The response in the format that the sender of the event expects.
     """
     request = read_event(event, context)
     if event == GOLDEN_CHECK:
@@ -43,14 +43,22 @@ def lambda_handler(event: Any, context: Any) -> dict[str, Any]:
 
 
 def framework_answer(request: Request, context: Any) -> Answer:
-    """Answer a page of another origin: FastAPI knows what browsers ask first. No other request waits for its import."""
+    """Answer a cross-origin request with FastAPI, which handles CORS. Only the first such request pays for its import.
+
+    Args:
+        request: The request.
+        context: Lambda's context, or None.
+
+    Returns:
+        The response, with CORS headers.
+    """
     response = framework()(as_http_api_event(request), context)
     return Answer(response["statusCode"], response["headers"], response["body"].encode())
 
 
 @cache
 def framework() -> Any:
-    """Return the same routes as FastAPI and Mangum serve them."""
+    """Return the same routes as a FastAPI application in Mangum's adapter for Lambda."""
     from mangum import Mangum
 
     from handler.api import create_app

@@ -2,25 +2,25 @@
 
     LudwigServerlessError             the root of the exceptions of all packages
     └── ServingError
-        ├── RequestError              a client error: says what was found, what was expected, what to do
+        ├── RequestError              a client error: says what was found, what was expected, and what to do
         │   ├── UnauthorizedError
         │   ├── NotFoundError
         │   │   └── WrongMethodError
         │   ├── PayloadTooLargeError
         │   └── UnsupportedContentError
-        └── DeploymentError           a deployment error: raised at startup, before the first message
+        └── DeploymentError           a deployment error: raised at startup, before the first request
             ├── BundleError
             │   └── TooLargeError
             └── SettingsError
 
-Status codes belong to the HTTP layer and are not known here.
+HTTP status codes belong to `handler/routes.py`.
 """
 
 from collections.abc import Iterable
 
 
 class LudwigServerlessError(Exception):
-    """Base class of all exceptions that handler, export and training raise on purpose; commands print its message."""
+    """Base class of all exceptions that handler, export and training raise on purpose. Commands print the message."""
 
 
 class ServingError(LudwigServerlessError):
@@ -28,7 +28,7 @@ class ServingError(LudwigServerlessError):
 
 
 class RequestError(ServingError):
-    """A request cannot be answered as it was sent."""
+    """A request is invalid."""
 
 
 class UnauthorizedError(RequestError):
@@ -36,15 +36,18 @@ class UnauthorizedError(RequestError):
 
 
 class NotFoundError(RequestError):
-    """No route has the path of a request."""
+    """No route has the request's path."""
 
 
 class WrongMethodError(NotFoundError):
-    """A route does not accept the method of a request.
+    """A route does not accept the request's method.
 
     Args:
-        message: What exists.
-        allowed: The methods that the route takes.
+        message: The error message.
+        allowed: The methods that the route accepts.
+
+    Attributes:
+        allowed: These methods, separated by commas, for the Allow header.
     """
 
     def __init__(self, message: str, allowed: Iterable[str]) -> None:
@@ -69,13 +72,18 @@ class BundleError(DeploymentError):
 
 
 class TooLargeError(BundleError):
-    """A file of a bundle exceeds its size limit. Raised before the file is read or downloaded."""
+    """A file of a bundle exceeds its size limit. Raised before the file is read or downloaded.
+
+    Args:
+        where: The path or URI of the file.
+        found: Its size in bytes; None if unknown.
+        allowed: The limit in bytes.
+    """
 
     def __init__(self, where: str, found: int | None, allowed: int) -> None:
         size = "an unknown number of" if found is None else f"{found}"
         super().__init__(
-            f"{where} has {size} bytes, and at most {allowed} are expected: it is not the file of the bundle. Publish "
-            "the bundle again, whole."
+            f"{where} has {size} bytes, but the bundle's file has at most {allowed}. Publish the whole bundle again."
         )
 
 

@@ -1,6 +1,6 @@
 """Answer events that are not HTTP requests: warm-up pings, and events that other services send by mistake.
 
-None of them raises, because Lambda would count an error, trigger an alarm and retry the event.
+No event raises an exception, because Lambda would count an error, trigger the alarm and retry the event.
 """
 
 import re
@@ -13,13 +13,13 @@ from handler.logs import log, log_refusal
 from handler.messages import Answer
 
 PING_KEYS = ("ping", "warmup", "warmer", "keepwarm", "keepWarm", "keep_warm")
-"""Of what people and lambda-warmer send on a schedule."""
+"""Keys in the scheduled events that keep a function warm, such as those of lambda-warmer."""
 
 PING_SOURCES = ("aws.events", "aws.scheduler", "serverless-plugin-warmup")
-"""Of EventBridge's rules and schedules, and of the Serverless Framework's plugin."""
+"""The sources of scheduled events: EventBridge's rules and schedules, and the Serverless Framework's plugin."""
 
 NAMED_SOURCE = re.compile(r"aws[.:][a-z0-9-]{1,30}")
-"""What of a sender may be logged; anything else could quote a message."""
+"""A sender's name that is safe to log. Anything else could contain a user's message."""
 
 
 def answer_other(event: Any, models: list[str]) -> dict[str, Any]:
@@ -27,10 +27,10 @@ def answer_other(event: Any, models: list[str]) -> dict[str, Any]:
 
     Args:
         event: Any JSON value.
-        models: The names of the loaded models, which the answer to a ping lists.
+        models: The names of the loaded models, for the answer to a ping.
 
     Returns:
-        For a ping the same as `GET /` answers. For the rest a refusal in the shape of an HTTP answer, status 400.
+        The answer of `GET /` to a ping. For any other event an HTTP response with status 400.
     """
     if is_ping(event):
         log("ping")
@@ -38,15 +38,15 @@ def answer_other(event: Any, models: list[str]) -> dict[str, Any]:
     kind = _named(event)
     log_refusal("event refused", kind=kind)
     error = (
-        f"This event ({kind}) holds no HTTP request that can be read. Call the function through API Gateway, a "
-        'function URL, a load balancer or VPC Lattice. To keep it warm, send {"ping": true}.'
+        f"This event ({kind}) is not an HTTP request. Call the function through API Gateway, a function URL, a load "
+        'balancer or VPC Lattice. To keep it warm, send {"ping": true}.'
     )
     body = msgspec.json.encode({"error": error})
     return event_answer(None, Answer(400, {"content-type": "application/json"}, body))
 
 
 def is_ping(event: Any) -> bool:
-    """Return whether an event only keeps the function warm: an empty event, a scheduled event or a known ping."""
+    """Return whether an event only keeps the function warm: an empty or scheduled event, or a known ping."""
     if event is None or event == {}:
         return True
     if not isinstance(event, dict):
@@ -55,9 +55,9 @@ def is_ping(event: Any) -> bool:
 
 
 def _named(event: Any) -> str:
-    """Return the sender of an event as far as it may be logged, such as `aws:sqs`; otherwise the event's JSON type."""
+    """Return the sender of an event if it is safe to log, such as `aws:sqs`; otherwise the event's JSON type."""
     if not isinstance(event, dict):
-        return {list: "a list", str: "a string", bool: "a truth value"}.get(type(event), "a number")
+        return {list: "a list", str: "a string", bool: "a Boolean"}.get(type(event), "a number")
     records = event.get("Records")
     first = records[0] if isinstance(records, list) and records and isinstance(records[0], dict) else {}
     found = [first.get("eventSource"), first.get("EventSource"), event.get("eventSource"), event.get("source")]

@@ -1,8 +1,8 @@
 """Decide whether a text contains enough evidence to trust the predicted language.
 
-A language model answers every text, and is often sure of a booking code, of a name, or of a word that several languages
-share. So its answer is believed only where the text holds enough of a language: words that training saw in this
-language alone, or letters of a script that only this language has, or else many letters and a sure answer.
+A language model answers every text, and is often confident about a booking code, a name, or a word that several
+languages share. So its answer counts only if the text contains enough of the language: words that training saw in no
+other language, letters of a script that no other language uses, or else many letters together with a confident answer.
 """
 
 import re
@@ -16,23 +16,24 @@ import msgspec
 from handler.described import Described
 
 LONGEST = 1_000
-"""Characters of a text that are looked at: they hold more evidence than any language needs."""
+"""How many characters of a text to examine. They are more than enough evidence for any language."""
 
 CODE = re.compile(r"[\d@/\\_#]|\w\.\w")
-"""What booking codes, times, addresses of mail and of pages, and names of files hold, and ordinary words do not."""
+"""What occurs in booking codes, times, email addresses, URLs and file names, but not in ordinary words."""
 
 WORD = re.compile(r"[^\W\d_]+")
 WITHOUT_SPACES = frozenset({"CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR"})
-"""Scripts that put no spaces between words; each of their letters counts as a word."""
+"""Scripts without spaces between words. Each of their letters counts as a word."""
 
 
 class Evidence(Described, frozen=True, kw_only=True, dict=True):
     """What counts as evidence of a language.
 
-    letters: this many letters in ordinary words are enough, if the model is sure.
-    words: words that training saw in one language alone, as `words_of` writes them, by label, joined by spaces.
-    scripts: the labels of the languages that training saw in each script, such as {"ARABIC": ["ar"]}; where there are
-        none, no text is judged by its script.
+    Attributes:
+        letters: How many letters in ordinary words are enough if the model is confident.
+        words: Words that training saw in one language only, in the form of `words_of`: by label, joined by spaces.
+        scripts: The labels of the languages that training saw in each script, such as {"ARABIC": ["ar"]}. If empty,
+            scripts are not evidence.
     """
 
     letters: int
@@ -45,34 +46,43 @@ class Evidence(Described, frozen=True, kw_only=True, dict=True):
         return {word: label for label, words in self.words.items() for word in words.split()}
 
     def judge(self, text: str, label: str) -> bool | None:
-        """Judge whether a text is evidence enough for a language.
+        """Return whether a text is evidence of a language.
 
         Args:
-            text: What a person wrote.
-            label: The language that the model answers.
+            text: What the user wrote.
+            label: The language that the model predicts.
 
         Returns:
-            True where the text itself proves the language, False where it shows nothing, and None where the model's
-            confidence decides.
+            True if the text alone proves the language, False if it is no evidence of it, and None if the model's
+            confidence must decide.
         """
         words = words_of(text)
+        # A text of codes and numbers is no evidence of any language.
         if not words:
             return False
+        # A script that training never saw in this language rules it out; one that only this language uses proves it.
         if self.scripts:
             written_so = self.scripts.get(main_script(words), [])
             if label not in written_so:
                 return False
             if len(written_so) == 1:
                 return True
+        # Known words prove the language if they all belong to it.
         if {self.languages[word] for word in words if word in self.languages} == {label}:
             return True
+        # Otherwise a long text leaves the decision to the confidence, and a short one is too little.
         return None if sum(map(len, words)) >= self.letters else False
 
 
 def words_of(text: str) -> list[str]:
-    """Return the ordinary words of a text, folded to one case and form, without codes and without marks on letters.
+    """Return the ordinary words of a text in a normalized form.
 
-    Marks are the vowels of Arabic and the like. A letter with an accent, such as `é`, is one character and keeps it.
+    Args:
+        text: Any text. Only the first `LONGEST` characters count.
+
+    Returns:
+        The words in NFKC form and casefolded, without codes and combining marks, such as the vowel signs of Arabic. An
+        accented letter that is one character, such as `é`, keeps its accent.
     """
     folded = unicodedata.normalize("NFKC", text[:LONGEST]).casefold()
     if not folded.isascii():
@@ -82,7 +92,14 @@ def words_of(text: str) -> list[str]:
 
 
 def main_script(words: Sequence[str]) -> str:
-    """Return the script that most letters of some words are of. Each word counts as its first letter's."""
+    """Return the script of most letters in some words.
+
+    Args:
+        words: At least one word. All letters of a word count as the script of its first letter.
+
+    Returns:
+        The script, as `script_of` names it.
+    """
     letters: Counter[str] = Counter()
     for word in words:
         letters[script_of(word[0])] += len(word)
@@ -91,5 +108,5 @@ def main_script(words: Sequence[str]) -> str:
 
 @cache
 def script_of(letter: str) -> str:
-    """Return the script of a letter, such as LATIN or ARABIC: Unicode's names of letters begin with it."""
+    """Return the script of a letter, such as LATIN or ARABIC: the first word of the letter's Unicode name."""
     return unicodedata.name(letter, "UNKNOWN").partition(" ")[0]

@@ -1,8 +1,8 @@
 """Detect from its bytes whether an ONNX graph stores tensor data in external files.
 
-No hash covers such data, and the graph chooses its path, so it could reveal the contents of any file next to it.
-onnxruntime loads it automatically, and the handler does not ship the onnx package. So this module walks through the
-protobuf messages of the file and looks only at tensors.
+onnxruntime loads external data automatically. No hash covers it, and the graph chooses its path, so it could reveal the
+contents of any file. The handler does not ship the onnx package, so this module walks the protobuf messages of the file
+itself and looks only at tensors.
 
 Source: `onnx.proto` of ONNX 1.17, and https://protobuf.dev/programming-guides/encoding/.
 """
@@ -19,13 +19,13 @@ INNER: dict[str, dict[int, str]] = {
     "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse tensor", 23: "sparse tensor"},
     "sparse tensor": {1: "tensor", 2: "tensor"},
 }
-"""For each kind of message the fields, by number, that hold messages with tensors in them."""
+"""For each kind of message, the field numbers of the nested messages that can contain tensors, and their kinds."""
 
 EXTERNAL_DATA, DATA_LOCATION = 13, 14
-"""Fields of a tensor: where its data is, and whether that is another file (anything but 0)."""
+"""Fields of a tensor: the location of its data, and whether the data is external (any value but 0)."""
 
 VARINT, FIXED_64, BYTES, FIXED_32 = 0, 1, 2, 5
-"""The kinds of fields in protobuf's encoding; those of groups, 3 and 4, are in no ONNX file."""
+"""Protobuf's wire types. Types 3 and 4 (groups) do not occur in ONNX files."""
 
 MOST_VARINT_BYTES = 10
 
@@ -34,7 +34,7 @@ Content = bytes | mmap
 
 
 class Message(NamedTuple):
-    """A message inside a file. start, end: its bytes."""
+    """A protobuf message inside a file, at the bytes `start` to `end`."""
 
     kind: str
     start: int
@@ -45,50 +45,52 @@ def has_external_data(content: Content) -> bool:
     """Return whether any tensor of an ONNX graph has its data in another file.
 
     Args:
-        content: The whole file. Weights inside it are skipped, not read.
+        content: The whole file. The weights in it are skipped, not read.
 
     Returns:
-        Whether there is such a tensor, however deep in subgraphs, functions or attributes.
+        Whether such a tensor occurs anywhere in the graph, its subgraphs, functions and attributes.
 
     Raises:
-        ValueError: The bytes are not protobuf's encoding.
+        ValueError: The bytes are not valid protobuf.
     """
+    # Visit every message that can contain a tensor, however deeply it is nested.
     pending = [Message("model", 0, len(content))]
     while pending:
         message = pending.pop()
-        inner, place = INNER.get(message.kind, {}), message.start
-        while place < message.end:
-            tag, place = _varint(content, place, message.end)
+        inner, offset = INNER.get(message.kind, {}), message.start
+        while offset < message.end:
+            # A field starts with a tag: its number and, in the lowest three bits, its wire type.
+            tag, offset = _varint(content, offset, message.end)
             field, encoding = (tag & 0xFFFFFFFF) >> 3, tag & 7
-            start = place
+            start = offset
             if encoding == VARINT:
-                value, place = _varint(content, place, message.end)
+                value, offset = _varint(content, offset, message.end)
                 if message.kind == "tensor" and field == DATA_LOCATION and value:
                     return True
             elif encoding == BYTES:
-                size, start = _varint(content, place, message.end)
-                place = start + size
+                size, start = _varint(content, offset, message.end)
+                offset = start + size
                 if message.kind == "tensor" and field == EXTERNAL_DATA:
                     return True
                 if field in inner:
-                    pending.append(Message(inner[field], start, place))
+                    pending.append(Message(inner[field], start, offset))
             elif encoding in (FIXED_32, FIXED_64):
-                place += 4 if encoding == FIXED_32 else 8
+                offset += 4 if encoding == FIXED_32 else 8
             else:
-                raise ValueError(f"byte {start - 1} begins a field of the unknown encoding {encoding}")
-            if place > message.end:
-                raise ValueError(f"the field at byte {start} is longer than what holds it")
+                raise ValueError(f"the field at byte {start - 1} has the unknown wire type {encoding}")
+            if offset > message.end:
+                raise ValueError(f"the field at byte {start} is longer than the message that contains it")
     return False
 
 
-def _varint(content: Content, place: int, end: int) -> tuple[int, int]:
-    """Read a number of seven bits a byte, the lowest first. Returns it, and the place of the next byte."""
+def _varint(content: Content, offset: int, end: int) -> tuple[int, int]:
+    """Read a varint: seven bits in each byte, lowest bits first. Returns the number and the offset after it."""
     value = 0
     for index in range(MOST_VARINT_BYTES):
-        if place + index >= end:
+        if offset + index >= end:
             break
-        byte = content[place + index]
+        byte = content[offset + index]
         value |= (byte & 0x7F) << (7 * index)
         if byte < 0x80:
-            return value, place + index + 1
-    raise ValueError(f"the number at byte {place} does not end")
+            return value, offset + index + 1
+    raise ValueError(f"the number at byte {offset} does not end")

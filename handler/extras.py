@@ -5,19 +5,19 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "ludwig-serverless"
 ENVIRONMENTS = {"": "serve", "fetch": "fetch", "torchscript": "torchscript", "ray": "ray"}
-"""The file of requirements/ for an extra, and so the environment of a checkout; `full` has all other extras."""
+"""The environment, and so the file in requirements/, that has an extra. `full` has all the others."""
 
 
 def how_to_install(extra: str = "") -> str:
-    """Return the command that installs an extra, as a part of a sentence.
+    """Return the command that installs an extra, as part of a sentence.
 
     Args:
-        extra: One of the optional dependencies in pyproject.toml; "" for what every command needs.
+        extra: One of the optional dependencies in pyproject.toml; "" for the packages that every command needs.
 
     Returns:
-        In a checkout, the script that makes a pinned environment, and pip with the checkout's folder. In an
-        environment that the wheel is installed in, pip with the distribution's name: pip takes the extra from the
-        installed metadata, and needs no index for it. In a copy of the code, such as an image, the requirements file.
+        In a checkout, the script that creates a pinned environment, or pip with the checkout's folder. Where the wheel
+        is installed, pip with the distribution's name: pip reads the extra from the installed metadata, so the
+        distribution need not be on an index. In a copy of the code, such as an image, the requirements file.
     """
     environment = ENVIRONMENTS.get(extra, "full")
     wanted = f"[{extra}]" if extra else ""

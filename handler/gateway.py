@@ -1,8 +1,8 @@
 """Read and answer AWS's HTTP events without a web framework, which would slow down the cold start.
 
-Importing a framework takes longer than loading the models, and the first message waits for both. Sources: AWS's
-documentation of API Gateway's payload formats 1.0 and 2.0, and of functions as targets of load balancers and of VPC
-Lattice; and Mangum's handling of the first three.
+Importing a framework takes longer than loading the models, and the first request waits for both. Sources: AWS's
+documentation of API Gateway's payload formats 1.0 and 2.0, and of Lambda functions as targets of load balancers and of
+VPC Lattice; Mangum's handling of the first three.
 """
 
 import base64
@@ -16,16 +16,16 @@ import msgspec
 from handler.messages import Answer, Request, new_id
 
 LAMBDA_ANSWER_BYTES = 6_291_556
-"""Lambda's maximum response size in bytes, as JSON: 6 MB as AWS counts them."""
+"""Lambda's maximum response size in bytes of JSON: 6 MB as AWS counts them."""
 
 LOAD_BALANCER_ANSWER_BYTES = 1_048_576
-"""The largest answer that an Application Load Balancer takes from a function, as JSON: 1 MB."""
+"""The largest response that an Application Load Balancer accepts from a function, in bytes of JSON: 1 MB."""
 
 Kind = Literal["HTTP API", "REST API", "load balancer", "Lattice 1", "Lattice 2"]
 
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """An event of any kind in the shape of API Gateway's payload 1.0, with checked types."""
+    """An event of any kind in the shape of API Gateway's payload format 1.0, with validated types."""
 
     http_method: str
     path: str | None = None
@@ -40,14 +40,14 @@ class _Event(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 def read_event(event: Any, context: Any) -> Request | None:
-    """Read the request in an event of AWS.
+    """Read the HTTP request in an AWS event.
 
     Args:
-        event: What Lambda hands over: any JSON value.
-        context: What Lambda hands over beside it, or None.
+        event: The event that Lambda passes: any JSON value.
+        context: Lambda's context, or None.
 
     Returns:
-        The request, or None for an event that holds no HTTP request, or a malformed one.
+        The request, or None if the event contains no HTTP request or a malformed one.
     """
     kind = _kind(event)
     if kind is None:
@@ -69,19 +69,34 @@ def read_event(event: Any, context: Any) -> Request | None:
 
 
 def event_answer(event: Any, answer: Answer) -> dict[str, Any]:
-    """Return an answer in the shape that the event's sender reads; for other events, in that of an HTTP API."""
+    """Return a response in the format that the sender of an event expects.
+
+    Args:
+        event: The event that contained the request. If it contained none, the format is that of an HTTP API.
+        answer: The response.
+
+    Returns:
+        The value that Lambda's handler returns.
+    """
     headers = {"content-length": str(len(answer.body)), **answer.headers}
     response = {"statusCode": answer.status, "body": answer.body.decode(), "isBase64Encoded": False}
     kind = _kind(event)
     if kind == "load balancer" and "multiValueHeaders" in event:
-        # A target group that sends lists of headers reads nothing else.
+        # A target group that sends multi-value headers also reads only those.
         return {**response, "multiValueHeaders": {name: [value] for name, value in headers.items()}}
     response["headers"] = headers
     return {**response, "multiValueHeaders": {}} if kind == "REST API" else response
 
 
 def as_http_api_event(request: Request) -> dict[str, Any]:
-    """Return a request as an event of an HTTP API, the only kind that Mangum gets from us."""
+    """Return a request as an event of an HTTP API, the only kind of event that this package passes to Mangum.
+
+    Args:
+        request: The request.
+
+    Returns:
+        An event in payload format 2.0.
+    """
     return {
         "version": "2.0",
         "rawQueryString": urlencode(list(request.query), errors="replace"),
@@ -101,17 +116,23 @@ def as_http_api_event(request: Request) -> dict[str, Any]:
 
 
 def carried_bytes(body: bytes) -> int:
-    """Return the size of an answer's body inside of Lambda's JSON, in bytes; what surrounds it is not counted.
+    """Return the size of a response body inside Lambda's JSON, without the JSON around it.
 
-    Lambda's runtime writes the body as a JSON string. The size is that of the longest way to write it, with every
-    quote, backslash and character beyond ASCII escaped.
+    Lambda's runtime encodes the body as a JSON string. This is the size of its longest encoding, which escapes every
+    quote, backslash and non-ASCII character.
+
+    Args:
+        body: The body, UTF-8.
+
+    Returns:
+        The size in bytes, quotation marks included.
     """
     return len(json.dumps(body.decode()))
 
 
 def _kind(event: Any) -> Kind | None:
-    """Return what kind of HTTP event this is, by the fields that only this kind has."""
-    # The events of API Gateway's authorizers look like requests, and expect a policy.
+    """Return the kind of an HTTP event, which its fields reveal, or None for any other event."""
+    # Events for API Gateway's Lambda authorizers look like requests, but expect a policy as the answer.
     if not isinstance(event, dict) or event.get("type") == "REQUEST":
         return None
     requested = _requested(event)
@@ -132,7 +153,7 @@ def _requested(event: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _one_shape(event: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
-    """Return an event with the names of `_Event`."""
+    """Return the fields of an event under the names that `_Event` has."""
     requested = _requested(event)
     match kind:
         case "HTTP API":
@@ -163,7 +184,7 @@ def _one_shape(event: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
 
 
 def _without_stage(path: str, stage: str | None) -> str:
-    """Take the stage off a path: API Gateway's HTTP API leaves it there for every stage but `$default`."""
+    """Remove the stage from a path. HTTP APIs leave it there for every stage but `$default`."""
     return path.removeprefix(f"/{stage}") or "/" if stage and f"{path}/".startswith(f"/{stage}/") else path
 
 
@@ -174,7 +195,7 @@ def _headers(event: _Event) -> dict[str, str]:
 
 
 def _query(event: _Event, kind: Kind) -> list[tuple[str, str]]:
-    """Return the pairs of the query, decoded."""
+    """Return the decoded name-value pairs of the query string."""
     if kind == "HTTP API":
         return parse_qsl(event.raw_query_string or "", keep_blank_values=True)
     several = event.multi_value_query_string_parameters
@@ -184,12 +205,12 @@ def _query(event: _Event, kind: Kind) -> list[tuple[str, str]]:
         if several
         else [(name, value or "") for name, value in single.items()]
     )
-    if kind == "load balancer":  # the others decode the query themselves
+    if kind == "load balancer":  # the other senders decode the query themselves
         return [(unquote_plus(name), unquote_plus(value)) for name, value in pairs]
     return pairs
 
 
 def _body(event: _Event) -> bytes:
-    """Return the bytes of a body. Raises ValueError where it is not the base64 that it claims to be."""
+    """Return the bytes of a body. Raises ValueError if it claims to be base64 and is not."""
     body = event.body or ""
     return base64.b64decode(body) if event.is_base64_encoded else body.encode("utf-8", "surrogatepass")

@@ -1,4 +1,4 @@
-"""Check every model against its golden rows before a deployment takes traffic: compare with Ludwig's answers."""
+"""Compare every model's answers to its golden rows with Ludwig's, before a deployment takes traffic."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,19 +6,19 @@ from typing import Any
 from handler.predictor import Predictor
 
 SEAL_DIGITS = 12
-"""How many hex digits of a seal tell two bundles apart for a person."""
+"""How many hex digits of a seal are shown to people: enough to tell two bundles apart."""
 
 
 def replay(predictors: Mapping[str, Predictor]) -> dict[str, Any]:
-    """Answer every golden row of every bundle.
+    """Answer every golden row of every bundle and compare the labels with Ludwig's.
 
     Args:
-        predictors: The loaded bundles, by name.
+        predictors: The loaded models, by name.
 
     Returns:
-        `checked`, the number of rows; `changed`, for each label that is not Ludwig's its model, row, column, expected
-        and found; `unproven`, the models whose bundle failed its own proof, whose golden rows are only those that did
-        not. Rows are named, not quoted.
+        `checked`: the number of rows. `changed`: the model, row, column, expected and found value of each label that
+        differs from Ludwig's. `unproven`: the models whose bundle failed its proof; their golden rows are only those
+        that passed. Rows are named, not quoted.
     """
     unproven = [name for name, predictor in predictors.items() if not predictor.manifest.parity.passed]
     checked, changed = 0, []
@@ -36,13 +36,13 @@ def replay(predictors: Mapping[str, Predictor]) -> dict[str, Any]:
 
 
 def expected_models(predictors: Mapping[str, Predictor]) -> str:
-    """Return the models in the form of the template's parameter `ExpectedModels`.
+    """Return the models in the format of the template's parameter `ExpectedModels`.
 
     Args:
         predictors: The loaded models, by name.
 
     Returns:
-        `name@seal` for each model, sorted, with commas between them. A seal is cut to 12 hex digits.
+        `name@seal` for each model, sorted and separated by commas. Each seal is shortened to 12 hex digits.
     """
     return ",".join(f"{name}@{seal[:SEAL_DIGITS]}" for name, seal in sorted(seals(predictors).items()))
 
@@ -54,6 +54,6 @@ def seals(predictors: Mapping[str, Predictor]) -> dict[str, str]:
         predictors: The loaded models, by name.
 
     Returns:
-        64 hex digits for each name.
+        A seal of 64 hex digits for each name.
     """
     return {name: predictor.manifest.seal for name, predictor in predictors.items()}

@@ -14,17 +14,41 @@ from handler.onnx_library import FATAL, onnxruntime, tell_pending
 
 
 class RunningGraph(Protocol):
-    """A loaded graph. inputs, outputs: the names of its tensors."""
+    """A loaded graph.
+
+    Attributes:
+        inputs: The names of its input tensors.
+        outputs: The names of its output tensors.
+    """
 
     inputs: list[str]
     outputs: list[str]
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Run a batch: named arrays in, named arrays out, as the manifest's `graph` describes them."""
+        """Run the graph on one batch.
+
+        Args:
+            inputs: The input arrays by name, with the dtypes and shapes that the manifest's `graph` lists.
+
+        Returns:
+            The output arrays by name, (batch, ...).
+        """
 
 
 def load_graph(graph: Graph, folder: Path, threads: int = 1) -> RunningGraph:
-    """Load the graph of a bundle. threads: how many a single call may use. Raises BundleError if it is refused."""
+    """Load the graph of a bundle.
+
+    Args:
+        graph: Its description in the manifest.
+        folder: The bundle's folder.
+        threads: How many threads one call may use.
+
+    Returns:
+        The loaded graph.
+
+    Raises:
+        BundleError: The runtime is missing, cannot load the graph, or the graph could read or write other files.
+    """
     if graph.format == "torchscript":
         from handler.torchscript import TorchscriptGraph
 
@@ -41,16 +65,16 @@ class OnnxGraph:
 
         Args:
             path: The file, an ONNX model.
-            threads: How many a single call may use.
+            threads: How many threads one call may use.
 
         Raises:
-            BundleError: The graph has data in other files, or onnxruntime refuses it.
+            BundleError: The graph keeps data in other files, or onnxruntime cannot load it.
         """
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = FATAL
-        # Otherwise a file whose name ends in .ort is read in onnxruntime's own format, which nothing here looks into.
+        # Otherwise onnxruntime reads a file named *.ort in its own format, which `_check_data` cannot check.
         options.add_session_config_entry("session.load_model_format", "ONNX")
         _check_data(path)
         try:
@@ -61,7 +85,7 @@ class OnnxGraph:
         self.outputs = [tensor.name for tensor in self._session.get_outputs()]
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Run a batch: named arrays in, named arrays out, as the manifest's `graph` describes them."""
+        """Run the graph on one batch; see `RunningGraph.run`."""
         return dict(zip(self.outputs, self._session.run(None, inputs), strict=True))
 
 
@@ -74,6 +98,6 @@ def _check_data(path: Path) -> None:
         raise BundleError(f"{path} is not an ONNX graph: {error}. Export the model again.") from None
     if found:
         raise BundleError(
-            f"{path} keeps data in other files, which its bundle does not vouch for. Do not use a bundle that somebody "
-            "changed; export the model again."
+            f"{path} keeps data in other files, which no hash in the bundle covers. Someone may have altered it. "
+            "Do not use it: export the model again."
         )

@@ -14,10 +14,10 @@ ADVICE = {
     "403": "Let the function's role read it (s3:GetObject and s3:ListBucket: the template's BundleBucket).",
     "NoSuchBucket": "Check the bucket's name in NLU_BUNDLES.",
 }
-OTHERWISE = "Check the bucket, its region, and the role or keys that this runs with."
+OTHERWISE = "Check the bucket, its region, and the role or credentials that this process uses."
 UNREACHED = (
-    "S3 cannot be reached: check the network, a proxy (HTTPS_PROXY) and the region. A function in a VPC needs a NAT "
-    "gateway, or a gateway endpoint for S3."
+    "S3 cannot be reached: check the network, the proxy settings (HTTPS_PROXY) and the region. A function in a VPC "
+    "needs a NAT gateway or a gateway endpoint for S3."
 )
 
 
@@ -25,7 +25,15 @@ class S3Source:
     """The objects under a prefix of a bucket."""
 
     def __init__(self, bucket: str, prefix: str) -> None:
-        """Make a client. Raises BundleError if boto3 is missing."""
+        """Create a client.
+
+        Args:
+            bucket: The name of the bucket.
+            prefix: The prefix without a trailing slash; "" for the whole bucket.
+
+        Raises:
+            BundleError: boto3 is not installed, or the AWS configuration is invalid.
+        """
         try:
             import boto3
             from botocore.config import Config
@@ -51,10 +59,16 @@ class S3Source:
             raise self._explained(error, "") from None
 
     def fetch(self, name: str, target: Path, limit: int) -> None:
-        """Write an object to `target`, after the bytes that are there, also when the connection breaks.
+        """Download an object. Resumes from the bytes in `target`, and retries when the connection breaks.
 
-        Raises TooLargeError for an object of more than `limit` bytes, before any is downloaded, and BundleError if it
-        cannot be read.
+        Args:
+            name: The object's key, relative to the prefix.
+            target: Where to write it. It may contain the beginning of the object.
+            limit: The largest allowed size in bytes.
+
+        Raises:
+            TooLargeError: The object is over the limit. Nothing is downloaded.
+            BundleError: The object cannot be read.
         """
         for attempt in range(1, ATTEMPTS + 1):
             try:
@@ -69,13 +83,13 @@ class S3Source:
     def _append(self, name: str, target: Path, limit: int) -> None:
         start = target.stat().st_size if target.exists() else 0
         key = self._prefix + name
-        # Where nothing is left to ask for, S3 refuses the range; the hash tells whether what is here is the file.
+        # S3 rejects a range that begins at the end of the object. The caller's hash check decides if the file is right.
         if start and start >= self._client.head_object(Bucket=self._bucket, Key=key)["ContentLength"]:
             return
         rest = {"Range": f"bytes={start}-"} if start else {}
         answer = self._client.get_object(Bucket=self._bucket, Key=key, **rest)
         with closing(answer["Body"]) as body, target.open("ab") as file:
-            size = start + answer["ContentLength"]  # HTTP holds the body to this length
+            size = start + answer["ContentLength"]  # the HTTP client enforces this length
             if size > limit:
                 raise TooLargeError(f"s3://{self._bucket}/{key}", size, limit)
             for chunk in body.iter_chunks(CHUNK_BYTES):
@@ -88,16 +102,16 @@ class S3Source:
         where = f"s3://{self._bucket}/{self._prefix}{name} cannot be read"
         if not isinstance(error, self._client_error):
             code = type(error).__name__
-            # Refused, timed-out, proxy and TLS connections are ConnectionErrors of botocore's own, no HTTPClientErrors.
+            # Refused, timed-out, proxy and TLS connections are botocore ConnectionErrors, not HTTPClientErrors.
             lost = NotConnectedError | HTTPClientError | IncompleteReadError | ConnectionError | TimeoutError
             if isinstance(error, lost):
                 return BundleError(f"{where} ({code}). {UNREACHED}")
             if isinstance(error, OSError):
-                return BundleError(f"{where} ({error.strerror}). Check the disk that bundles are kept on.")
+                return BundleError(f"{where} ({error.strerror}). Check the disk of the bundle cache.")
             return BundleError(f"{where} ({code}). {ADVICE.get(code, OTHERWISE)}")
         answered: dict[str, Any] = getattr(error, "response", None) or {}
         code = str((answered.get("Error") or {}).get("Code") or "no code")
         status = (answered.get("ResponseMetadata") or {}).get("HTTPStatusCode", 0)
         if status >= 500:
-            return BundleError(f"{where} ({code}). S3 is busy or failing: try again in some minutes.")
+            return BundleError(f"{where} ({code}). S3 is busy or failing: try again in a few minutes.")
         return BundleError(f"{where} ({code}). {ADVICE.get(code, OTHERWISE)}")

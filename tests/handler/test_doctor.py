@@ -14,7 +14,7 @@ def test_a_start_is_shown_import_by_import_and_bundle_by_bundle(
     assert main(["doctor", str(bundles)]) == 0
     table = capsys.readouterr().out
     assert "  imports\n" in table
-    for line in ("numpy", "onnxruntime", "intent: read and checked", "first answer", "modules imported"):
+    for line in ("numpy", "onnxruntime", "intent: verifying and loading", "first answer", "modules imported"):
         assert line in table
 
 

@@ -50,7 +50,7 @@ OTHERS: dict[str, tuple[Any, str]] = {
     "list": ([UTTERANCE], "a list"),
     "empty list": ([], "a list"),
     "number": (7, "a number"),
-    "truth value": (True, "a truth value"),
+    "Boolean": (True, "a Boolean"),
     "direct call": ({"text": UTTERANCE}, "an object"),
     "SQS": (SQS, "aws:sqs"),
     "SNS": (SNS, "aws:sns"),
@@ -187,7 +187,7 @@ def test_any_other_event_is_refused_and_logged_by_its_kind_only(
     event, kind = OTHERS[other]
     answer = handler(event, None)
     assert answer["statusCode"] == 400
-    assert json.loads(answer["body"])["error"].startswith(f"This event ({kind}) holds no HTTP request")
+    assert json.loads(answer["body"])["error"].startswith(f"This event ({kind}) is not an HTTP request")
     (line,) = log_lines(capsys)
     assert (line["level"], line["message"], line["kind"]) == ("WARNING", "event refused", kind)
     assert UTTERANCE not in json.dumps(line) + json.dumps(answer)

@@ -211,7 +211,7 @@ def test_a_file_that_is_larger_than_it_may_be_is_not_downloaded(
     s3.put_object(Bucket=BUCKET, Key=f"intent/{name}", Body=large)
     hub.files["me/intent"] = {**contents(intent), name: large}
     cache = tmp_path / "cache"
-    with pytest.raises(TooLargeError, match=rf"{name} has 20000000 bytes, and at most \d+ are expected"):
+    with pytest.raises(TooLargeError, match=rf"{name} has 20000000 bytes, but the bundle.s file has at most \d+"):
         fetched(cache, {"s3": f"s3://{BUCKET}/intent", "hub": "hf://me/intent"}[kind])
     assert sum(path.stat().st_size for path in cache.rglob("*") if path.is_file()) < 100_000
 
@@ -270,7 +270,9 @@ def test_a_commit_of_the_hub_stays_what_it_is(hub: Hub, intent: Path, language: 
     assert fetched(tmp_path / "cache", f"hf://me/nlu@{commit}") == ["intent"]
     assert fetched(tmp_path / "cache", "hf://me/nlu") == ["language"]
     hub.tags["me/nlu"] = {commit: hub.head("me/nlu")}
-    with pytest.raises(BundleError, match=f"@{commit} names a commit, and the Hub answers with {hub.head('me/nlu')}"):
+    with pytest.raises(
+        BundleError, match=f"@{commit} names a commit, but the Hub returned commit {hub.head('me/nlu')}"
+    ):
         fetched(tmp_path / "cache", f"hf://me/nlu@{commit}")
 
 
@@ -350,7 +352,7 @@ def test_a_hub_that_cannot_be_reached(
 
 def test_a_hub_that_fails(hub: Hub) -> None:
     hub.failing = True
-    with pytest.raises(BundleError, match="The Hub answers with status 500: try again"):
+    with pytest.raises(BundleError, match="The Hub returned status 500: try again"):
         remote_source("hf://me/intent")
 
 

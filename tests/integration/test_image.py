@@ -146,8 +146,8 @@ def altered_bundles(folder: Path, damage: str) -> Path:
     ("damage", "found", "advice"),
     [
         ("empty", "BundleError: No bundle in /bundles", "ludwig-serverless export"),
-        ("truncated", "/bundles/intent/model.onnx was altered", "Copy the bundle again, whole."),
-        ("relabelled", "/bundles/intent/manifest.json was altered", "Copy the bundle again, whole"),
+        ("truncated", "/bundles/intent/model.onnx was altered", "Copy the whole bundle again."),
+        ("relabelled", "/bundles/intent/manifest.json was altered", "Copy the whole bundle again"),
     ],
 )
 def test_bundles_that_are_not_whole_fail_the_start(

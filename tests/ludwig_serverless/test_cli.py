@@ -96,8 +96,8 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     ("arguments", "said"),
     [
         ([], "usage: ludwig-serverless"),
-        (["fti"], "there is no command 'fti'. Did you mean fit?"),
-        (["xyzzy"], "there is no command 'xyzzy'. It is one of: import, train, fit,"),
+        (["fti"], "unknown command 'fti'. Did you mean fit?"),
+        (["xyzzy"], "unknown command 'xyzzy'. The commands are: import, train, fit,"),
         (["fit"], "the following arguments are required: --dataset, --output"),
         (["launch"], "the following arguments are required"),
         (["--verbose"], "the following arguments are required: COMMAND"),
