@@ -90,7 +90,14 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Problem:
-    """An AWS error. code: The AWS error code or exception class. found: What happened. remedy: What to do."""
+    """An AWS error.
+
+    Attributes:
+        kind: Whether a retry helps.
+        code: The AWS error code or the exception class.
+        found: What happened.
+        remedy: What to do about it.
+    """
 
     kind: Kind
     code: str

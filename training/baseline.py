@@ -1,8 +1,8 @@
-"""A yardstick for every model of labels: TF-IDF with a linear SVM, fitted beside the training in seconds.
+"""A baseline for models that predict labels: TF-IDF with a linear SVM, fitted in seconds.
 
-Words and pairs of words, and pieces of words (2 to 5 characters within a word), each weighted by TF-IDF, with a linear
-support vector machine on top. It needs no tuning, and does well from a few rows on. A network that does worse has not
-learned what the rows can teach, and the run says so.
+Its features are words, word pairs and character n-grams (2 to 5 characters within a word), weighted by TF-IDF. It needs
+no tuning and works with few rows. A network that is worse than this has not learned what the rows can teach, and the
+run prints a warning.
 """
 
 import math
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
 
 NAME = "TF-IDF + linear SVM"
 MOST_ROWS = 12_000
-"""More rows are sampled, so that the fit takes seconds."""
+"""Larger datasets are sampled, so that the fit takes seconds."""
 HARDLY_BETTER = 0.2
-"""Of the way from chance to all right, the least that a model must cover to have learned anything."""
+"""Minimum of (accuracy - chance) / (1 - chance) for a model that has learned anything."""
 WORD, WORD_PAIRS = r"\w+|[^\w\s]", (1, 2)
 PIECES = (2, 5)
 TOLERANCE = 0.1
-"""Smaller ones take three times as long, for the same answers."""
+"""Tolerance of the SVM's solver; smaller ones take three times as long for the same answers."""
 
 
 def labels_of(config: Config) -> list[str]:
     """Return the outputs that a baseline can be fitted for: labels of a text.
 
     Args:
-        config: With Ludwig's defaults filled in.
+        config: A configuration with Ludwig's defaults filled in.
 
     Returns:
-        The names of the categories, or none where the first input is not a text.
+        The names of the category outputs; empty if the first input is not a text.
     """
     if config["input_features"][0]["type"] not in ("text", "sequence"):
         return []
@@ -45,14 +45,14 @@ def labels_of(config: Config) -> list[str]:
 def baseline_answers(
     config: Config, name: str, train: "pd.DataFrame", rows: "pd.DataFrame", seed: int = 42
 ) -> list[str]:
-    """Fit the baseline of an output on training rows, and ask it others.
+    """Fit the baseline of an output on training rows, and predict the labels of other rows.
 
     Args:
-        config: With Ludwig's defaults filled in.
-        name: The output, a category.
-        train: The rows to learn from.
+        config: A configuration with Ludwig's defaults filled in.
+        name: Name of the output, a category.
+        train: The training rows.
         rows: The rows to answer.
-        seed: Of the sample, where the rows are many.
+        seed: Seed of the sample that is taken from large datasets.
 
     Returns:
         A label for each row.
@@ -65,7 +65,16 @@ def baseline_answers(
 
 
 def answers_of_svm(texts: Sequence[str], labels: Sequence[str], asked: Sequence[str]) -> list[str]:
-    """Fit TF-IDF and a linear SVM on texts with labels, and return a label for each text that is asked."""
+    """Fit TF-IDF and a linear SVM on labeled texts, and predict the labels of other texts.
+
+    Args:
+        texts: The training texts.
+        labels: The label of each training text.
+        asked: The texts to answer.
+
+    Returns:
+        A label for each text of `asked`. If the training texts contain no features, it is the most frequent label.
+    """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.pipeline import make_pipeline, make_union
@@ -74,7 +83,7 @@ def answers_of_svm(texts: Sequence[str], labels: Sequence[str], asked: Sequence[
     if len(set(labels)) < 2:
         return [labels[0]] * len(asked)
     features = make_union(
-        # Every run of word characters is a word, so that single letters and digits count.
+        # Unlike scikit-learn's default pattern, this one keeps single letters, digits and punctuation.
         TfidfVectorizer(ngram_range=WORD_PAIRS, token_pattern=WORD, sublinear_tf=True),
         TfidfVectorizer(analyzer="char_wb", ngram_range=PIECES, sublinear_tf=True),
     )
@@ -83,7 +92,7 @@ def answers_of_svm(texts: Sequence[str], labels: Sequence[str], asked: Sequence[
         warnings.simplefilter("ignore", ConvergenceWarning)
         try:
             classifier.fit(texts, labels)
-        except ValueError:  # no text has a single word: then the most frequent label is all that can be learned
+        except ValueError:  # no text contains a feature
             return [Counter(labels).most_common(1)[0][0]] * len(asked)
     return [str(label) for label in classifier.predict(asked)]
 
@@ -92,21 +101,21 @@ def compare(expected: Sequence[str], model: Sequence[str], baseline: Sequence[st
     """Compare a model's answers with the baseline's, on rows that neither was fitted on.
 
     Args:
-        expected: The right label of each row.
+        expected: The expected label of each row.
         model: The model's answers.
         baseline: The baseline's answers.
 
     Returns:
-        `name`, `rows`, `accuracy` (of the baseline), `model` (its accuracy), `chance` (that of always answering the
-        most frequent label), and `verdict`: "chance" if the model is hardly better than that, "below" if it is worse
-        than the baseline by more than chance explains, else "fine".
+        `name` of the baseline; number of `rows`; `accuracy` of the baseline and of the `model`; `chance`, the accuracy
+        of always answering the most frequent label; and `verdict`: "chance" if the model is hardly better than chance,
+        "below" if it is significantly worse than the baseline, else "fine".
     """
     rows = len(expected)
     right_model = [one == other for one, other in zip(expected, model, strict=True)]
     right_baseline = [one == other for one, other in zip(expected, baseline, strict=True)]
     accuracy, reached = sum(right_model) / rows, sum(right_baseline) / rows
     chance = max(Counter(expected).values()) / rows
-    # McNemar: of the rows that only one of the two has right, an excess of one standard deviation is not chance.
+    # McNemar's test on the rows that exactly one of the two got right: below by more than one standard deviation.
     lost = sum(theirs and not ours for ours, theirs in zip(right_model, right_baseline, strict=True))
     won = sum(ours and not theirs for ours, theirs in zip(right_model, right_baseline, strict=True))
     verdict = "fine"
@@ -125,23 +134,23 @@ def compare(expected: Sequence[str], model: Sequence[str], baseline: Sequence[st
 
 
 def warning(name: str, found: dict[str, Any]) -> str | None:
-    """Return what a run says loudly of a model that has not learned enough, with advice; None if there is nothing.
+    """Return a warning about a model that has not learned enough, with advice; None if it has.
 
     Args:
-        name: The output.
-        found: What `compare` returned.
+        name: Name of the output.
+        found: The result of `compare`.
     """
     others = f"{found['name']} {found['accuracy']:.1%}, chance {found['chance']:.1%}"
-    beside = f"{name}: {found['model']:.1%} right, {others}"
+    figures = f"{name}: accuracy {found['model']:.1%}, {others}"
     if found["verdict"] == "chance":
         return (
-            f"WARNING: THIS MODEL HAS HARDLY LEARNED ANYTHING ({beside}). Do not serve it. Train without --config, "
-            "which sets the number of epochs by the rows and chooses the model, or give more --epochs."
+            f"WARNING: THIS MODEL HAS HARDLY LEARNED ANYTHING ({figures}). Do not serve it. Train without --config, "
+            "which chooses the model and the number of epochs for your rows, or increase --epochs."
         )
     if found["verdict"] == "below":
         return (
-            f"WARNING: A SIMPLER METHOD IS BETTER THAN THIS MODEL ({beside}). Train without --config, which tries "
-            "several models, give more --epochs, or add examples to the labels with low recall (see the report)."
+            f"WARNING: A SIMPLER METHOD IS BETTER THAN THIS MODEL ({figures}). Train without --config, which tries "
+            "several models; increase --epochs; or add examples for the labels with low recall (see the report)."
         )
     return None
 

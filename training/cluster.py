@@ -1,4 +1,4 @@
-"""Trains on a Ray cluster: runs one `fit` on a free worker and copies the finished run back.
+"""Train on a Ray cluster: run one `fit` on a free worker and copy the finished run back.
 
 To train several models in parallel, run several commands. A single training does not span workers: the Ray backend of
 Ludwig 0.17.10 trains one copy of the model per worker on a part of the rows and keeps one copy without averaging
@@ -153,7 +153,7 @@ def _result(ray: Any, reference: Any) -> tuple[bytes, str]:
     except ray.exceptions.RayError as error:
         raise ClusterError(
             f"The training on the cluster was lost ({type(error).__name__}): {str(error).strip().splitlines()[-1]}. "
-            "Check the cluster with `ray status`, and run the command again."
+            "Check the cluster with `ray status`, and re-run the command."
         ) from None
     return found
 

@@ -1,4 +1,4 @@
-"""The rows to train on: read, checked against a configuration, and split."""
+"""Read a dataset, check it against a configuration, and split it."""
 
 import hashlib
 from collections import Counter
@@ -26,9 +26,14 @@ PARTS = {TRAIN: "train", VALIDATION: "validation", TEST: "test"}
 
 
 def read_dataset(paths: dict[int, Path]) -> "pd.DataFrame":
-    """Read one dataset, or one file per split; the column `split` then says which.
+    """Read a dataset from one file, or from one file per split.
 
-    paths: by split; a single entry under TRAIN is a whole dataset, which keeps a `split` column of its own.
+    Args:
+        paths: The files by split (TRAIN, VALIDATION, TEST). A single file under TRAIN is a whole dataset and keeps
+            its own column `split`, if it has one.
+
+    Returns:
+        The rows. If there are several files, a column `split` says which file a row is from.
     """
     import pandas as pd
 
@@ -43,18 +48,19 @@ def read_dataset(paths: dict[int, Path]) -> "pd.DataFrame":
 
 
 def prepare(config: Config, dataset: "pd.DataFrame", *, validated: bool = True) -> tuple[Config, "pd.DataFrame"]:
-    """Return configuration and dataset so that Ludwig can train with them; say what was changed.
+    """Prepare a configuration and a dataset for Ludwig, and report what was changed.
 
     Args:
         config: The configuration to train.
-        dataset: Rows of any file.
-        validated: Whether a column `split` must leave rows to validate on.
+        dataset: The rows, as read from a file.
+        validated: Whether a column `split` must have validation rows.
 
     Returns:
-        The configuration, which reads the column `split` if there is one, and the rows with the columns that it reads.
+        The configuration, which reads the column `split` if there is one; and the usable rows, with only the columns
+        that the configuration reads.
 
     Raises:
-        DatasetError: If columns are missing, or too few rows or classes are left.
+        DatasetError: Columns are missing, or too few rows or classes remain.
     """
     import pandas as pd
 
@@ -63,22 +69,28 @@ def prepare(config: Config, dataset: "pd.DataFrame", *, validated: bool = True) 
     missing = [column for column in [*inputs, *outputs] if column not in dataset]
     if missing:
         raise DatasetError(
-            f"The dataset has the columns {list(dataset.columns)}; the configuration also reads {missing}."
+            f"The dataset lacks the columns {missing}, which the configuration reads; it has {list(dataset.columns)}."
         )
     dataset = _with_named_split(config, dataset)
-    labelled = dataset[outputs].notna().all(axis=1) & (dataset[outputs] != "").all(axis=1)
-    if not labelled.all():
-        say(f"Skipped {(~labelled).sum()} of {len(dataset)} rows without a value in {' or '.join(outputs)}.")
-        dataset = dataset[labelled]
+    labeled = dataset[outputs].notna().all(axis=1) & (dataset[outputs] != "").all(axis=1)
+    if not labeled.all():
+        say(f"Skipped {(~labeled).sum()} of {len(dataset)} rows without a value in {' or '.join(outputs)}.")
+        dataset = dataset[labeled]
     check_tags(config, dataset)
     for column in _categories(config):
         if dataset[column].nunique() < 2:
-            raise DatasetError(f"{column!r} has the values {list(dataset[column].unique())}: at least two are needed.")
+            raise DatasetError(
+                f"The column {column!r} has the values {list(dataset[column].unique())}: expected at least two "
+                "different ones."
+            )
     if SPLIT in dataset:
         splits = pd.to_numeric(dataset[SPLIT], errors="coerce")
         needed = {TRAIN, VALIDATION} if validated else {TRAIN}
         if not splits.isin([TRAIN, VALIDATION, TEST]).all() or not needed <= set(splits):
-            raise DatasetError(f"The column {SPLIT!r} must hold 0 (train), 1 (validation) and 2 (test).")
+            raise DatasetError(
+                f"The column {SPLIT!r} may contain only 0 (train), 1 (validation) and 2 (test), and needs rows for "
+                f"{' and '.join(PARTS[part] for part in sorted(needed))}."
+            )
         dataset, config = dataset.assign(**{SPLIT: splits.astype(int)}), with_fixed_split(config)
     else:
         config = _with_possible_split(config, dataset)
@@ -88,18 +100,18 @@ def prepare(config: Config, dataset: "pd.DataFrame", *, validated: bool = True) 
 
 
 def _with_named_split(config: Config, dataset: "pd.DataFrame") -> "pd.DataFrame":
-    """Return the dataset with the column of a fixed split under the name `split`.
+    """Rename the column of a fixed split to `split`.
 
     Raises:
-        DatasetError: If the configuration's split reads a column that the dataset lacks.
+        DatasetError: The dataset lacks the column that the configuration's split reads.
     """
     if SPLIT in dataset:
         return dataset
     for column in _split_columns(config):
         if column not in dataset:
             raise DatasetError(
-                f"preprocessing.split reads the column {column!r}, and the dataset has {list(dataset.columns)}: "
-                "name one of these, or remove preprocessing.split from the configuration."
+                f"preprocessing.split reads the column {column!r}, but the dataset has {list(dataset.columns)}: use "
+                "one of these columns, or remove preprocessing.split from the configuration."
             )
         if config["preprocessing"][SPLIT].get("type") == "fixed":
             return dataset.rename(columns={column: SPLIT})
@@ -107,7 +119,7 @@ def _with_named_split(config: Config, dataset: "pd.DataFrame") -> "pd.DataFrame"
 
 
 def _split_columns(config: Config) -> list[str]:
-    """Return the column that the configuration's split reads, in a list that may be empty."""
+    """Return the column that the configuration's split reads, as a list with one or no element."""
     split = config.get("preprocessing", {}).get(SPLIT, {})
     column = split.get("column", SPLIT if split.get("type") == "fixed" else None)
     return [] if column is None else [str(column)]
@@ -116,9 +128,19 @@ def _split_columns(config: Config) -> list[str]:
 def out_of_scope(
     config: Config, dataset: "pd.DataFrame", label: str | None, seed: int
 ) -> tuple["pd.DataFrame", "pd.DataFrame"]:
-    """Return the rows to train on, and those that are out of scope, with a column `split`: validation or test.
+    """Separate out-of-scope rows, which are not trained on but used to fit and test thresholds.
 
-    label: what rows out of scope have in place of a label. Raises DatasetError if none has it, or all are of the test.
+    Args:
+        config: The configuration to train.
+        dataset: The rows, as read from a file.
+        label: The label of out-of-scope rows; None if there are none.
+        seed: Seed of the assignment to validation and test, for a dataset without a column `split`.
+
+    Returns:
+        The rows to train on; and the out-of-scope rows, with a column `split` of validation (1) and test (2).
+
+    Raises:
+        DatasetError: No row has the label, or all rows with it are test rows.
     """
     import pandas as pd
 
@@ -136,22 +158,24 @@ def out_of_scope(
         splits = (order % 2).map({0: VALIDATION, 1: TEST}).reset_index(drop=True)
     if not (splits == VALIDATION).any():
         where = " or ".join(labels) or "any output"
-        raise DatasetError(f"No row outside of the test split has {label!r} in {where}: --out-of-scope needs some.")
-    say(f"Left out {len(found)} of {len(dataset)} rows to fit thresholds on: {label!r} is out of scope.")
+        raise DatasetError(
+            f"No row has the label {label!r} in {where}, except test rows: check --out-of-scope, or add such rows."
+        )
+    say(f"Set aside {len(found)} of {len(dataset)} rows to fit thresholds: {label!r} is out of scope.")
     return dataset[~outside], found.assign(**{SPLIT: splits.astype(int)})
 
 
 def with_split(config: Config, dataset: "pd.DataFrame", seed: int, *, validated: bool = True) -> "pd.DataFrame":
-    """Return a dataset with a column `split`, made as Ludwig makes it where there is none.
+    """Return a dataset with a column `split`; without one, split it as Ludwig does (`ludwig.data.split`).
 
     Args:
-        config: With Ludwig's defaults filled in.
+        config: A configuration with Ludwig's defaults filled in.
         dataset: Rows that `prepare` returned.
-        seed: Of the split.
-        validated: Whether rows to validate on are needed.
+        seed: Seed of the split.
+        validated: Whether validation rows are required.
 
     Raises:
-        DatasetError: If nothing is left to train on, or to validate on where that is needed.
+        DatasetError: The split has no training rows, or lacks required validation rows.
     """
     from ludwig.backend import LocalBackend
     from ludwig.data.split import get_splitter
@@ -160,8 +184,8 @@ def with_split(config: Config, dataset: "pd.DataFrame", seed: int, *, validated:
         split = config["preprocessing"][SPLIT]
         try:
             parts = get_splitter(**split).split(dataset.copy(), LocalBackend(), seed)
-        except ValueError as error:  # of scikit-learn: too few rows of a class
-            say(f"Split at random: {str(error).removesuffix('.')}.")
+        except ValueError as error:  # from scikit-learn: a class has too few rows
+            say(f"Splitting at random instead of by label: {str(error).removesuffix('.')}.")
             parts = get_splitter(**{**split, "type": "random"}).split(dataset.copy(), LocalBackend(), seed)
         dataset = dataset.assign(**{SPLIT: TRAIN})
         for part, rows in enumerate(parts):
@@ -170,25 +194,30 @@ def with_split(config: Config, dataset: "pd.DataFrame", seed: int, *, validated:
     counts = dataset[SPLIT].value_counts()
     if empty := [PARTS[part] for part in ((TRAIN, VALIDATION) if validated else (TRAIN,)) if part not in counts]:
         raise DatasetError(
-            f"The split leaves no rows for {' and '.join(empty)}: give more rows, or other probabilities."
+            f"The split leaves no rows for {' and '.join(empty)}: add rows, or change the probabilities of the split."
         )
     if validated and counts[VALIDATION] < SMALLEST_STRATUM:
-        say(f"Only {counts[VALIDATION]} rows validate: the best epoch is chosen nearly by chance.")
+        say(f"Only {counts[VALIDATION]} validation rows: the choice of the best epoch is mostly chance.")
     return dataset
 
 
 def tell_weaknesses(config: Config, dataset: "pd.DataFrame") -> None:
-    """Say what makes a dataset too small to learn from, or to measure on."""
+    """Print warnings about a dataset that is too small for training or for reliable metrics.
+
+    Args:
+        config: The configuration to train.
+        dataset: Rows that `prepare` returned.
+    """
     if len(dataset) < FEW_ROWS:
-        say(f"Only {len(dataset)} rows: a model needs hundreds, and its figures will be rough.")
+        say(f"Only {len(dataset)} rows: a model needs hundreds, and its metrics will be imprecise.")
     for column in _categories(config):
         counts = dataset[column].value_counts()
         tell_near_equal(column, Counter(dataset[column]))
         few = counts[counts < SMALLEST_STRATUM]
         if not few.empty:
             say(
-                f"{len(few)} of {len(counts)} values of {column!r} have fewer than {SMALLEST_STRATUM} rows, and will "
-                f"hardly be learnt: {_listed([f'{label} ({count})' for label, count in few.items()])}."
+                f"{len(few)} of {len(counts)} values of {column!r} have fewer than {SMALLEST_STRATUM} rows, too few to "
+                f"learn well: {_listed([f'{label} ({count})' for label, count in few.items()])}."
             )
     for column in _tags(config):
         names = Counter(
@@ -196,15 +225,15 @@ def tell_weaknesses(config: Config, dataset: "pd.DataFrame") -> None:
         )
         tell_near_equal(column, names)
     if SPLIT in dataset and (dataset[SPLIT] == VALIDATION).any() and not (dataset[SPLIT] == TEST).any():
-        say("No row is of the test split (2): the model is measured on validation, which flatters a little.")
+        say("No test rows (split 2): the metrics come from the validation rows and are slightly optimistic.")
 
 
 def tell_near_equal(name: str, counts: Mapping[str, int]) -> None:
-    """Say which labels look like one label that is written in several ways.
+    """Print a warning for labels that look like different spellings of one label.
 
     Args:
-        name: What has the labels.
-        counts: The rows of each label.
+        name: The column of the labels.
+        counts: Number of rows of each label.
     """
     for group in near_equal(counts)[:SHOWN]:
         listed = ", ".join(f"{label!r} ({counts[label]})" for label in group)
@@ -216,12 +245,12 @@ def _features(config: Config) -> list[Config]:
 
 
 def _categories(config: Config) -> list[str]:
-    """Return the columns of the labels."""
+    """Return the columns of the outputs that are labels."""
     return [column_of(feature) for feature in config["output_features"] if feature["type"] == "category"]
 
 
 def _tags(config: Config) -> list[str]:
-    """Return the columns of the tags."""
+    """Return the columns of the outputs that are tags."""
     return [column_of(feature) for feature in config["output_features"] if feature["type"] == "sequence"]
 
 
@@ -235,7 +264,7 @@ def dataset_sha256(dataset: "pd.DataFrame") -> str:
 
 
 def _with_possible_split(config: Config, dataset: "pd.DataFrame") -> Config:
-    """Return a configuration whose split the dataset allows: small classes cannot be spread over three parts."""
+    """Return a configuration with a random split instead of a stratified one if classes are too small for it."""
     split = config.get("preprocessing", {}).get(SPLIT, {})
     if split.get("type") != "stratify" or split.get("column") not in dataset:
         return config
@@ -244,8 +273,8 @@ def _with_possible_split(config: Config, dataset: "pd.DataFrame") -> Config:
     if small.empty:
         return config
     say(
-        f"Split at random, not by {split['column']!r}: {len(small)} of its {len(counts)} values have fewer than "
-        f"{SMALLEST_STRATUM} rows ({', '.join(map(str, small.index[:5]))})."
+        f"Splitting at random instead of by {split['column']!r}: {len(small)} of its {len(counts)} values have fewer "
+        f"than {SMALLEST_STRATUM} rows ({', '.join(map(str, small.index[:5]))})."
     )
     at_random = {key: value for key, value in split.items() if key != "column"} | {"type": "random"}
     return {**config, "preprocessing": {**config["preprocessing"], SPLIT: at_random}}

@@ -20,27 +20,27 @@ class TrainingError(LudwigServerlessError):
 
 
 class BusyError(TrainingError):
-    """Raise when another training is writing to the same folder."""
+    """Raised when another training is writing to the same folder."""
 
 
 class ClusterError(TrainingError):
-    """Raise when a Ray cluster is unreachable, or is lost during a training."""
+    """Raised when a Ray cluster is unreachable, or is lost during a training."""
 
 
 class ConfigError(TrainingError):
-    """Raise when a configuration is unreadable or unsupported."""
+    """Raised when a configuration is unreadable or unsupported."""
 
 
 class DatasetError(TrainingError):
-    """Raise when a dataset is unreadable, lacks columns, rows or classes, or has contradictory rows."""
+    """Raised when a dataset is unreadable, lacks columns, rows or classes, or has contradictory rows."""
 
 
 class EvaluationError(TrainingError):
-    """Raise when there is nothing to evaluate or plot, or thresholds cannot be fitted."""
+    """Raised when there is nothing to evaluate or plot, or thresholds cannot be fitted."""
 
 
 class LaunchError(TrainingError):
-    """Raise when an instance cannot be started, watched or terminated, or its job failed.
+    """Raised when an instance cannot be started, watched or terminated, or its job failed.
 
     Attributes:
         code: The AWS error code, such as `DryRunOperation`, or the class name of a boto3 exception; "" otherwise.
@@ -52,12 +52,12 @@ class LaunchError(TrainingError):
 
 
 class CapacityError(LaunchError):
-    """Raise when AWS has no capacity for this instance type, or the account's quota is too low."""
+    """Raised when AWS has no capacity for this instance type, or the account's quota is too low."""
 
 
 class UnreachedError(LaunchError):
-    """Raise when AWS is unreachable, or something else answers. AWS may or may not have executed the request."""
+    """Raised when AWS is unreachable, or something else answers. AWS may or may not have executed the request."""
 
 
 class PublishError(TrainingError):
-    """Raise when a model cannot be published, or a location cannot be written to or downloaded completely."""
+    """Raised when a model cannot be published, or a location cannot be written to or downloaded completely."""

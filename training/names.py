@@ -1,4 +1,4 @@
-"""Rejects names of features and columns that Ludwig or torch cannot handle, before training starts.
+"""Reject names of features and columns that Ludwig or torch cannot handle, before training starts.
 
 Ludwig replaces some characters with `_` in the configuration and the dataset, so that the feature can no longer be
 found by its original name. Source: `get_sanitized_feature_name` in `ludwig.utils.data_utils`.

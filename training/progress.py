@@ -124,7 +124,7 @@ def watch(config: Config, workspace: Workspace, checkpoint: Checkpoint | None, i
             self.evaluated = False
 
         def on_trainer_train_teardown(self, *args: Any, **kwargs: Any) -> None:
-            """End the bar where Ludwig stopped early."""
+            """End the progress bar if Ludwig stopped early."""
             end_bar()
 
     return Watch()

@@ -1,4 +1,4 @@
-"""Checks a configuration against Ludwig's own schema, because Ludwig ignores unknown keys.
+"""Check a configuration against Ludwig's own schema, because Ludwig ignores unknown keys.
 
 Without the check, a typo such as `trainr:` or `encodr:` would silently train another network. The known keys come from
 the configuration after Ludwig fills in its defaults, so that the check follows the installed version of Ludwig.

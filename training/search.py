@@ -1,4 +1,4 @@
-"""Hyperparameter search: passes the configuration's section `hyperopt` to Ludwig, which searches with Ray Tune.
+"""Hyperparameter search: pass the configuration's section `hyperopt` to Ludwig, which searches with Ray Tune.
 
 The output folder contains `best.yaml`, a configuration to train, and `trials.json`, the parameters and the score of
 each trial, the best first.
@@ -78,7 +78,9 @@ def search(config: Config, dataset: "pd.DataFrame", folder: Path, *, seed: int =
     check_search(config, folder, overwrite=overwrite)
     check_shape(config)
     if asking_feature(config):
-        raise ConfigError("--hyperopt cannot search where a linear model makes the vectors: run `fit` without it.")
+        raise ConfigError(
+            "--hyperopt does not support configurations whose vectors come from a linear model: run `fit` without it."
+        )
     config, dataset = prepare(config, dataset)
     config = sized(config, dataset)
     tell_weaknesses(config, dataset)

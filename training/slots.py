@@ -1,4 +1,4 @@
-"""Converts slot tags from one per word, as datasets have them, to one per token, as Ludwig trains on them."""
+"""Convert slot tags from one per word, as datasets have them, to one per token, as Ludwig trains on them."""
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence

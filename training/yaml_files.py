@@ -1,6 +1,6 @@
-"""The one loader of YAML: configurations and Rasa's training data are read with it.
+"""Load YAML strictly, for configurations and Rasa's training data.
 
-PyYAML keeps the last of two equal keys and says nothing, so half of a file can vanish. This loader refuses them.
+PyYAML silently keeps the last of two equal keys, so half of a file can vanish. This loader rejects duplicate keys.
 """
 
 from collections.abc import Iterator
@@ -13,16 +13,16 @@ MERGE = "<<"
 
 
 def compose_documents(text: str) -> list[yaml.Node]:
-    """Return the root node of each document in a YAML text; empty documents have none.
+    """Parse a YAML text into nodes.
 
     Args:
-        text: The content of a YAML file, one document or several separated by `---`.
+        text: The content of a YAML file, with one document or several documents separated by `---`.
 
     Returns:
-        The nodes, which know their lines.
+        The root node of each document that is not empty. Nodes have line numbers.
 
     Raises:
-        ValueError: If the text is not YAML, or a mapping has the same key twice. The message names the lines.
+        ValueError: The text is not YAML, or a mapping has a duplicate key. The message names the lines.
     """
     try:
         nodes = [node for node in yaml.compose_all(text, Loader=LOADER) if not _is_empty(node)]
@@ -39,22 +39,22 @@ def compose_documents(text: str) -> list[yaml.Node]:
 
 
 def load_document(text: str) -> Any:
-    """Return the one document of a YAML text as Python objects; None for an empty text.
+    """Load a YAML text with a single document.
 
     Args:
         text: The content of a YAML file.
 
     Returns:
-        What the document holds: a dict for a mapping, a list for a sequence.
+        The document as Python objects, such as a dict for a mapping; None for an empty text.
 
     Raises:
-        ValueError: If the text is not YAML, repeats a key, or holds several documents. The message names the lines.
+        ValueError: The text is not YAML, has a duplicate key, or has several documents. The message names the lines.
     """
     nodes = compose_documents(text)
     if len(nodes) > 1:
         raise ValueError(
-            f"holds {len(nodes)} YAML documents, the second at line {nodes[1].start_mark.line + 1}; expected one: "
-            "remove the `---` between them, or make a file of each"
+            f"contains {len(nodes)} YAML documents, the second at line {nodes[1].start_mark.line + 1}; expected one: "
+            "remove the `---` between them, or put each into its own file"
         )
     try:
         found = yaml.load_all(text, Loader=LOADER)
@@ -63,11 +63,11 @@ def load_document(text: str) -> Any:
         line = f" at line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise ValueError(f"is not YAML{line}: {error.problem or error}") from None
     except ValueError as error:  # a value such as the date 2024-13-45
-        raise ValueError(f"holds a value that cannot be read: {error}") from None
+        raise ValueError(f"contains an invalid value: {error}") from None
 
 
 def _refuse_repeated_keys(root: yaml.Node) -> None:
-    """Raise ValueError for the first mapping that has a key twice."""
+    """Raise ValueError for the first mapping with a duplicate key."""
     for node in _nodes(root):
         lines: dict[tuple[str, str], int] = {}
         for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
@@ -77,18 +77,18 @@ def _refuse_repeated_keys(root: yaml.Node) -> None:
             if name in lines:
                 raise ValueError(
                     f"has the key {key.value!r} twice, at line {lines[name]} and at line {line}: "
-                    "join the two, or remove one"
+                    "merge the two, or remove one"
                 )
             lines[name] = line
 
 
 def _is_empty(node: yaml.Node) -> bool:
-    """Tell whether a document holds nothing, as one between two `---` does."""
+    """Return whether a document is empty, such as one between two `---`."""
     return isinstance(node, yaml.ScalarNode) and node.value == "" and not node.style
 
 
 def _nodes(root: yaml.Node) -> Iterator[yaml.Node]:
-    """Yield a node and all below it, each once: aliases may share nodes."""
+    """Yield a node and all its descendants; each only once, although aliases may refer to it several times."""
     seen: set[int] = set()
     waiting = [root]
     while waiting:

@@ -34,7 +34,7 @@ class Grammar(NamedTuple):
 
 
 class Row(NamedTuple):
-    """Hold one labelled text and the template it comes from."""
+    """Hold one labeled text and the template it comes from."""
 
     text: str
     intent: str

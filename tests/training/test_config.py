@@ -149,7 +149,7 @@ def test_a_missing_file_lists_the_shipped_names(name: str) -> None:
         ("input_features: [", "is not YAML"),
         (b"\xff\xfe\xfa", "is not YAML"),
         ("trainer: {}\ninput_features: []\ntrainer: {}\n", "has the key 'trainer' twice, at line 1 and at line 3"),
-        ("input_features: []\n---\noutput_features: []\n", "holds 2 YAML documents, the second at line 3"),
+        ("input_features: []\n---\noutput_features: []\n", "contains 2 YAML documents, the second at line 3"),
         ("", "has no input_features"),
         ("just words", "has no input_features"),
         ("- a list", "has no input_features"),

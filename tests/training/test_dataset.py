@@ -52,7 +52,7 @@ def test_the_named_column_wins(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_no_other_column_is_guessed() -> None:
     dataset = pd.DataFrame({"words": ["hi", "bye"], "label": ["a", "b"]})
-    with pytest.raises(DatasetError, match=r"the columns \['words', 'label'\].*also reads \['text', 'intent'\]"):
+    with pytest.raises(DatasetError, match=r"lacks the columns \['text', 'intent'\].*it has \['words', 'label'\]"):
         prepare(config(), dataset)
 
 
@@ -93,7 +93,7 @@ def test_labels_that_look_alike_are_pointed_out(capsys: pytest.CaptureFixture[st
 
 @pytest.mark.parametrize("intents", [["a", "a"], ["a", ""], [None, None]], ids=["one", "one left", "none left"])
 def test_one_class_is_too_few(intents: list[object]) -> None:
-    with pytest.raises(DatasetError, match=r"'intent' has the values .*: at least two are needed"):
+    with pytest.raises(DatasetError, match=r"'intent' has the values .*: expected at least two different ones"):
         prepare(config(), table(intents))
 
 
@@ -118,7 +118,7 @@ def test_a_split_column_is_taken(splits: list[object]) -> None:
     ids=["words", "three", "missing", "no validation", "no training", "half"],
 )
 def test_a_split_column_of_other_values_is_refused(splits: list[object]) -> None:
-    with pytest.raises(DatasetError, match=r"'split' must hold 0 \(train\), 1 \(validation\) and 2 \(test\)"):
+    with pytest.raises(DatasetError, match=r"'split' may contain only 0 \(train\), 1 \(validation\) and 2 \(test\)"):
         prepare(config(), table(["a", "b", "a"], split=splits))
 
 
@@ -136,7 +136,7 @@ def test_small_classes_are_split_at_random(capsys: pytest.CaptureFixture[str]) -
     assert prepared["preprocessing"]["split"] == expected
     assert given["preprocessing"]["split"] == STRATIFY
     assert capsys.readouterr().err == (
-        "Split at random, not by 'intent': 2 of its 3 values have fewer than 10 rows (b, c).\n"
+        "Splitting at random instead of by 'intent': 2 of its 3 values have fewer than 10 rows (b, c).\n"
     )
 
 

@@ -200,12 +200,12 @@ def test_what_is_wrong_with_the_rows_is_told_before_training(
     fit(tiny_config(), rows, tmp_path / "run")
     said = capsys.readouterr().err
     for told in (
-        "Only 16 rows: a model needs hundreds, and its figures will be rough.",
-        "2 of 2 values of 'intent' have fewer than 10 rows, and will hardly be learnt: a (9), b (7).",
-        "Only 3 rows validate: the best epoch is chosen nearly by chance.",
+        "Only 16 rows: a model needs hundreds, and its metrics will be imprecise.",
+        "2 of 2 values of 'intent' have fewer than 10 rows, too few to learn well: a (9), b (7).",
+        "Only 3 validation rows: the choice of the best epoch is mostly chance.",
     ):
         assert told in said
-    assert said.index("will hardly be learnt") < said.index("Loading Ludwig") if "Loading Ludwig" in said else True
+    assert said.index("too few to learn well") < said.index("Loading Ludwig") if "Loading Ludwig" in said else True
 
 
 def test_a_split_without_test_rows_is_measured_on_validation(
@@ -213,7 +213,7 @@ def test_a_split_without_test_rows_is_measured_on_validation(
 ) -> None:
     rows = tiny().assign(split=[0] * 40 + [1] * 20)
     fit(tiny_config(), rows, tmp_path / "run")
-    assert "No row is of the test split (2)" in capsys.readouterr().err
+    assert "No test rows (split 2)" in capsys.readouterr().err
     metrics = json.loads((tmp_path / "run" / "evaluation" / "metrics.json").read_text())
     assert (metrics["rows"], metrics["source"][:20]) == (20, "the validation split")
 

@@ -77,7 +77,10 @@ def test_help_shows_commands_that_exist(without_ludwig: dict[str, str], tmp_path
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--dataset", "data.csv"], "The dataset has the columns ['words', 'intent']; the configuration also reads"),
+        (
+            ["--dataset", "data.csv"],
+            "The dataset lacks the columns ['text'], which the configuration reads; it has ['words', 'intent'].",
+        ),
         (["--dataset", "none.csv"], "none.csv cannot be read: No such file or directory."),
         (["--dataset", "data.xls"], "data.xls has the suffix '.xls'; expected one of .csv, .tsv, .json, .jsonl, .ndj"),
         (["--dataset", "data.csv", "--config", "intent-cnn"], "Use a YAML file, or one of intent-bert, intent-em"),
@@ -119,7 +122,7 @@ def test_a_mistake_needs_no_ludwig(without_ludwig: dict[str, str], tmp_path: Pat
     arguments = ["fit", "--config", "intent-lstm", "--dataset", "data.csv", "--output", "new"]
     found = run(arguments, without_ludwig, tmp_path)
     assert (found.returncode, found.stdout) == (1, "")
-    assert found.stderr.startswith("error: The dataset has the columns ['words', 'intent']")
+    assert found.stderr.startswith("error: The dataset lacks the columns ['text']")
 
 
 @pytest.mark.parametrize("arguments", [[], ["fit"], ["fit", "--config", "a", "--output", "b"], ["teach"]], ids=repr)
@@ -135,12 +138,14 @@ def test_each_format_is_read(name: str, tmp_path: Path, capsys: pytest.CaptureFi
     """The file is read, or its columns could not be named; the labels stay words, or the rows would be left out."""
     path = write_rows(tmp_path / name)
     error = error_of(capsys, "fit", "--config", "intent-lstm", "--dataset", path, "--output", tmp_path / "run")
-    assert error == ("error: The dataset has the columns ['text', 'label']; the configuration also reads ['intent'].\n")
+    assert error == (
+        "error: The dataset lacks the columns ['intent'], which the configuration reads; it has ['text', 'label'].\n"
+    )
 
 
 @pytest.mark.parametrize(
     ("split", "message"),
-    [("valid", "'split' must hold 0 (train), 1 (validation) and 2 (test)"), ("0", "'split' must hold")],
+    [("valid", "'split' may contain only 0 (train), 1 (validation) and 2 (test)"), ("0", "rows for train and valid")],
     ids=["words", "one split"],
 )
 def test_a_wrong_split_is_told(split: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

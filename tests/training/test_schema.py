@@ -132,12 +132,12 @@ def test_structural_mistakes_are_found_before_ludwig_loads(config: dict[str, Any
 )
 def test_a_split_by_a_column_that_is_missing_is_refused(split: dict[str, Any]) -> None:
     rows = tiny().drop(columns="split")
-    with pytest.raises(DatasetError, match=r"preprocessing\.split reads the column 'nope', and the dataset has"):
+    with pytest.raises(DatasetError, match=r"preprocessing\.split reads the column 'nope', but the dataset has"):
         prepare(tiny_config(preprocessing={"split": split}), rows)
 
 
 def test_a_fixed_split_without_its_column_is_refused() -> None:
-    with pytest.raises(DatasetError, match="reads the column 'split', and the dataset has"):
+    with pytest.raises(DatasetError, match="reads the column 'split', but the dataset has"):
         prepare(tiny_config(preprocessing={"split": {"type": "fixed"}}), tiny().drop(columns="split"))
 
 

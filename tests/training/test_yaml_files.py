@@ -1,4 +1,4 @@
-"""The loader of YAML: what it refuses, and that it reads what PyYAML reads."""
+"""The YAML loader: what it rejects, and that it otherwise reads what PyYAML reads."""
 
 import pytest
 import yaml
@@ -10,21 +10,21 @@ from training.yaml_files import compose_documents, load_document
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: 1\nb: 2\na: 3\n", "has the key 'a' twice, at line 1 and at line 3: join the two, or remove one"),
+        ("a: 1\nb: 2\na: 3\n", "has the key 'a' twice, at line 1 and at line 3: merge the two, or remove one"),
         ("x:\n- y:\n    a: 1\n    a: 1\n", "has the key 'a' twice, at line 3 and at line 4"),
         ("{a: 1, a: 2}", "has the key 'a' twice, at line 1 and at line 1"),
         ("a: {}\n---\nb: 1\nb: 2\n", "has the key 'b' twice, at line 3 and at line 4"),
         ("? {a: 1, a: 2}\n: x\n", "has the key 'a' twice"),
-        ("a: 1\n---\nb: 2\n", "holds 2 YAML documents, the second at line 3; expected one"),
+        ("a: 1\n---\nb: 2\n", "contains 2 YAML documents, the second at line 3; expected one"),
         ("a: [\n", "is not YAML at line 2"),
         ("a: b: c\n", "is not YAML at line 1"),
         ("a: !!python/object:os.system x\n", "is not YAML at line 1: could not determine a constructor"),
-        ("a: 2024-13-45\n", "holds a value that cannot be read: month must be in 1..12"),
+        ("a: 2024-13-45\n", "contains an invalid value: month must be in 1..12"),
         ("a: \x00\n", "is not YAML"),
     ],
 )
-def test_what_is_ambiguous_or_broken_is_refused_with_its_lines(text: str, message: str) -> None:
-    with pytest.raises(ValueError, match=r"^(is|has|holds) ") as found:
+def test_ambiguous_or_broken_yaml_is_rejected_with_line_numbers(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=r"^(is|has|contains) ") as found:
         load_document(text)
     assert message in str(found.value)
 

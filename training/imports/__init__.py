@@ -1,1 +1,1 @@
-"""Reads training data of any kind into one dataset, and reports on every row."""
+"""Convert training data of any format to one dataset, and report every changed row."""

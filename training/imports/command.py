@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from training.imports.options import ImportOptions
 
 DESCRIPTION = """
-Convert training data of Hexabot, Rasa and other tools, or tables, to one dataset, and report every changed row.
+Convert training data from Hexabot, Rasa and other tools, or from tables, to one dataset. The report lists every row
+that was dropped or changed.
 """
 EXAMPLES = """
 File formats, recognized by extension, and JSON by content:
@@ -139,5 +140,5 @@ def _import(options: argparse.Namespace) -> None:
 def _column(given: str) -> tuple[str, str]:
     name, equals, found = given.partition("=")
     if not (name and equals and found):
-        raise argparse.ArgumentTypeError(f"expected NAME=COLUMN such as text=question, found {given!r}")
+        raise argparse.ArgumentTypeError(f"expected NAME=COLUMN, such as text=question, got {given!r}")
     return name, found

@@ -102,7 +102,7 @@ def _first_offset(found: Mapping[str, Any], keys: Sequence[str]) -> int | None:
 
 
 def _offset(value: object) -> int | None:
-    """Return a position; None for what is missing or no whole number."""
+    """Return a position, or None if the value is missing or not a whole number."""
     match value:
         case bool() | None:
             return None

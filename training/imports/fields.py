@@ -11,9 +11,9 @@ METADATA, SPLIT = "metadata", "split"
 
 
 class PlainValues:
-    """Converts nested values in records to plain values, and records what it leaves out.
+    """Convert nested values in records to plain values, and record what is left out.
 
-    A label or trait is never the text of a Python object.
+    A label or trait is never the string form of a Python object.
     """
 
     def __init__(self) -> None:
@@ -53,7 +53,11 @@ class PlainValues:
         return read
 
     def notes(self, unit: str) -> list[str]:
-        """Return messages about what was left out. unit: The name of a row, such as `line`."""
+        """Return messages about values that were left out.
+
+        Args:
+            unit: What the file calls a row, such as `line`.
+        """
         notes = [
             f"{len(numbers)} rows have a list or object in {name!r} (the first is {unit} {numbers[0]}); expected one "
             "label, so these rows have none."

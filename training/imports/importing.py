@@ -6,7 +6,7 @@ from pathlib import Path
 from training.dataset import TEST, VALIDATION
 from training.errors import DatasetError
 from training.imports.examples import Example, Source, Vocabulary
-from training.imports.labels import LANGUAGE_CODE, clean, labelled
+from training.imports.labels import LANGUAGE_CODE, clean, labeled
 from training.imports.options import ImportOptions
 from training.imports.report import PART_NAMES, Report
 from training.imports.roles import decide_roles
@@ -38,7 +38,7 @@ def import_files(paths: Sequence[Path], output: Path, options: ImportOptions) ->
         The report of all rows.
 
     Raises:
-        DatasetError: A file cannot be read, or no row is left. The message names the file and row.
+        DatasetError: A file cannot be read, or no row remains. The message names the file and row.
     """
     if output.suffix.lower() not in ENDINGS:
         raise DatasetError(f"{output} has the extension {output.suffix!r}; expected one of {', '.join(ENDINGS)}.")
@@ -55,9 +55,9 @@ def import_files(paths: Sequence[Path], output: Path, options: ImportOptions) ->
             clean(example, report)
         source.examples = [example for example in source.examples if _is_usable(example, report)]
     decide_roles(sources, vocabulary, options, report)
-    examples = labelled(sources, vocabulary, options, report)
+    examples = labeled(sources, vocabulary, options, report)
     if not examples:
-        raise DatasetError(f"No row is left: {_reasons(report)}.")
+        raise DatasetError(f"No row remains: {_reasons(report)}.")
     report.vocabulary = {
         "synonyms": len(vocabulary.synonyms),
         "lookup tables": len(vocabulary.lookups),
@@ -137,4 +137,4 @@ def _split(
 
 def _reasons(report: Report) -> str:
     dropped = [f"{len(rows)} dropped: {reason} ({rows[0]['place']})" for reason, rows in report.dropped.items()]
-    return "; ".join(dropped + [note.removesuffix(".") for note in report.notes]) or "the files hold no examples"
+    return "; ".join(dropped + [note.removesuffix(".") for note in report.notes]) or "the files contain no examples"

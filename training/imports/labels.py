@@ -1,4 +1,4 @@
-"""Labels of examples: clean intents and languages, and slots as one tag per word."""
+"""Clean the labels of examples, and convert slots to one tag per word."""
 
 import re
 from collections.abc import Sequence
@@ -35,10 +35,18 @@ def clean(example: Example, report: Report) -> None:
         example.traits = {name: label for name, label in traits.items() if label}
 
 
-def labelled(
-    sources: Sequence[Source], vocabulary: Vocabulary, options: ImportOptions, report: Report
-) -> list[Example]:
-    """Return the examples that have a label, with their tags."""
+def labeled(sources: Sequence[Source], vocabulary: Vocabulary, options: ImportOptions, report: Report) -> list[Example]:
+    """Tag the examples, and drop those without a label.
+
+    Args:
+        sources: The files; their examples are changed in place.
+        vocabulary: Synonyms and lookup tables of values.
+        options: The options of the user.
+        report: Records changed and dropped rows.
+
+    Returns:
+        The examples that have a label, with their tags.
+    """
     examples = []
     for source in sources:
         for example in source.examples:

@@ -19,7 +19,7 @@ DECODER = json.JSONDecoder()
 
 
 class BrokenMarkError(ValueError):
-    """Raise for brackets that look like a mark but are not a valid one. The message quotes them."""
+    """Raised for brackets that look like a mark but are not a valid one. The message quotes them."""
 
 
 class Marked(NamedTuple):

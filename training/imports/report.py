@@ -1,4 +1,4 @@
-"""What an import found: for a person on stderr, and whole as JSON."""
+"""The report of an import: a summary on stderr, and every row as JSON."""
 
 import json
 from collections import Counter, defaultdict
@@ -22,7 +22,24 @@ Rows = list[dict[str, Any]]
 
 @dataclass
 class Report:
-    """What happened to the rows of an import, each named by its file and row."""
+    """What an import did with its rows. Each row is identified by its file and row number.
+
+    Attributes:
+        files: Path, format and number of rows of each file.
+        notes: Messages about skipped content.
+        dropped: Rows that the dataset lacks, by reason.
+        findings: Rows that the dataset has but the import changed or doubts, by finding.
+        columns: For each extra column or entity, whether it is a slot or a trait, and why.
+        vocabulary: Number of synonyms, lookup tables and regular expressions.
+        read: Number of rows read.
+        kept: Number of rows in the dataset.
+        counts: Number of rows per label, by column.
+        small: Labels with fewer than ten rows, by column.
+        without: Number of rows without a label, by column.
+        conflicts: Texts that have different labels in different rows.
+        duplicates: Rows with the same text and labels.
+        splits: Origin and sizes of the split.
+    """
 
     files: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -40,7 +57,7 @@ class Report:
     splits: dict[str, Any] = field(default_factory=dict)
 
     def add_source(self, source: Source) -> None:
-        """Take note of a file, and of its rows that hold no example."""
+        """Record a file and its rows without an example."""
         rows = len(source.examples) + len(source.dropped)
         self.files.append({"file": str(source.path), "kind": source.kind, "rows": rows})
         self.notes += [f"{source.path}: {note}" for note in source.notes]
@@ -49,15 +66,15 @@ class Report:
             self.dropped[reason].append({"place": f"{place} {row}", "found": found})
 
     def drop(self, reason: str, example: Example) -> None:
-        """Record that a row is left out."""
+        """Record that a row is dropped."""
         self.dropped[reason].append({"place": place_of(example), "found": printable(example.text)})
 
     def note(self, finding: str, example: Example, found: str) -> None:
-        """Record what was found in a row that is kept."""
+        """Record a finding about a row that is kept."""
         self.findings[finding].append({"place": place_of(example), "found": printable(found)})
 
     def count(self, examples: Sequence[Example]) -> None:
-        """Count what is left: rows, labels, small classes, duplicates, and texts under two labels."""
+        """Count the rows of the dataset: labels, small classes, duplicates, and texts with different labels."""
         self.kept = len(examples)
         entities = Counter(tag[2:] for example in examples for tag in example.tags.split() if tag.startswith("B-"))
         labels = (
@@ -76,7 +93,7 @@ class Report:
         self._compare(examples)
 
     def count_splits(self, examples: Sequence[Example], splits: Sequence[int], origin: str) -> None:
-        """Count the rows of each part, and tell which intents a part lacks."""
+        """Count the rows of each part, and record which intents a part lacks."""
         parts_of: dict[str, set[int]] = defaultdict(set)
         for example, part in zip(examples, splits, strict=True):
             parts_of[example.intent].add(part)
@@ -93,19 +110,19 @@ class Report:
         }
 
     def count_shared(self, examples: Sequence[Example], splits: Sequence[int]) -> None:
-        """Count the templates, texts among them, of which two parts have rows."""
+        """Count the templates (including plain texts) with rows in more than one part."""
         shared: dict[str, set[int]] = defaultdict(set)
         for example, part in zip(examples, splits, strict=True):
             shared[template(example)].add(part)
         self.splits["templates_in_two_parts"] = sum(len(parts) > 1 for parts in shared.values())
 
     def trainable(self) -> list[str]:
-        """Return what a model can be trained for: there are rows with it."""
+        """Return the columns that a model can be trained on: labels with at least two values, and slots if any."""
         enough = {INTENT: len(self.counts[INTENT]) > 1, LANGUAGE: len(self.counts[LANGUAGE]) > 1}
         return [name for name, found in {**enough, SLOTS: bool(self.counts["entity"])}.items() if found]
 
     def as_json(self) -> str:
-        """Return everything, with each row that is spoken of."""
+        """Return the full report, with all rows, as JSON."""
         return json.dumps(
             {
                 "files": self.files,
@@ -127,15 +144,19 @@ class Report:
         )
 
     def write(self, path: Path) -> None:
-        """Write everything as JSON."""
+        """Write the full report as JSON.
+
+        Raises:
+            DatasetError: The file cannot be written.
+        """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(self.as_json() + "\n", encoding="utf-8", errors="backslashreplace")
         except OSError as error:
-            raise DatasetError(f"{path} cannot be written: {error.strerror or error}.") from None
+            raise DatasetError(f"Cannot write {path}: {error.strerror or error}.") from None
 
     def tell(self) -> None:
-        """Print for a person what matters, with the first rows of each matter."""
+        """Print a summary to stderr, with the first rows of each finding."""
         for file in self.files:
             say(f"Read {file['rows']} rows from {printable(file['file'])} ({file['kind']}).")
         dropped = sum(map(len, self.dropped.values()))
@@ -145,7 +166,7 @@ class Report:
         for name, why in self.columns.items():
             say(f"{name!r} is {why}.")
         for finding, rows in self.findings.items():
-            lost = "; these rows have no slots now" if finding in UNKNOWN_SLOTS else ""
+            lost = "; these rows now have no slots" if finding in UNKNOWN_SLOTS else ""
             _tell_rows(f"Found {len(rows)}: {finding}{lost}", rows)
         self._tell_comparison()
         self._tell_counts()
@@ -154,7 +175,7 @@ class Report:
             say(f"Note: {printable(note)}")
 
     def _compare(self, examples: Sequence[Example]) -> None:
-        """Find duplicates, and texts that have different labels."""
+        """Find duplicates and texts with different labels."""
         same: dict[str, list[Example]] = defaultdict(list)
         for example in examples:
             same[text_key(example.text)].append(example)
@@ -177,13 +198,13 @@ class Report:
             found = [conflict for conflict in self.conflicts if conflict["column"] == column]
             rows = [{"place": _first_places(each["labels"]), "found": printable(each["text"])} for each in found]
             if rows:
-                _tell_rows(f"Texts under two labels of {column}: {len(rows)}", rows)
+                _tell_rows(f"Texts with more than one {column}: {len(rows)}", rows)
         if self.duplicates:
             rows = [
                 {"place": ", ".join(each["places"][:2]), "found": printable(each["text"])} for each in self.duplicates
             ]
             more = sum(len(each["places"]) - 1 for each in self.duplicates)
-            _tell_rows(f"Rows that repeat another: {more} (--drop-duplicates leaves them out)", rows)
+            _tell_rows(f"Duplicate rows: {more} (drop them with --drop-duplicates)", rows)
 
     def _tell_counts(self) -> None:
         for name in COUNTED:
@@ -193,9 +214,9 @@ class Report:
             if small := self.small.get(name):
                 say(f"  Fewer than {SMALLEST_STRATUM}: {_first(f'{label} {count}' for label, count in small.items())}.")
         for column, count in self.without.items():
-            advice = " (--language CODE fills them)" if column == LANGUAGE else ""
+            advice = " (set it with --language CODE)" if column == LANGUAGE else ""
             if count:
-                say(f"{count} rows have no {column}{advice}: a model of {column} is trained without them.")
+                say(f"{count} rows have no {column}{advice}: `fit` skips them when it learns {column}.")
         if any(self.vocabulary.values()):
             say("Used " + ", ".join(f"{count} {kind}" for kind, count in self.vocabulary.items()) + ".")
 
@@ -206,13 +227,13 @@ class Report:
         say(f"Split ({self.splits['origin']}): {rows}.")
         for part, labels in self.splits["intents_without"].items():
             if labels:
-                say(f"  Intents without a row in {part}: {_first(labels)}.")
+                say(f"  Intents without {part} rows: {_first(labels)}.")
         if shared := self.splits["templates_in_two_parts"]:
-            say(f"  {shared} templates are in two parts, so the test is easier than it should be.")
+            say(f"  {shared} templates are in more than one part, so the test metrics will be too optimistic.")
 
 
 def identical_examples(examples: Sequence[Example]) -> list[list[Example]]:
-    """Return the groups of two or more examples that are the same in text and labels."""
+    """Return groups of two or more examples with the same text and labels."""
     same: dict[tuple[Any, ...], list[Example]] = defaultdict(list)
     for example in examples:
         labels = (example.text, example.intent, example.language, example.tags, *sorted(example.traits.items()))
@@ -226,7 +247,7 @@ def place_of(example: Example) -> str:
 
 
 def printable(text: str) -> str:
-    """Return a text in one line that any terminal can show."""
+    """Return a text as one line that any terminal can print."""
     return text.encode("utf-8", "backslashreplace").decode().replace("\n", "\\n").replace("\r", "\\r")
 
 
@@ -239,7 +260,7 @@ def _tell_rows(title: str, rows: Rows) -> None:
     for row in rows[:SHOWN]:
         say(f"  {row['place']}: {row['found'][:160]}")
     if len(rows) > SHOWN:
-        say(f"  ... and {len(rows) - SHOWN} more (--report FILE lists all)")
+        say(f"  ... and {len(rows) - SHOWN} more (list all with --report FILE)")
 
 
 def _first_places(labels: Mapping[str, Sequence[str]]) -> str:

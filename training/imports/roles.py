@@ -1,4 +1,4 @@
-"""Which columns and entities are slots, which are traits, and which are left out."""
+"""Decide which columns and entities are slots, which are traits, and which are ignored."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -12,24 +12,24 @@ from training.imports.spans import occurrences
 from training.imports.words import in_word
 
 SAMPLE = 1000
-"""Values of a column that are looked for in the texts before it is called a slot."""
+"""Number of values per column that are searched in the texts to decide whether it is a slot."""
 TWO_VALUES = "trait with two values; the first was kept"
-NO_OFFSETS = "a trait: it never has offsets, while the other entities of the file always have"
+NO_OFFSETS = "a trait: it never has offsets, but the file's other entities always do"
 Values = list[tuple[str, str]]
-"""Texts, each with a value."""
+"""Pairs of a text and a value."""
 
 
 def decide_roles(sources: Sequence[Source], vocabulary: Vocabulary, options: ImportOptions, report: Report) -> None:
-    """Turn columns whose values are parts of the texts into slots, and entities whose values are not into traits.
+    """Turn columns whose values occur in the texts into slots, and entities whose values do not into traits.
 
     Args:
-        sources: The files; their examples are changed, and lose what the user ignores.
-        vocabulary: Other words for values.
-        options: The user's own decisions, which come first.
-        report: Is told each decision, and how to decide otherwise.
+        sources: The files. Their examples are changed in place; ignored columns and entities are removed.
+        vocabulary: Synonyms of values.
+        options: The options of the user, which take precedence.
+        report: Records each decision and the option that overrides it.
 
     Raises:
-        DatasetError: If the user decides about a name that no file has.
+        DatasetError: An option names a column or entity that no file has.
     """
     examples = [example for source in sources for example in source.examples]
     _check_names(examples, options)
@@ -59,12 +59,12 @@ def _check_names(examples: Sequence[Example], options: ImportOptions) -> None:
     given["--ignore"] -= {INTENT, LANGUAGE, SLOTS, ENTITIES, "split"}
     for option, names in given.items():
         if unknown := sorted(names - known):
-            found = f"found {', '.join(sorted(known))}" if known else "found none besides the usual columns"
-            raise DatasetError(f"{option} {unknown[0]}: no file has a column or an entity of that name; {found}.")
+            found = f"expected one of {', '.join(sorted(known))}" if known else "the files have only standard columns"
+            raise DatasetError(f"{option} {unknown[0]}: no file has a column or entity with this name; {found}.")
 
 
 def _leave_out(example: Example, ignored: frozenset[str]) -> None:
-    """Take the columns and entities that the user ignores out of an example."""
+    """Remove the ignored columns and entities from an example."""
     example.traits = {name: value for name, value in example.traits.items() if name not in ignored}
     if example.entities:
         example.entities = [entity for entity in example.entities if entity.name not in ignored]
@@ -77,9 +77,9 @@ def _leave_out(example: Example, ignored: frozenset[str]) -> None:
 
 
 def _is_slot(name: str, values: Values, vocabulary: Vocabulary, options: ImportOptions, report: Report) -> bool:
-    """Return whether at least half of the values are parts of their texts, unless the user has decided.
+    """Return whether a column is a slot: as the user decided, else if half or more of its values occur in the texts.
 
-    A value that is the whole text is not a slot: such a column repeats the text in another form.
+    A value that is the whole text does not count: such a column repeats the text in another form.
     """
     whole = [_letters(text) == _letters(value) for text, value in values]
     found = sum(
@@ -91,13 +91,13 @@ def _is_slot(name: str, values: Values, vocabulary: Vocabulary, options: ImportO
     other = f"--trait {name}" if slot else f"--slot {name}"
     report.columns[name] = (
         f"a {'slot' if slot else 'trait'}: {found} of {len(values)} values are parts of the text{repeated} "
-        f"({other} decides otherwise, --ignore {name} leaves it out)"
+        f"(override with {other}, or omit it with --ignore {name})"
     )
     return slot
 
 
 def _make_slots(examples: Iterable[Example], slots: set[str]) -> None:
-    """Turn the values of some columns into entities that have to be found in the texts."""
+    """Turn the values of slot columns into entities without offsets, which are later searched in the texts."""
     for example in examples:
         entities = example.entities or []
         entities += [Entity(name, value) for name, value in example.traits.items() if name in slots]
@@ -110,8 +110,8 @@ def _trait_entities(
 ) -> set[str]:
     """Return the names of entities that are traits.
 
-    An entity with offsets is a slot. One that never has them, in a file whose other entities always have, is a trait,
-    even if its value happens to be in a text. For others, the texts decide.
+    An entity with offsets is a slot. An entity that never has offsets, in a file whose other entities always do, is a
+    trait, even if its value happens to occur in a text. In all other cases, it depends on the texts.
     """
     located: set[str] = set()
     unlocated: set[str] = set()
@@ -130,7 +130,7 @@ def _trait_entities(
     traits = set()
     for name in undecided:
         if name in unlocated and name not in options.slots | options.traits:
-            report.columns[name] = f"{NO_OFFSETS} (--slot {name} decides otherwise, --ignore {name} leaves it out)"
+            report.columns[name] = f"{NO_OFFSETS} (override with --slot {name}, or omit it with --ignore {name})"
             traits.add(name)
         elif not _is_slot(name, values[name], vocabulary, options, report):
             traits.add(name)
@@ -138,7 +138,7 @@ def _trait_entities(
 
 
 def _with_offsets(source: Source, options: ImportOptions) -> tuple[set[str], set[str]]:
-    """Return the names of a file's entities that always have offsets, and of those that have them at least once."""
+    """Return the names of a file's entities that always have offsets, and of those that sometimes do."""
     have: dict[str, list[bool]] = defaultdict(list)
     for example in source.examples:
         for entity in example.entities or ():
@@ -159,5 +159,5 @@ def _make_traits(example: Example, traits: set[str], report: Report) -> None:
 
 
 def _letters(text: str) -> str:
-    """Return what two texts share that differ in case, white space and punctuation only."""
+    """Return a text without case, white space and punctuation, for comparison."""
     return "".join(character for character in text.casefold() if in_word(character))

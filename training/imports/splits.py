@@ -35,7 +35,7 @@ def read_fractions(given: str) -> tuple[float, ...]:
 
 
 def own_splits(examples: Sequence[Example]) -> list[int] | None:
-    """Return the rows' own splits; None unless all rows have one, with at least one to train and to validate."""
+    """Return the splits in the files; None unless every row has one, with at least one train and one validation row."""
     numbers = {str(part): part for part in PARTS} | NAMES
     splits = [numbers.get(example.split.casefold()) if example.part is None else example.part for example in examples]
     known = [split for split in splits if split is not None]
@@ -51,10 +51,10 @@ def spread(
         examples: Rows with their labels.
         fractions: The fractions of train, validation and test.
         seed: The random seed.
-        validated: Whether there are other rows to validate on.
+        validated: Whether other rows exist for validation.
 
     Returns:
-        For each row 0, 1 or 2; None if the rows are so alike that nothing could be validated on.
+        0, 1 or 2 for each row; None if the rows are too similar to set any aside for validation.
     """
     strata: dict[str, list[Group]] = defaultdict(list)
     for group in groups(examples):
@@ -70,18 +70,18 @@ def spread(
 
 
 def spread_rest(examples: Sequence[Example], fractions: Sequence[float], seed: int) -> list[int]:
-    """Return the split of each row, where whole files were given for validation, the test, or both.
+    """Return the split of each row if validation, test or both have their own files.
 
     Args:
-        examples: Rows; those whose `part` is None are spread over training and the parts that no file was given for.
-        fractions: Of train, validation and test; those of parts that have a file do not count.
+        examples: The rows. Rows whose `part` is None are spread over train and the parts without a file.
+        fractions: The fractions of train, validation and test; those of parts with a file are ignored.
         seed: The random seed.
 
     Returns:
-        For each row 0, 1 or 2.
+        0, 1 or 2 for each row.
 
     Raises:
-        DatasetError: If no row is left to train on, or to validate on.
+        DatasetError: No row is left for training or for validation.
     """
     given = {example.part for example in examples}
     rest = [example for example in examples if example.part is None]
@@ -91,14 +91,21 @@ def spread_rest(examples: Sequence[Example], fractions: Sequence[float], seed: i
     splits = [next(dealt, -1) if example.part is None else example.part for example in examples]
     if TRAIN not in splits:
         raise DatasetError(
-            f"Found {len(rest)} rows to train on, too few or too alike to take some for validation: "
-            "give a file with other rows by --validation FILE."
+            f"The {len(rest)} training rows are too few or too similar to set some aside for validation: pass a file "
+            "with other rows as --validation FILE."
         )
     return splits
 
 
 def groups(examples: Sequence[Example]) -> list[Group]:
-    """Return positions of rows that belong together: the same text, or the same text but for the values of slots."""
+    """Group rows with the same text, or the same text except for slot values.
+
+    Args:
+        examples: The rows.
+
+    Returns:
+        The positions of each group's rows. Each row is in exactly one group.
+    """
     group_of: dict[str, Group] = {}
     for position, example in enumerate(examples):
         keys = ("text " + text_key(example.text), "template " + template(example))
@@ -114,12 +121,12 @@ def groups(examples: Sequence[Example]) -> list[Group]:
 
 
 def text_key(text: str) -> str:
-    """Return what two texts share that differ in case and white space only."""
+    """Return a text in lower case with single spaces, for comparison."""
     return " ".join(text.casefold().split())
 
 
 def template(example: Example) -> str:
-    """Return a text whose slots' values are replaced by the slots' names."""
+    """Return an example's text with the name of each slot instead of its value."""
     if "-" not in example.tags:
         return text_key(example.text)
     pairs = zip(example.text.casefold().split(), example.tags.split(), strict=False)
@@ -138,9 +145,9 @@ def _stratum(examples: Sequence[Example], group: Group) -> str:
 def _dealt(
     stratum: list[Group], fractions: Sequence[float], totals: list[float], generator: random.Random
 ) -> list[tuple[Group, int]]:
-    """Return a part for each group: always the one that lacks most rows, largest groups first.
+    """Assign each group to the part that lacks the most rows; the largest groups go first.
 
-    totals: rows that the parts lack over all strata, which decides between parts that lack the same here.
+    `totals` is the number of rows that each part lacks over all strata so far. It breaks ties, and is updated in place.
     """
     generator.shuffle(stratum)
     stratum.sort(key=len, reverse=True)

@@ -1,4 +1,4 @@
-"""Tables as examples: which column is what."""
+"""Convert the rows of a table to examples, by the names of its columns."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,7 +11,7 @@ from training.imports.massive import ANNOTATED, plain_record
 
 NAMES = KNOWN_COLUMNS | {METADATA}
 Columns = Mapping[str, str]
-"""What a file calls a column: the dataset's name for it."""
+"""Dataset column names by the file's column names."""
 
 
 def table_source(table: Table, source: Source, columns: Columns) -> Source:
@@ -19,14 +19,15 @@ def table_source(table: Table, source: Source, columns: Columns) -> Source:
 
     Args:
         table: The rows of a file.
-        source: What the file is; it gets the examples, the dropped rows and the notes.
-        columns: Names of the dataset, by the file's own.
+        source: The source to add the examples, dropped rows and notes to.
+        columns: Dataset column names by the file's column names, as the user gave them.
 
     Returns:
         The source.
 
     Raises:
-        DatasetError: If no column is the text, or two columns are the same.
+        DatasetError: No column is the text.
+        RowsError: Two columns have the same name.
     """
     place, names, values = f"{table.path} {table.unit}", dict[str, str](), PlainValues()
     source.notes += table.notes
@@ -40,8 +41,8 @@ def table_source(table: Table, source: Source, columns: Columns) -> Source:
         source.examples.append(example_of(read, place, number))
     if names and TEXT not in names.values():
         raise DatasetError(
-            f"{table.path} has the columns {list(names)}; expected one called 'text' or 'utterance'. "
-            "Say which one it is with --column text=NAME; if its first line is no header, give --no-header."
+            f"{table.path} has the columns {list(names)}; expected one named 'text' or 'utterance'. Name the column "
+            "with --column text=NAME; if the first line is not a header, pass --no-header."
         )
     source.notes += values.notes(table.unit)
     return source
@@ -51,11 +52,11 @@ def named(name: str, columns: Columns) -> str:
     """Return the dataset's name for a column.
 
     Args:
-        name: The file's own.
-        columns: Names that the user gave, by the file's own.
+        name: The file's column name.
+        columns: Dataset column names by the file's column names, as the user gave them.
 
     Returns:
-        The name; known names are in lower case, and `utterance` is `text`.
+        The dataset's name. Known names are in lower case, and `utterance` becomes `text`.
     """
     name = name.strip()
     if name in columns:

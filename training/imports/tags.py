@@ -1,4 +1,4 @@
-"""BIO tags: from spans, to spans, and as other tools write them.
+"""Convert BIO tags from and to spans, and read tags as other tools write them.
 
 A dataset has one tag for each run of characters without white space, which is what `training.slots` learns from. These
 are the words that Hexabot counts, the elements of `text.split(" ")`, without the empty ones.

@@ -20,10 +20,10 @@ from training.slots import spread_tags
 
 BROKEN = {
     "empty.csv": ("", r"empty\.csv has no header line"),
-    "header.csv": ("text,intent\n", r"No row is left: .*header\.csv: It has no rows\."),
+    "header.csv": ("text,intent\n", r"No row remains: .*header\.csv: It has no rows\."),
     "textless.csv": ("frage,intent\na,b\n", r"has the columns \['frage', 'intent'\].*--column text=NAME"),
     "twice.csv": ("text,intent,intent\na,b,c\n", "two columns for 'intent'"),
-    "quote.csv": ('text,intent\n"a "b"" c, d",e\n', "No row is left: 1 dropped: broken quotes .*line 2"),
+    "quote.csv": ('text,intent\n"a "b"" c, d",e\n', "No row remains: 1 dropped: broken quotes .*line 2"),
     "utf8.csv": (b"text,intent\na,\xc3\xa9\n\xe9t\xe9,b\n", r"not UTF-8 at line 3, byte 1 \(b'\\xe9t\\xe9,'\)"),
     "cut.json": ('[{"text": "a"},\n{"text": ', "is not JSON at line 2, column 10"),
     "object.json": ('{"statusCode": 401}', r"is an object with \['statusCode'\]; expected a list of objects"),
@@ -32,7 +32,7 @@ BROKEN = {
     "cut.jsonl": ('{"text": "a", "intent": "b"}\n{"text"\n', 'broken at line 2: .*Found \'{"text"'),
     "rasa.json": ('{"common_examples": 3}', "has no list of common_examples"),
     "cut.yml": ("nlu:\n- intent: a\n  examples: [\n", "is not YAML at line 4"),
-    "domain.yml": ("intents:\n- greet\n", r"No row is left: .*domain\.yml: It has no NLU data, only intents"),
+    "domain.yml": ("intents:\n- greet\n", r"No row remains: .*domain\.yml: It has no NLU data, only intents"),
     "other.yml": ("nlus:\n- intent: greet\n", r"has no list `nlu:`, found \['nlus'\]"),
     "word.yml": ("nlu: greet\n", "has no list under `nlu:` at line 1"),
     "two.yml": ("nlu:\n- intent: a\nnlu:\n- intent: b\n", "has the key 'nlu' twice, at line 1 and at line 3"),
@@ -43,7 +43,7 @@ BROKEN = {
     "words.yml": ("hello", "has no list `nlu:`, found no sections"),
     "broken.parquet": (b"PAR1", r"broken\.parquet is broken|cannot be read"),
     "data.xlsx": ("", "has the extension '.xlsx'. Spreadsheets are not supported: save it as CSV. Any other data"),
-    "nothing.csv": ("text,intent\n,\n", r"No row is left: 1 dropped: no text \(.*nothing.csv line 2\)"),
+    "nothing.csv": ("text,intent\n,\n", r"No row remains: 1 dropped: no text \(.*nothing.csv line 2\)"),
 }
 
 
@@ -74,7 +74,7 @@ def test_existing_files_are_not_overwritten(tmp_path: Path, capsys: pytest.Captu
     assert output.read_text() == "mine"
     report = ["--report", str(output / "report.json"), "--overwrite"]
     assert main(["import", str(source), "--output", str(tmp_path / "new.csv"), *report]) == 1
-    assert "report.json cannot be written: " in capsys.readouterr().err
+    assert f"Cannot write {output / 'report.json'}: " in capsys.readouterr().err
     (tmp_path / "new.csv").unlink()
     assert main(["import", str(source), "--output", str(source), "--overwrite"]) == 1
     assert "is both input and output" in capsys.readouterr().err

@@ -75,4 +75,4 @@ def test_a_headerless_file_keeps_its_first_row(tmp_path: Path, capsys: pytest.Ca
 
 def test_a_header_of_unknown_names_is_told_both_ways_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     error = error_of(capsys, tmp_path, written(tmp_path, "in.csv", "hi there,greet\nbye,leave\n"))
-    assert "Say which one it is with --column text=NAME; if its first line is no header, give --no-header." in error
+    assert "Name the column with --column text=NAME; if the first line is not a header, pass --no-header." in error

@@ -23,8 +23,8 @@ def test_duplicates_and_texts_under_two_labels_are_told(tmp_path: Path, capsys: 
         "labels": {"intent": {"greet": 2, "leave": 2}, "language": {}, "entity": {}},
     }
     told = capsys.readouterr().err
-    assert "Texts under two labels of intent: 1." in told
-    assert "Rows that repeat another: 1" in told
+    assert "Texts with more than one intent: 1." in told
+    assert "Duplicate rows: 1" in told
     assert "Fewer than 10: greet 2, leave 2." in told
     rows, report = imported(tmp_path, source, "--drop-duplicates", "--overwrite")
     assert (len(rows), places(report, "dropped", "the same text and labels")) == (3, [f"{source} line 4"])

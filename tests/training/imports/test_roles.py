@@ -86,4 +86,4 @@ def test_columns_and_entities_are_ignored(tmp_path: Path) -> None:
 @pytest.mark.parametrize("option", ["--ignore", "--slot", "--trait"])
 def test_a_name_that_no_file_has_is_refused(option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     error = error_of(capsys, tmp_path, written(tmp_path, "in.csv", TABLE), option, "nrom")
-    assert error == f"{option} nrom: no file has a column or an entity of that name; found city, norm."
+    assert error == f"{option} nrom: no file has a column or entity with this name; expected one of city, norm."

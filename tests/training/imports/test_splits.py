@@ -52,7 +52,7 @@ def test_texts_in_two_parts_are_told(tmp_path: Path) -> None:
 
 def test_invalid_splits_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train, exam = export(tmp_path, "train", 1), export(tmp_path, "exam", 4)
-    assert "too few or too alike" in error_of(capsys, tmp_path, train, "--test", exam)
+    assert "too few or too similar" in error_of(capsys, tmp_path, train, "--test", exam)
     assert "is given twice" in error_of(capsys, tmp_path, train, "--test", train)
     assert "remove one of them" in error_of(capsys, tmp_path, train, "--test", exam, "--no-split")
     assert "is both input and output" in error_of(capsys, tmp_path, train, "--test", tmp_path / "data.csv")

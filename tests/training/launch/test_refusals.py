@@ -32,7 +32,7 @@ def refused(launch: Launch, capsys: pytest.CaptureFixture[str], *more: str) -> s
         (["--region", "eu-central-1"], "is in eu-west-1, and the instance would run in eu-central-1"),
         (["--image", "two words"], "is not the reference of an image"),
         (["--config", "no-such"], "Use a YAML file, or one of intent-bert"),
-        (["--config", "slots-lstm"], "the configuration also reads ['slots']"),
+        (["--config", "slots-lstm"], "lacks the columns ['slots']"),
         (["--", "--epoch", "many"], "`ludwig-serverless fit` does not accept the arguments after --"),
         (["--", "--force"], "not allowed after --: --config, --dataset, --output"),
         (["--", "--output", "elsewhere"], "not allowed after --: --config, --dataset, --output"),
