@@ -1,4 +1,7 @@
-"""Choose how a bundle decodes slots: as requested, else as `ludwig-serverless fit` measured, else by argmax."""
+"""Choose how a bundle decodes slots: as requested, else as `ludwig-serverless fit` measured, else by argmax.
+
+`fit` trains with one tag for each word, whatever the tokenizer. Ludwig itself trains with one tag for each token.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,7 +11,7 @@ import msgspec
 from export.console import say
 from export.errors import ExportError
 from handler.decoding import is_bio
-from handler.outputs import Decoding, OutputFeature, SequenceOutput
+from handler.outputs import Decoding, OutputFeature, SequenceOutput, TagUnit
 
 DECODING = "decoding"
 """Key in a run's record that maps each output to its decoding."""
@@ -17,7 +20,7 @@ DECODING = "decoding"
 def with_decoding(
     outputs: Sequence[OutputFeature], record: Mapping[str, Any] | None, asked: Decoding | None = None
 ) -> list[OutputFeature]:
-    """Set the slot decoding of each output.
+    """Set the slot decoding of each output, and whether its tags belong to words or to tokens.
 
     Args:
         outputs: The outputs of the model.
@@ -41,8 +44,9 @@ def with_decoding(
     for name in able:
         if chosen[name] == "viterbi":
             say(f"{name}: Viterbi decoding will produce complete slots; the certificate compares Ludwig's raw tags.")
+    unit: TagUnit = "token" if record is None else "word"
     return [
-        msgspec.structs.replace(output, decoding=chosen[output.name])
+        msgspec.structs.replace(output, decoding=chosen[output.name], tag_unit=unit)
         if isinstance(output, SequenceOutput) and output.name in chosen
         else output
         for output in outputs

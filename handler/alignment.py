@@ -17,6 +17,7 @@ import numpy as np
 
 from handler.decoding import BEGIN, INSIDE, OUTSIDE, SlotDecoder, is_whole
 from handler.tokenizers import Span
+from handler.words import may_begin
 
 WORD = re.compile(r"\S+")
 START, STOP = "<SOS>", "<EOS>"
@@ -55,6 +56,38 @@ def word_positions(text: str, tokens: Iterable[PlacedSpan]) -> list[int | None]:
         # Do not consume the token: if it reaches into the next word, it represents that word too.
         positions.append(position if position is not None and start < word_end else None)
     return positions
+
+
+def pieces_of_words(text: str, tokens: Sequence[PlacedSpan]) -> tuple[list[Span], list[int | None]]:
+    """Split each word where one of its tokens begins a word of its own, for taggers that were trained on tokens.
+
+    A word is cut at the tokens of scripts without spaces, after an apostrophe as in `l'hôtel`, at punctuation and after
+    Arabic and Hebrew clitics. It is not cut elsewhere: no value begins in the middle of `comparing`, whatever the
+    tokenizer makes of it.
+
+    Args:
+        text: The raw text.
+        tokens: The tokens that the graph sees, in reading order.
+
+    Returns:
+        The spans of the pieces, which cover all words, and the position of each piece's first token or None.
+    """
+    spans: list[Span] = []
+    positions: list[int | None] = []
+    next_token = 0
+    for (start, end), position in zip(word_spans(text), word_positions(text, tokens), strict=True):
+        spans.append((start, end))
+        positions.append(position)
+        while next_token < len(tokens) and tokens[next_token][1][0] <= start:
+            next_token += 1
+        while position is not None and next_token < len(tokens) and tokens[next_token][1][0] < end:
+            place, (first, last) = tokens[next_token]
+            if first < last and first > spans[-1][0] and may_begin(text, first):
+                spans[-1] = (spans[-1][0], first)
+                spans.append((first, end))
+                positions.append(place)
+            next_token += 1
+    return spans, positions
 
 
 def word_tags(

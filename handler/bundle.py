@@ -95,6 +95,7 @@ class Manifest(Described, frozen=True, kw_only=True):
         parity: The proof that the bundle answers as the model does.
         quantization: The measurements behind a smaller graph; None if export did not try one.
         golden: Rows to check again before a deployment takes traffic.
+        entities: The file with the vocabulary of entities, or None; see `handler.vocabulary`.
         seal: The SHA-256 of the written manifest, computed with zeros in place of the seal.
     """
 
@@ -108,6 +109,7 @@ class Manifest(Described, frozen=True, kw_only=True):
     parity: Parity
     quantization: Quantization | None = None
     golden: list[GoldenRow] = msgspec.field(default_factory=list)
+    entities: str | None = None
     seal: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")] = UNSEALED
 
     def to_json(self) -> bytes:
@@ -216,6 +218,7 @@ def _other_schema(found: int, where: str) -> str:
 def _check_consistency(manifest: Manifest, where: str) -> None:
     """Check what the types cannot express: that all names match, and that files stay inside the folder."""
     named = [manifest.graph.file, *(file for feature in manifest.inputs for file in feature.files)]
+    named += [manifest.entities] if manifest.entities else []
     for name in [*named, *manifest.files]:
         if PurePosixPath(name).name != name or name in {"", ".", "..", MANIFEST} or "\\" in name or "\0" in name:
             raise BundleError(f"{where} names the file {name!r}, which is not a plain file name inside the bundle.")

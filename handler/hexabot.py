@@ -80,9 +80,9 @@ class Service:
             PayloadTooLargeError: A text is over the length limit.
             RequestError: A model name is unknown, or no model can use the fields.
         """
-        self._check_lengths(fields.values())
-        chosen = self._chosen(fields.get("model"))
-        outcome = self._ask(chosen, lambda predictor: self._answer(predictor, fields))
+        self.check_lengths(fields.values())
+        chosen = self.chosen(fields.get("model"))
+        outcome = self.ask(chosen, lambda predictor: self._answer(predictor, fields))
         self._stand_in(outcome, fields)
         if LANGUAGE not in outcome.answer and fields.get("model") in (None, ""):
             outcome.answer[LANGUAGE] = self._default_language(1.0)
@@ -105,15 +105,24 @@ class Service:
         table = self._table(fields.get("dataset"))
         rows = [dict(zip(table.columns, row, strict=True)) for row in table.data]
         for row in rows:
-            self._check_lengths(row.values())
-        chosen = self._chosen(fields.get("model"))
+            self.check_lengths(row.values())
+        chosen = self.chosen(fields.get("model"))
         index: list[int | str] = list(range(len(rows))) if table.index is None else table.index
-        return self._ask(
-            chosen, lambda predictor: {predictor.manifest.name: self._answer_table(predictor, rows, index)}
-        )
+        return self.ask(chosen, lambda predictor: {predictor.manifest.name: self._answer_table(predictor, rows, index)})
 
-    def _ask(self, chosen: list[str], ask: Callable[[Predictor], dict[str, Any]]) -> Outcome:
-        """Ask each model. If one fails, its answer is an error and the others are still asked."""
+    def ask(self, chosen: list[str], ask: Callable[[Predictor], dict[str, Any]]) -> Outcome:
+        """Ask each model. If one fails, its answer is an error and the others are still asked.
+
+        Args:
+            chosen: Names of models.
+            ask: Returns the answer of a model, by key.
+
+        Returns:
+            The answers of all models. The entry of a model that failed has `status` "failed" and `error`.
+
+        Raises:
+            RequestError: No model can use the request.
+        """
         outcome = Outcome()
         refusals: list[RequestError] = []
         for name in chosen:
@@ -137,7 +146,7 @@ class Service:
 
     def _answer(self, predictor: Predictor, fields: Fields) -> dict[str, Any]:
         """Answer one row under the model's name and, because Hexabot looks there, under the name of each output."""
-        row = self._row(predictor, fields)
+        row = self.row(predictor, fields)
         (outputs,) = self._outputs(predictor, [row])
         unsure, default = unsure_outputs(predictor, row, outputs), self._settings.default_language
         answer = {predictor.manifest.name: without_unsure(outputs, unsure, default)}
@@ -149,7 +158,7 @@ class Service:
 
     def _answer_table(self, predictor: Predictor, rows: list[dict[str, Any]], index: list[int | str]) -> dict[str, Any]:
         """Answer several rows as one table in pandas' "split" orientation."""
-        complete = [self._row(predictor, row) for row in rows]
+        complete = [self.row(predictor, row) for row in rows]
         answers = [
             merged(outputs) | marks(predictor, row, outputs)
             for row, outputs in zip(complete, self._outputs(predictor, complete), strict=True)
@@ -157,7 +166,7 @@ class Service:
         columns = list(answers[0]) if answers else []
         return success({"index": index, "columns": columns, "data": [list(answer.values()) for answer in answers]})
 
-    def _row(self, predictor: Predictor, fields: Fields) -> dict[str, Any]:
+    def row(self, predictor: Predictor, fields: Fields) -> dict[str, Any]:
         """Pick the values that a model reads. A model with one input also accepts its value in the field `text`."""
         columns = list(dict.fromkeys(feature.column for feature in predictor.manifest.inputs))
         row = {column: fields[column] for column in columns if column in fields}
@@ -207,7 +216,7 @@ class Service:
         """Answer the default language: probability 1 if no language model is loaded, 0 if it failed or refused."""
         return {**success(language_columns(self._settings.default_language, probability)), "fallback": True}
 
-    def _chosen(self, names: Any) -> list[str]:
+    def chosen(self, names: Any) -> list[str]:
         """Return the names of the models to ask: all of them unless the request names some."""
         available = list(self.predictors)
         if names in (None, ""):
@@ -245,7 +254,8 @@ class Service:
             raise RequestError(f"The dataset has {len(table.data)} rows, but its index has {len(table.index)} entries.")
         return table
 
-    def _check_lengths(self, values: Iterable[Any]) -> None:
+    def check_lengths(self, values: Iterable[Any]) -> None:
+        """Raise PayloadTooLargeError if one of some values is a text over the length limit."""
         limit = self._settings.max_text_characters
         for value in values:
             if isinstance(value, str) and len(value) > limit:

@@ -102,6 +102,7 @@ class CategoryOutput(Described, frozen=True, kw_only=True, omit_defaults=True, t
 
 
 Decoding = Literal["argmax", "viterbi"]
+TagUnit = Literal["word", "token"]
 
 
 class SequenceOutput(Described, frozen=True, kw_only=True, tag="sequence"):
@@ -117,6 +118,8 @@ class SequenceOutput(Described, frozen=True, kw_only=True, tag="sequence"):
         responds: Also answer the labels as one text, as Ludwig does for outputs of type text.
         decoding: How to choose the tags that Hexabot gets: "argmax" keeps Ludwig's, "viterbi" takes the best sequence
             in which every slot is complete. Ludwig's columns are the same in both cases.
+        tag_unit: What each tag of the training data belonged to. Entities begin at words, or also at tokens inside
+            words that may begin a value, such as `hôtel` in `l'hôtel`.
     """
 
     name: str
@@ -125,6 +128,7 @@ class SequenceOutput(Described, frozen=True, kw_only=True, tag="sequence"):
     aligned_with: str | None = None
     responds: bool = False
     decoding: Decoding = "argmax"
+    tag_unit: TagUnit = "word"
 
     @property
     def tensors(self) -> list[str]:

@@ -6,15 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from handler.alignment import Tagged, word_positions, word_tags
+from handler.alignment import Tagged, pieces_of_words, word_positions, word_spans, word_tags
 from handler.bundle import MANIFEST, Manifest, read_bundle
 from handler.decoding import SlotDecoder
+from handler.entities import TaggedSpan, tagged_spans
 from handler.errors import BundleError, RequestError
 from handler.graph import load_graph
 from handler.outputs import Columns, SequenceOutput, merged
 from handler.settings import Settings
 from handler.sources import local_folders
 from handler.text import TextEncoder
+from handler.vocabulary import read_entities
 
 CHUNK_ROWS = 16
 """Rows that a graph is asked at once: what more rows leave between layers falls out of the processor's caches."""
@@ -28,6 +30,7 @@ class Predictor:
         self.manifest: Manifest = read_bundle(folder)
         try:
             self._encoders = {feature.name: feature.encoder(folder) for feature in self.manifest.inputs}
+            self.entities = read_entities(folder / self.manifest.entities) if self.manifest.entities else []
         except ValueError as error:
             raise BundleError(f"{folder} cannot be used: {error}. Export the model again.") from None
         self._decoders = {
@@ -107,8 +110,41 @@ class Predictor:
         """
         encoder = self.text_encoder(str(output.aligned_with))
         text = row[encoder.feature.column] or ""
+        return self._tags_at(word_positions(text, encoder.placed_spans(text)), output, columns, logits)
+
+    def tagged_spans(
+        self, output: SequenceOutput, row: Mapping[str, Any], columns: Columns, logits: np.ndarray | None
+    ) -> list[TaggedSpan]:
+        """Return the tagged values of the text that an output tags, as the tags have them: not yet trimmed.
+
+        Args:
+            output: An output with `aligned_with`.
+            row: The raw values that were asked, by column.
+            columns: Ludwig's columns of this output, for this row.
+            logits: float, (length, labels), of outputs that are decoded; None for others.
+
+        Returns:
+            Spans in characters, in reading order.
+        """
+        encoder = self.text_encoder(str(output.aligned_with))
+        text = row[encoder.feature.column] or ""
+        tokens = encoder.placed_spans(text)
+        if output.tag_unit == "word":
+            spans, positions = word_spans(text), word_positions(text, tokens)
+        else:
+            spans, positions = pieces_of_words(text, tokens)
+        return tagged_spans(spans, *self._tags_at(positions, output, columns, logits))
+
+    def _tags_at(
+        self,
+        positions: Sequence[int | None],
+        output: SequenceOutput,
+        columns: Columns,
+        logits: np.ndarray | None,
+    ) -> Tagged:
+        """Return the tag and the probability at each position; decoded where the bundle asks for it."""
         return word_tags(
-            word_positions(text, encoder.placed_spans(text)),
+            positions,
             columns[f"{output.name}_predictions"],
             columns[f"{output.name}_probabilities"],
             output.special_labels,

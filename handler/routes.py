@@ -22,6 +22,7 @@ from handler.hexabot import Outcome, Service
 from handler.logs import log, log_failure, request_id
 from handler.messages import Answer, Request
 from handler.settings import Settings
+from handler.understanding import Understander
 
 STATUS: dict[type[RequestError], int] = {
     UnauthorizedError: 401,
@@ -31,7 +32,7 @@ STATUS: dict[type[RequestError], int] = {
     UnsupportedContentError: 415,
     RequestError: 400,
 }
-EXISTING = "the routes are GET /, POST /predict and POST /batch_predict."
+EXISTING = "the routes are GET /, POST /understand, POST /predict and POST /batch_predict."
 ENVELOPE_BYTES = 2_000
 """Bytes reserved for the status and the headers when the size of a response is limited."""
 
@@ -52,10 +53,12 @@ class Routes:
         """
         self._service = service
         self._settings = settings
+        understander = Understander(service, settings.default_language)
         self.table: dict[str, dict[str, Callable[[Request], Outcome]]] = {
             "/": {"GET": self._health, "HEAD": self._health},
             "/predict": {"POST": lambda request: service.predict(self._fields(request))},
             "/batch_predict": {"POST": lambda request: service.batch_predict(self._fields(request))},
+            "/understand": {"POST": lambda request: understander.understand(self._fields(request))},
         }
 
     @property

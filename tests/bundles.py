@@ -20,9 +20,10 @@ from onnx import TensorProto, helper, numpy_helper
 from handler.affixes import Affixes
 from handler.bundle import MANIFEST, SCHEMA_VERSION, UNSEALED, Graph, Manifest, Provenance, Tensor, describe_file
 from handler.certificate import Parity
-from handler.outputs import CategoryOutput, Decoding, SequenceOutput
+from handler.outputs import CategoryOutput, Decoding, SequenceOutput, TagUnit
 from handler.text import TextInput, Vocabulary
 from handler.tokenizers import SpaceTokenizer, SplittingTokenizer, SubwordTokenizer
+from handler.vocabulary import FILE, EntityWords
 
 STOP, START, PADDING, UNKNOWN = "<EOS>", "<SOS>", "<PAD>", "<UNK>"
 SPECIAL = [STOP, START, PADDING, UNKNOWN]
@@ -46,7 +47,7 @@ PIECE_SLOTS = {"par": "B-city", "##is": "B-date", "new": "B-city", "york": "I-ci
 class Head:
     """One output of a graph. words: the label that each word speaks for; logits: how loudly, SURE where not given.
 
-    decoding: of a tagger.
+    decoding, tag_unit: of a tagger.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Head:
     words: Mapping[str, str]
     logits: Mapping[str, float] = field(default_factory=dict)
     decoding: Decoding = "argmax"
+    tag_unit: TagUnit = "word"
 
     @property
     def labels(self) -> list[str]:
@@ -148,6 +150,14 @@ def write_standard_bundles(folder: Path) -> Path:
     return folder
 
 
+def give_entities(folder: Path, *entities: EntityWords) -> Path:
+    """Give a bundle a vocabulary of entities."""
+    (folder / FILE).write_bytes(msgspec.json.encode(entities))
+    files = msgspec.json.decode((folder / MANIFEST).read_bytes())["files"]
+    edit_manifest(folder, entities=FILE, files=files | {FILE: msgspec.to_builtins(describe_file(folder / FILE))})
+    return folder
+
+
 def edit_manifest(folder: Path, **changes: Any) -> None:
     """Change a manifest on disk, and seal it again; None takes a key away."""
     path = folder / MANIFEST
@@ -196,6 +206,7 @@ def _output(head: Head, feature: TextInput) -> CategoryOutput | SequenceOutput:
         special_labels=SPECIAL,
         aligned_with=feature.name,
         decoding=head.decoding,
+        tag_unit=head.tag_unit,
     )
 
 

@@ -3,13 +3,13 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from handler.words import in_word
 from training.errors import DatasetError
 from training.imports.entities import Entity
 from training.imports.examples import ENTITIES, INTENT, LANGUAGE, SLOTS, Example, Source, Vocabulary
 from training.imports.options import ImportOptions
 from training.imports.report import Report
 from training.imports.spans import occurrences
-from training.imports.words import in_word
 
 SAMPLE = 1000
 """Number of values per column that are searched in the texts to decide whether it is a slot."""

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from handler.words import is_main_part, is_on_borders, stands_alone, stands_behind_clitics
 from training.imports.entities import Entity
 from training.imports.examples import Vocabulary
-from training.imports.words import is_main_part, is_on_borders, stands_alone, stands_behind_clitics
 
 NOT_FOUND = "value not found in the text"
 UNREADABLE = "entity or tags that cannot be read"

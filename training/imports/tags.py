@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from operator import itemgetter
 
+from handler.words import in_word, touches_unspaced
 from training.imports.spans import Note, Span
-from training.imports.words import in_word, touches_unspaced
 
 WORD = re.compile(r"\S+")
 TAG = re.compile(r"O|[BI]-.+")

@@ -66,6 +66,11 @@ def is_main_part(text: str, start: int, end: int) -> bool:
     return not _cuts(text, end) or _is_ending(text, start, end)
 
 
+def may_begin(text: str, position: int) -> bool:
+    """Return whether a value may begin at a position: at a word boundary, or right after Arabic or Hebrew clitics."""
+    return not _cuts(text, position) or _follows_clitics(text, position)
+
+
 def touches_unspaced(text: str, start: int, end: int) -> bool:
     """Return whether a part has letters of a script without spaces."""
     return bool(UNSPACED.search(text, start, end))

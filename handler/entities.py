@@ -1,0 +1,206 @@
+"""Turn slot tags into entities: the part of the text that a person would mark, at offsets that JavaScript reads.
+
+A tag belongs to a whole word, such as `Paris.` or `l'hôtel`. An entity leaves out the punctuation around its value, the
+elided article before it and the possessive `'s` behind it, unless the bundle's vocabulary knows the value with them.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from handler.decoding import BEGIN, INSIDE
+from handler.tokenizers import Span
+from handler.words import CLITICS, HANGUL, in_word
+
+Source = Literal["model", "keyword", "pattern"]
+IsKnown = Callable[[str], bool]
+"""Whether the vocabulary has a value or a synonym that is written like this."""
+
+OPENING, CLOSING = "([{<«“‘„‚（【「『《〈", ")]}>»”’“‘）】」』》〉"
+PARTNERS = dict(zip(")]}）】」』》〉", "([{（【「『《〈", strict=True))
+"""Brackets that may belong to a value, as in `Paris (Texas)`: trimmed only without their partner."""
+BEFORE_WORDS, BEFORE_DIGITS = frozenset("#@"), frozenset("+-−$€£¥₹")
+"""Marks that begin a value if a letter or a digit follows, as in `#urgent`, or only before a digit, as in `-5`."""
+KEPT_BEHIND = frozenset("%‰+#°$€£¥₹")
+"""Marks that end a value if a letter or a digit precedes, as in `50%`, `5 €` or `C++`."""
+ABBREVIATION = re.compile(r"(?:^|[\s(])(?:\w\.){2,}$")
+"""Ends in a full stop of its own: `p.m.` or `U.S.A.`"""
+
+APOSTROPHE = "['’ʼ＇]"
+ELISION = re.compile(
+    rf"(?:[cdjlmnst]|qu|jusqu|lorsqu|puisqu|quoiqu|dell|all|dall|nell|sull|un){APOSTROPHE}", re.IGNORECASE
+)
+"""Short words that French, Italian and Catalan join to the next with an apostrophe."""
+POSSESSIVE = re.compile(rf"{APOSTROPHE}s$", re.IGNORECASE)
+AFTER_APOSTROPHE = re.compile(rf"{APOSTROPHE}\w*$")
+"""An ending behind an apostrophe, as in `Paris's` and Turkish `Paris'te`."""
+NOUN_FOLLOWS = re.compile(
+    r"[ \t]+(?!(?:a|an|the|at|in|on|for|to|from|with|near|by|and|or|but|now|today|tonight|tomorrow|please|is|was)\b)"
+    r"[a-z]"
+)
+"""What follows `London's` but rarely follows a name that ends in `'s`, such as `McDonald's`."""
+LONGEST_CLITICS, LONGEST_PARTICLE = 5, 3
+"""In characters: Arabic and Hebrew words before a value, Korean particles behind one."""
+ARABIC_AND_ARTICLE = re.compile(r"و(?=ال\w{3})")
+
+
+class TaggedSpan(NamedTuple):
+    """What consecutive tags mark. start, end: in characters. confidence: of the least certain word, in [0, 1]."""
+
+    start: int
+    end: int
+    name: str
+    confidence: float
+
+
+class Entity(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A value in a text, as clients read it.
+
+    Attributes:
+        entity: The kind of the value, such as `city`.
+        value: The text between `start` and `end`.
+        canonical_value: The main value that this is a synonym of, else the same as `value`.
+        start: Offset of the first character, in UTF-16 code units.
+        end: Offset after the last character, in UTF-16 code units.
+        confidence: In [0, 1]; 1.0 for keywords and patterns.
+        source: What found it.
+    """
+
+    entity: str
+    value: str
+    canonical_value: str
+    start: int
+    end: int
+    confidence: float
+    source: Source
+
+
+def tagged_spans(spans: Sequence[Span], tags: Sequence[str], probabilities: Sequence[float]) -> list[TaggedSpan]:
+    """Join the words of each value.
+
+    Args:
+        spans: Where each tagged piece of the text is, in characters, in reading order.
+        tags: The BIO tag of each piece. An `I-` tag that continues nothing begins a value.
+        probabilities: Those of the tags.
+
+    Returns:
+        The values, in reading order.
+    """
+    found: list[TaggedSpan] = []
+    open_name = ""
+    for (start, end), tag, probability in zip(spans, tags, probabilities, strict=True):
+        name = tag[len(BEGIN) :] if tag.startswith((BEGIN, INSIDE)) else ""
+        if name and name == open_name and tag.startswith(INSIDE):
+            last = found[-1]
+            found[-1] = TaggedSpan(last.start, end, name, min(last.confidence, probability))
+        elif name:
+            found.append(TaggedSpan(start, end, name, probability))
+        open_name = name
+    return found
+
+
+def marked(text: str, span: Span, is_known: IsKnown) -> Span | None:
+    """Narrow a span of whole words to what a person would mark.
+
+    Args:
+        text: The raw text.
+        span: The first and last character of the words, in characters.
+        is_known: Which values are complete as they are, such as `Yahoo!`.
+
+    Returns:
+        A span inside the given one, or None if it holds punctuation only.
+    """
+    inner = _trimmed(text, *span, is_known)
+    if inner is None or is_known(text[slice(*inner)]):
+        return inner
+    start, end = inner
+    start = _after_clitics(text, start, end, is_known)
+    return start, _before_ending(text, start, end, is_known)
+
+
+def utf16_offsets(text: str, spans: Sequence[Span]) -> Iterator[Span]:
+    """Yield spans in UTF-16 code units, which is how JavaScript and Java count. The input is in characters."""
+    if text.isascii():
+        yield from spans
+        return
+    units = [0]
+    for character in text:
+        units.append(units[-1] + (2 if character > "\uffff" else 1))
+    for start, end in spans:
+        yield units[start], units[end]
+
+
+def _trimmed(text: str, start: int, end: int, is_known: IsKnown) -> Span | None:
+    """Take off punctuation, symbols, white space and invisible characters at both ends."""
+    while start < end and not _begins_value(text, start, end):
+        if is_known(text[start:end]):
+            return start, end
+        start += 1
+    while start < end and not _ends_value(text, start, end):
+        if is_known(text[start:end]):
+            return start, end
+        end -= 1
+    return (start, end) if any(map(str.isalnum, text[start:end])) else None
+
+
+def _begins_value(text: str, start: int, end: int) -> bool:
+    """Return whether a value may begin with this character."""
+    character = text[start]
+    if character.isalnum():
+        return True
+    if character in PARTNERS.values():
+        closing = next(each for each, opening in PARTNERS.items() if opening == character)
+        return closing in text[start + 1 : end - 1]
+    following = text[start + 1 : min(start + 2, end)]
+    return (character in BEFORE_WORDS and following.isalnum()) or (character in BEFORE_DIGITS and following.isdigit())
+
+
+def _ends_value(text: str, start: int, end: int) -> bool:
+    """Return whether a value may end with this character."""
+    character = text[end - 1]
+    if character.isalnum():
+        return True
+    if unicodedata.category(character)[0] == "M":
+        # A mark belongs to the letter before it; the variation selector of an emoji has none.
+        base = text[start : end - 1].rstrip(character)
+        return bool(base) and in_word(base[-1])
+    if character in PARTNERS:
+        inner = text[start : end - 1]
+        return inner.count(PARTNERS[character]) > inner.count(character)
+    if character == "." and ABBREVIATION.search(text[start:end]):
+        return True
+    before = text[start : end - 1].rstrip(character + " ")
+    return character in KEPT_BEHIND and before[-1:].isalnum()
+
+
+def _after_clitics(text: str, start: int, end: int, is_known: IsKnown) -> int:
+    """Return where a value begins behind an elided or attached short word."""
+    elided = ELISION.match(text, start, end)
+    if elided and elided.end() < end and text[elided.end()].isalpha():
+        # `L'Oréal` and `D'Angelo` are names; `L'hôtel` begins a sentence.
+        if text[start].islower() or text[elided.end()].islower() or is_known(text[elided.end() : end]):
+            return elided.end()
+        return start
+    for first in range(start + 1, min(start + LONGEST_CLITICS, end - 1)):
+        if CLITICS.fullmatch(text[start:first]) and is_known(text[first:end]):
+            return first
+    conjunction = ARABIC_AND_ARTICLE.match(text, start, end)
+    return conjunction.end() if conjunction else start
+
+
+def _before_ending(text: str, start: int, end: int, is_known: IsKnown) -> int:
+    """Return where a value ends before a possessive, or before an ending that the vocabulary does not have."""
+    ending = AFTER_APOSTROPHE.search(text, start, end)
+    if ending and ending.start() > start and is_known(text[start : ending.start()]):
+        return ending.start()
+    if HANGUL.match(text, end - 1):
+        for last in range(end - 1, max(start, end - LONGEST_PARTICLE - 1), -1):
+            if is_known(text[start:last]):
+                return last
+    possessive = POSSESSIVE.search(text[start:end])
+    if possessive and (text[start].islower() or NOUN_FOLLOWS.match(text, end)):
+        return start + possessive.start()
+    return end

@@ -1,0 +1,239 @@
+"""The compact answer: one object with the language, the intent, entities and traits, for any chatbot.
+
+`/predict` answers Ludwig's columns, from which each client has to make entities itself. This answer holds entities with
+exact offsets, applies the confidence thresholds, and always has the same keys.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from handler.decoding import is_bio
+from handler.entities import Entity, Source, TaggedSpan, marked, utf16_offsets
+from handler.errors import RequestError
+from handler.hexabot import TEXT, Fields, Outcome, Service
+from handler.outputs import BinaryOutput, CategoryOutput, Columns, NumberOutput, SequenceOutput, SetOutput
+from handler.predictor import Predictor
+from handler.text import checked_text
+from handler.unsure import LANGUAGE
+from handler.vocabulary import Vocabulary
+
+INTENT = "intent"
+WHITE_SPACE = re.compile(r"\s")
+RANKED = 10
+"""Intents in a ranking."""
+UNKNOWN_LABEL = "<UNK>"
+"""Ludwig's label for values that are not in its vocabulary; no answer for a client."""
+
+
+class Label(NamedTuple):
+    """What a model answers for a whole text. value: None if it is not sure enough. best: its best guess."""
+
+    value: str | None
+    confidence: float
+    best: str | None
+    ranking: list[tuple[str, float]]
+
+
+class Found(NamedTuple):
+    """An entity before its offsets are converted. start, end: in characters."""
+
+    start: int
+    end: int
+    entity: str
+    canonical_value: str
+    confidence: float
+    source: Source
+
+
+class Understander:
+    """Makes compact answers from a service's models and their vocabularies."""
+
+    def __init__(self, service: Service, default_language: str) -> None:
+        """Join the vocabularies of all models.
+
+        Args:
+            service: The loaded models.
+            default_language: The language to answer if no model is sure of one.
+        """
+        self._service = service
+        self._default_language = default_language
+        models = service.predictors.values()
+        self._vocabulary = Vocabulary(entity for predictor in models for entity in predictor.entities)
+        roles = {_role(predictor, output) for predictor in models for output in predictor.manifest.outputs}
+        self._has_language = LANGUAGE in roles
+
+    def understand(self, fields: Fields) -> Outcome:
+        """Answer one text.
+
+        Args:
+            fields: `text`, and optionally `intents`, the only intents to answer, and `model`, the only models to ask.
+
+        Returns:
+            An outcome whose answer has the keys text, language, intent, entities, traits, models and below_threshold.
+
+        Raises:
+            PayloadTooLargeError: The text is over the length limit.
+            RequestError: There is no text, a model name is unknown, or `intents` is no list of names.
+        """
+        if TEXT not in fields:
+            raise RequestError("The field 'text' is missing: send the message as a form field or a JSON key.")
+        text = checked_text(fields[TEXT], TEXT)
+        allowed = _names(fields.get("intents"))
+        self._service.check_lengths(fields.values())
+        # Tokenizers that split at spaces would glue words around a tab or a line break. Offsets stay the same.
+        fields = {**fields, TEXT: WHITE_SPACE.sub(" ", text)}
+        chosen = self._service.chosen(fields.get("model"))
+        labels: dict[str, Label] = {}
+        traits: dict[str, dict[str, Any]] = {}
+        spans: list[TaggedSpan] = []
+
+        def ask(predictor: Predictor) -> dict[str, Any]:
+            for output, columns, tagged in _outputs(predictor, self._service.row(predictor, fields)):
+                role = _role(predictor, output)
+                if isinstance(output, CategoryOutput):
+                    labels.setdefault(role, _label(output, columns, text, allowed if role == INTENT else None))
+                elif isinstance(output, SequenceOutput):
+                    spans.extend(tagged)
+                elif trait := _value(output, columns):
+                    traits.setdefault(role, trait)
+            return {predictor.manifest.name: {"status": "success"}}
+
+        outcome = self._service.ask(chosen, ask)
+        withheld = {name: label for name, label in labels.items() if label.value is None and label.best is not None}
+        outcome.answer = {
+            TEXT: text,
+            LANGUAGE: self._language(labels.get(LANGUAGE)),
+            INTENT: _intent(labels.get(INTENT)),
+            "entities": self.entities(text, spans),
+            "traits": traits | _traits(labels),
+            "models": outcome.answer,
+            "below_threshold": {
+                name: {"name" if name == INTENT else "value": label.best, "confidence": label.confidence}
+                for name, label in withheld.items()
+            },
+        }
+        return outcome
+
+    def entities(self, text: str, spans: Sequence[TaggedSpan]) -> list[Entity]:
+        """Return the entities of a text: those of the models, and keywords.
+
+        Args:
+            text: The raw text.
+            spans: What the models tagged, in characters.
+
+        Returns:
+            Entities in reading order. A keyword that overlaps a value of a model is left out.
+        """
+        found = [entity for span in spans if (entity := self._tagged(text, span))]
+        taken = [(entity.start, entity.end) for entity in found]
+        found += [
+            Found(*match, 1.0, "keyword")
+            for match in self._vocabulary.keywords_in(text)
+            if not any(start < match.end and match.start < end for start, end in taken)
+        ]
+        found = sorted(dict.fromkeys(found))
+        offsets = utf16_offsets(text, [(each.start, each.end) for each in found])
+        return [
+            Entity(
+                entity=each.entity,
+                value=text[each.start : each.end],
+                canonical_value=each.canonical_value,
+                start=start,
+                end=end,
+                confidence=each.confidence,
+                source=each.source,
+            )
+            for each, (start, end) in zip(found, offsets, strict=True)
+        ]
+
+    def _tagged(self, text: str, span: TaggedSpan) -> Found | None:
+        """Return the entity of tagged words, or None for punctuation."""
+        main = self._vocabulary.main_value
+        place = marked(text, (span.start, span.end), lambda value: main(span.name, value) is not None)
+        if place is None:
+            return None
+        value = text[slice(*place)]
+        return Found(*place, span.name, main(span.name, value) or value, span.confidence, "model")
+
+    def _language(self, label: Label | None) -> dict[str, Any]:
+        if label is not None and label.value is not None:
+            return {"value": label.value, "confidence": label.confidence}
+        return {"value": self._default_language, "confidence": 0.0 if self._has_language else 1.0}
+
+
+def _outputs(predictor: Predictor, row: Mapping[str, Any]) -> Iterator[tuple[Any, Columns, list[TaggedSpan]]]:
+    """Ask a model one row. Yields each output with its columns and, for slots, with the tagged spans."""
+    arrays = predictor.run([row])
+    (outputs,) = predictor.columns(arrays)
+    for output in predictor.manifest.outputs:
+        tagged: list[TaggedSpan] = []
+        if isinstance(output, SequenceOutput) and _has_slots(output):
+            logits = arrays.get(f"{output.name}::logits")
+            tagged = predictor.tagged_spans(output, row, outputs[output.name], None if logits is None else logits[0])
+        yield output, outputs[output.name], tagged
+
+
+def _has_slots(output: SequenceOutput) -> bool:
+    return output.aligned_with is not None and is_bio(set(output.labels) - set(output.special_labels))
+
+
+def _role(predictor: Predictor, output: Any) -> str:
+    """Return under which name an output is answered: a model named `intent` with one category answers the intent."""
+    name, model = str(output.name), predictor.manifest.name
+    categories = [each for each in predictor.manifest.outputs if isinstance(each, CategoryOutput)]
+    return model if categories == [output] and model in (INTENT, LANGUAGE) else name
+
+
+def _label(output: CategoryOutput, columns: Columns, text: str, allowed: frozenset[str] | None) -> Label:
+    """Return the label of a text: the best one, or the best of those that are allowed."""
+    probabilities = zip(output.labels, columns[f"{output.name}_probabilities"], strict=True)
+    ranking = [
+        (label, probability)
+        for label, probability in sorted(probabilities, key=lambda each: -each[1])
+        if label != UNKNOWN_LABEL and (allowed is None or label in allowed)
+    ]
+    if not ranking or (allowed is None and columns[f"{output.name}_predictions"] == UNKNOWN_LABEL):
+        return Label(None, 0.0, None, ranking)
+    best, confidence = ranking[0]
+    if allowed is None:  # Ludwig's own choice, also between equals
+        best = columns[f"{output.name}_predictions"]
+    asked = {f"{output.name}_predictions": best, f"{output.name}_probability": confidence}
+    return Label(None if output.is_unsure(asked, text) else best, confidence, best, ranking)
+
+
+def _intent(label: Label | None) -> dict[str, Any]:
+    if label is None:
+        return {"name": None, "confidence": 0.0, "ranking": []}
+    ranking = [{"name": name, "confidence": confidence} for name, confidence in label.ranking[:RANKED]]
+    return {"name": label.value, "confidence": 0.0 if label.value is None else label.confidence, "ranking": ranking}
+
+
+def _traits(labels: Mapping[str, Label]) -> dict[str, Any]:
+    return {
+        name: {"value": label.value, "confidence": label.confidence}
+        for name, label in labels.items()
+        if name not in (LANGUAGE, INTENT) and label.value is not None
+    }
+
+
+def _value(output: Any, columns: Columns) -> dict[str, Any] | None:
+    """Return what other outputs than categories and slots answer; None for those without a value."""
+    value = columns.get(f"{output.name}_predictions")
+    match output:
+        case BinaryOutput():
+            label = str(value) if output.labels else ("true" if value else "false")
+            return {"value": label, "confidence": columns[f"{output.name}_probability"]}
+        case NumberOutput() | SetOutput():
+            return {"value": value, "confidence": None}
+    return None
+
+
+def _names(given: Any) -> frozenset[str] | None:
+    """Return the names in the field `intents`; None if it is not sent."""
+    if given in (None, ""):
+        return None
+    names = given.split(",") if isinstance(given, str) else given
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise RequestError("'intents' must be comma-separated intents or a JSON list of intents.")
+    return frozenset(name.strip() for name in names)

@@ -1,0 +1,179 @@
+"""A bundle's vocabulary of entities: main values, their synonyms, and keywords and patterns to find without a model.
+
+`ludwig-serverless import` reads it from the training data, and export copies it into the bundle. Keywords are found
+with a trie over folded characters, so the time depends on the length of the text and not on the number of keywords.
+"""
+
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from handler.described import Described
+from handler.tokenizers import Span
+from handler.words import stands_behind_clitics
+
+FILE = "entities.json"
+"""The file's name: beside the dataset with the dataset's name before it, in a run and in a bundle."""
+END = ""
+"""The trie's key of a keyword's end, which no character can be."""
+SHORTEST = 2
+"""Letters of the longest English ending behind an apostrophe."""
+APOSTROPHES = dict.fromkeys(map(ord, "’ʼ＇‘`´"), "'")
+MARKS_OF_ARABIC = dict.fromkeys(map(ord, "\u0640\u064b\u064c\u064d\u064e\u064f\u0650\u0651\u0652"))
+"""Tatweel and vowels, which people leave out."""
+
+
+class Value(Described, frozen=True, kw_only=True):
+    """A main value.
+
+    Attributes:
+        value: How clients get it.
+        synonyms: Other ways to write it.
+    """
+
+    value: str
+    synonyms: list[str] = msgspec.field(default_factory=list)
+
+    @property
+    def words(self) -> list[str]:
+        """All ways to write it."""
+        return [self.value, *self.synonyms]
+
+
+class EntityWords(Described, frozen=True, kw_only=True):
+    """What is known of an entity without a model.
+
+    Attributes:
+        name: The entity.
+        values: Its main values with their synonyms.
+        keywords: The words that the handler finds in a text by itself: some of `values`, or none.
+    """
+
+    name: str
+    values: list[Value] = msgspec.field(default_factory=list)
+    keywords: list[str] = msgspec.field(default_factory=list)
+
+
+class Match(NamedTuple):
+    """A keyword or a pattern that was found. start, end: in characters."""
+
+    start: int
+    end: int
+    entity: str
+    canonical_value: str
+
+
+class Vocabulary:
+    """The vocabularies of all loaded bundles."""
+
+    def __init__(self, entities: Iterable[EntityWords]) -> None:
+        """Index the words of all entities. The same word of the same entity counts once; the first main value wins."""
+        self._main: dict[tuple[str, str], str] = {}
+        self._trie: dict[str, Any] = {}
+        for entity in entities:
+            for value in entity.values:
+                for word in value.words:
+                    self._main.setdefault((entity.name, folded(word)), value.value)
+            for keyword in entity.keywords:
+                self._add_keyword(entity.name, keyword)
+
+    def __bool__(self) -> bool:
+        return bool(self._main or self._trie)
+
+    def main_value(self, entity: str, value: str) -> str | None:
+        """Return the main value of a value or synonym; None for words that the vocabulary does not have."""
+        return self._main.get((entity, folded(value)))
+
+    def keywords_in(self, text: str) -> list[Match]:
+        """Find keywords in a text: whole words, in any case, with any white space between them.
+
+        Args:
+            text: The raw text.
+
+        Returns:
+            The longest match of each entity at each position, in reading order. Matches of one entity do not overlap.
+        """
+        if not self._trie:
+            return []
+        characters, origins = _folded_characters(text)
+        found: list[Match] = []
+        ends: dict[str, int] = {}
+        for first, origin in enumerate(origins):
+            if first and origins[first - 1] == origin:
+                continue  # inside a character that folds to several
+            for entity, (last, main) in self._longest(characters, first, text, origins).items():
+                if origin >= ends.get(entity, 0):
+                    ends[entity] = last
+                    found.append(Match(origin, last, entity, main))
+        return found
+
+    def _add_keyword(self, entity: str, keyword: str) -> None:
+        characters, _ = _folded_characters(keyword.strip())
+        if not any(map(str.isalnum, characters)):
+            return
+        node = self._trie
+        for character in characters:
+            node = node.setdefault(character, {})
+        node.setdefault(END, {}).setdefault(entity, self.main_value(entity, keyword) or keyword.strip())
+
+    def _longest(
+        self, characters: Sequence[str], first: int, text: str, origins: Sequence[int]
+    ) -> Mapping[str, tuple[int, str]]:
+        """Return the end in the text and the main value of each entity's longest keyword that begins here."""
+        found: dict[str, tuple[int, str]] = {}
+        node: dict[str, Any] | None = self._trie.get(characters[first])
+        last = first + 1
+        while node is not None:
+            if END in node:
+                end = origins[last - 1] + 1
+                whole = last == len(characters) or origins[last] >= end
+                if whole and _is_whole(text, (origins[first], end)):
+                    found |= {entity: (end, main) for entity, main in node[END].items()}
+            node = node.get(characters[last]) if last < len(characters) else None
+            last += 1
+        return found
+
+
+@lru_cache(maxsize=4096)
+def folded(value: str) -> str:
+    """Return what ways to write the same words share: without case, repeated white space and Arabic vowel marks."""
+    return "".join(_folded_characters(value.strip())[0])
+
+
+def read_entities(path: Path) -> list[EntityWords]:
+    """Read the file of a vocabulary. Raises ValueError for one that is broken."""
+    return msgspec.json.decode(path.read_bytes(), type=list[EntityWords])
+
+
+def _is_whole(text: str, span: Span) -> bool:
+    """Return whether a keyword cuts no word. Arabic and Hebrew clitics and Korean particles are words of their own."""
+    start, end = span
+    if end - start <= SHORTEST and _fold(text[start - 1 : start]) == "'":
+        return False  # the end of `it's` or `I'll`
+    return stands_behind_clitics(text, start, end)
+
+
+def _folded_characters(text: str) -> tuple[list[str], list[int]]:
+    """Fold a text character by character, and return the position in the text that each one comes from."""
+    characters: list[str] = []
+    origins: list[int] = []
+    for position, character in enumerate(text):
+        for each in _fold(character):
+            if each == " " and (not characters or characters[-1] == " "):
+                continue
+            characters.append(each)
+            origins.append(position)
+    return characters, origins
+
+
+@lru_cache(maxsize=4096)
+def _fold(character: str) -> str:
+    """Fold one character: `É` and `é` are alike, and so are composed and decomposed letters."""
+    if character.isspace():
+        return " "
+    plain = unicodedata.normalize("NFKD", character.translate(APOSTROPHES))
+    return plain.casefold().translate(MARKS_OF_ARABIC)

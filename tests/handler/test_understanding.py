@@ -1,0 +1,307 @@
+"""The compact answer, through the Lambda function: what each client of any chatbot reads."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handler.affixes import Affixes
+from handler.auth import new_token
+from handler.bundle import MANIFEST
+from handler.tokenizers import CharactersTokenizer
+from handler.vocabulary import EntityWords, Value
+from handler.words import in_word
+from tests.bundles import CRASH, INTENT, LANGUAGE, TAGGER, Head, edit_manifest, give_entities, write_bundle
+from tests.handler.deployment import Answer, Send, deploy
+from tests.hexabot_client import multipart
+
+KEYS = ["text", "language", "intent", "entities", "traits", "models", "below_threshold"]
+AFFIXES = Affixes([1])
+"""A tagger with affixes splits at any white space."""
+CITIES = EntityWords(
+    name="city",
+    values=[Value(value="New York City", synonyms=["New York", "NYC", "la grosse pomme"]), Value(value="Yahoo!")],
+)
+
+
+def ask(send: Send, **fields: Any) -> Answer:
+    body = json.dumps(fields).encode()
+    return send("POST", "/understand", body, headers={"content-type": "application/json"})
+
+
+def understand(send: Send, text: str, **fields: Any) -> Any:
+    """Ask, and check what holds for every answer."""
+    answer = ask(send, text=text, **fields)
+    assert answer.status == 200
+    found = answer.json()
+    assert list(found) == KEYS
+    assert found["text"] == text
+    check_entities(text, found["entities"])
+    return found
+
+
+def check_entities(text: str, entities: list[dict[str, Any]]) -> None:
+    """Check that offsets are JavaScript's, and that no entity is blank or begins or ends in white space."""
+    units = text.encode("utf-16-le", "surrogatepass")
+    for entity in entities:
+        assert units[2 * entity["start"] : 2 * entity["end"]].decode("utf-16-le") == entity["value"]
+        assert entity["value"] == entity["value"].strip()
+        assert any(map(in_word, entity["value"]))
+        assert 0 <= entity["confidence"] <= 1
+    assert [entity["start"] for entity in entities] == sorted(entity["start"] for entity in entities)
+
+
+def values(send: Send, text: str) -> list[tuple[str, str]]:
+    return [(each["entity"], each["value"]) for each in understand(send, text)["entities"]]
+
+
+def tagger(folder: Path, tags: Mapping[str, str], *entities: EntityWords) -> Send:
+    """Deploy a tagger of words that gives each word its tag."""
+    head = Head(name="slots", kind="sequence", words=tags)
+    return deploy(give_entities(write_bundle(folder, head, length=60, affixes=AFFIXES), *entities))
+
+
+@pytest.fixture(scope="module")
+def send(bundles: Path) -> Send:
+    """Deploy language, intent and slots."""
+    return deploy(bundles)
+
+
+def test_the_answer_holds_everything(send: Send) -> None:
+    found = understand(send, "fly to Paris tomorrow 😀 Paris")
+    assert found["language"]["value"] == "en"
+    assert found["intent"]["name"] == "book_flight"
+    assert found["intent"]["ranking"][0] == {
+        "name": "book_flight",
+        "confidence": found["intent"]["confidence"],
+    }
+    assert {each["name"] for each in found["intent"]["ranking"]} == {"book_flight", "book_hotel", "greeting"}
+    assert [(each["entity"], each["value"], each["start"], each["end"]) for each in found["entities"]] == [
+        ("city", "Paris", 7, 12),
+        ("date", "tomorrow", 13, 21),
+        ("city", "Paris", 25, 30),
+    ]
+    assert {(each["canonicalValue"] == each["value"], each["source"]) for each in found["entities"]} == {
+        (True, "model")
+    }
+    assert found["models"] == {name: {"status": "success"} for name in ("intent", "language", "slots")}
+    assert (found["traits"], found["below_threshold"]) == ({}, {})
+
+
+C = "B-city"
+I = "I-city"  # noqa: E741
+AWKWARD: list[tuple[str, str, list[str]]] = [
+    # a text, the words that the model tags B-city (or I-city, after +), and what a person would mark
+    ("Fly to Paris.", "Paris.", ["Paris"]),
+    ("Cairo, please", "Cairo,", ["Cairo"]),
+    ('to "Paris"?!', '"Paris"?!', ["Paris"]),
+    ("(Paris)", "(Paris)", ["Paris"]),
+    ("to Paris (Texas)", "Paris +(Texas)", ["Paris (Texas)"]),
+    ("¿Madrid?", "¿Madrid?", ["Madrid"]),
+    ("«Paris»", "«Paris»", ["Paris"]),
+    ("**Paris**", "**Paris**", ["Paris"]),
+    ("Paris…", "Paris…", ["Paris"]),
+    ("-Paris", "-Paris", ["Paris"]),
+    ("Saint-Denis,", "Saint-Denis,", ["Saint-Denis"]),
+    ("New York to New York", "New +York", ["New York", "New York"]),
+    ("Paris\tCairo", "Paris Cairo", ["Paris", "Cairo"]),
+    ("New\tYork", "New +York", ["New\tYork"]),
+    ("New  York  now", "New +York", ["New  York"]),
+    ("to New\nYork", "New +York", ["New\nYork"]),
+    ("  Paris  ", "Paris", ["Paris"]),
+    ("Paris Cairo", "Paris Cairo", ["Paris", "Cairo"]),
+    ("York, York", "York, +York", ["York, York"]),
+    ("...", "...", []),
+    ("Paris , Cairo", "Paris , Cairo", ["Paris", "Cairo"]),
+    ("à l'hôtel", "l'hôtel", ["hôtel"]),
+    ("à l’hôtel.", "l’hôtel.", ["hôtel"]),
+    ("près d'Oslo", "d'Oslo", ["Oslo"]),
+    ("L'hôtel", "L'hôtel", ["hôtel"]),
+    ("L'Oréal", "L'Oréal", ["L'Oréal"]),
+    ("O'Hare", "O'Hare", ["O'Hare"]),
+    ("all'aeroporto", "all'aeroporto", ["aeroporto"]),
+    ("qu'Alger", "qu'Alger", ["Alger"]),
+    ("tomorrow's weather", "tomorrow's", ["tomorrow"]),
+    ("London's weather", "London's", ["London"]),
+    ("at McDonald's", "McDonald's", ["McDonald's"]),
+    ("at McDonald's in town", "McDonald's", ["McDonald's"]),
+    ("at 5 p.m.", "5 +p.m.", ["5 p.m."]),
+    ("in the U.S.A.", "U.S.A.", ["U.S.A."]),
+    ("it is -5", "-5", ["-5"]),
+    ("for $20, please", "$20,", ["$20"]),
+    ("pour 20 €.", "20 +€.", ["20 €"]),
+    ("50%!", "50%!", ["50%"]),
+    ("I like C++.", "C++.", ["C++"]),
+    ("see #42", "#42", ["#42"]),
+    ("Paris🎉", "Paris🎉", ["Paris"]),
+    ("🎉 Paris 🏖️", "🎉 Paris +🏖️", ["Paris"]),
+    ("إلى القاهرة،", "القاهرة،", ["القاهرة"]),
+    ("باريس والقاهرة", "باريس والقاهرة", ["باريس", "القاهرة"]),
+    ("إلى والت ديزني", "والت +ديزني", ["والت ديزني"]),
+    ("\u200fباريس\u200f", "\u200fباريس\u200f", ["باريس"]),
+    ("Zu\u0308rich.", "Zu\u0308rich.", ["Zu\u0308rich"]),
+    ("हिन्दी।", "हिन्दी।", ["हिन्दी"]),
+    ("去北京。", "去北京。", ["去北京"]),
+]
+
+
+@pytest.mark.parametrize(("text", "tagged", "expected"), AWKWARD, ids=[ascii(text) for text, *_ in AWKWARD])
+def test_an_entity_is_what_a_person_would_mark(tmp_path: Path, text: str, tagged: str, expected: list[str]) -> None:
+    tags = {word.removeprefix("+"): I if word.startswith("+") else C for word in tagged.split()}
+    send = tagger(tmp_path / "slots", tags)
+    assert [value for _, value in values(send, text)] == expected
+
+
+@pytest.mark.parametrize("wide", ["", "😀", "𝒳 é ", "e\u0301", "ß"])
+def test_offsets_are_utf16(tmp_path: Path, wide: str) -> None:
+    send = tagger(tmp_path / "slots", {"Paris": C, "Paris.": C})
+    text = f"{wide} Paris {wide} Paris."
+    first, second = understand(send, text)["entities"]
+    units = len(text[: text.index("Paris")].encode("utf-16-le")) // 2
+    assert (first["start"], first["end"], second["value"]) == (units, units + 5, "Paris")
+
+
+@given(text=st.text() | st.text(alphabet="Paris New York,.'l \t\n😀\u0301", max_size=60))
+def test_any_text_has_sound_entities(send: Send, text: str) -> None:
+    understand(send, text)
+
+
+@given(
+    words=st.lists(st.sampled_from(["fly", "to", "Paris", "New York", "tomorrow"]), max_size=5),
+    space=st.sampled_from([" ", "  ", "\t", "\n", " \r\n ", "\u00a0", "\u3000"]),
+)
+def test_entities_are_found_whatever_the_white_space(send: Send, words: list[str], space: str) -> None:
+    entities = {"Paris": "city", "New York": "city", "tomorrow": "date"}
+    text = space + space.join(words) + space
+    assert values(send, text) == [(entities[word], word) for word in words if word in entities]
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "canonical"),
+    [
+        ("fly to NYC!", "NYC", "New York City"),
+        ("fly to nyc", "nyc", "New York City"),
+        ("New \t york", "New \t york", "New York City"),
+        ("Yahoo!", "Yahoo!", "Yahoo!"),
+        ("Paris", "Paris", "Paris"),
+    ],
+)
+def test_a_synonym_has_its_main_value(tmp_path: Path, text: str, value: str, canonical: str) -> None:
+    tags = {"NYC!": C, "nyc": C, "New": C, "york": I, "Yahoo!": C, "Paris": C}
+    (entity,) = understand(tagger(tmp_path / "slots", tags, CITIES), text)["entities"]
+    assert (entity["value"], entity["canonicalValue"], entity["source"]) == (value, canonical, "model")
+
+
+@pytest.mark.parametrize(
+    ("text", "word", "expected"),
+    [
+        ("في بعمان", "بعمان", "عمان"),
+        ("אני בתל אביב", "בתל +אביב", "תל אביב"),
+        ("서울에서 만나요", "서울에서", "서울"),
+        ("İstanbul'da", "İstanbul'da", "İstanbul"),
+        ("Oslo's best", "Oslo's", "Oslo"),
+        ("L'Hôpital", "L'Hôpital", "L'Hôpital"),
+    ],
+)
+def test_the_vocabulary_decides_where_a_word_ends(tmp_path: Path, text: str, word: str, expected: str) -> None:
+    known = [Value(value=value) for value in ("عمان", "תל אביב", "서울", "İstanbul", "Oslo", "L'Hôpital")]
+    tags = {each.removeprefix("+"): I if each.startswith("+") else C for each in word.split()}
+    send = tagger(tmp_path / "slots", tags, EntityWords(name="city", values=known))
+    assert values(send, text) == [("city", expected)]
+
+
+@pytest.mark.parametrize(
+    ("text", "tags", "expected"),
+    [
+        ("去北京明天", {"北": C, "京": I, "明": "B-date", "天": "I-date"}, [("city", "北京"), ("date", "明天")]),
+        ("l'hôtel d'Oran", {"O": C, "r": I, "a": I, "n": I}, [("city", "Oran")]),
+        ("ไปเชียงใหม่", {"เ": C, "ช": I, "ี": I, "ย": I, "ง": I, "ใ": I, "ห": I, "ม": I, "่": I}, [("city", "เชียงใหม่")]),
+        ("comparing", {"p": C, "a": I, "r": I}, []),
+    ],
+)
+def test_tags_of_tokens_reach_below_the_word(
+    tmp_path: Path, text: str, tags: dict[str, str], expected: list[tuple[str, str]]
+) -> None:
+    head = Head(name="slots", kind="sequence", words=tags, tag_unit="token")
+    send = deploy(write_bundle(tmp_path / "slots", head, tokenizer=CharactersTokenizer(), length=60))
+    assert values(send, text) == expected
+
+
+def test_only_the_intents_that_are_asked_for_are_answered(send: Send) -> None:
+    free, found = understand(send, "fly"), understand(send, "fly", intents=["book_hotel", "greeting", "unheard_of"])
+    assert free["intent"]["name"] == "book_flight"
+    assert {each["name"] for each in found["intent"]["ranking"]} == {"book_hotel", "greeting"}
+    assert found["intent"]["confidence"] < 0.1
+    assert found["intent"]["ranking"] == free["intent"]["ranking"][1:]
+    assert understand(send, "fly", intents="book_flight, greeting")["intent"]["name"] == "book_flight"
+    assert understand(send, "fly", intents=["unheard_of"])["intent"] == {"name": None, "confidence": 0.0, "ranking": []}
+
+
+def test_an_unsure_answer_is_withheld(tmp_path: Path) -> None:
+    for head in (INTENT, LANGUAGE):
+        outputs = msgspec.json.decode((write_bundle(tmp_path / head.name, head) / MANIFEST).read_bytes())["outputs"]
+        thresholds = {"default": 0.9999, "by_label": {"greeting": 0.5}}
+        edit_manifest(tmp_path / head.name, outputs=[{**outputs[0], "thresholds": thresholds}])
+    send = deploy(tmp_path, NLU_DEFAULT_LANGUAGE="fr")
+    found = understand(send, "fly")
+    assert (found["intent"]["name"], found["intent"]["confidence"]) == (None, 0.0)
+    assert found["intent"]["ranking"][0]["name"] == "book_flight"
+    assert found["below_threshold"]["intent"] == found["intent"]["ranking"][0]
+    assert understand(send, "to to")["language"] == {"value": "en", "confidence": pytest.approx(1.0, abs=1e-4)}
+    vague = understand(send, "who")
+    assert vague["language"] == {"value": "fr", "confidence": 0.0}
+    assert understand(send, "hello")["intent"]["name"] == "greeting"
+
+
+def test_without_models_the_keys_are_the_same(bundles: Path) -> None:
+    found = understand(deploy(bundles / "slots", NLU_DEFAULT_LANGUAGE="fr"), "fly")
+    assert found["language"] == {"value": "fr", "confidence": 1.0}
+    assert found["intent"] == {"name": None, "confidence": 0.0, "ranking": []}
+
+
+def test_a_failed_model_leaves_the_others(tmp_path: Path) -> None:
+    for head in (INTENT, LANGUAGE, TAGGER):
+        write_bundle(tmp_path / head.name, head, breaking=head is not INTENT)
+    found = understand(deploy(tmp_path), f"fly to Paris {CRASH}")
+    assert found["intent"]["name"] == "book_flight"
+    assert (found["language"], found["entities"]) == ({"value": "en", "confidence": 0.0}, [])
+    assert [each["status"] for each in found["models"].values()] == ["success", "failed", "failed"]
+    assert "log" in found["models"]["slots"]["error"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "message"),
+    [
+        ({}, 400, "The field 'text' is missing: send the message as a form field or a JSON key."),
+        ({"text": None}, 400, "'text' must be a string"),
+        ({"text": 5}, 400, "'text' must be a string"),
+        ({"text": "a", "model": "color"}, 400, "Invalid model names"),
+        ({"text": "a", "intents": {"a": 1}}, 400, "'intents' must be"),
+        ({"text": "a", "intents": [1]}, 400, "'intents' must be"),
+        ({"text": "a" * 20_000}, 413, "A text has 20000 characters"),
+    ],
+)
+def test_what_is_wrong_is_said(send: Send, fields: dict[str, Any], status: int, message: str) -> None:
+    answer = ask(send, **fields)
+    assert (answer.status, message in answer.json()["error"]) == (status, True)
+
+
+def test_forms_are_read_and_other_methods_refused(send: Send) -> None:
+    content_type, body = multipart({"text": "fly to Paris", "intents": "greeting", "model": "intent"})
+    found = send("POST", "/understand", body, headers={"content-type": content_type}).json()
+    assert (found["intent"]["name"], found["entities"]) == ("greeting", [])
+    assert send("GET", "/understand").status == 405
+
+
+def test_a_token_is_required(bundles: Path) -> None:
+    token, digest = new_token()
+    send = deploy(bundles, NLU_OPEN="0", NLU_TOKEN_DIGESTS=digest)
+    body, kind = b'{"text": "fly"}', {"content-type": "application/json"}
+    assert send("POST", "/understand", body, headers=kind).status == 401
+    for extra in ({"query": f"token={token}"}, {"headers": kind | {"authorization": f"Bearer {token}"}}):
+        assert send("POST", "/understand", body, **({"headers": kind} | extra)).status == 200
