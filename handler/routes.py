@@ -32,7 +32,6 @@ STATUS: dict[type[RequestError], int] = {
     UnsupportedContentError: 415,
     RequestError: 400,
 }
-EXISTING = "the routes are GET /, POST /understand, POST /predict and POST /batch_predict."
 ENVELOPE_BYTES = 2_000
 """Bytes reserved for the status and the headers when the size of a response is limited."""
 
@@ -60,6 +59,9 @@ class Routes:
             "/batch_predict": {"POST": lambda request: service.batch_predict(self._fields(request))},
             "/understand": {"POST": lambda request: understander.understand(self._fields(request))},
         }
+
+        posts = ", ".join(path for path, methods in self.table.items() if "POST" in methods)
+        self._existing = f"the routes are GET / and POST {posts}."
 
     @property
     def max_body_bytes(self) -> int:
@@ -116,9 +118,9 @@ class Routes:
         """
         methods = self.table.get(request.path)
         if methods is None:
-            raise NotFoundError(f"Not Found: {EXISTING}")
+            raise NotFoundError(f"Not Found: {self._existing}")
         if request.method not in methods:
-            raise WrongMethodError(f"Method Not Allowed: {EXISTING}", methods)
+            raise WrongMethodError(f"Method Not Allowed: {self._existing}", methods)
         return methods[request.method]
 
     def _health(self, request: Request) -> Outcome:
