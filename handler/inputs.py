@@ -1,8 +1,8 @@
 """Input features: encode raw values as the graph's input arrays.
 
-Each class is the manifest's description of an input; its `encoder` loads the bundle's files and does the encoding. To
-add an input type, add a class here, register it in `InputFeature`, and describe it in `export/inputs.py`. Source of
-each class: the class of the same name in `ludwig.features`.
+Each class describes an input in the manifest; its `encoder` loads the bundle's files and encodes values. To add an
+input type, add a class here, register it in `InputFeature`, and describe it in `export/inputs.py`. Source of each
+class: the `...InputFeature` class of the same type in `ludwig.features`.
 """
 
 import math
@@ -26,24 +26,33 @@ TRUE_WORDS = frozenset({"yes", "y", "true", "t", "1", "1.0"})
 FALSE_WORDS = frozenset({"no", "n", "false", "f", "0", "0.0", "-1", "-1.0"})
 LARGEST_NUMBER = float(np.finfo(np.float32).max)
 SECONDS_MAGNITUDE = 9
-"""The decimal logarithm of today in seconds; larger numbers are milliseconds, microseconds and so on."""
+"""The order of magnitude of today's Unix time in seconds. Larger numbers are milliseconds, microseconds and so on."""
 
 
 class InputEncoder(Protocol):
-    """What turns the values of one input feature into one array."""
+    """Encodes the values of one input feature as one array."""
 
     def encode(self, values: Sequence[Any]) -> np.ndarray:
-        """Encode one value a row; None is a missing value. Returns (batch, ...) in the dtype of the graph.
+        """Encode one raw value for each row.
 
-        Raises RequestError for a value that the feature cannot take.
+        Args:
+            values: The values; None is a missing value.
+
+        Returns:
+            The graph's input, (batch, ...), in the dtype that the feature's class names.
+
+        Raises:
+            RequestError: A value is invalid, or is missing and there is no fill value.
         """
 
 
 class PlainInput(Described, frozen=True, kw_only=True):
-    """An input that needs no files: it is its own encoder.
+    """An input that needs no files and is its own encoder.
 
-    name, column: Ludwig's name of the feature and the column (the request's field) that its values come from.
-    fill_value: replaces a missing value; None makes a missing value an error.
+    Attributes:
+        name: The feature's name in Ludwig.
+        column: The column, and field of a request, that the values come from.
+        fill_value: Replaces a missing value; None makes a missing value an error.
     """
 
     name: str
@@ -52,15 +61,15 @@ class PlainInput(Described, frozen=True, kw_only=True):
 
     @property
     def files(self) -> list[str]:
-        """The files of the bundle that this feature reads: none."""
+        """The bundle's files that this feature reads: none."""
         return []
 
     def encoder(self, folder: Path) -> InputEncoder:
-        """Return what encodes values: this feature."""
+        """Return the encoder of this feature: the feature itself."""
         return self
 
     def encode(self, values: Sequence[Any]) -> np.ndarray:
-        """Encode one value a row, as the class of the feature says."""
+        """Encode one value for each row; see `InputEncoder.encode`."""
         raise NotImplementedError
 
     def _given(self, value: Any) -> Any:
@@ -69,7 +78,7 @@ class PlainInput(Described, frozen=True, kw_only=True):
         return filled(None if is_nan else value, self.fill_value, self.column)
 
     def _text(self, value: Any) -> str:
-        """Return a value as the text that pandas makes of it."""
+        """Return a value as the string that pandas converts it to."""
         value = self._given(value)
         return checked_text(value if isinstance(value, str) else _scalar_text(value, self.column), self.column)
 
@@ -77,7 +86,8 @@ class PlainInput(Described, frozen=True, kw_only=True):
 class NumberInput(PlainInput, frozen=True, kw_only=True, tag="number"):
     """A number: float32, (batch,).
 
-    outlier_*: numbers further from the mean than the threshold, in standard deviations, become the fill.
+    The `outlier_` fields replace outliers: a number that is more than `outlier_threshold` times `outlier_deviation`
+    from `outlier_mean` becomes `outlier_fill`. A threshold of None keeps all numbers.
     """
 
     normalization: AnyNormalization
@@ -88,7 +98,7 @@ class NumberInput(PlainInput, frozen=True, kw_only=True, tag="number"):
 
     @override
     def encode(self, values: Sequence[Any]) -> np.ndarray:
-        with np.errstate(over="ignore", invalid="ignore"):  # what is too large is refused below
+        with np.errstate(over="ignore", invalid="ignore"):  # `_finite` rejects what overflows
             numbers = np.array([self._number(value) for value in values], dtype=np.float64).astype(np.float32)
             if self.outlier_threshold is not None:
                 distances = np.abs((numbers - self.outlier_mean) / self.outlier_deviation)
@@ -101,12 +111,12 @@ class NumberInput(PlainInput, frozen=True, kw_only=True, tag="number"):
 
     def _number(self, value: Any) -> float:
         number = _parsed_number(self._given(value))
-        # Ludwig, like pandas, treats anything that is not a number as missing.
+        # Like pandas, Ludwig treats anything that is not a number as missing.
         return _parsed_number(self._given(None)) if math.isnan(number) else number
 
 
 class BinaryInput(PlainInput, frozen=True, kw_only=True, tag="binary"):
-    """A truth value: bool, (batch,). meanings: of the words in the training data, where they were words."""
+    """A Boolean: bool, (batch,). `meanings` maps the words of the training data, if it had words."""
 
     meanings: dict[str, bool] | None = None
 
@@ -138,15 +148,12 @@ class LabelledInput(PlainInput, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def ids(self) -> dict[str, int]:
-        """The id of each label: its place among them."""
+        """The id of each label: its index."""
         return {label: index for index, label in enumerate(self.labels)}
 
 
 class CategoryInput(LabelledInput, frozen=True, kw_only=True, tag="category"):
-    """One of a fixed set of labels, without the white space around it: int32, (batch,).
-
-    other_id: the id of labels that training did not know: that of the unknown symbol, or of the most frequent label.
-    """
+    """One of a fixed set of labels, stripped of white space: int32, (batch,). An unseen label becomes `other_id`."""
 
     other_id: int
 
@@ -156,13 +163,13 @@ class CategoryInput(LabelledInput, frozen=True, kw_only=True, tag="category"):
 
 
 class TokensInput(LabelledInput, frozen=True, kw_only=True):
-    """The tokens of a text as one number per label, without their order. unknown_id: the label of an unknown token."""
+    """The tokens of a text, without their order, as one number per label. Unknown tokens count as `unknown_id`."""
 
     unknown_id: int
     tokenizer: SplittingTokenizer
 
     def counts(self, values: Sequence[Any]) -> np.ndarray:
-        """Count the tokens of each row. Returns float32, (batch, labels)."""
+        """Return the number of tokens of each label in each row, float32, (batch, labels)."""
         counts = np.zeros((len(values), len(self.labels)), dtype=np.float32)
         for row, value in enumerate(values):
             found = Counter(self.ids.get(token, self.unknown_id) for token in self.tokenizer.split(self._text(value)))
@@ -171,7 +178,7 @@ class TokensInput(LabelledInput, frozen=True, kw_only=True):
 
 
 class SetInput(TokensInput, frozen=True, kw_only=True, tag="set"):
-    """Which tokens occur: bool, (batch, labels). Ludwig lower-cases the vocabulary, but not what it looks up."""
+    """Which tokens occur: bool, (batch, labels). Ludwig lowercases the vocabulary, but not the tokens to look up."""
 
     @override
     def encode(self, values: Sequence[Any]) -> np.ndarray:
@@ -179,7 +186,7 @@ class SetInput(TokensInput, frozen=True, kw_only=True, tag="set"):
 
 
 class BagInput(TokensInput, frozen=True, kw_only=True, tag="bag"):
-    """How often tokens occur: float32, (batch, labels)."""
+    """How often each token occurs: float32, (batch, labels)."""
 
     @override
     def encode(self, values: Sequence[Any]) -> np.ndarray:
@@ -187,7 +194,7 @@ class BagInput(TokensInput, frozen=True, kw_only=True, tag="bag"):
 
 
 class VectorInput(PlainInput, frozen=True, kw_only=True, tag="vector"):
-    """Numbers with white space between them, or a JSON list: float32, (batch, size)."""
+    """Numbers separated by white space, or a JSON list of numbers: float32, (batch, size)."""
 
     size: int
 
@@ -203,17 +210,18 @@ class VectorInput(PlainInput, frozen=True, kw_only=True, tag="vector"):
         except OverflowError:
             raise RequestError(_too_large(self.column)) from None
         except (TypeError, ValueError):
-            raise RequestError(f"{self.column!r} must be {self.size} numbers with spaces between.") from None
+            raise RequestError(f"{self.column!r} must be {self.size} numbers separated by spaces.") from None
         if vector.shape != (self.size,):
             raise RequestError(f"{self.column!r} must be {self.size} numbers, found {vector.size}.")
         return _finite(vector, self.column)
 
 
 class DateInput(PlainInput, frozen=True, kw_only=True, tag="date"):
-    """A moment: int32, (batch, 9): year, month, day, weekday, day of the year, hour, minute, second, second of the day.
+    """A date and time: int32, (batch, 9).
 
-    format: tried first, as `datetime.strptime` reads it; without it or where it fails, dateutil reads the text, or the
-    text is a time in seconds, milliseconds and so on. What is none of these is the fill value.
+    The nine numbers are the year, month, day, weekday, day of the year, hour, minute, second and second of the day. A
+    text is parsed with `format` (for `datetime.strptime`) if there is one, then by dateutil, and then as a Unix time in
+    seconds, milliseconds and so on. If all fail, the fill value is parsed instead.
     """
 
     format: str | None = None
@@ -227,7 +235,7 @@ class DateInput(PlainInput, frozen=True, kw_only=True, tag="date"):
             moment = None if candidate is None else self._read(str(candidate))
             if moment is not None:
                 return moment
-        raise RequestError(f"{self.column!r} is no date that can be read: {text[:40]!r}.")
+        raise RequestError(f"{self.column!r} is not a date that can be read: {text[:40]!r}.")
 
     def _read(self, text: str) -> datetime | None:
         from dateutil.parser import ParserError, parse
@@ -236,7 +244,7 @@ class DateInput(PlainInput, frozen=True, kw_only=True, tag="date"):
             with suppress(ValueError):
                 return datetime.strptime(text, self.format)
         with suppress(ParserError, OverflowError):
-            # An offset does not change the parts. Left alone, dateutil quotes names of time zones in warnings.
+            # The UTC offset does not change the parts. Without `tzinfos`, dateutil's warnings quote unknown time zones.
             moment: datetime = parse(text, tzinfos=lambda name, offset: offset)
             return moment
         with suppress(ValueError, OverflowError, OSError):
@@ -260,7 +268,7 @@ InputFeature = TextInput | NumberInput | BinaryInput | CategoryInput | SetInput 
 
 
 def _parsed_number(value: Any) -> float:
-    """Return a number as pandas reads it, NaN for what is none."""
+    """Return a number as pandas reads it, and NaN for anything else."""
     if isinstance(value, str) and "_" in value:
         return math.nan
     try:
@@ -272,20 +280,20 @@ def _parsed_number(value: Any) -> float:
 
 
 def _finite(numbers: np.ndarray, column: str) -> np.ndarray:
-    """Return numbers as they are. Raises RequestError if one is NaN or infinite, which no model can use."""
+    """Return numbers unchanged. Raises RequestError if one is NaN or infinite."""
     if not np.isfinite(numbers).all():
         raise RequestError(_too_large(column))
     return numbers
 
 
 def _too_large(column: str) -> str:
-    return f"{column!r} must be finite numbers, and none beyond {LARGEST_NUMBER:.1e} once it is normalized."
+    return f"{column!r} must be finite, with no number beyond {LARGEST_NUMBER:.1e} after normalization."
 
 
 def _scalar_text(value: Any, column: str) -> str:
     if isinstance(value, (bool, int, float)):
         try:
             return str(value)
-        except ValueError:  # Python writes no integer of more than 4300 digits
-            raise RequestError(f"{column!r} is a number of too many digits.") from None
+        except ValueError:  # Python does not convert integers of more than 4300 digits
+            raise RequestError(f"{column!r} is a number with too many digits.") from None
     raise RequestError(f"{column!r} must be a string or a number, found {type(value).__name__}.")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from handler.hexabot import Service
 
 ASK = """
-Answer texts on the terminal, with every model: what Hexabot would understand.
+Answer texts in the terminal with every model, and show what Hexabot would understand.
 """
 ASK_EPILOG = """
 examples:
@@ -22,34 +22,34 @@ examples:
 Next: ludwig-serverless serve bundles --open
 """
 CHECK = """
-Ask each bundle the rows that it keeps of its export, and compare the labels with Ludwig's. A deployment does the same
-before it takes traffic: run it where the bundles will be served.
+Run each bundle on the golden rows that it keeps from its export, and compare the labels with Ludwig's. A deployment
+does the same before it takes traffic. Run this command on the machine that will serve the bundles.
 """
 CHECK_EPILOG = """
 example:
   ludwig-serverless check bundles
 
-Next: deploy the bundles (docs/deploy.md). If a label changed, export the model again where it will be served.
+Next: deploy the bundles (docs/deploy.md). If a label changed, export the model again on the machine that will serve it.
 """
 DOCTOR = """
-Start the service once in a process of its own, and show where the time goes: import by import, bundle by bundle, and
-the first two answers.
+Start the service once in a separate process and show where the time goes: each import, each bundle, and the first two
+answers.
 """
 DOCTOR_EPILOG = """
 example:
   ludwig-serverless doctor bundles
 
-Next: a large graph is smaller as int8 (`ludwig-serverless export --quantize auto`).
+Next: make a large graph smaller with int8 weights (`ludwig-serverless export --quantize auto`).
 """
 ACCESS = """
-Make a token for Hexabot and its SHA-256 digest for the service, which never needs the token itself.
+Create a token for Hexabot and its SHA-256 digest for the service, which never needs the token itself.
 """
 ACCESS_EPILOG = """
 examples:
   ludwig-serverless token > token.txt
   NLU_TOKEN_DIGESTS=$(sed -n 's/^digest *//p' token.txt) ludwig-serverless serve bundles
 
-Next: paste the token into Hexabot, and put the digest into NLU_TOKEN_DIGESTS, with commas between several.
+Next: paste the token into Hexabot and add the digest to NLU_TOKEN_DIGESTS, a comma-separated list.
 """
 
 
@@ -57,8 +57,8 @@ def add_ask(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `ask` to its parser."""
     parser.description, parser.epilog = ASK, ASK_EPILOG
     parser.add_argument("bundles", metavar="BUNDLES", help=BUNDLES_HELP)
-    parser.add_argument("texts", nargs="+", metavar="TEXT", help="what a user might say")
-    parser.add_argument("--json", action="store_true", help="print what Hexabot gets, a line of JSON for each text")
+    parser.add_argument("texts", nargs="+", metavar="TEXT", help="a message that a user might send")
+    parser.add_argument("--json", action="store_true", help="print what Hexabot gets: one line of JSON for each text")
     parser.set_defaults(run=_ask)
 
 
@@ -99,16 +99,19 @@ def _check(options: argparse.Namespace) -> None:
     service = _local_service(options.bundles)
     result = replay(service.predictors)
     for change in result["changed"]:
-        print("{model}: {row}: {column} was {expected!r}, is {found!r}".format_map(change))
+        print("{model}: {row}: {column} was {expected!r} and is now {found!r}".format_map(change))
     if result["unproven"]:
         raise BundleError(
-            f"{', '.join(result['unproven'])}: the proof failed when the bundle was exported "
-            "(--allow-failed-proof). Do not deploy it: export a model that passes."
+            f"{', '.join(result['unproven'])}: exported with --allow-failed-proof after a failed proof. Do not deploy "
+            "this bundle: export a model that passes."
         )
     if result["changed"]:
-        raise BundleError(f"{len(result['changed'])} labels changed, in {result['checked']} rows: do not deploy this.")
-    print(f"{', '.join(service.predictors)}: {result['checked']} rows answered as when they were exported.")
-    print(f"To deploy them in place of other models: ExpectedModels={expected_models(service.predictors)}")
+        raise BundleError(
+            f"{len(result['changed'])} labels changed in {result['checked']} rows. Do not deploy these bundles: export "
+            "the models again."
+        )
+    print(f"{', '.join(service.predictors)}: all {result['checked']} rows have the same answers as at export.")
+    print(f"To replace the deployed models with these: ExpectedModels={expected_models(service.predictors)}")
 
 
 def _doctor(options: argparse.Namespace) -> None:
@@ -122,13 +125,11 @@ def _token(options: argparse.Namespace) -> None:
 
     token, digest = new_token()
     print(f"token   {token}\ndigest  {digest}")
-    print(
-        "Paste the token into Hexabot; put the digest into NLU_TOKEN_DIGESTS, commas between several.", file=sys.stderr
-    )
+    print("Paste the token into Hexabot. Add the digest to NLU_TOKEN_DIGESTS, a comma-separated list.", file=sys.stderr)
 
 
 def _local_service(bundles: Sequence[str]) -> "Service":
-    """Load bundles for the person at the terminal: no token, and logs beside the answers."""
+    """Load bundles for use in the terminal: without a token, and with logs on stderr."""
     from handler.hexabot import load_service
     from handler.logs import configure
     from handler.settings import Settings
@@ -139,7 +140,15 @@ def _local_service(bundles: Sequence[str]) -> "Service":
 
 
 def answer_table(text: str, answer: Mapping[str, Any]) -> str:
-    """Return an answer as a person reads it: a line for each model, slots as Hexabot finds them."""
+    """Format an answer for people.
+
+    Args:
+        text: The text that was asked.
+        answer: The answer of `Service.predict`.
+
+    Returns:
+        The text, and one line for each model or output, with slots as Hexabot reads them.
+    """
     lines = [text]
     for name, result in answer.items():
         unsure = result.get("below_threshold", {})
@@ -161,7 +170,7 @@ def answer_table(text: str, answer: Mapping[str, Any]) -> str:
 
 
 def _slots(text: str, tags: list[str], probabilities: list[float]) -> str:
-    """Read slots as Hexabot does: a span begins with `B-`, and has the probability of that tag."""
+    """Read slots as Hexabot does: a span begins with `B-x`, and its confidence is the probability of that tag."""
     found: list[tuple[str, list[str], float]] = []
     open_slot = ""
     for word, tag, probability in zip(text.split(" "), tags[1:], probabilities[1:], strict=False):

@@ -10,15 +10,16 @@ import msgspec
 
 LOGGER = logging.getLogger("handler")
 QUOTING = ("mangum", "python_multipart")
-"""Libraries whose own lines quote paths and headers, and so what people send."""
+"""Libraries whose own log lines quote paths and headers, and with them what users send."""
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 
 class JsonFormatter(logging.Formatter):
-    """Write a record as JSON: time, level, message, the request's id, the version if any, and the record's `fields`."""
+    """Format a record as JSON: time, level, message, request id, version if there is one, and the record's `fields`."""
 
     def __init__(self, version: str) -> None:
+        """Remember the version to write into each line; "" writes none."""
         super().__init__()
         self._version = {"version": version} if version else {}
 
@@ -36,7 +37,13 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure(level: str, stream: TextIO | None = None, *, version: str = "") -> None:
-    """Send this package's logs to a stream, stdout where none is given. version: named in each line."""
+    """Send this package's logs to a stream, and silence the libraries that could quote users.
+
+    Args:
+        level: The lowest level to log, such as `INFO`.
+        stream: Where to write; None for stdout.
+        version: The version to write into each line; "" for none.
+    """
     handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(JsonFormatter(version))
     LOGGER.handlers = [handler]
@@ -47,23 +54,33 @@ def configure(level: str, stream: TextIO | None = None, *, version: str = "") ->
 
 
 def log(message: str, *, level: int = logging.INFO, **fields: Any) -> None:
-    """Log a line with fields.
+    """Log an event.
 
     Args:
-        message: What happened, in words that alarms can look for.
-        level: One of the levels of `logging`.
-        **fields: What the line holds besides; never an utterance or a token.
+        message: What happened. Alarms search for this text, so it must be constant.
+        level: A level of `logging`.
+        **fields: More values for the line; never an utterance or a token.
     """
     LOGGER.log(level, message, extra={"fields": fields})
 
 
 def log_refusal(message: str, **fields: Any) -> None:
-    """Log a line with fields about something that the service does not do, as a warning."""
+    """Log a warning about something that the service refuses to do.
+
+    Args:
+        message: What happened.
+        **fields: More values for the line; never an utterance or a token.
+    """
     LOGGER.warning(message, extra={"fields": fields})
 
 
 def log_failure(message: str, error: BaseException) -> None:
-    """Log an unexpected error: its type and where it was raised, but not its message, which may quote the utterance."""
+    """Log an unexpected error: its type and traceback, but not its message, which could quote an utterance.
+
+    Args:
+        message: What failed.
+        error: The exception.
+    """
     frames = traceback.format_list(traceback.extract_tb(error.__traceback__))
     causes = dict.fromkeys(type(cause).__name__ for cause in (error.__cause__, error.__context__) if cause is not None)
     LOGGER.error(

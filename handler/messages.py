@@ -1,4 +1,4 @@
-"""Transport-independent HTTP request and answer, shared by AWS events and FastAPI."""
+"""The HTTP request and response, independent of the transport: AWS events and FastAPI both use them."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -6,10 +6,16 @@ from typing import NamedTuple
 
 
 class Request(NamedTuple):
-    """One request.
+    """An HTTP request.
 
-    id: what the log knows it by. query: decoded pairs. headers: by lower-case name. body: as sent, base64 taken off.
-    answer_bytes: the largest answer that the carrier brings back, as JSON, in bytes; None where it sets no limit.
+    Attributes:
+        id: The request's id in logs and error responses.
+        method: The HTTP method, in upper case.
+        path: The decoded path.
+        query: The decoded name-value pairs of the query string.
+        headers: The headers, by lowercase name.
+        body: The body as it was sent, base64 decoded.
+        answer_bytes: The largest response that the transport accepts, in bytes of JSON; None for no limit.
     """
 
     id: str
@@ -22,7 +28,7 @@ class Request(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """One answer. headers: by lower-case name."""
+    """An HTTP response. The header names are lowercase."""
 
     status: int
     headers: dict[str, str]
@@ -30,5 +36,5 @@ class Answer(NamedTuple):
 
 
 def new_id() -> str:
-    """Return an id for a request that came with none."""
+    """Return a random id for a request that has none."""
     return os.urandom(16).hex()

@@ -1,10 +1,10 @@
-"""Convert panics in Rust libraries to ordinary exceptions, so that one failing model does not end the request."""
+"""Convert panics in Rust libraries to ordinary exceptions, so one failing model does not end the request."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 RUST = "pyo3_runtime"
-"""The module of `PanicException`, which cannot be imported: Rust's bindings make the class when they first need it."""
+"""The module of `PanicException`. It cannot be imported, because PyO3 creates the class when a panic first occurs."""
 
 
 class PanicError(RuntimeError):
@@ -13,13 +13,13 @@ class PanicError(RuntimeError):
 
 @contextmanager
 def panics_as_errors() -> Iterator[None]:
-    """Turn a panic of a Rust library inside the block into a `PanicError`.
+    """Convert a panic of a Rust library inside the block to a `PanicError`.
 
-    A panic arrives as a BaseException, so that `except Exception` misses it: one model's panic would end the whole
-    request, and with it the answers of all other models. tokenizers and hf_xet are written in Rust.
+    A panic reaches Python as a BaseException, which `except Exception` does not catch. So the panic of one model would
+    end the whole request, with the answers of all other models. tokenizers and hf_xet are written in Rust.
 
     Raises:
-        PanicError: The library panicked. Its message may quote the text that it read, so it is for no log.
+        PanicError: The library panicked. The message may quote the text that it read, so do not log it.
     """
     try:
         yield

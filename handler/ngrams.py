@@ -10,29 +10,29 @@ import msgspec
 from handler.described import Described
 
 MARKS = "\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed\u0900-\u0dff\u0e30-\u0e4e\u1ab0-\u1aff"
-"""Vowel signs and accents, which Python's `\\w` leaves out: without them, they would cut Arabic and Hindi words."""
+"""Vowel signs and accents, which Python's `\\w` does not match. Without them, Arabic and Hindi words would be split."""
 WORD = re.compile(rf"[\w{MARKS}]+|[^\w\s]")
 GRAM, PAIR = "#", "_"
 START, END = "<", ">"
 
 
 class Ngrams(Described, frozen=True):
-    """Writes a text as the set of its words, pairs of neighboring words, and character n-grams.
+    """Write a text as the set of its words, pairs of adjacent words, and character n-grams.
+
+    With n-grams of 3 characters, `Hi you` becomes `hi you hi_you #<hi #hi> #<yo #you #ou>`.
 
     Attributes:
-        shortest: Characters of the shortest n-grams; the borders of a word count as characters.
-        longest: Characters of the longest n-grams.
-
-    With 3 and 3, `Hi you` becomes `hi you hi_you #<hi #hi> #<yo #you #ou>`.
+        shortest: The length of the shortest n-grams in characters. The marks `<` and `>` around a word count.
+        longest: The length of the longest n-grams.
     """
 
     shortest: Annotated[int, msgspec.Meta(ge=1, le=9)]
     longest: Annotated[int, msgspec.Meta(ge=1, le=9)]
 
     def of(self, text: str) -> str:
-        """Return the tokens of a text, lowercase, each once, with spaces between.
+        """Return the distinct tokens of a text in lower case, joined by spaces.
 
-        Words come first, so that a text that is cut to the model's length keeps them longest.
+        Words come first, so truncation to the model's length drops n-grams before words.
         """
         words = WORD.findall(text.lower())
         tokens = dict.fromkeys(words)

@@ -1,4 +1,4 @@
-"""Ludwig's normalizations of numbers, and their inverses, in float32 as Ludwig computes them.
+"""Ludwig's number normalizations and their inverses, computed in float32 as in Ludwig.
 
 Source: `numeric_transformation_registry` in `ludwig.features.number_feature`.
 """
@@ -11,19 +11,29 @@ from handler.described import Described
 
 
 class Normalization(Described, frozen=True, tag="none"):
-    """Identity normalization, and the base class of the others."""
+    """No normalization, and the base class of the others."""
 
     def apply(self, numbers: np.ndarray) -> np.ndarray:
-        """Normalise float32 numbers of any shape. Raises ValueError for a number outside the domain."""
+        """Normalize numbers.
+
+        Args:
+            numbers: float32, of any shape.
+
+        Returns:
+            The normalized numbers, in the same shape.
+
+        Raises:
+            ValueError: A number is outside the domain of the normalization.
+        """
         return numbers
 
     def invert(self, numbers: np.ndarray) -> np.ndarray:
-        """Return normalized float32 numbers to their own scale."""
+        """Return normalized numbers, float32 of any shape, to their original scale."""
         return numbers
 
 
 class Linear(Normalization, frozen=True, tag="linear"):
-    """Subtract an offset and divide by a scale: z-scores, min-max and interquartile normalization alike."""
+    """Subtract an offset and divide by a scale: z-score, min-max and interquartile normalization."""
 
     offset: float
     scale: float
@@ -38,7 +48,7 @@ class Linear(Normalization, frozen=True, tag="linear"):
 
 
 class Log1p(Normalization, frozen=True, tag="log1p"):
-    """The logarithm of one more than a number above zero."""
+    """The natural logarithm of 1 plus a number above zero."""
 
     @override
     def apply(self, numbers: np.ndarray) -> np.ndarray:

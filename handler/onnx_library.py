@@ -1,7 +1,7 @@
-"""Import onnxruntime, and convert what it writes to stderr on startup to log lines.
+"""Import onnxruntime, and convert what it writes to stderr during the import to log lines.
 
-Where `/sys` or `/proc` are hidden, as in sandboxes, onnxruntime and its libraries write colored text to stderr before
-any setting can prevent it. That would break a JSON log.
+In sandboxes that hide `/sys` or `/proc`, onnxruntime and its libraries write colored text to stderr before any setting
+can prevent it. That would break a JSON log.
 """
 
 import os
@@ -14,26 +14,26 @@ from handler.logs import log_refusal
 
 __all__ = ["FATAL", "onnxruntime", "tell_pending"]
 
-# Its official builds report to their maker otherwise; it is read when onnxruntime is imported.
+# Official builds send telemetry to Microsoft unless this is set before the import.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 COLOR = re.compile(r"\x1b\[[0-9;]*m")
 OWN = re.compile(r"\[[VIWEF]:onnxruntime:|onnxruntime |Error in cpuinfo")
-"""What lines of onnxruntime and of its library cpuinfo hold. All others, such as Python's, stay on stderr."""
+"""What marks a line of onnxruntime or its library cpuinfo. All other lines, such as Python's, stay on stderr."""
 
 _pending: list[str] = []
 
 
 @contextmanager
 def _collected() -> Iterator[None]:
-    """Collect what is written on the file descriptor of stderr: libraries in C++ do not know Python's `sys.stderr`."""
+    """Capture what C++ libraries write to stderr's file descriptor, which replacing `sys.stderr` does not capture."""
     try:
         stderr = os.dup(2)
     except OSError:  # there is no stderr
         yield
         return
     reading, writing = os.pipe()
-    os.set_blocking(writing, False)  # what does not fit into the pipe is lost, but nothing waits for a reader
+    os.set_blocking(writing, False)  # output beyond the pipe's capacity is lost, but writers never block
     sys.stderr.flush()
     os.dup2(writing, 2)
     os.close(writing)
@@ -41,7 +41,7 @@ def _collected() -> Iterator[None]:
         yield
     finally:
         sys.stderr.flush()
-        os.dup2(stderr, 2)  # closes the last writing end, so that reading comes to an end
+        os.dup2(stderr, 2)  # closes the last writing end, so reading reaches the end of the file
         os.close(stderr)
         with os.fdopen(reading, encoding="utf-8", errors="replace") as lines:
             for line in lines:
@@ -55,10 +55,10 @@ with _collected():
     import onnxruntime
 
 FATAL = 4
-onnxruntime.set_default_logger_severity(FATAL)  # errors are exceptions too; as text they would be said twice
+onnxruntime.set_default_logger_severity(FATAL)  # errors also raise exceptions, so logging them would report them twice
 
 
 def tell_pending() -> None:
-    """Log what onnxruntime wrote while it was imported: the log is configured only after imports."""
+    """Log what onnxruntime wrote during its import, before the log was configured."""
     while _pending:
         log_refusal("onnxruntime warns", said=_pending.pop(0))

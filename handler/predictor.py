@@ -1,4 +1,4 @@
-"""Load bundles and answer rows of raw values with Ludwig's columns."""
+"""Load bundles and predict Ludwig's output columns for rows of raw values."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -19,14 +19,26 @@ from handler.text import TextEncoder
 from handler.vocabulary import read_entities
 
 CHUNK_ROWS = 16
-"""Rows that a graph is asked at once: what more rows leave between layers falls out of the processor's caches."""
+"""Rows in one run of the graph. With more rows, the activations no longer fit into the processor's caches."""
 
 
 class Predictor:
-    """Answer as `LudwigModel.predict` does, without Ludwig."""
+    """A loaded bundle. It predicts what `LudwigModel.predict` would, without Ludwig.
+
+    Attributes:
+        manifest: The bundle's manifest.
+    """
 
     def __init__(self, folder: Path, threads: int = 1) -> None:
-        """Load and verify the bundle in a folder. Raises BundleError if it cannot be served."""
+        """Verify and load a bundle.
+
+        Args:
+            folder: The bundle's folder.
+            threads: How many threads one call may use.
+
+        Raises:
+            BundleError: The bundle is missing, altered, inconsistent or cannot be loaded.
+        """
         self.manifest: Manifest = read_bundle(folder)
         try:
             self._encoders = {feature.name: feature.encoder(folder) for feature in self.manifest.inputs}
@@ -42,12 +54,22 @@ class Predictor:
         self._graph = load_graph(described, folder, threads)
         found = sorted([*self._graph.inputs, *self._graph.outputs])
         if found != sorted(tensor.name for tensor in [*described.inputs, *described.outputs]):
-            raise BundleError(f"{folder} describes another graph than {described.file}, which has {found}.")
+            raise BundleError(
+                f"{folder}: the manifest does not describe {described.file}, which has the tensors {found}. Export the "
+                "model again."
+            )
 
     def encode(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
-        """Preprocess rows of raw values, by column. Returns an array for each input of the graph.
+        """Encode rows as the graph's inputs.
 
-        Raises RequestError if a row lacks a column or holds a value that cannot be used; None is a missing value.
+        Args:
+            rows: For each row its raw values, by column. None is a missing value.
+
+        Returns:
+            An array for each input feature, (batch, ...), by name; `handler/inputs.py` lists dtypes and shapes.
+
+        Raises:
+            RequestError: A row lacks a column, or a value is invalid.
         """
         return {
             feature.name: self._encoders[feature.name].encode([self._value(row, feature.column) for row in rows])
@@ -55,17 +77,43 @@ class Predictor:
         }
 
     def predict(self, rows: Sequence[Mapping[str, Any]]) -> list[Columns]:
-        """Answer rows of raw values, by column, with Ludwig's columns: its answer's `to_dict("records")`."""
+        """Predict Ludwig's output columns.
+
+        Args:
+            rows: For each row its raw values, by column. None is a missing value.
+
+        Returns:
+            One dictionary for each row, the same as `LudwigModel.predict(rows)[0].to_dict("records")`.
+
+        Raises:
+            RequestError: A row lacks a column, or a value is invalid.
+            ArithmeticError: The graph returned NaN or infinity.
+        """
         return [merged(outputs) for outputs in self.predict_outputs(rows)]
 
     def predict_outputs(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Columns]]:
-        """Answer rows as `predict` does, the columns of each output feature apart, by the feature's name."""
+        """Predict as `predict` does, with the columns grouped by output feature.
+
+        Args:
+            rows: For each row its raw values, by column.
+
+        Returns:
+            For each row the columns of each output feature, by the feature's name.
+        """
         return self.columns(self.run(rows)) if rows else []
 
     def run(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
-        """Run the graph on rows of raw values. Returns its arrays, (batch, ...), by name.
+        """Encode rows and run the graph on them.
 
-        Raises RequestError as `encode` does, and ArithmeticError for answers that are not finite numbers.
+        Args:
+            rows: For each row its raw values, by column.
+
+        Returns:
+            The graph's output arrays, (batch, ...), by name.
+
+        Raises:
+            RequestError: A row lacks a column, or a value is invalid.
+            ArithmeticError: The graph returned NaN or infinity.
         """
         arrays = self._run(self.encode(rows), len(rows))
         if not all(np.isfinite(array).all() for array in arrays.values() if array.dtype.kind == "f"):
@@ -73,7 +121,14 @@ class Predictor:
         return arrays
 
     def columns(self, arrays: Mapping[str, np.ndarray]) -> list[dict[str, Columns]]:
-        """Read what `run` returned as Ludwig's columns, by output feature, for each row."""
+        """Convert output arrays to Ludwig's columns.
+
+        Args:
+            arrays: The result of `run`.
+
+        Returns:
+            For each row the columns of each output feature, by the feature's name.
+        """
         by_output = [output.rows(arrays) for output in self.manifest.outputs]
         names = [output.name for output in self.manifest.outputs]
         return [dict(zip(names, columns, strict=True)) for columns in zip(*by_output, strict=True)]
@@ -88,10 +143,20 @@ class Predictor:
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def text_encoder(self, input_name: str) -> TextEncoder:
-        """Return the encoder of a text input, which knows the positions of its tokens."""
+        """Return the encoder of a text input, which knows the positions of its tokens.
+
+        Args:
+            input_name: The name of the input feature.
+
+        Returns:
+            The encoder.
+
+        Raises:
+            TypeError: The input is not a text or sequence feature.
+        """
         encoder = self._encoders[input_name]
         if not isinstance(encoder, TextEncoder):
-            raise TypeError(f"input {input_name!r} holds no text")
+            raise TypeError(f"input {input_name!r} is not a text")
         return encoder
 
     def word_tags(
@@ -101,12 +166,12 @@ class Predictor:
 
         Args:
             output: An output with `aligned_with`.
-            row: The raw values that were asked, by column.
-            columns: Ludwig's columns of this output, for this row.
-            logits: float, (length, labels), of outputs that are decoded; None for others.
+            row: The row's raw values, by column.
+            columns: Ludwig's columns of this output for this row.
+            logits: float32, (length, labels), if the output uses Viterbi decoding; None otherwise.
 
         Returns:
-            Tags and probabilities, one for each word of `text.split()`; decoded where the bundle asks for it.
+            Tags and probabilities, one for each word of `text.split()`.
         """
         encoder = self.text_encoder(str(output.aligned_with))
         text = row[encoder.feature.column] or ""
@@ -156,51 +221,73 @@ class Predictor:
         try:
             return row[column]
         except KeyError:
-            raise RequestError(f"The field {column!r} is missing, which model {self.manifest.name!r} reads.") from None
+            raise RequestError(f"Model {self.manifest.name!r} needs the field {column!r}, which is missing.") from None
 
 
-def bundle_folders(place: Path) -> list[Path]:
-    """Return the bundles in a place, which is one or a folder of them. Raises BundleError if there is none."""
-    folders = [place] if (place / MANIFEST).exists() else sorted(path.parent for path in place.glob(f"*/{MANIFEST}"))
+def bundle_folders(location: Path) -> list[Path]:
+    """Find the bundles at a local path.
+
+    Args:
+        location: A bundle, or a folder of bundles.
+
+    Returns:
+        The folders of the bundles, sorted.
+
+    Raises:
+        BundleError: There is no bundle.
+    """
+    if (location / MANIFEST).exists():
+        return [location]
+    folders = sorted(path.parent for path in location.glob(f"*/{MANIFEST}"))
     if not folders:
         raise BundleError(
-            f"No bundle in {place}: neither it nor a folder in it holds {MANIFEST}. "
-            "Make one with `ludwig-serverless export MODEL_DIR BUNDLE_DIR`."
+            f"No bundle in {location}: neither the folder nor a folder in it contains {MANIFEST}. "
+            "Create one with `ludwig-serverless export MODEL_DIR BUNDLE_DIR`."
         )
     return folders
 
 
-def load_bundle(place: str | Path, *, threads: int = 1, cache: Path = Settings.cache) -> Predictor:
+def load_bundle(location: str | Path, *, threads: int = 1, cache: Path = Settings.cache) -> Predictor:
     """Load one bundle.
 
     Args:
-        place: Its folder, `s3://bucket/prefix` or `hf://owner/name@revision`.
-        threads: How many the model may use.
-        cache: The folder that a remote bundle is fetched into, and found in again.
+        location: A folder, `s3://bucket/prefix` or `hf://owner/name@revision`.
+        threads: How many threads the model may use.
+        cache: The folder that keeps downloaded bundles.
 
     Returns:
-        What answers rows of raw values with Ludwig's columns: `load_bundle(place).predict([{"text": "hello"}])`.
+        The loaded bundle: `load_bundle(location).predict([{"text": "hello"}])`.
 
     Raises:
-        BundleError: If there is no bundle, more than one, or one that cannot be served.
+        BundleError: There is no bundle or more than one, or the bundle cannot be loaded.
     """
-    folders = [found for folder in local_folders([str(place)], cache) for found in bundle_folders(folder)]
+    folders = [found for folder in local_folders([str(location)], cache) for found in bundle_folders(folder)]
     if len(folders) > 1:
         names = ", ".join(folder.name for folder in folders)
-        raise BundleError(f"{place} holds {len(folders)} bundles: {names}. Give the folder of one.")
+        raise BundleError(f"{location} contains {len(folders)} bundles: {names}. Give the folder of one bundle.")
     return Predictor(folders[0], threads)
 
 
-def load_predictors(places: Iterable[Path], threads: int = 1) -> dict[str, Predictor]:
-    """Load every bundle in some places, by name.
+def load_predictors(locations: Iterable[Path], threads: int = 1) -> dict[str, Predictor]:
+    """Load every bundle in some local folders.
 
-    Raises BundleError if a place holds none, one cannot be served, or two have the same name.
+    Args:
+        locations: Bundles, or folders of bundles.
+        threads: How many threads one call of a model may use.
+
+    Returns:
+        The loaded bundles, by the names in their manifests.
+
+    Raises:
+        BundleError: A folder contains no bundle, a bundle cannot be loaded, or two bundles have the same name.
     """
     predictors: dict[str, Predictor] = {}
-    for folder in (folder for place in places for folder in bundle_folders(place)):
+    for folder in (folder for location in locations for folder in bundle_folders(location)):
         predictor = Predictor(folder, threads)
         name = predictor.manifest.name
         if name in predictors:
-            raise BundleError(f"Two bundles are named {name!r}, one of them {folder}. Export one with another --name.")
+            raise BundleError(
+                f"Two bundles are named {name!r}; one of them is {folder}. Export one again with another --name."
+            )
         predictors[name] = predictor
     return predictors

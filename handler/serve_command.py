@@ -7,17 +7,17 @@ from collections.abc import Sequence
 
 BUNDLES_HELP = "bundles or folders of bundles: a path, s3://bucket/prefix or hf://owner/name@revision"
 DESCRIPTION = """
-Serve bundles over HTTP on this machine, with the routes and the answers of the Lambda: POST /predict, POST
-/batch_predict and GET /. Neither Ludwig nor torch is needed.
+Serve bundles over HTTP on this machine, with the same routes and answers as on Lambda: POST /predict, POST
+/batch_predict and GET /. This needs neither Ludwig nor torch.
 """
 EPILOG = """
 examples:
-  ludwig-serverless serve bundles --open                             (asks for no token: for your own machine)
-  NLU_TOKEN_DIGESTS=DIGEST ludwig-serverless serve bundles           (`ludwig-serverless token` makes both)
+  ludwig-serverless serve bundles --open                             (no token needed: only on your own machine)
+  NLU_TOKEN_DIGESTS=DIGEST ludwig-serverless serve bundles           (`ludwig-serverless token` prints a digest)
   ludwig-serverless serve hf://me/travel-intent@v3 --port 8080
 
-Limits, tokens and the default language are NLU_* environment variables: the README lists them.
-Next: in Hexabot, give the Ludwig NLU helper the address that this command prints, and the token.
+Set limits, tokens and the default language with NLU_* environment variables; the README lists them.
+Next: in Hexabot, enter the URL that this command prints, and the token, in the settings of the Ludwig NLU helper.
 """
 
 
@@ -28,17 +28,20 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=8000, help="port to listen on (%(default)s)")
     parser.add_argument(
-        "--open", action="store_true", help="ask for no token; without it NLU_TOKEN_DIGESTS must be set"
+        "--open", action="store_true", help="accept requests without a token; otherwise set NLU_TOKEN_DIGESTS"
     )
     parser.set_defaults(run=_serve)
 
 
 def environ(bundles: Sequence[str], *, is_open: bool) -> dict[str, str]:
-    """Return this process's variables with the settings that a command line gives.
+    """Return this process's environment with the settings of a command line.
 
     Args:
-        bundles: For NLU_BUNDLES.
-        is_open: Accept requests without a token, overriding NLU_OPEN.
+        bundles: The value of NLU_BUNDLES.
+        is_open: Whether to accept requests without a token. True overrides NLU_OPEN.
+
+    Returns:
+        The variables for `Settings.from_env`.
     """
     found = {**os.environ, "NLU_BUNDLES": ",".join(bundles)}
     return {**found, "NLU_OPEN": "1"} if is_open else found

@@ -17,14 +17,21 @@ TRUE, FALSE = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
 class Settings:
     """The settings of a deployment.
 
-    bundles: places, each a bundle or a folder of bundles: a path, `s3://bucket/prefix` or `hf://owner/name@revision`.
-    cache: the folder that remote bundles are fetched into.
-    token_digests: SHA-256 of each accepted token, in lower-case hex. open: serve without tokens.
-    default_language: answered where no language model is loaded, it failed, or it is unsure.
-    base_path: what a custom domain puts before every path, such as `/nlu`; "" for nothing.
-    threads: how many a single call of a model may use.
-    cors_origins: origins whose pages may call the service; none by default.
-    version: Lambda's number of the function's version, where it runs there; logs tell it.
+    Attributes:
+        bundles: The locations of bundles or folders of bundles: paths, `s3://bucket/prefix` or
+            `hf://owner/name@revision`.
+        cache: The folder that keeps downloaded bundles.
+        token_digests: The SHA-256 of each accepted token, in lowercase hex.
+        open: Whether to accept requests without a token.
+        default_language: The language to answer if no language model is loaded, or it failed or is unsure.
+        base_path: The path that a custom domain adds in front of every route, such as `/nlu`; "" for none.
+        max_text_characters: The longest text in a request.
+        max_batch_rows: The most rows in one batch.
+        max_body_bytes: The largest request body in bytes, after decompression too.
+        threads: How many threads one call of a model may use.
+        cors_origins: Origins whose pages may call the service from a browser.
+        log_level: The lowest level to log.
+        version: The version of the Lambda function, which log lines contain; "" elsewhere.
     """
 
     bundles: tuple[str, ...]
@@ -45,32 +52,42 @@ class Settings:
         for digest in self.token_digests:
             if not DIGEST.fullmatch(digest):
                 raise SettingsError(
-                    "NLU_TOKEN_DIGESTS holds something that is no SHA-256 digest (64 hex digits, commas between "
-                    "several). Give digests, never tokens: `ludwig-serverless token` makes a pair."
+                    "NLU_TOKEN_DIGESTS contains something that is not a SHA-256 digest: give digests of 64 hex digits, "
+                    "separated by commas, and never tokens. `ludwig-serverless token` prints both."
                 )
         if not self.token_digests and not self.open:
             raise SettingsError(
                 "No token is configured, so anyone could use this service. Set NLU_TOKEN_DIGESTS "
-                "(`ludwig-serverless token` makes a token and its digest), or NLU_OPEN=1 for local use."
+                "(`ludwig-serverless token` creates a token and its digest), or NLU_OPEN=1 for local use."
             )
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
-        """Read settings from NLU_* variables and Lambda's. Raises SettingsError, naming the variable that is wrong."""
+        """Read the settings from environment variables.
+
+        Args:
+            environ: The NLU_* variables, and Lambda's AWS_LAMBDA_FUNCTION_VERSION.
+
+        Returns:
+            The settings.
+
+        Raises:
+            SettingsError: A variable is missing or invalid. The message names it.
+        """
         level = environ.get("NLU_LOG_LEVEL", "INFO").upper()
         if level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
             raise SettingsError(f"NLU_LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR, found {level!r}.")
-        places = tuple(place.strip() for place in environ.get("NLU_BUNDLES", "").split(",") if place.strip())
-        if not places:
+        bundles = tuple(location.strip() for location in environ.get("NLU_BUNDLES", "").split(",") if location.strip())
+        if not bundles:
             raise SettingsError(
                 "NLU_BUNDLES is not set: give folders of bundles, s3://bucket/prefix or hf://owner/name@revision, "
-                "commas between several."
+                "separated by commas."
             )
         base_path = "/" + environ.get("NLU_BASE_PATH", "").strip().strip("/")
         if not BASE_PATH.fullmatch(base_path.rstrip("/")):
             raise SettingsError(f"NLU_BASE_PATH must be a path such as /nlu or /bots/nlu, found {base_path!r}.")
         return cls(
-            bundles=places,
+            bundles=bundles,
             cache=Path(environ.get("NLU_CACHE") or cls.cache),
             token_digests=_items(environ.get("NLU_TOKEN_DIGESTS", "").lower()),
             open=_flag(environ, "NLU_OPEN"),

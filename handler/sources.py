@@ -1,10 +1,10 @@
 """Fetch bundles from folders, S3 and the Hugging Face Hub; verify and cache remote bundles.
 
-A file is fetched under a name of its own, never beyond the size that the manifest gives it, and moved into place when
-its SHA-256 is that of the manifest. So a start that broke off resumes, and what is in place is whole.
+Each file is downloaded as `<name>.part`, never beyond the size in the manifest, and renamed when its SHA-256 matches
+the manifest. So an interrupted start resumes, and every file under its final name is complete.
 
-Whoever may write to a place could put another bundle there. From a place that ends in `#seal=` and the seal of a
-manifest, only that bundle is taken.
+Anyone who can write to a remote location can replace its bundle. A URI can be pinned to one bundle: if it ends in
+`#seal=` and the seal of a manifest, the handler accepts only that bundle.
 """
 
 import hashlib
@@ -29,94 +29,118 @@ class Source(Protocol):
     """A remote location of bundles."""
 
     def names(self) -> list[str]:
-        """Return the path of every file there, relative to the place."""
+        """Return the path of every file, relative to the location."""
 
     def fetch(self, name: str, target: Path, limit: int) -> None:
-        """Write a file to disk.
+        """Download a file.
 
         Args:
-            name: Its path, relative to the place.
-            target: Where to write. It may hold the beginning of the file, from a fetch that broke off.
-            limit: The most bytes that the file may have.
+            name: The file's path, relative to the location.
+            target: Where to write it. It may contain the beginning of the file, from an interrupted download.
+            limit: The largest allowed size in bytes.
 
         Raises:
-            TooLargeError: The file has more bytes. None beyond the limit are downloaded.
+            TooLargeError: The file is over the limit. Nothing is downloaded.
             BundleError: The file cannot be read.
         """
 
 
-def local_folders(places: Iterable[str], cache: Path) -> Iterator[Path]:
-    """Return the folder of each location, after fetching the remote ones.
+def local_folders(locations: Iterable[str], cache: Path) -> Iterator[Path]:
+    """Fetch the remote locations, and yield a local folder for every location.
 
     Args:
-        places: Folders, and remote places with or without a pin.
-        cache: The folder that remote bundles are kept in.
+        locations: Folders and URIs of bundles. A URI may be pinned to a seal.
+        cache: The folder that keeps downloaded bundles.
+
+    Yields:
+        The folder itself, or the folder in the cache.
 
     Raises:
-        BundleError: A place cannot be read, does not hold what it should, or not the bundle that it is pinned to.
+        BundleError: A location cannot be read, contains no valid bundle, or contains another bundle than the pinned
+            one.
     """
-    for pinned in places:
-        place, seal = split_seal(pinned)
-        source = remote_source(place)
-        yield Path(place) if source is None else _fetch_all(place, seal, source, cache)
+    for pinned in locations:
+        location, seal = split_seal(pinned)
+        source = remote_source(location)
+        yield Path(location) if source is None else _fetch_all(location, seal, source, cache)
 
 
-def split_seal(place: str) -> tuple[str, str | None]:
-    """Return a remote place without its pin, and the seal that it is pinned to, if any.
+def split_seal(location: str) -> tuple[str, str | None]:
+    """Split a location into the part before `#seal=` and the seal.
 
-    Raises BundleError if the pin is not the seal of a manifest.
+    Args:
+        location: A folder or URI.
+
+    Returns:
+        The location without the seal, and the seal; None for a folder or a URI that is not pinned.
+
+    Raises:
+        BundleError: What follows `#seal=` is not a seal.
     """
-    bare, mark, seal = place.partition("#seal=")
-    if not mark or "://" not in place:
-        return place, None
+    bare, mark, seal = location.partition("#seal=")
+    if not mark or "://" not in location:
+        return location, None
     if not SEAL.fullmatch(seal):
         raise BundleError(
-            f"{place} has no seal behind #seal=: give the 64 hex digits that the bundle's {MANIFEST} has under `seal`."
+            f"{location} has no valid seal after #seal=: give the 64 hex digits of `seal` in the bundle's {MANIFEST}."
         )
     return bare, seal
 
 
-def remote_source(place: str) -> Source | None:
-    """Return the reader of a remote location, or None for a folder. Raises BundleError if it is neither."""
-    if "://" not in place:
+def remote_source(location: str) -> Source | None:
+    """Return the source that reads a location.
+
+    Args:
+        location: A folder or URI, without a seal.
+
+    Returns:
+        The source of a URI; None for a folder.
+
+    Raises:
+        BundleError: The URI is neither an S3 nor a Hub location, or its library is not installed.
+    """
+    if "://" not in location:
         return None
-    if found := S3.fullmatch(place):
+    if found := S3.fullmatch(location):
         from handler.s3 import S3Source
 
         return S3Source(found["bucket"], (found["prefix"] or "").strip("/"))
-    if found := HUB.fullmatch(place):
+    if found := HUB.fullmatch(location):
         from handler.hub import HubSource
 
         return HubSource(found["repo"], found["revision"])
-    raise BundleError(f"{place} is no place of bundles: give a folder, s3://bucket/prefix or hf://owner/name@revision.")
+    raise BundleError(
+        f"{location} is not a location of bundles: give a folder, s3://bucket/prefix or hf://owner/name@revision."
+    )
 
 
-def _fetch_all(place: str, seal: str | None, source: Source, cache: Path) -> Path:
-    """Fetch every bundle of a place: the one that it is, or those in its folders. seal: that of the only one."""
-    root = cache / hashlib.sha256(place.encode()).hexdigest()[:16]
+def _fetch_all(uri: str, seal: str | None, source: Source, cache: Path) -> Path:
+    """Fetch the bundle at a URI, or every bundle one folder down. A seal pins the only bundle there."""
+    root = cache / hashlib.sha256(uri.encode()).hexdigest()[:16]
     names = set(source.names())
     manifests = [MANIFEST] if MANIFEST in names else sorted(name for name in names if _is_inner_manifest(name))
     if not manifests:
         raise BundleError(
-            f"No bundle in {place}: neither it nor a folder in it holds {MANIFEST}. "
-            f"Found {len(names)} files{_some(names)}. Publish a bundle there, whole."
+            f"No bundle in {uri}: neither the folder nor a folder in it contains {MANIFEST}. "
+            f"Found {len(names)} files{_some(names)}. Publish a whole bundle there."
         )
     if seal and len(manifests) > 1:
         raise BundleError(
-            f"{place} is pinned to one seal and holds {len(manifests)} bundles{_some(manifests)}: give each bundle's "
-            "own place, with its own seal."
+            f"{uri} is pinned to one seal but contains {len(manifests)} bundles{_some(manifests)}: list each bundle's "
+            "URI with its own seal."
         )
     for kept in _kept_bundles(root) - {root / Path(name).parent for name in manifests}:
         shutil.rmtree(kept)
     for name in manifests:
-        _fetch_bundle(place, seal, source, Path(name).parent.as_posix(), names, root)
+        _fetch_bundle(uri, seal, source, Path(name).parent.as_posix(), names, root)
     return root
 
 
-def _fetch_bundle(place: str, seal: str | None, source: Source, inner: str, names: set[str], root: Path) -> None:
+def _fetch_bundle(uri: str, seal: str | None, source: Source, inner: str, names: set[str], root: Path) -> None:
+    """Fetch one bundle: its manifest first, then the files that are missing or differ from the manifest."""
     started = time.perf_counter()
     prefix = "" if inner == "." else f"{inner}/"
-    where = f"{place.rstrip('/')}/{prefix}{MANIFEST}"
+    where = f"{uri.rstrip('/')}/{prefix}{MANIFEST}"
     folder = root / inner
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     partial = _partial(folder / MANIFEST)
@@ -125,20 +149,20 @@ def _fetch_bundle(place: str, seal: str | None, source: Source, inner: str, name
     manifest = parse_manifest(partial.read_bytes(), where)
     if seal and manifest.seal != seal:
         raise BundleError(
-            f"{where} has the seal {manifest.seal}, and the place is pinned to {seal}: it is not the bundle that was "
-            "deployed. Find out who changed it, or pin the new seal."
+            f"{where} has the seal {manifest.seal}, but the URI is pinned to {seal}: this is not the deployed bundle. "
+            "Find out who changed it, or pin the new seal."
         )
     wanted = [name for name in manifest.files if not _is_whole(folder, name, manifest)]
     if missing := sorted(name for name in wanted if f"{prefix}{name}" not in names):
-        raise BundleError(f"{place} lacks {missing}, which {where} names. Publish the bundle again, whole.")
-    _check_room(place, folder, wanted, manifest)
+        raise BundleError(f"{uri} lacks {missing}, which {where} lists. Publish the whole bundle again.")
+    _check_space(uri, folder, wanted, manifest)
     for name in wanted:
         fetch_file(source, f"{prefix}{name}", folder / name, manifest.files[name], f"bundle {manifest.name!r}")
     partial.replace(folder / MANIFEST)
     _drop_unlisted(folder, manifest)
     log(
         "bundle fetched",
-        place=where,
+        uri=where,
         files=len(wanted),
         bytes=sum(manifest.files[name].bytes for name in wanted),
         milliseconds=round((time.perf_counter() - started) * 1000),
@@ -146,43 +170,45 @@ def _fetch_bundle(place: str, seal: str | None, source: Source, inner: str, name
 
 
 def fetch_file(source: Source, remote: str, target: Path, expected: BundleFile, owner: str) -> None:
-    """Fetch one file and move it into place once it is what it must be. A beginning may be stale: try twice.
+    """Download one file, verify it, and rename it to its final name.
 
     Args:
-        source: What reads the place.
-        remote: The file's path there.
-        target: Where it belongs.
-        expected: Its size, beyond which nothing is downloaded, and its SHA-256.
-        owner: What the file is a part of, for errors.
+        source: The source that reads the location.
+        remote: The file's path in the source.
+        target: The final path on disk.
+        expected: The file's size, which also limits the download, and its SHA-256.
+        owner: What the file belongs to, for errors.
 
     Raises:
-        BundleError: It is another file, or cannot be read.
+        BundleError: The file cannot be read, or is not the expected one.
     """
     partial = _partial(target)
     resumed = partial.exists()
     source.fetch(remote, partial, expected.bytes)
     found = describe_file(partial)
     if found != expected and resumed:
+        # The kept beginning may come from an older file, so start again without it.
         partial.unlink()
         source.fetch(remote, partial, expected.bytes)
         found = describe_file(partial)
     if found != expected:
         partial.unlink()
         raise BundleError(
-            f"{remote} of {owner} was altered: {found.bytes} bytes, SHA-256 {found.sha256[:12]}..., "
-            f"expected {expected.bytes} bytes, {expected.sha256[:12]}.... Publish the bundle again, whole."
+            f"{remote} of {owner} was altered: it has {found.bytes} bytes and SHA-256 {found.sha256[:12]}..., "
+            f"expected {expected.bytes} bytes and {expected.sha256[:12]}.... Publish it again, with all its files."
         )
     partial.replace(target)
 
 
-def _check_room(place: str, folder: Path, wanted: list[str], manifest: Manifest) -> None:
+def _check_space(uri: str, folder: Path, wanted: list[str], manifest: Manifest) -> None:
+    """Raise BundleError if the disk has too little free space for the rest of a bundle."""
     here = sum(_partial(folder / name).stat().st_size for name in wanted if _partial(folder / name).exists())
     needed = sum(manifest.files[name].bytes for name in wanted) - here
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise BundleError(
-            f"Bundle {manifest.name!r} of {place} needs {needed / MEGABYTE:.1f} MB, and {folder} has "
-            f"{free / MEGABYTE:.1f} MB free. Give the function more ephemeral storage, or bake the bundle into the "
+            f"Bundle {manifest.name!r} of {uri} needs {needed / MEGABYTE:.1f} MB, but {folder} has only "
+            f"{free / MEGABYTE:.1f} MB free. Give the function more ephemeral storage, or build the bundle into the "
             "image."
         )
 
@@ -193,14 +219,14 @@ def _is_whole(folder: Path, name: str, manifest: Manifest) -> bool:
 
 
 def _drop_unlisted(folder: Path, manifest: Manifest) -> None:
-    """Remove leftovers of earlier fetches: a bundle contains only its manifest and the files that it lists."""
+    """Remove leftovers of earlier downloads: a bundle contains only its manifest and the files listed in it."""
     for path in folder.iterdir():
         if path.name not in {MANIFEST, *manifest.files}:
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def _is_inner_manifest(name: str) -> bool:
-    """Return whether a file is the manifest of a bundle one folder down, as `load_predictors` looks for them."""
+    """Return whether a file is the manifest of a bundle one folder down, where `load_predictors` looks for bundles."""
     folder, _, file = name.rpartition("/")
     return file == MANIFEST and folder not in {"", ".", ".."} and not set(folder) & {"/", "\\", "\0"}
 

@@ -1,4 +1,4 @@
-"""Encode Ludwig's text and sequence inputs as token ids, and locate their tokens in the text."""
+"""Encode Ludwig's text and sequence inputs as token ids, and find the position of each token in the text."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,9 +16,13 @@ from handler.tokenizers import PiecesTokenizer, SpaceTokenizer, SubwordTokenizer
 
 
 class Vocabulary(Described, frozen=True):
-    """The tokens that Ludwig found in the training data, and what it wraps around each row.
+    """The tokens that Ludwig found in the training data, and the special tokens that it adds to each row.
 
-    file: the bundle's file that lists the tokens in the order of their ids.
+    Attributes:
+        file: The bundle's file with a JSON list of the tokens, in the order of their ids.
+        unknown_id: The id of every token that is not in the list.
+        start_id: The id at the start of each row.
+        stop_id: The id at the end of each row.
     """
 
     file: str
@@ -30,13 +34,20 @@ class Vocabulary(Described, frozen=True):
 class TextInput(Described, frozen=True, kw_only=True, tag="text"):
     """A text or sequence feature.
 
-    name, column: Ludwig's name of the feature and the column (the request's field) that its values come from.
-    length: tokens a row, special tokens included; every row is padded or cut to exactly this.
-    vocabulary: gives tokens their ids; None for sub-words, whose tokenizer does it.
-    fill_value: replaces a missing value; None makes a missing value an error.
-    affixes: the text is read as the affixes of its words.
-    ngrams: the text is read as its words, pairs of words and character n-grams.
     Source: `build_sequence_matrix` in `ludwig.utils.strings_utils`.
+
+    Attributes:
+        name: The feature's name in Ludwig.
+        column: The column, and field of a request, that the values come from.
+        tokenizer: Splits the text into tokens, or encodes it as ids.
+        length: The number of ids in a row, special tokens included. Every row is padded or truncated to it.
+        lowercase: Whether to lowercase the text first.
+        padding: The side of the padding.
+        padding_id: The id of the padding.
+        vocabulary: Maps tokens to ids; None if the tokenizer returns ids itself.
+        fill_value: Replaces a missing value; None makes a missing value an error.
+        affixes: Replaces each word with its prefixes, itself and its suffixes first.
+        ngrams: Replaces the text with its words, pairs of words and character n-grams first.
     """
 
     name: str
@@ -53,33 +64,63 @@ class TextInput(Described, frozen=True, kw_only=True, tag="text"):
 
     @property
     def stride(self) -> int:
-        """Return how many tokens represent one tagged position: those of a word with its affixes, or one."""
+        """The number of tokens for each tagged position: all tokens of a word with affixes, and otherwise 1."""
         if self.affixes is None or not isinstance(self.tokenizer, SpaceTokenizer):
             return 1
         return self.affixes.tokens_per_word
 
     @property
     def files(self) -> list[str]:
-        """The files of the bundle that this feature reads."""
+        """The names of the bundle's files that this feature reads."""
         files = [self.tokenizer.file] if isinstance(self.tokenizer, (SubwordTokenizer, PiecesTokenizer)) else []
         return [*files, self.vocabulary.file] if self.vocabulary else files
 
     def encoder(self, folder: Path) -> "TextEncoder":
-        """Load what the feature needs from its bundle's folder. Raises ValueError for a file that cannot be used."""
+        """Load the feature's encoder.
+
+        Args:
+            folder: The bundle's folder.
+
+        Returns:
+            The encoder.
+
+        Raises:
+            ValueError: A file is invalid, or does not match this description.
+        """
         if isinstance(self.tokenizer, SubwordTokenizer):
             return SubwordEncoder(self, folder)
         return VocabularyEncoder(self, folder)
 
 
 class TextEncoder:
-    """Pad and cut what a tokenizer gives to the length of the graph."""
+    """Encode texts as rows of token ids of a fixed length.
+
+    Attributes:
+        feature: The description of the input.
+    """
 
     def __init__(self, feature: TextInput, token_ids: Callable[[str], list[int]]) -> None:
+        """Keep the description and the tokenizer.
+
+        Args:
+            feature: The description of the input.
+            token_ids: Returns the ids of a text, special tokens included.
+        """
         self.feature = feature
         self._token_ids = token_ids
 
     def encode(self, values: Sequence[Any]) -> np.ndarray:
-        """Encode texts; None is a missing value. Returns int32, (batch, length)."""
+        """Encode one text for each row.
+
+        Args:
+            values: The texts; None is a missing value.
+
+        Returns:
+            Token ids, int32, (batch, length).
+
+        Raises:
+            RequestError: A value is not valid text, or is missing and there is no fill value.
+        """
         feature = self.feature
         ids = np.full((len(values), feature.length), feature.padding_id, dtype=np.int32)
         for row, value in enumerate(values):
@@ -91,11 +132,17 @@ class TextEncoder:
         return ids
 
     def placed_spans(self, text: str) -> list[PlacedSpan]:
-        """Return the position and the raw span of each token that the graph sees, in reading order.
+        """Return the position and the span of each token that the graph sees.
 
-        Special tokens are left out. Where words have affixes, each word counts as one token.
+        Args:
+            text: The raw text.
+
+        Returns:
+            Pairs of a position in the padded sequence and a span in the raw text, in reading order, without special
+            tokens. If words have affixes, each word counts as one token.
         """
         length = self.feature.length // self.feature.stride
+        # First find all tokens: the number of ids, and the index and span of each token.
         if self.feature.stride > 1:
             spans = list(enumerate(WORDS.spans(text), start=1))
             count = len(spans) + 2
@@ -104,6 +151,7 @@ class TextEncoder:
             if self.feature.lowercase:
                 raw = raw_spans(text, [span for _, span in spans])
                 spans = [(index, span) for (index, _), span in zip(spans, raw, strict=True)]
+        # Then add the padding on the left to the index, and drop the tokens that truncation removes.
         first = 0 if self.feature.padding == "right" else length - min(count, length)
         return [(first + index, span) for index, span in spans if index < length]
 
@@ -122,16 +170,25 @@ class TextEncoder:
 
 
 class VocabularyEncoder(TextEncoder):
-    """Look tokens up in the vocabulary that Ludwig built."""
+    """Look up tokens in the vocabulary that Ludwig built."""
 
     def __init__(self, feature: TextInput, folder: Path) -> None:
+        """Load the vocabulary and, for a Hugging Face tokenizer, its file.
+
+        Args:
+            feature: The description of the input, with a vocabulary.
+            folder: The bundle's folder.
+
+        Raises:
+            ValueError: A file is invalid, or does not match the description.
+        """
         if feature.vocabulary is None or isinstance(feature.tokenizer, SubwordTokenizer):
-            raise ValueError(f"input {feature.name!r} names no vocabulary")
+            raise ValueError(f"input {feature.name!r} has no vocabulary")
         tokens = msgspec.json.decode((folder / feature.vocabulary.file).read_bytes(), type=list[str])
         special = feature.vocabulary
         ids = (special.unknown_id, special.start_id, special.stop_id, feature.padding_id)
         if not all(0 <= token_id < len(tokens) for token_id in ids):
-            raise ValueError(f"a special symbol of input {feature.name!r} is outside its vocabulary: {ids}")
+            raise ValueError(f"the id of a special symbol of input {feature.name!r} is outside its vocabulary: {ids}")
         self._ids = {token: index for index, token in enumerate(tokens)}
         self._special = special
         tokenizer = feature.tokenizer
@@ -149,11 +206,20 @@ class VocabularyEncoder(TextEncoder):
 
 
 class SubwordEncoder(TextEncoder):
-    """Let a Hugging Face tokenizer give the ids, its own special tokens included."""
+    """Encode texts with a Hugging Face tokenizer, which returns ids and adds its own special tokens."""
 
     def __init__(self, feature: TextInput, folder: Path) -> None:
+        """Load the tokenizer.
+
+        Args:
+            feature: The description of the input, with a subword tokenizer.
+            folder: The bundle's folder.
+
+        Raises:
+            ValueError: The tokenizer's file is invalid.
+        """
         if not isinstance(feature.tokenizer, SubwordTokenizer):
-            raise ValueError(f"input {feature.name!r} has no sub-word tokenizer")
+            raise ValueError(f"input {feature.name!r} has no subword tokenizer")
         self._tokenizer = feature.tokenizer.load(folder)
         super().__init__(feature, lambda text: self._tokenizer.encode(text).ids)
 
@@ -165,15 +231,38 @@ class SubwordEncoder(TextEncoder):
 
 
 def filled(value: Any, fill_value: Any, column: str) -> Any:
-    """Return a value, or the fill value if it is missing. Raises RequestError without a fill value."""
+    """Return a value, or the fill value if it is missing.
+
+    Args:
+        value: The raw value; None is missing.
+        fill_value: The replacement for a missing value; None if there is none.
+        column: The column's name, for the error.
+
+    Returns:
+        A value that is not None.
+
+    Raises:
+        RequestError: The value is missing and there is no fill value.
+    """
     value = fill_value if value is None else value
     if value is None:
-        raise RequestError(f"{column!r} is missing, and the model was trained without a fill value.")
+        raise RequestError(f"{column!r} is missing, and the model has no fill value for it.")
     return value
 
 
 def checked_text(value: Any, column: str) -> str:
-    """Return a value that is text which UTF-8 can hold, or raise RequestError."""
+    """Check that a value is a string that UTF-8 can encode.
+
+    Args:
+        value: Any JSON value.
+        column: The column's name, for the error.
+
+    Returns:
+        The string.
+
+    Raises:
+        RequestError: The value is not a string, or contains half of a surrogate pair.
+    """
     if not isinstance(value, str):
         raise RequestError(f"{column!r} must be a string, found {type(value).__name__}.")
     try:

@@ -1,7 +1,7 @@
-"""Reimplement Ludwig's tokenizers exactly, without Ludwig.
+"""Ludwig's tokenizers, reimplemented exactly and without Ludwig.
 
-Each class is the manifest's description of a tokenizer and its behavior. To add one, add a class here and register it
-in `Tokenizer`. Most return strings, which a vocabulary maps to ids; `SubwordTokenizer` returns ids itself.
+Each class describes a tokenizer in the manifest and implements it. To add one, add a class here and register it in
+`Tokenizer`. Most return strings, which a vocabulary maps to ids; `SubwordTokenizer` returns ids itself.
 Source: `ludwig.utils.tokenizers` of Ludwig 0.17.10.
 """
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import tokenizers
 
 Span = tuple[int, int]
-"""Where a token begins and ends in the text that was given, in characters."""
+"""The start and end of a token in the text, in characters."""
 
 WORD_OR_MARK = re.compile(r"\w+|[^\w\s]")
 
@@ -27,16 +27,16 @@ class Splitter(Described, frozen=True):
     """A tokenizer whose tokens are pieces of the text."""
 
     def spans(self, text: str) -> Iterator[Span]:
-        """Yield where each token begins and ends in the text, in reading order."""
+        """Yield the span of each token, in the order of `split`."""
         raise NotImplementedError
 
     def split(self, text: str) -> list[str]:
-        """Return the tokens, in the order in which Ludwig gives them ids."""
+        """Return the tokens, in the order of Ludwig's ids."""
         return [text[start:end] for start, end in self.spans(text)]
 
 
 class SpaceTokenizer(Splitter, frozen=True, tag="space"):
-    """Strip all white space at the ends, then split on the space character alone."""
+    """Strip all white space at both ends, then split only on the space character."""
 
     @override
     def spans(self, text: str) -> Iterator[Span]:
@@ -52,7 +52,7 @@ class SpaceTokenizer(Splitter, frozen=True, tag="space"):
 
 
 class SpacePunctTokenizer(Splitter, frozen=True, tag="space_punct"):
-    """Splits into runs of letters, digits and `_`; every other visible character is a token."""
+    """Split into runs of letters, digits and `_`. Every other character that is not white space is a token."""
 
     @override
     def spans(self, text: str) -> Iterator[Span]:
@@ -76,7 +76,7 @@ class CharactersTokenizer(Splitter, frozen=True, tag="characters"):
 
 
 class CommaTokenizer(Splitter, frozen=True, tag="comma"):
-    """Split the text on commas, and strip the pieces of white space; empty pieces stay."""
+    """Split the text on commas and strip white space from the pieces. Empty pieces are kept."""
 
     @override
     def spans(self, text: str) -> Iterator[Span]:
@@ -84,7 +84,7 @@ class CommaTokenizer(Splitter, frozen=True, tag="comma"):
 
 
 class UnderscoreTokenizer(Splitter, frozen=True, tag="underscore"):
-    """Split the text on underscores, and strip the pieces of white space; empty pieces stay."""
+    """Split the text on underscores and strip white space from the pieces. Empty pieces are kept."""
 
     @override
     def spans(self, text: str) -> Iterator[Span]:
@@ -100,7 +100,7 @@ class UntokenizedTokenizer(Splitter, frozen=True, tag="untokenized"):
 
 
 class StrippedTokenizer(Splitter, frozen=True, tag="stripped"):
-    """The whole text, stripped of white space, is one token."""
+    """The whole text, without white space at both ends, is one token."""
 
     @override
     def spans(self, text: str) -> Iterator[Span]:
@@ -108,10 +108,10 @@ class StrippedTokenizer(Splitter, frozen=True, tag="stripped"):
 
 
 class NgramTokenizer(Splitter, frozen=True, tag="ngram"):
-    """The words of the stripped text, and then each pair of adjacent words joined by a space.
+    """The words of the stripped text, then each pair of adjacent words joined by a space.
 
-    Two spaces enclose an empty word. It is not a token, but its pairs are ("a  b" gives "a", "b", "a ", " b").
-    Source: Ludwig 0.10.4, which builds its vocabulary with larger n-grams if told to, but encodes with pairs always.
+    Two spaces in a row enclose an empty word. It is not a token, but its pairs are: "a  b" gives "a", "b", "a ", " b".
+    Source: Ludwig 0.10.4. Its `ngram_size` affects only the vocabulary; encoding always uses pairs.
     """
 
     @override
@@ -131,61 +131,63 @@ class NgramTokenizer(Splitter, frozen=True, tag="ngram"):
 
 
 class PiecesTokenizer(Described, frozen=True, tag="pieces"):
-    """A Hugging Face tokenizer whose pieces, without its special tokens, are looked up in a vocabulary of Ludwig's.
+    """A Hugging Face tokenizer whose pieces, without special tokens, are looked up in Ludwig's vocabulary.
 
-    file: the tokenizer's `tokenizer.json` inside the bundle.
+    Attributes:
+        file: The bundle's `tokenizer.json`.
     """
 
     file: str
 
     def load(self, folder: Path) -> "Pieces":
-        """Read the tokenizer from a bundle's folder. Raises ValueError for a file that is not a tokenizer."""
+        """Load the tokenizer from a bundle's folder. Raises ValueError if the file is invalid."""
         return Pieces(HuggingFaceTokenizer(folder / self.file))
 
 
 class Pieces:
-    """A tokenizer of pieces. It splits as a `Splitter` does, but a piece may differ from the text at its span."""
+    """A loaded `PiecesTokenizer`. Unlike the tokens of a `Splitter`, a piece can differ from the text at its span."""
 
     def __init__(self, tokenizer: "HuggingFaceTokenizer") -> None:
         self._tokenizer = tokenizer
 
     def spans(self, text: str) -> Iterator[Span]:
-        """Yield where each piece is in the text, in reading order."""
+        """Yield the span of each piece, in the order of `split`."""
         yield from self._tokenizer.encode(text, special=False).offsets
 
     def split(self, text: str) -> list[str]:
-        """Return the pieces, as the vocabulary names them."""
+        """Return the pieces, as the vocabulary spells them."""
         pieces: list[str] = self._tokenizer.encode(text, special=False).tokens
         return pieces
 
 
 class SubwordTokenizer(Described, frozen=True, tag="subword"):
-    """A Hugging Face tokenizer that gives ids itself, its special tokens included.
+    """A Hugging Face tokenizer that returns ids, special tokens included.
 
-    file: the tokenizer's `tokenizer.json` inside the bundle.
-    max_tokens: where Hugging Face itself cuts a text, special tokens included, or None where it does not.
+    Attributes:
+        file: The bundle's `tokenizer.json`.
+        max_tokens: The number of ids that the tokenizer truncates to, special tokens included; None for no limit.
     """
 
     file: str
     max_tokens: int | None = None
 
     def load(self, folder: Path) -> "HuggingFaceTokenizer":
-        """Read the tokenizer from a bundle's folder. Raises ValueError for a file that is not a tokenizer."""
+        """Load the tokenizer from a bundle's folder. Raises ValueError if the file is invalid."""
         return HuggingFaceTokenizer(folder / self.file, self.max_tokens)
 
 
 class HuggingFaceTokenizer:
-    """A loaded `tokenizer.json`. Its library is written in Rust; its panics become exceptions here."""
+    """A loaded `tokenizer.json`. Panics of the library, which is written in Rust, become exceptions."""
 
     def __init__(self, path: Path, max_tokens: int | None = None) -> None:
-        """Read a tokenizer.
+        """Load a tokenizer.
 
         Args:
-            path: The file, `tokenizer.json`.
-            max_tokens: Where to cut a text, special tokens included; None does not cut.
+            path: The `tokenizer.json` file.
+            max_tokens: The number of ids to truncate to, special tokens included; None for no limit.
 
         Raises:
-            ValueError: The file is not a tokenizer that the library can use.
+            ValueError: The library cannot load the file.
         """
         from tokenizers import Tokenizer
 
@@ -200,15 +202,18 @@ class HuggingFaceTokenizer:
             raise ValueError(f"{path.name} is not a Hugging Face tokenizer: {error}") from None
 
     def encode(self, text: str, *, special: bool = True) -> "tokenizers.Encoding":
-        """Return the tokens of a text: their ids, texts and offsets in characters.
+        """Tokenize a text.
 
         Args:
             text: Valid Unicode, without halves of surrogate pairs.
             special: Whether to add the tokenizer's special tokens.
 
+        Returns:
+            The tokens: their ids, texts and spans in characters.
+
         Raises:
-            PanicError: The tokenizer cannot read this text.
-            Exception: The same, as the library says it itself.
+            PanicError: The library panicked on this text.
+            Exception: The library rejected this text.
         """
         with panics_as_errors():
             return self._tokenizer.encode(text, add_special_tokens=special)
@@ -228,11 +233,18 @@ Tokenizer = SplittingTokenizer | PiecesTokenizer | SubwordTokenizer
 
 
 def raw_spans(text: str, lowered: Sequence[Span]) -> list[Span]:
-    """Return spans of `text.lower()` as spans of the text itself.
+    """Map spans of `text.lower()` to spans of the text itself.
 
-    Lowering can lengthen a text ("İ" becomes two characters), so offsets in the one are not offsets in the other. A
-    span covers every character that any part of it comes from.
+    Lowercasing can lengthen a text ("İ" becomes two characters), which shifts the offsets after it.
+
+    Args:
+        text: The raw text.
+        lowered: Spans of `text.lower()`.
+
+    Returns:
+        The span of the raw characters that each lowercased span comes from.
     """
+    # origins[i]: the index in the text of the character that character i of the lowercased text comes from.
     origins = [index for index, character in enumerate(text) for _ in character.lower()]
     origins.append(len(text))
     return [(origins[start], origins[end - 1] + 1 if end > start else origins[start]) for start, end in lowered]
@@ -244,10 +256,10 @@ def _stripped(text: str) -> Span:
 
 
 def _pieces(text: str, separator: str) -> Iterator[Span]:
-    """Yield the stripped pieces between separators of a stripped text.
+    """Yield the span of each piece between separators, without white space at both ends.
 
-    Ludwig splits by a pattern, white space and a comma and white space, with the same result. In a run of n blanks
-    without a comma, that pattern starts at each blank and reads to the end of the run: n * n / 2 steps.
+    Ludwig splits on the pattern `\\s*,\\s*`, with the same result but in quadratic time: in a run of n spaces without a
+    comma, the pattern starts at each space and scans to the end of the run, which takes n * n / 2 steps.
     """
     start, end = _stripped(text)
     for piece in text[start:end].split(separator):

@@ -1,8 +1,8 @@
-"""Load and run TorchScript graphs; the only handler module that imports torch, and only for such bundles.
+"""Load and run TorchScript graphs; the only handler module that imports torch, and only for TorchScript bundles.
 
-A TorchScript archive holds a program, and its language has two operators that open files: `from_file` reads any file,
-and `save` writes one. Code may run as soon as torch loads the archive. So the archive is checked first, and torch gets
-a copy of what was checked: two programs can read one zip file differently.
+A TorchScript archive contains a program, and two operators of its language open files: `from_file` reads any file, and
+`save` writes one. Code can run as soon as torch loads the archive. So the archive is checked first, and torch gets a
+copy of the checked entries, because two zip readers can interpret one file differently.
 """
 
 import io
@@ -18,7 +18,7 @@ from handler.errors import BundleError
 from handler.extras import how_to_install
 
 OPENS_FILES = re.compile(rb"\b(from_file|save)\b")
-"""The operators of TorchScript with a file's name among their arguments. Their names have no other spelling."""
+"""TorchScript's operators that take a file name. Code cannot refer to them by any other spelling."""
 
 
 class TorchscriptGraph:
@@ -30,16 +30,16 @@ class TorchscriptGraph:
         Args:
             graph: Its description in the manifest.
             folder: The bundle's folder.
-            threads: How many threads torch may use.
+            threads: How many threads torch may use in the whole process.
 
         Raises:
-            BundleError: torch is missing, refuses the graph, or the graph's program opens files.
+            BundleError: torch is not installed or cannot load the graph, or the graph's program opens files.
         """
         try:
             import torch
         except ModuleNotFoundError:
             raise BundleError(
-                f"{folder} is a TorchScript bundle, and torch is not installed: {how_to_install('torchscript')}, or "
+                f"{folder} is a TorchScript bundle, but torch is not installed: {how_to_install('torchscript')}, or "
                 "export the model with `--format onnx`."
             ) from None
         torch.set_num_threads(threads)
@@ -55,33 +55,36 @@ class TorchscriptGraph:
         self.outputs = [tensor.name for tensor in graph.outputs]
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Run a batch: named arrays in, named arrays out, as the manifest's `graph` describes them."""
+        """Run the graph on one batch; see `RunningGraph.run`."""
         with self._torch.inference_mode():
             answers = self._module(*(self._torch.from_numpy(inputs[name]) for name in self.inputs))
         return {name: answer.numpy() for name, answer in zip(self.outputs, answers, strict=True)}
 
 
 def checked_archive(path: Path) -> io.BytesIO:
-    """Return a TorchScript archive, written again from the entries that were looked at.
+    """Check a TorchScript archive and copy it.
 
     Args:
-        path: The archive, a zip file whose entries are stored uncompressed, as export writes it.
+        path: The archive: a zip file with uncompressed entries, as export writes it.
+
+    Returns:
+        A new archive with exactly the entries that were checked.
 
     Raises:
-        BundleError: Its program opens files, or it has compressed entries or two of one name.
+        BundleError: The program opens files, an entry is compressed, or two entries have the same name.
     """
     copy = io.BytesIO()
     with zipfile.ZipFile(path) as source, zipfile.ZipFile(copy, "w", zipfile.ZIP_STORED) as target:
         names = source.namelist()
         kinds = {entry.compress_type for entry in source.infolist()}
         if len(set(names)) < len(names) or kinds != {zipfile.ZIP_STORED}:
-            raise BundleError(f"{path} is not an archive that export writes. Export the model again.")
+            raise BundleError(f"{path} is not an archive that export wrote. Export the model again.")
         for name in names:
             content = source.read(name)
             if found := OPENS_FILES.search(content) if "code" in name.split("/") else None:
                 raise BundleError(
-                    f"{path} has a program that opens files ({found[1].decode()}). Do not use a bundle that somebody "
-                    "changed; export the model again."
+                    f"{path} contains a program that opens files ({found[1].decode()}). Someone may have altered it. "
+                    "Do not use it: export the model again."
                 )
             target.writestr(zipfile.ZipInfo(name), content)
     copy.seek(0)

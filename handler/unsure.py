@@ -1,4 +1,4 @@
-"""Replace answers below their confidence threshold with what Hexabot should get instead."""
+"""Replace answers below their confidence threshold with what Hexabot should get instead: a failure or a default."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,19 +8,26 @@ from handler.predictor import Predictor
 from handler.text import TextInput
 
 LANGUAGE = "language"
-BELOW_THRESHOLD = "The model is not sure enough: its answer is below the threshold."
+BELOW_THRESHOLD = "The model is not confident enough: its answer is below the threshold."
 
 
 def success(predictions: dict[str, Any]) -> dict[str, Any]:
-    """Return predictions as Hexabot reads them."""
+    """Return predictions in the format that Hexabot reads."""
     return {"predictions": predictions, "status": "success"}
 
 
 def language_columns(language: str, probability: float) -> Columns:
-    """Return the columns of a language that no model answered.
+    """Return the columns of a default language, which no model predicted.
 
-    Hexabot needs a language in every answer. One with probability 0 is below each of its thresholds, so that it does
-    not store it with the subscriber.
+    Hexabot needs a language in every answer. A probability of 0 is below every threshold of Hexabot, so it does not
+    save the language in the subscriber's profile.
+
+    Args:
+        language: The language.
+        probability: The probability to report.
+
+    Returns:
+        The columns that Hexabot reads.
     """
     return {
         f"{LANGUAGE}_predictions": language,
@@ -30,24 +37,35 @@ def language_columns(language: str, probability: float) -> Columns:
 
 
 def unsure_outputs(predictor: Predictor, row: Mapping[str, Any], outputs: Mapping[str, Columns]) -> set[str]:
-    """Return the names of the outputs whose answers are less sure than they must be.
+    """Return the outputs whose answers are too uncertain to use.
 
     Args:
         predictor: The model.
-        row: What it was asked, by column.
-        outputs: Ludwig's columns of its answer, by output.
+        row: The row's raw values, by column.
+        outputs: Ludwig's columns of the answer, by output.
+
+    Returns:
+        The names of these outputs.
     """
     text = _text(predictor, row)
     unsure = {output.name for output in _with_thresholds(predictor) if output.is_unsure(outputs[output.name], text)}
-    # Hexabot loses the whole answer if the model `language` failed, also if its output has another name.
+    # If the model `language` failed, Hexabot would drop the whole response. So only its language may be unsure.
     return unsure & {LANGUAGE} if predictor.manifest.name == LANGUAGE else unsure
 
 
 def without_unsure(outputs: Mapping[str, Columns], unsure: set[str], default_language: str) -> dict[str, Any]:
-    """Return an answer without the outputs that are unsure, which it holds under `below_threshold`.
+    """Return an answer with its unsure outputs moved to `below_threshold`.
 
-    Hexabot takes any label for an intent, however improbable, and does without a failed one. So an answer with nothing
-    left is failed. An unsure language becomes the default language with probability 0.
+    Hexabot accepts any label as an intent, however improbable, and copes with a failed answer. So an answer with no
+    output left fails. An unsure language becomes the default language with probability 0.
+
+    Args:
+        outputs: Ludwig's columns, by output.
+        unsure: The names of the unsure outputs.
+        default_language: The language to answer in place of an unsure one.
+
+    Returns:
+        The answer in the format that Hexabot reads.
     """
     shown = {name: columns for name, columns in outputs.items() if name not in unsure}
     if len(shown) == len(outputs):
@@ -59,7 +77,16 @@ def without_unsure(outputs: Mapping[str, Columns], unsure: set[str], default_lan
 
 
 def marks(predictor: Predictor, row: Mapping[str, Any], outputs: Mapping[str, Columns]) -> Columns:
-    """Return a column for each output with thresholds that tells whether its answer is below them."""
+    """Return a column for each output with a threshold that says whether the answer is below it.
+
+    Args:
+        predictor: The model.
+        row: The row's raw values, by column.
+        outputs: Ludwig's columns of the answer, by output.
+
+    Returns:
+        `<output>_below_threshold`, a Boolean, for each of these outputs.
+    """
     text = _text(predictor, row)
     return {
         f"{output.name}_below_threshold": output.is_unsure(outputs[output.name], text)
@@ -73,7 +100,7 @@ def _with_thresholds(predictor: Predictor) -> list[CategoryOutput]:
 
 
 def _text(predictor: Predictor, row: Mapping[str, Any]) -> str | None:
-    """Return the text that a model was asked: "" for a missing one, None where the model reads none."""
+    """Return the text that a model reads from a row: "" if it is missing, None if the model reads no text."""
     for feature in predictor.manifest.inputs:
         if isinstance(feature, TextInput):
             return str(row[feature.column] or "")

@@ -220,7 +220,7 @@ def test_a_missing_value_is_filled_in_or_refused_by_each_model(tmp_path: Path) -
     answer = deploy(tmp_path)("POST", "/predict", body, headers={"content-type": "application/json"})
     assert answer.status == 200
     assert understand("", answer.json()).traits["intent"].value == "book_flight"
-    assert answer.json()["slots"]["error"] == "'text' is missing, and the model was trained without a fill value."
+    assert answer.json()["slots"]["error"] == "'text' is missing, and the model has no fill value for it."
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def test_any_value_is_encoded_or_refused(feature: PlainInput, value: Any) -> Non
 @pytest.mark.parametrize("feature", [NUMBER, VECTOR], ids=["number", "vector"])
 def test_a_number_that_no_model_can_use_is_refused_by_its_column(feature: PlainInput, value: Any) -> None:
     given = f"{value} 1" if isinstance(value, str) else [value, 1]
-    with pytest.raises(RequestError, match=r"'x' must be finite numbers, and none beyond 3\.4e\+38"):
+    with pytest.raises(RequestError, match=r"'x' must be finite, with no number beyond 3\.4e\+38"):
         feature.encode([value if feature is NUMBER else given])
 
 

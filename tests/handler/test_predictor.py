@@ -42,7 +42,7 @@ def test_no_rows_have_no_answers(bundles: Path) -> None:
 
 
 def test_a_row_without_the_column(bundles: Path) -> None:
-    with pytest.raises(RequestError, match="The field 'text' is missing, which model 'intent' reads"):
+    with pytest.raises(RequestError, match="Model 'intent' needs the field 'text', which is missing"):
         Predictor(bundles / "intent").predict([{"text": "hello"}, {"utterance": "hello"}])
 
 
@@ -107,7 +107,7 @@ def test_a_place_without_bundles(tmp_path: Path, place: str) -> None:
 
 def test_two_bundles_of_one_name(bundles: Path, tmp_path: Path) -> None:
     write_bundle(tmp_path / "other", TAGGER, name="intent")
-    with pytest.raises(BundleError, match=r"Two bundles are named 'intent', one of them .*other\. .*--name"):
+    with pytest.raises(BundleError, match=r"Two bundles are named 'intent'; one of them is .*other\. .*--name"):
         load_predictors([bundles, tmp_path])
 
 

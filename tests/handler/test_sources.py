@@ -174,8 +174,8 @@ def relabelled(files: dict[str, bytes]) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (altered, "model.onnx of bundle 'intent' was altered: .* Publish the bundle again, whole"),
-        (without_graph, r"lacks \['model.onnx'\], which .*manifest.json names"),
+        (altered, "model.onnx of bundle 'intent' was altered: .* Publish it again, with all its files"),
+        (without_graph, r"lacks \['model.onnx'\], which .*manifest.json lists"),
         (relabelled, "manifest.json was altered after it was written"),
         (lambda _: {"README.md": b"#"}, r"No bundle in .* Found 1 files \(README.md ...\)"),
         (lambda _: {MANIFEST: b"{}"}, "is not a manifest"),
@@ -245,12 +245,12 @@ def test_a_pinned_place_takes_the_bundle_with_its_seal_and_no_other(
     hub.files["me/intent"] = contents(other)
     for place in places:
         with pytest.raises(
-            BundleError, match=f"has the seal {read_bundle(other).seal}, and the place is pinned to {seal}"
+            BundleError, match=f"has the seal {read_bundle(other).seal}, but the URI is pinned to {seal}"
         ):
             fetched(tmp_path / "cache", place)
     upload(s3, language, "v3/language")
     with pytest.raises(
-        BundleError, match=r"v3 is pinned to one seal and holds 2 bundles \(intent/manifest.json, langu"
+        BundleError, match=r"v3 is pinned to one seal but contains 2 bundles \(intent/manifest.json, langu"
     ):
         fetched(tmp_path / "cache", places[1])
 
@@ -258,7 +258,7 @@ def test_a_pinned_place_takes_the_bundle_with_its_seal_and_no_other(
 @pytest.mark.parametrize("seal", ["", "abc", "A" * 64, "0" * 65])
 def test_a_pin_is_a_whole_seal(seal: str, tmp_path: Path) -> None:
     with pytest.raises(
-        BundleError, match="has no seal behind #seal=: give the 64 hex digits that the bundle's manifest"
+        BundleError, match="has no valid seal after #seal=: give the 64 hex digits of `seal` in the bundle's manifest"
     ):
         fetched(tmp_path, f"s3://{BUCKET}/intent#seal={seal}")
 
@@ -293,9 +293,9 @@ def test_what_a_fetch_leaves_is_no_part_of_the_bundle(hub: Hub, intent: Path, tm
         ("s3://models/nothing", "No bundle in s3://models/nothing: .* Found 0 files"),
         ("hf://me/nothing", r"hf://me/nothing cannot be read \(RepositoryNotFoundError\)"),
         ("hf://me/here@v9", r"hf://me/here@v9 cannot be read \(RevisionNotFoundError\)"),
-        ("ftp://x/y", "ftp://x/y is no place of bundles: give a folder, s3://"),
-        ("hf://justme", "hf://justme is no place of bundles"),
-        ("s3://", "s3:// is no place of bundles"),
+        ("ftp://x/y", "ftp://x/y is not a location of bundles: give a folder, s3://"),
+        ("hf://justme", "hf://justme is not a location of bundles"),
+        ("s3://", "s3:// is not a location of bundles"),
     ],
 )
 def test_a_place_that_is_none(place: str, message: str, s3: Any, hub: Hub, tmp_path: Path) -> None:
@@ -362,7 +362,9 @@ def test_a_bundle_that_is_too_big_for_the_disk(
     upload(s3, intent, "intent")
     usage = shutil.disk_usage(tmp_path)._replace(free=10)
     monkeypatch.setattr(sources.shutil, "disk_usage", lambda _: usage)
-    with pytest.raises(BundleError, match=r"needs .* MB, and .* has 0\.0 MB free\. Give the function more ephemeral"):
+    with pytest.raises(
+        BundleError, match=r"needs .* MB, but .* has only 0\.0 MB free\. Give the function more ephemeral"
+    ):
         fetched(tmp_path / "cache", f"s3://{BUCKET}/intent")
 
 

@@ -36,7 +36,7 @@ def encoder(folder: Path, tokens: Any = WORDS, **changes: Any) -> TextEncoder:
 
 
 def subword_encoder(folder: Path, padding: Literal["left", "right"] = "right", **changes: Any) -> TextEncoder:
-    """Load a feature of 8 sub-words."""
+    """Load a feature of 8 subwords."""
     word_piece(WORD_PIECES).save(str(folder / "tokenizer.json"))
     tokenizer: Tokenizer = SubwordTokenizer(file="tokenizer.json")
     return encoder(folder, tokenizer=tokenizer, length=8, vocabulary=None, padding_id=0, padding=padding, **changes)
@@ -76,7 +76,7 @@ def test_a_missing_value_is_the_fill_value_and_empty_text_is_not_missing(tmp_pat
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (None, "'text' is missing, and the model was trained without a fill value."),
+        (None, "'text' is missing, and the model has no fill value for it."),
         (5, "'text' must be a string, found int."),
         (["a"], "'text' must be a string, found list."),
         ("ab\ud800", "'text' is not valid Unicode: character 2 is half of a surrogate pair. Send the text as UTF-8."),
@@ -129,7 +129,7 @@ def test_subwords_lie_where_their_ids_are(tmp_path: Path, padding: Literal["left
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"vocabulary": None}, "input 'text' names no vocabulary"),
+        ({"vocabulary": None}, "input 'text' has no vocabulary"),
         ({"padding_id": 7}, "a special symbol of input 'text' is outside its vocabulary"),
         ({"padding_id": -1}, "a special symbol of input 'text' is outside its vocabulary"),
         ({"vocabulary": msgspec.structs.replace(VOCABULARY, stop_id=99)}, "is outside its vocabulary"),

@@ -54,7 +54,7 @@ def test_the_answer_itself_stands_apart(send: Send) -> None:
     intent = ask(send, "hotel")["intent"]
     assert (intent["status"], intent["error"]) == (
         "failed",
-        "The model is not sure enough: its answer is below the threshold.",
+        "The model is not confident enough: its answer is below the threshold.",
     )
     assert intent["below_threshold"]["intent_predictions"] == "book_hotel"
     assert intent["below_threshold"]["intent_probability"] == pytest.approx(0.71, abs=0.01)

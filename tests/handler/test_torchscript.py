@@ -79,7 +79,7 @@ def test_a_program_that_opens_files_is_refused(
     (tmp_path / "secret").write_bytes(b"\1\2\3\4")
     scripted(module, tmp_path)
     (tmp_path / "written").unlink(missing_ok=True)
-    with pytest.raises(BundleError, match=rf"model\.pt has a program that opens files \({operator}\)"):
+    with pytest.raises(BundleError, match=rf"model\.pt contains a program that opens files \({operator}\)"):
         TorchscriptGraph(GRAPH, tmp_path)
     assert not (tmp_path / "written").exists()
     loaded = torch.jit.load(str(tmp_path / "model.pt"))(torch.ones(1))  # type: ignore[no-untyped-call]

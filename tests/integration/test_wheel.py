@@ -90,7 +90,7 @@ def test_the_commands_work(programs: Path, tmp_path: Path) -> None:
     command = programs / "ludwig-serverless"
     assert run(command, "--version", cwd=tmp_path).stdout == f"ludwig-serverless {__version__}\n"
     assert "book_flight" in run(command, "ask", BUNDLES, TEXT, cwd=tmp_path).stdout
-    assert "rows answered as when they were exported" in run(command, "check", BUNDLES, cwd=tmp_path).stdout
+    assert "rows have the same answers as at export" in run(command, "check", BUNDLES, cwd=tmp_path).stdout
     assert "second answer" in run(command, "doctor", BUNDLES, cwd=tmp_path).stdout
     assert run(command, "token", cwd=tmp_path).stdout.startswith("token ")
     assert "| Lambda |" in run(command, "cost", "--messages-per-month", "1000", cwd=tmp_path).stdout

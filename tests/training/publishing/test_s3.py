@@ -95,7 +95,7 @@ def test_an_altered_file_is_not_kept(made: Made, s3: Any, tmp_path: Path, capsys
     key = "nlu/intent/v1/model/model_weights.safetensors"
     s3.put_object(Bucket=BUCKET, Key=key, Body=b"altered")
     assert main(["fetch", URI, "--output", str(tmp_path / "back")]) == 1
-    assert f"model/model_weights.safetensors of {URI}/v1 was altered: 7 bytes" in capsys.readouterr().err
+    assert f"model/model_weights.safetensors of {URI}/v1 was altered: it has 7 bytes" in capsys.readouterr().err
     assert not (tmp_path / "back").exists()
 
 
