@@ -256,9 +256,9 @@ def _stripped(text: str) -> Span:
 
 
 def _pieces(text: str, separator: str) -> Iterator[Span]:
-    """Yield the span of each piece between separators, without white space at both ends.
+    r"""Yield the span of each piece between separators, without white space at both ends.
 
-    Ludwig splits on the pattern `\\s*,\\s*`, with the same result but in quadratic time: in a run of n spaces without a
+    Ludwig splits on the pattern `\s*,\s*`, with the same result but in quadratic time: in a run of n spaces without a
     comma, the pattern starts at each space and scans to the end of the run, which takes n * n / 2 steps.
     """
     start, end = _stripped(text)

@@ -87,12 +87,12 @@ def test_a_program_that_opens_files_is_refused(
 
 
 def test_an_archive_that_hides_something_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match=r"model\.pt is not an archive that export writes"):
+    with pytest.raises(BundleError, match=r"model\.pt is not an archive that export wrote"):
         TorchscriptGraph(GRAPH, scripted(Doubling(), tmp_path, zipfile.ZIP_DEFLATED))
     scripted(Doubling(), tmp_path)
     with zipfile.ZipFile(tmp_path / "model.pt", "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
         archive.writestr(archive.namelist()[0], b"another")
-    with pytest.raises(BundleError, match=r"model\.pt is not an archive that export writes"):
+    with pytest.raises(BundleError, match=r"model\.pt is not an archive that export wrote"):
         TorchscriptGraph(GRAPH, tmp_path)
 
 
