@@ -1,4 +1,4 @@
-"""Run every measurement, or those that are named, one after another; one that fails does not hold up the others."""
+"""Run all measurements, or the named ones, one after another; a failure does not stop the others."""
 
 import argparse
 import os
@@ -12,18 +12,18 @@ from dataclasses import dataclass
 from benchmarks.report import ROOT, say
 
 END_SECONDS = 30
-"""What a measurement that ran out of time is given to take its containers and servers down."""
+"""Grace period for a measurement that exceeded its time limit, to stop its containers and servers."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """A module of this package.
+    """A measurement: one module of this package.
 
     Attributes:
-        name: The module's name.
-        seconds: The most that it may take, the first setup included.
+        name: Name of the module.
+        seconds: Time limit, including the first setup.
         shows: What it measures.
-        is_asked_for: It runs only where it is named.
+        is_asked_for: Whether it runs only if it is named.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Part:
 
 
 PARTS = (
-    Part("cold", 1500, "cold starts in containers, beside the minimal baseline and FastAPI as it comes"),
+    Part("cold", 1500, "cold starts in containers, beside the minimal baseline and plain FastAPI"),
     Part("warm", 300, "one warm answer, in process and under the emulator"),
     Part("memory", 600, "memory, import by import, lower limits, the image's size"),
     Part("growth", 600, "how latency and memory grow, and where they bend"),
@@ -45,32 +45,32 @@ PARTS = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run, and say at the end what failed. Returns the exit status."""
+    """Run the measurements, report failures at the end, and return the exit status."""
     listed = "\n".join(f"  {part.name:<15}{part.shows}" for part in PARTS)
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description=__doc__,
-        epilog=f"parts:\n{listed}\n\nEach writes its own section of docs/performance.md (costs: of docs/deploy.md), "
-        "and can be run alone,\nwith options of its own: `python -m benchmarks.cold --help`.",
+        epilog=f"parts:\n{listed}\n\nEach part writes its own section of docs/performance.md (costs: of "
+        "docs/deploy.md).\nEach can run alone, with further options: `python -m benchmarks.cold --help`.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("parts", nargs="*", metavar="PART", help="what to measure (all)")
+    parser.add_argument("parts", nargs="*", metavar="PART", help="what to measure (default: all)")
     options, own = parser.parse_known_args(arguments)
     known = {part.name: part for part in PARTS}
     unknown = [name for name in options.parts if name not in known]
     if unknown:
-        parser.error(f"there is no part {', '.join(unknown)}; there are {', '.join(known)}")
+        parser.error(f"unknown part {', '.join(unknown)}: expected {', '.join(known)}")
     if own and len(options.parts) != 1:
-        parser.error(f"{own[0]} is an option of one part: name that part alone")
+        parser.error(f"{own[0]} is an option of a single part: name only that part")
     asked = options.parts or [part.name for part in PARTS if not part.is_asked_for]
     failed = [part.name for part in PARTS if part.name in asked and not succeeds(part, own)]
     if failed:
-        say(f"error: these parts failed, and their sections stayed as they were or say why: {', '.join(failed)}")
+        say(f"error: these parts failed: {', '.join(failed)}. Their sections are unchanged, or contain the reason.")
     return 1 if failed else 0
 
 
 def succeeds(part: Part, options: Sequence[str] = ()) -> bool:
-    """Run a part with its options in its own process, and tell whether it went well in time."""
+    """Run a part in its own process, and return whether it succeeded within its time limit."""
     say(f"== {part.name}: {part.shows}")
     begun = time.monotonic()
     command = [sys.executable, "-m", f"benchmarks.{part.name}", *options]
@@ -82,12 +82,12 @@ def succeeds(part: Part, options: Sequence[str] = ()) -> bool:
         status = 1
     finally:
         _end(process)
-    say(f"== {part.name} took {time.monotonic() - begun:.0f} s, and {'failed' if status else 'went well'}")
+    say(f"== {part.name} {'failed' if status else 'succeeded'} after {time.monotonic() - begun:.0f} s")
     return status == 0
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """End a part that still runs, gently first: it has containers and servers to take down."""
+    """Stop a part that still runs, first with SIGTERM, so that it can stop its containers and servers."""
     if process.poll() is not None:
         return
     process.send_signal(signal.SIGINT)

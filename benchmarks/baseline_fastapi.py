@@ -1,7 +1,7 @@
-"""FastAPI as it comes: the same models behind a plain application, its own form parser, and Mangum.
+"""Plain FastAPI, for comparison: the same models in a simple application with FastAPI's form parser and Mangum.
 
-This is what most people write first. `benchmarks.baseline_minimal` is the opposite: the least code that answers. The
-models, their loading and their answers are the handler's own.
+Most people would start with this. `benchmarks.baseline_minimal` is the opposite, with as little code as possible. The
+models, their loading and their answers are the handler's.
 """
 
 import os

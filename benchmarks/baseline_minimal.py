@@ -1,8 +1,8 @@
 """The minimal baseline: the least code that answers Hexabot's request with the same bytes as the handler.
 
-A bare function on AWS's runtime client, with numpy, onnxruntime and the standard library alone: no web framework, no
-token, no limits, no errors, no logs, no check of a digest, no rule for unsure languages, and only the features that the
-measured bundles have. A cold start cannot be faster than this. It is not meant to serve anybody.
+A bare function on AWS's runtime client that uses only numpy, onnxruntime and the standard library. It has no web
+framework, tokens, limits, error handling, logs, integrity checks or language thresholds, and supports only the features
+of the measured bundles. It is a lower bound for the cold start, and not meant for production.
 """
 
 import base64
@@ -22,7 +22,7 @@ WORDS = re.compile(r"\w+|[^\w\s]")
 HUNDRED_THOUSANDTHS = re.compile(r"(\d)(?:\.(\d+))?e-05")
 SMALLEST_PROBABILITY = 1e-10
 Encoded = tuple[list[int], list[tuple[int, int]]]
-"""The ids of a text, and the span of each token."""
+"""The token ids of a text, and the span of each token."""
 
 
 class Model:
@@ -93,7 +93,7 @@ class Model:
     def _slots(
         self, text: str, spans: list[tuple[int, int]], predictions: list[int], probabilities: np.ndarray
     ) -> dict[str, Any]:
-        """Give each word between single spaces the tag of its first token, as Hexabot counts them."""
+        """Return the slots in Ludwig's columns; each element of `text.split(" ")` has the tag of its first token."""
         name, labels, special = self.output["name"], self.output["labels"], self.output["special_labels"]
         seen = self.input["length"] - 1
         tags, sure, start, token = [], [], 0, 0
@@ -125,7 +125,7 @@ MODELS = [Model(path.parent) for path in sorted(Path(os.environ["NLU_BUNDLES"]).
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Answer Hexabot's multipart request as API Gateway's HTTP API hands it on."""
+    """Answer Hexabot's multipart request, an event of API Gateway's HTTP API."""
     body = base64.b64decode(event["body"]) if event["isBase64Encoded"] else event["body"].encode()
     boundary = event["headers"]["content-type"].partition("boundary=")[2].encode()
     part = body.split(b"--" + boundary)[1]
@@ -139,7 +139,7 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 
 def as_json(answer: Any) -> str:
-    """Write an answer as the handler does: its JSON writer shows small numbers in other letters than Python's."""
+    """Return an answer as JSON with the handler's number format, which differs from Python's for small numbers."""
     written = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
     if "e-0" in written:
         written = HUNDRED_THOUSANDTHS.sub(lambda found: f"0.0000{found[1]}{found[2] or ''}", written)

@@ -1,6 +1,6 @@
-"""Measure a batch of 256 rows: `LudwigModel.predict` beside the bundle's predictor, with the same number of threads.
+"""Measure a batch of 256 rows: `LudwigModel.predict` and the bundle's predictor, with the same number of threads.
 
-The one process answers both in turn, so that their ratio holds on a noisy machine. Rows are the demo's.
+One process runs both in turn, so that their ratio holds on a busy machine. The rows are the demo's.
 """
 
 import time
@@ -17,9 +17,11 @@ RUNS, BUNDLES = Path("build/demo/runs"), Path("build/demo/bundles")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, and write the section. Returns the exit status."""
+    """Measure, write the section, and return the exit status."""
     made = parser(PART, __doc__, rounds=(7, "rounds of each pair"))
-    made.add_argument("pairs", nargs="*", type=Path, metavar="RUN BUNDLE", help="models and their bundles (the demo's)")
+    made.add_argument(
+        "pairs", nargs="*", type=Path, metavar="RUN BUNDLE", help="models and bundles (default: the demo's)"
+    )
     options = made.parse_args(arguments)
     pairs = list(zip(options.pairs[::2], options.pairs[1::2], strict=True)) or demo_pairs()
     rows = [row for run, bundle in pairs for row in measured(run, bundle, options.rounds)]
@@ -27,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options,
         PART,
         [
-            f"Milliseconds for {ROWS} rows, and the ratio of the bundle's time to Ludwig's, round by round:",
+            f"Milliseconds for {ROWS} rows, and the ratio of the bundle's time to Ludwig's in each round:",
             "",
             *table(["", "Ludwig", "bundle", "ratio: minimum", "median", "maximum"], rows),
         ],
@@ -36,16 +38,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def demo_pairs() -> list[tuple[Path, Path]]:
-    """Return the demo's models and bundles, made where they are missing."""
+    """Return the demo's models and bundles, after creating the missing ones."""
     from scripts import demo
 
     if demo.main([]):
-        raise SystemExit("error: the demo's models cannot be made")
+        raise SystemExit("error: cannot create the demo's models")
     return [(RUNS / name, BUNDLES / name) for name in demo.MODELS]
 
 
 def measured(run: Path, bundle: Path, rounds: int) -> list[list[str]]:
-    """Measure a pair with each number of threads, and return the rows of the table."""
+    """Measure a model and its bundle with each number of threads, and return the rows of the table."""
     import pandas as pd
     import torch
 
@@ -86,7 +88,7 @@ def measured(run: Path, bundle: Path, rounds: int) -> list[list[str]]:
 
 
 def milliseconds(run: Callable[[], None]) -> float:
-    """Return how long a call takes."""
+    """Return the duration of a call, in milliseconds."""
     started = time.perf_counter()
     run()
     return (time.perf_counter() - started) * 1000

@@ -1,8 +1,8 @@
-"""Measure Ludwig's own servers beside this package: the same models, the same texts, the same machine, one run.
+"""Compare Ludwig's servers with this package: the same models, texts and machine, in one run.
 
-`ludwig serve` serves one model; the server that Hexabot's users run serves several (`benchmarks.multi_serve` has its
-shape). Both are compared with `ludwig-serverless serve`, and with the Lambda under its emulator. Starts are one after
-another; for warm answers all servers are up, and are asked in turn.
+`ludwig serve` serves one model; the server that Hexabot's users run serves several (`benchmarks.multi_serve` imitates
+it). Both are compared with `ludwig-serverless serve` and with the Lambda handler in the emulator. Servers start one
+after another; for warm answers, all servers run at once and answer in turn.
 """
 
 import json
@@ -30,7 +30,7 @@ RUNS, BUNDLES = ROOT / "build" / "demo" / "runs", ROOT / "build" / "demo" / "bun
 ONE = ROOT / "build" / "bench" / "bundles" / "one"
 CLIENTS = (1, 4, 16)
 SECONDS = 4.0
-"""How long so many clients ask."""
+"""Duration of the throughput measurement per number of clients."""
 LUDWIG_ONE, OURS_ONE = "ludwig serve, intent", "this package, intent"
 LUDWIG_THREE, OURS_THREE, LAMBDA = (
     "Ludwig's several models, three",
@@ -39,12 +39,27 @@ LUDWIG_THREE, OURS_THREE, LAMBDA = (
 )
 PAIRS = ((LUDWIG_ONE, OURS_ONE), (LUDWIG_THREE, OURS_THREE), (LUDWIG_THREE, LAMBDA))
 SHOWN = 300
-"""Characters of an error that the table quotes."""
+"""Maximum number of characters of an error in the table."""
 
 
 @dataclass
 class Candidate:
-    """A server, and what it took. failed: why it could not be measured, or nothing."""
+    """A server and its measurements.
+
+    Attributes:
+        name: Name in the tables.
+        command: Returns the command that starts it on a port.
+        models: Folder of its models, for their size.
+        packages: Requirements of the server, for their size.
+        path: Path of the request.
+        body: Returns the request body for a text.
+        cold: Milliseconds of each cold start.
+        warm: Milliseconds of each warm answer.
+        peak: Peak memory, in MB.
+        throughput: Table cell by number of clients.
+        rate: Answers per second by number of clients.
+        failed: Why it could not be measured; "" otherwise.
+    """
 
     name: str
     command: Callable[[int], list[str]]
@@ -60,7 +75,7 @@ class Candidate:
     failed: str = ""
 
     def start(self, stack: ExitStack) -> Server | None:
-        """Start it, or keep why it did not answer."""
+        """Start the server and record its cold start; if it does not answer, record why and return None."""
         port = free_port()
         environ = {**os.environ, "NLU_OPEN": "1", "NLU_BUNDLES": str(self.models), "NLU_TOKEN_DIGESTS": DIGEST}
         try:
@@ -74,7 +89,7 @@ class Candidate:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, and write the section. Returns the exit status."""
+    """Measure, write the section, and return the exit status."""
     options = parser(
         PART, __doc__, runs=(3, "starts of each server"), requests=(150, "warm answers of each server")
     ).parse_args(arguments)
@@ -107,20 +122,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def prepare() -> None:
-    """Have the demo's models and their bundles, training and exporting what is missing."""
+    """Train and export the demo's models if any is missing."""
     names = ("intent", "language", "slots")
     wanted = [*(RUNS / name / "training.json" for name in names), *(BUNDLES / name / "manifest.json" for name in names)]
     if not all(path.exists() for path in wanted):
-        say("Making the demo's models, once ...")
+        say("Creating the demo's models (only once) ...")
         done = subprocess.run([sys.executable, "-m", "scripts.demo"], cwd=ROOT, stdout=sys.stderr)
         if done.returncode:
-            raise SystemExit("error: the demo's models could not be made")
+            raise SystemExit("error: cannot create the demo's models")
     shutil.rmtree(ONE, ignore_errors=True)
     shutil.copytree(BUNDLES / "intent", ONE / "intent")
 
 
 def candidates() -> list[Candidate]:
-    """Return every server."""
+    """Return all servers to compare."""
     ludwig = str(Path(sys.executable).with_name("ludwig"))
     runs = [str(RUNS / name) for name in ("intent", "language", "slots")]
     model = RUNS / "intent" / "model"
@@ -176,7 +191,7 @@ def candidates() -> list[Candidate]:
 
 
 def measure_throughput(candidate: Candidate, server: Server, clients: int) -> None:
-    """Let many clients ask one server; a Lambda's sandbox answers one at a time by design."""
+    """Measure a server's answers per second; a Lambda sandbox handles one request at a time by design."""
     if candidate.name == LAMBDA and clients > 1:
         candidate.throughput[clients] = "one at a time"
         return
@@ -190,7 +205,7 @@ def measure_throughput(candidate: Candidate, server: Server, clients: int) -> No
 
 
 def tables(found: Sequence[Candidate]) -> list[str]:
-    """Return the section: what each took, the ratios, and who failed."""
+    """Return the lines of the section: measurements, ratios and failures."""
     header = ["", "cold start, ms", "warm p50, ms", "warm p99, ms", "peak MB", "packages, MB", "models, MB"]
     rows = []
     for each in found:
@@ -201,17 +216,17 @@ def tables(found: Sequence[Candidate]) -> list[str]:
         rows.append([each.name, cold, *warm, peak, *disk])
     rates = [[each.name, *(each.throughput.get(clients, "fails") for clients in CLIENTS)] for each in found]
     return [
-        "Cold: from the process's start to its first answer, median (minimum to maximum). Memory: the peak of the "
-        "process after the warm answers. Packages: all that the server's requirements install.",
+        "Cold start: from the start of the process to its first answer, median (minimum to maximum). Memory: the peak "
+        "of the process after the warm answers. Packages: everything that the server's requirements install.",
         "",
         *table(header, rows),
         "",
-        "Answers a second:",
+        "Answers per second:",
         "",
         *table(["", *(f"{clients} clients" if clients > 1 else "1 client" for clients in CLIENTS)], rates),
         "",
-        "How many times as much Ludwig takes (of answers a second: how many times as many this package gives), from "
-        "the medians of this run:",
+        "How many times more Ludwig needs (for 4 clients: how many times more answers per second this package gives), "
+        "from the medians of this run:",
         "",
         *table(["", "cold", "warm p50", "warm p99", "memory", "packages", "4 clients"], ratio_rows(found)),
         *(f"\n{each.name} could not be measured: {each.failed}" for each in found if each.failed),
@@ -219,7 +234,7 @@ def tables(found: Sequence[Candidate]) -> list[str]:
 
 
 def ratio_rows(found: Sequence[Candidate]) -> list[list[str]]:
-    """Return a row for each pair that could be measured."""
+    """Return a table row for each pair that could be measured."""
     by_name = {candidate.name: candidate for candidate in found}
     rows = []
     for theirs, ours in ((by_name[first], by_name[second]) for first, second in PAIRS):
@@ -234,12 +249,12 @@ def ratio_rows(found: Sequence[Candidate]) -> list[list[str]]:
 
 
 def folder_bytes(folder: Path) -> int:
-    """Return the size of all files of a folder."""
+    """Return the total size of a folder's files, in bytes."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def packages_bytes(requirements: Iterable[str]) -> int:
-    """Return the size of the files of some packages and of all that they require here, bytecode left out."""
+    """Return the total size of packages and their installed requirements, in bytes, without bytecode."""
     waiting, seen, size = [Requirement(text).name.lower() for text in requirements], set(), 0
     while waiting:
         name = waiting.pop().replace("_", "-").lower()
@@ -249,7 +264,7 @@ def packages_bytes(requirements: Iterable[str]) -> int:
         try:
             package = distribution(name)
         except PackageNotFoundError:
-            continue  # for another system
+            continue  # a requirement for another platform
         files = [Path(str(file.locate())) for file in package.files or () if file.suffix != ".pyc"]
         size += sum(path.stat().st_size for path in files if path.is_file())
         needs = [Requirement(text) for text in package.requires or ()]

@@ -1,4 +1,4 @@
-"""Clients of a server that measure it: from its start to its first answer, one answer after another, many at once."""
+"""Start a server and measure its cold start, its latency and its throughput."""
 
 import http.client
 import subprocess
@@ -19,12 +19,22 @@ Body = Callable[[str], bytes]
 
 
 class NoAnswerError(Exception):
-    """Raise when a server ends, or answers something else than success."""
+    """Raised when a server exits, or responds with an error."""
 
 
 @dataclass
 class Server:
-    """A started process that answers HTTP. cold: milliseconds from its start to its first answer."""
+    """A running HTTP server.
+
+    Attributes:
+        process: Its process.
+        port: Its port on 127.0.0.1.
+        path: Path of the requests.
+        content_type: Content type of the requests.
+        body: Returns the request body for a text.
+        log: The file with its output.
+        cold: Milliseconds from its start to its first answer.
+    """
 
     process: "subprocess.Popen[bytes]"
     port: int
@@ -35,7 +45,11 @@ class Server:
     cold: float = 0.0
 
     def ask(self, text: str, connection: http.client.HTTPConnection | None = None) -> bytes:
-        """Answer a text. Raises NoAnswerError."""
+        """Send a text and return the response body.
+
+        Raises:
+            NoAnswerError: The response is an error.
+        """
         client = connection or self.connect()
         try:
             client.request("POST", self.path, self.body(text), {"content-type": self.content_type})
@@ -49,16 +63,16 @@ class Server:
         return content
 
     def connect(self) -> http.client.HTTPConnection:
-        """Return a connection that may be used again."""
+        """Return a connection for several requests."""
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER_SECONDS)
 
     def peak_megabytes(self) -> float:
-        """Return the peak of resident memory of the process and those that it started."""
+        """Return the peak resident memory of the process and its child processes, in MB."""
         return sum(_peak_kilobytes(pid) for pid in _family(self.process.pid)) * 1024 / 1e6
 
 
 def form(text: str) -> bytes:
-    """Return Hexabot's body."""
+    """Return the body of Hexabot's request."""
     part = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="text"\r\n\r\n{text}\r\n--{BOUNDARY}--\r\n'
     return part.encode()
 
@@ -67,7 +81,11 @@ def form(text: str) -> bytes:
 def started(
     command: Sequence[str], environ: dict[str, str], port: int, text: str, path: str = "/predict", body: Body = form
 ) -> Iterator[Server]:
-    """Start a server and wait for its first answer. Raises NoAnswerError with the end of its log if it gives none."""
+    """Start a server, and wait for its first answer.
+
+    Raises:
+        NoAnswerError: It does not answer. The message is the last line of its log.
+    """
     content_type = f"multipart/form-data; boundary={BOUNDARY}" if body is form else "application/json"
     with tempfile.NamedTemporaryFile() as log:
         begun = time.perf_counter()
@@ -87,7 +105,17 @@ def started(
 
 
 def latencies(servers: Sequence[Server], texts: Sequence[str], rounds: int, warm_up: int = 5) -> list[list[float]]:
-    """Ask all servers in turn, on connections that stay open. Returns milliseconds, a list for each server."""
+    """Send requests to all servers in turn, over keep-alive connections.
+
+    Args:
+        servers: The servers.
+        texts: The texts to send.
+        rounds: Number of measured requests per server.
+        warm_up: Number of unmeasured requests before that.
+
+    Returns:
+        The latencies of each server, in milliseconds.
+    """
     connections = [server.connect() for server in servers]
     taken: list[list[float]] = [[] for _ in servers]
     for index in range(-warm_up, rounds):
@@ -102,7 +130,20 @@ def latencies(servers: Sequence[Server], texts: Sequence[str], rounds: int, warm
 
 
 def answers_per_second(server: Server, texts: Sequence[str], clients: int, seconds: float) -> float:
-    """Let so many clients ask without a pause, each on its own connection. Raises NoAnswerError if one is refused."""
+    """Send requests from several clients at once without pauses, each over its own connection.
+
+    Args:
+        server: The server.
+        texts: The texts to send.
+        clients: Number of clients.
+        seconds: Duration.
+
+    Returns:
+        Answers per second of all clients together.
+
+    Raises:
+        NoAnswerError: A request failed.
+    """
     end = time.perf_counter() + seconds
     counts, failures = [0] * clients, []
 
@@ -124,7 +165,7 @@ def answers_per_second(server: Server, texts: Sequence[str], clients: int, secon
     for thread in threads:
         thread.join()
     if failures:
-        raise NoAnswerError(f"{len(failures)} of {clients} clients were refused: {failures[0]}")
+        raise NoAnswerError(f"{len(failures)} of {clients} clients failed: {failures[0]}")
     return sum(counts) / (time.perf_counter() - begun)
 
 

@@ -1,8 +1,8 @@
-"""Measure cold starts in containers, beside the minimal baseline and beside FastAPI as it comes.
+"""Measure cold starts in containers, compared with the minimal baseline and plain FastAPI.
 
-Each run starts a fresh container with a Lambda's memory and processor and sends Hexabot's request. The emulator starts
-the runtime at the first request, so the time of that request is the cold start that a user waits for. Variants are
-interleaved, the first round is dropped, and all variants must answer the same bytes.
+Each run starts a fresh container with the memory and CPU of a Lambda function and sends Hexabot's request. The emulator
+starts the runtime on the first request, so the duration of that request is the user's cold start. Variants are
+interleaved, the first round is discarded, and all variants must answer the same bytes.
 """
 
 import time
@@ -24,16 +24,18 @@ SIZES = (FULL_CORE_MEGABYTES, 512, 3008)
 NAMES = {
     "handler": "this package",
     "baseline_minimal": "the minimal baseline",
-    "baseline_fastapi": "FastAPI as it comes",
+    "baseline_fastapi": "plain FastAPI",
 }
 TEXT = TEXTS[1]
 
 
 class Times(NamedTuple):
-    """What one start took, in milliseconds.
+    """Durations of one cold start, in milliseconds.
 
-    answer: from the first request to its answer. init: of it the runtime's initialization, as the emulator reports it.
-    start: from the container's start to the first answer.
+    Attributes:
+        answer: From the first request to its answer.
+        init: The runtime's initialization within `answer`, as the emulator reports it.
+        start: From the start of the container to the first answer.
     """
 
     answer: float
@@ -43,7 +45,7 @@ class Times(NamedTuple):
 
 @dataclass(frozen=True)
 class Case:
-    """What is started, and what it took, round by round."""
+    """A variant with models and a memory size, and its durations in each round."""
 
     models: str
     megabytes: int
@@ -53,13 +55,13 @@ class Case:
 
     @property
     def answers(self) -> list[float]:
-        """The first answers."""
+        """The durations of the first answers, in milliseconds."""
         return [times.answer for times in self.taken]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, and write the section. Returns the exit status."""
-    options = parser(PART, __doc__, runs=(10, "containers of each kind, beside one that is dropped")).parse_args(
+    """Measure, write the section, and return the exit status."""
+    options = parser(PART, __doc__, runs=(10, "containers of each kind, after one that is discarded")).parse_args(
         arguments
     )
     try:
@@ -74,14 +76,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             taken = [measure(engine, case) for case in found]
         except KilledError as error:
-            say(f"this round is dropped: {error}")
+            say(f"Discarding this round: {error}")
             continue
         check_bodies(found, [body for _, body in taken])
         if run >= 0:
             for case, (times, _) in zip(found, taken, strict=True):
                 case.taken.append(times)
     if len(found[0].taken) * 2 < options.runs:
-        say("error: more than half of the rounds were dropped")
+        say("error: more than half of the rounds were discarded")
         return 1
     publish(options, PART, tables(found))
     ours = next(case for case in found if case.variant == "handler")
@@ -90,13 +92,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def cases(transformer: Path) -> list[Case]:
-    """Return everything that a round starts."""
+    """Return all cases of a round."""
     small = [Case(TRIO, size, variant) for size in SIZES for variant in HANDLERS]
     return small + [Case(MINILM, FULL_CORE_MEGABYTES, variant, transformer) for variant in HANDLERS]
 
 
 def measure(engine: Engine, case: Case) -> tuple[Times, str]:
-    """Start a fresh container and ask it once. Returns the times and the answer's body. Raises KilledError."""
+    """Start a fresh container and send one request.
+
+    Returns:
+        The durations, and the body of the answer.
+
+    Raises:
+        KilledError: The container exited before it answered.
+    """
     with sandbox(engine, case.variant, case.megabytes, case.bundles) as started:
         asked = time.perf_counter()
         body = started.ask(TEXT)["body"]
@@ -106,15 +115,15 @@ def measure(engine: Engine, case: Case) -> tuple[Times, str]:
 
 
 def check_bodies(found: Sequence[Case], bodies: Sequence[str]) -> None:
-    """Raise SystemExit if two variants answered different bytes with the same models: they did not do the same."""
+    """Raise SystemExit if two variants with the same models answered different bytes, and so are not comparable."""
     first: dict[str, str] = {}
     for case, body in zip(found, bodies, strict=True):
         if first.setdefault(case.models, body) != body:
-            raise SystemExit(f"error: with {case.models}, {NAMES[case.variant]} answered other bytes")
+            raise SystemExit(f"error: with {case.models}, {NAMES[case.variant]} answered different bytes")
 
 
 def tables(found: Sequence[Case]) -> list[str]:
-    """Return the section: what each took, and the ratios."""
+    """Return the lines of the section: durations and ratios."""
     took = [
         [
             f"{case.models}, {case.megabytes} MB, {cores(case.megabytes):.2f} cores: {NAMES[case.variant]}",
@@ -125,16 +134,16 @@ def tables(found: Sequence[Case]) -> list[str]:
     return [
         f"Milliseconds, median (minimum to maximum) of {len(found[0].taken)} containers each:",
         "",
-        *table(["", "first answer", "of it INIT", "container's start to first answer"], took),
+        *table(["", "first answer", "INIT within it", "container start to first answer"], took),
         "",
-        "Ratios of the first answers, round by round; every variant answered the same bytes:",
+        "Ratios of the first answers in each round; all variants answered the same bytes:",
         "",
         *table(["", "minimum", "median", "maximum"], ratio_rows(found)),
     ]
 
 
 def ratio_rows(found: Sequence[Case]) -> list[list[str]]:
-    """Return a row for each pair of variants that were measured with the same models and memory."""
+    """Return a table row for each pair of variants with the same models and memory."""
     rows = []
     for first in (case for case in found if case.variant == "handler"):
         same = {

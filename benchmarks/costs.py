@@ -1,4 +1,4 @@
-"""Put the output of `ludwig-serverless cost` into docs/deploy.md, from the figures that were measured last."""
+"""Write the output of `ludwig-serverless cost` into docs/deploy.md, from the latest measurements."""
 
 import argparse
 import subprocess
@@ -14,9 +14,9 @@ MESSAGES = ("10000", "1000000")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the section. Returns the exit status."""
+    """Write the section, and return the exit status."""
     parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{PART}", description=__doc__)
-    parser.add_argument("--page", type=Path, default=DEPLOY, help="the page to write the section into (%(default)s)")
+    parser.add_argument("--page", type=Path, default=DEPLOY, help="page with the section (default: %(default)s)")
     page: Path = parser.parse_args(arguments).page
     lines: list[str] = []
     for number in MESSAGES:

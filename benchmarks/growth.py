@@ -1,9 +1,9 @@
-"""Measure how latency and memory grow with what is served and what is asked, and where the curves bend.
+"""Measure how latency and memory grow with the models and the requests, and where the curves bend.
 
-Vocabulary, labels, sequence length and the number of bundles grow in synthetic models with random weights, shaped as a
-small intent model is; the length of the text, with the demo's models; the sandboxes that are asked at once, as so many
-processes under the emulator on this machine. A slope is that of the line through the logarithms: 0 is constant, 1
-proportional. A curve bends at the first point from which to the last its slope is more than a half.
+Vocabulary, labels, sequence length and number of bundles grow in synthetic models with random weights, in the shape of
+a small intent model. The length of the text grows with the demo's models. Concurrent sandboxes are processes in the
+emulator on this machine. The slope is that of a line through the logarithms: 0 is constant, 1 is proportional. A curve
+bends at the first point from which the slope to the last point is more than 0.5.
 """
 
 import json
@@ -42,7 +42,7 @@ BUNDLES = (1, 3, 10, 30)
 CHARACTERS = (10, 100, 1_000, 10_000)
 SANDBOXES = (1, 2, 4, 8)
 SECONDS = 2.0
-"""How long so many sandboxes are asked."""
+"""Duration of the throughput measurement per number of sandboxes."""
 BEND = 0.5
 PROBE_SECONDS = 120
 COLUMNS = {
@@ -55,7 +55,14 @@ Point = dict[str, float]
 
 @dataclass(frozen=True)
 class Curve:
-    """What grows, and what measures one point of it."""
+    """A quantity that grows.
+
+    Attributes:
+        name: Name of the quantity, for the table.
+        points: Its values.
+        measure: Measures one value.
+        columns: Title and number of digits of each measured column.
+    """
 
     name: str
     points: Sequence[int]
@@ -64,7 +71,7 @@ class Curve:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, and write the section. Returns the exit status."""
+    """Measure, write the section, and return the exit status."""
     options = parser(PART, __doc__, runs=(3, "measurements of each point")).parse_args(arguments)
     shutil.rmtree(FOLDER, ignore_errors=True)
     lines: list[str] = []
@@ -82,35 +89,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def curves() -> Iterator[Curve]:
-    """Give every curve."""
+    """Yield all curves."""
     for name, points in GROWING.items():
         title = {"length": "length of the padded sequence, tokens"}.get(name, name)
         yield Curve(title, points, partial(one_of, name), COLUMNS)
     yield Curve("bundles", BUNDLES, synthetic, COLUMNS)
     yield Curve("characters of the text", CHARACTERS, lambda count: probe(DEMO, text_of(count)), COLUMNS)
     burst = {
-        "cold_milliseconds": ("first answers, all at once: the slowest, ms", 0),
-        "answers_per_second": ("then answers a second, together", 0),
+        "cold_milliseconds": ("slowest of the concurrent first answers, ms", 0),
+        "answers_per_second": ("then answers per second, in total", 0),
     }
-    yield Curve("sandboxes at once", SANDBOXES, sandboxes, burst)
+    yield Curve("concurrent sandboxes", SANDBOXES, sandboxes, burst)
 
 
 def one_of(name: str, value: int) -> Point:
-    """Measure one bundle in which one number is given."""
+    """Measure one synthetic bundle with one given dimension."""
     return synthetic(1, **{name: value})
 
 
 def synthetic(count: int, **shape: int) -> Point:
-    """Measure so many bundles of a shape."""
-    place = FOLDER / "-".join([str(count), *(f"{name}{value}" for name, value in shape.items())])
-    if not place.exists():
+    """Measure a number of synthetic bundles with given dimensions."""
+    bundles = FOLDER / "-".join([str(count), *(f"{name}{value}" for name, value in shape.items())])
+    if not bundles.exists():
         for index in range(count):
-            write_bundle(place / f"model{index}", name=f"model{index}", **shape)
-    return probe(place, "w1 w2 w3 w4 w5 w6 w7 w8")
+            write_bundle(bundles / f"model{index}", name=f"model{index}", **shape)
+    return probe(bundles, "w1 w2 w3 w4 w5 w6 w7 w8")
 
 
 def text_of(characters: int) -> str:
-    """Return a text of words, so many characters long."""
+    """Return a text of words with this number of characters."""
     sentence = TEXTS[1] + " "
     return (sentence * (characters // len(sentence) + 1))[:characters].rstrip().ljust(characters, "x")
 
@@ -128,13 +135,13 @@ def probe(bundles: Path, text: str) -> Point:
         timeout=PROBE_SECONDS,
     )
     if done.returncode:
-        raise SystemExit(f"error: a probe ended with status {done.returncode}: {done.stderr[-500:]}")
+        raise SystemExit(f"error: a probe failed with status {done.returncode}: {done.stderr[-500:]}")
     measured: Point = json.loads(done.stdout)
     return measured
 
 
 def sandboxes(count: int) -> Point:
-    """Start so many sandboxes, ask each its first message at once, and then each without a pause."""
+    """Start sandboxes, send the first request to all of them at once, and then requests without pauses."""
     command = [sys.executable, "scripts/environment.py", "emulator"]
     emulator = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
     environ = {"NLU_BUNDLES": str(DEMO), "NLU_TOKEN_DIGESTS": DIGEST}
@@ -149,7 +156,7 @@ def sandboxes(count: int) -> Point:
 
 
 def answers_in(seconds: float, url: str, event: dict[str, Any]) -> int:
-    """Ask one sandbox without a pause, and count."""
+    """Send requests to one sandbox without pauses, and return the number of answers."""
     end, count = time.perf_counter() + seconds, 0
     while time.perf_counter() < end:
         invoke(url, event)
@@ -158,7 +165,7 @@ def answers_in(seconds: float, url: str, event: dict[str, Any]) -> int:
 
 
 def curve_lines(curve: Curve, taken: dict[int, list[Point]]) -> list[str]:
-    """Return a curve as a table, with its slopes and its bends."""
+    """Return a curve as a table, with slopes and bends."""
     medians = {key: [float(np.median([p[key] for p in taken[x]])) for x in curve.points] for key in curve.columns}
     rows = [
         [f"{point:,}", *(spread([p[key] for p in taken[point]], digits) for key, (_, digits) in curve.columns.items())]
@@ -176,7 +183,7 @@ def slope(points: Sequence[int], values: Sequence[float]) -> float:
 
 
 def bend(points: Sequence[int], values: Sequence[float]) -> str:
-    """Say from which point on to the last a curve's slope is more than a half, or that there is none."""
+    """Return the first point from which the slope to the last point is more than 0.5, or "not here"."""
     for first in range(len(points) - 1):
         if np.log(values[-1] / values[first]) / np.log(points[-1] / points[first]) > BEND:
             return f"{points[first]:,}"

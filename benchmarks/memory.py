@@ -1,7 +1,7 @@
-"""Measure memory and size: of the Lambda's process, of each import and each model in it, and of the image.
+"""Measure the memory of the Lambda process, of each import and model in it, and the size of the image.
 
-Peaks are those of the runtime's process in a container with Lambda's limits (`VmHWM` of /proc). Then the limits are
-lowered until the kernel says no: the runtime is killed, or starts and answers.
+Peaks are those of the runtime process in a container with Lambda's limits (`VmHWM` in /proc). Then the memory limit is
+lowered, and the runtime either answers or is killed by the kernel.
 """
 
 import json
@@ -33,7 +33,7 @@ PART = "memory"
 NAMES = {
     "handler": "this package",
     "baseline_minimal": "the minimal baseline",
-    "baseline_fastapi": "FastAPI as it comes",
+    "baseline_fastapi": "plain FastAPI",
 }
 LIMITS = (512, 256, 128)
 ANSWERS = 100
@@ -85,14 +85,14 @@ print(json.dumps(sizes))
 
 @dataclass(frozen=True)
 class Models:
-    """What is loaded: a name, and its location if it is not in the image."""
+    """The models of a measurement: their name in the tables, and their folder if they are not in the image."""
 
     name: str
     bundles: Path | None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, and write the section. Returns the exit status."""
+    """Measure, write the section, and return the exit status."""
     options = parser(PART, __doc__, runs=(3, "containers of each kind")).parse_args(arguments)
     try:
         engine = find_engine()
@@ -120,7 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def peak(engine: Engine, variant: str, models: Models) -> float:
-    """Return the peak of a fresh runtime after its answers, in megabytes."""
+    """Return the peak memory of a fresh runtime after its answers, in MB."""
     with sandbox(engine, variant, FULL_CORE_MEGABYTES, models.bundles) as started:
         for index in range(ANSWERS):
             started.ask(TEXTS[index % len(TEXTS)])
@@ -128,8 +128,8 @@ def peak(engine: Engine, variant: str, models: Models) -> float:
 
 
 def outcome(engine: Engine, models: Models, limit: int) -> str:
-    """Say what becomes of the handler in so many megabytes."""
-    # Podman's monitor leaves a file named `oom` in the folder that it was started from.
+    """Return whether the handler answers within a memory limit in MB, as text."""
+    # Podman's monitor writes a file `oom` into its working folder.
     with TemporaryDirectory() as folder, chdir(folder), sandbox(engine, "handler", limit, models.bundles) as started:
         asked = time.perf_counter()
         try:
@@ -143,16 +143,16 @@ def outcome(engine: Engine, models: Models, limit: int) -> str:
 
 
 def steps(engine: Engine, models: Models) -> list[tuple[str, float]]:
-    """Return what each import and each model adds to the process, in megabytes, in order."""
+    """Return what each import and each model adds to the process, in MB, in order."""
     mounted = () if models.bundles is None else ("-v", f"{models.bundles.resolve()}:/models:ro")
-    place = "/var/task/bundles" if models.bundles is None else "/models"
-    given = ("-e", f"NLU_BUNDLES={place}", "-e", f"NLU_TOKEN_DIGESTS={DIGEST}")
+    folder = "/var/task/bundles" if models.bundles is None else "/models"
+    given = ("-e", f"NLU_BUNDLES={folder}", "-e", f"NLU_TOKEN_DIGESTS={DIGEST}")
     found = python(engine, STEPS, *mounted, *given, arguments=IMPORTS if models.bundles is None else SUBWORD_IMPORTS)
     return [(name, added) for name, added in json.loads(found.splitlines()[-1])]
 
 
 def python(engine: Engine, code: str, *options: str, arguments: Sequence[str] = ()) -> str:
-    """Run Python inside the image, and return what it prints."""
+    """Run Python code in the image, and return its stdout."""
     return engine.run("run", "--rm", *options, "--entrypoint", "python3", IMAGE, "-c", code, *arguments).stdout
 
 
@@ -163,25 +163,25 @@ def tables(
     sizes: dict[str, int],
     added: float,
 ) -> list[str]:
-    """Return the section."""
+    """Return the lines of the section."""
     biggest = sorted(sizes.items(), key=lambda item: -item[1])[:BIGGEST]
     lines = [
         f"Peak resident memory in MB after {ANSWERS} answers, median (minimum to maximum) of fresh containers:",
         "",
         *table(["", "MB"], [[f"{name}: {NAMES[kind]}", spread(taken, 1)] for (name, kind), taken in peaks.items()]),
         "",
-        f"In less memory, with the processor that Lambda gives to it, {ANSWERS} answers:",
+        f"With less memory, and the CPU share that Lambda gives for it, {ANSWERS} answers:",
         "",
         *table(["", *(f"{limit} MB" for limit in LIMITS)], limits),
     ]
     for name, found in contributors.items():
         lines += [
             "",
-            f"What adds to the process with {name}, in MB, in this order (each import only what it brings):",
+            f"What adds memory to the process with {name}, in MB and in this order (shared imports count once):",
             "",
         ]
         lines += table(["", "MB"], [[step, f"{megabytes:.1f}"] for step, megabytes in found])
-    lines += ["", f"The image adds {added:.1f} MB to its base, bundles left out. The biggest parts:", ""]
+    lines += ["", f"The image adds {added:.1f} MB to its base, without bundles. The largest parts:", ""]
     return lines + table(["", "MB"], [[name, f"{size / 1e6:.1f}"] for name, size in biggest])
 
 

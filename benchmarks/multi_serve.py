@@ -1,7 +1,7 @@
-"""Ludwig serving several models, in the shape of the server that this package replaces for Hexabot.
+"""Serve several models with Ludwig, like the server that this package replaces for Hexabot.
 
-A rewrite with the same behavior: `LudwigModel.predict` behind FastAPI's routes, every model in the one process, the
-answers in Ludwig's columns. It represents that server in the measurements and has no other use.
+It imitates that server's behavior for the measurements: `LudwigModel.predict` behind FastAPI's routes, all models in
+one process, answers in Ludwig's columns.
 """
 
 import argparse
@@ -17,10 +17,10 @@ from ludwig.utils.data_utils import numpy_to_python
 
 
 def main() -> int:
-    """Serve the models that the command line names, each under the name of its run."""
+    """Serve the models of the runs on the command line, each under the name of its run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", nargs="+", type=Path, help="folders that hold model/")
-    parser.add_argument("--port", type=int, default=8000, help="port to listen on (%(default)s)")
+    parser.add_argument("runs", nargs="+", type=Path, help="folders with a model/")
+    parser.add_argument("--port", type=int, default=8000, help="port to listen on (default: %(default)s)")
     options = parser.parse_args()
     models = {run.name: LudwigModel.load(str(run / "model"), backend="local") for run in options.runs}
     uvicorn.run(create_app(models), host="127.0.0.1", port=options.port, log_level="warning")
@@ -46,7 +46,7 @@ def create_app(models: dict[str, Any]) -> FastAPI:
 
 
 def answer(model: Any, entry: dict[str, Any]) -> dict[str, Any]:
-    """Return one model's answer, or that it failed."""
+    """Return one model's answer, or its error."""
     try:
         predictions, _ = model.predict(dataset=[entry], data_format=dict)
         columns = numpy_to_python(predictions.to_dict("records")[0])

@@ -1,6 +1,6 @@
-"""One process as Lambda runs it, and what it took: loading, answers, peak memory. Prints a line of JSON.
+"""Run the handler in this process and print the duration of loading and answers, and the peak memory, as JSON.
 
-The measurements start it, so that each figure is of a fresh process; settings come from the environment.
+The measurements start it, so that each figure comes from a fresh process. Settings come from the environment.
 """
 
 import json
@@ -15,7 +15,7 @@ STARTED = time.perf_counter()
 
 
 def main() -> int:
-    """Load the handler, ask it, print. Argument: the number of answers. On stdin: the event to answer, as JSON."""
+    """Measure and print. The argument is the number of answers; stdin has the event to answer, as JSON."""
     request, runs = json.load(sys.stdin), int(sys.argv[1])
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
         measured = measure(request, runs)
@@ -24,7 +24,7 @@ def main() -> int:
 
 
 def measure(request: dict[str, Any], runs: int) -> dict[str, float]:
-    """Return the milliseconds of loading and of answers, and the peak of resident memory."""
+    """Return the duration of loading and of answers in milliseconds, and the peak resident memory in MB."""
     from handler.entrypoint import lambda_handler
 
     loaded = time.perf_counter()

@@ -1,4 +1,4 @@
-"""What every measurement shares: its numbers as tables, its own section of docs/performance.md, its figures as data."""
+"""Report a measurement: tables, its section of docs/performance.md, and its figures for `ludwig-serverless cost`."""
 
 import argparse
 import json
@@ -17,81 +17,91 @@ MEASURED = ROOT / "ludwig_serverless" / "cost" / "measured.json"
 
 
 def parser(part: str, description: str | None, **numbers: tuple[int, str]) -> argparse.ArgumentParser:
-    """Return the command line of a part. numbers: the default and the meaning of its whole numbers, by name."""
+    """Return the argument parser of a part.
+
+    Args:
+        part: Name of the part.
+        description: The description in its help.
+        **numbers: Default value and help of each option that is a positive integer.
+    """
     made = argparse.ArgumentParser(
         prog=f"python -m benchmarks.{part}",
         description=description,
-        epilog="The tables go to stdout and into this part's own section of docs/performance.md; the rest of that "
-        "page stays as it is.",
+        epilog="The tables go to stdout and into this part's section of docs/performance.md; the rest of that page "
+        "stays unchanged.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     for name, (value, meaning) in numbers.items():
-        made.add_argument(f"--{name}", type=positive, default=value, help=f"{meaning} (%(default)s)")
-    made.add_argument("--page", type=Path, default=PAGE, help="the page to write the section into (%(default)s)")
-    made.add_argument("--measured", type=Path, default=MEASURED, help="the figures that `ludwig-serverless cost` reads")
+        made.add_argument(f"--{name}", type=positive, default=value, help=f"{meaning} (default: %(default)s)")
+    made.add_argument("--page", type=Path, default=PAGE, help="page with the section (default: %(default)s)")
+    made.add_argument("--measured", type=Path, default=MEASURED, help="file of figures for `ludwig-serverless cost`")
     return made
 
 
 def positive(text: str) -> int:
-    """Read a whole number above zero."""
+    """Parse a command-line argument as a positive integer."""
     number = int(text)
     if number < 1:
-        raise argparse.ArgumentTypeError(f"must be above zero, found {text}")
+        raise argparse.ArgumentTypeError(f"expected a positive integer, got {text}")
     return number
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return a Markdown table; all columns but the first hold numbers."""
+    """Return the lines of a Markdown table whose columns, except the first, are numbers."""
     marks = ["---", *["--:"] * (len(header) - 1)]
     return [f"| {' | '.join(cells)} |" for cells in (header, marks, *rows)]
 
 
 def spread(values: Sequence[float], digits: int = 0) -> str:
-    """Return a cell: median (minimum to maximum)."""
+    """Return values as a table cell: median (minimum to maximum)."""
     middle, least, most = (f"{value:.{digits}f}" for value in (np.median(values), np.min(values), np.max(values)))
     return f"{middle} ({least} to {most})"
 
 
 def ratios(values: Sequence[float], others: Sequence[float]) -> list[str]:
-    """Return minimum, median and maximum of ratios as cells, round by round: both were taken in the same rounds."""
+    """Return minimum, median and maximum of the ratios in each round as table cells."""
     found = [value / other for value, other in zip(values, others, strict=True)]
     return [f"{value:.2f}" for value in (np.min(found), np.median(found), np.max(found))]
 
 
 def publish(options: argparse.Namespace, part: str, lines: Sequence[str]) -> None:
-    """Print a part's tables, and put them into its section of the page, with how and where they were made."""
+    """Print a part's tables, and write them with their provenance into its section of the page."""
     content = [provenance(part), "", *lines]
     print("\n".join(content))
     write_section(options.page, part, content)
 
 
 def provenance(part: str) -> str:
-    """Say which command measured, when, where, and how busy the machine was."""
+    """Return the command of the measurement, its date, the machine and its load, as a sentence."""
     command = f"python -m benchmarks.{part} {' '.join(sys.argv[1:])}".rstrip()
     today, load = datetime.now(UTC).date(), os.getloadavg()[1]
-    return f"Made by `{command}` on {today}, on {machine()}; load average {load:.1f} over the last five minutes."
+    return f"Measured by `{command}` on {today}, on {machine()}; load average {load:.1f} over the last five minutes."
 
 
 def machine() -> str:
-    """Return what this machine is: processors, and system."""
+    """Return the processors and the operating system of this machine."""
     models = [line.split(":", 1)[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
     return f"{os.cpu_count()} x {models[0] if models else platform.machine()}, {platform.system()}"
 
 
 def write_section(page: Path, part: str, lines: Sequence[str]) -> None:
-    """Replace the text between a part's markers and nothing else. Raises ValueError if the page lacks them."""
+    """Replace the text between a part's markers in a page.
+
+    Raises:
+        ValueError: The page lacks the markers.
+    """
     begin, end = f"<!-- begin {part} -->", f"<!-- end {part} -->"
     head, found_begin, rest = page.read_text(encoding="utf-8").partition(begin)
     _, found_end, tail = rest.partition(end)
     if not found_begin or not found_end:
-        raise ValueError(f"{page} has no section for {part!r}: it needs the lines {begin} and {end}.")
+        raise ValueError(f"{page} has no section for {part!r}: add the lines {begin} and {end}.")
     written = page.with_name(page.name + ".part")
     written.write_text("\n".join([head + begin, "", *lines, "", end + tail]), encoding="utf-8")
     written.replace(page)
 
 
 def record(options: argparse.Namespace, part: str, figures: Mapping[str, float]) -> None:
-    """Keep figures for `ludwig-serverless cost`, each with its day and its command; others stay."""
+    """Store figures for `ludwig-serverless cost`, each with its date and command; other figures stay unchanged."""
     path: Path = options.measured
     kept = json.loads(path.read_bytes()) if path.exists() else {}
     today = datetime.now(UTC).date().isoformat()
@@ -106,7 +116,7 @@ def record(options: argparse.Namespace, part: str, figures: Mapping[str, float])
 
 
 def say(line: str) -> None:
-    """Tell what is being measured, on stderr."""
+    """Print a progress message to stderr."""
     print(line, file=sys.stderr, flush=True)
 
 

@@ -1,4 +1,4 @@
-"""The Lambda's image and its rivals, run in containers as AWS would run them: so much memory, so much processor."""
+"""Run the Lambda image and the baselines in containers with Lambda's limits on memory and CPU."""
 
 import json
 import re
@@ -30,9 +30,9 @@ HANDLERS = {
     "baseline_minimal": "benchmarks.baseline_minimal.lambda_handler",
     "baseline_fastapi": "benchmarks.baseline_fastapi.lambda_handler",
 }
-"""What runs: this package; the least that answers the same; FastAPI as it comes."""
+"""The handler of each variant: this package, the minimal baseline, and plain FastAPI."""
 FULL_CORE_MEGABYTES = 1769
-"""Lambda gives processor in proportion to memory, and one core at this size."""
+"""Lambda allocates CPU in proportion to memory, and one full core at this size."""
 START_SECONDS, ANSWER_SECONDS, LOG_SECONDS = 30, 60, 10
 INIT_REPORT = re.compile(r"INIT REPORT\(durationMs: ([\d.]+)")
 RIVALS = """\
@@ -49,12 +49,19 @@ TOKEN, DIGEST = new_token()
 
 
 class KilledError(Exception):
-    """Raise when a container ended before it answered."""
+    """Raised when a container exits before it answers."""
 
 
 @dataclass(frozen=True)
 class Sandbox:
-    """A started container. started: when the engine was asked, in `time.perf_counter` seconds."""
+    """A running container.
+
+    Attributes:
+        engine: The container engine.
+        name: The container's id.
+        port: Its port on 127.0.0.1.
+        started: When it was started, in seconds of `time.perf_counter`.
+    """
 
     engine: Engine
     name: str
@@ -62,7 +69,11 @@ class Sandbox:
     started: float
 
     def ask(self, text: str) -> dict[str, Any]:
-        """Send Hexabot's request. Raises KilledError if the container is gone or its handler failed."""
+        """Send Hexabot's request and return the response.
+
+        Raises:
+            KilledError: The container exited, or its handler failed.
+        """
         url = f"http://127.0.0.1:{self.port}/2015-03-31/functions/function/invocations"
         request = urllib.request.Request(url, json.dumps(hexabot_event(text, TOKEN)).encode())
         try:
@@ -75,7 +86,11 @@ class Sandbox:
         return answer
 
     def init_milliseconds(self) -> float:
-        """Return what the emulator reports about the initialization. Raises KilledError if the log never has it."""
+        """Return the duration of the initialization, as the emulator logs it.
+
+        Raises:
+            KilledError: The log does not contain it.
+        """
         deadline = time.perf_counter() + LOG_SECONDS
         while True:
             logs = self.engine.run("logs", self.name)
@@ -83,11 +98,11 @@ class Sandbox:
             if found is not None:
                 return float(found[1])
             if time.perf_counter() > deadline:
-                raise KilledError(f"the emulator reported no initialization: {logs.stderr[-500:]}")
-            time.sleep(0.1)  # the engine writes the log a moment later
+                raise KilledError(f"the emulator's log has no INIT REPORT: {logs.stderr[-500:]}")
+            time.sleep(0.1)  # the engine writes the log with a delay
 
     def peak_megabytes(self) -> float:
-        """Return the peak of the runtime process's resident memory."""
+        """Return the peak resident memory of the runtime process, in MB."""
         code = (
             "import pathlib\n"
             "for path in pathlib.Path('/proc').glob('[0-9]*/status'):\n"
@@ -98,14 +113,14 @@ class Sandbox:
         return max(map(int, done.stdout.split())) * 1024 / 1e6
 
     def was_killed(self) -> bool:
-        """Tell whether the kernel killed a process of the container for want of memory."""
+        """Return whether the kernel killed a process of the container because it was out of memory."""
         found = self.engine.run("inspect", "--format", "{{.State.OOMKilled}}", self.name, check=False)
         logs = self.engine.run("logs", self.name, check=False)
         return "true" in found.stdout.lower() or "signal: killed" in logs.stderr + logs.stdout
 
 
 def build_images(engine: Engine, bundles: Path = ROOT / "examples" / "bundles") -> None:
-    """Build the Lambda's image as it is deployed, and on top of it the rivals, compiled as it is."""
+    """Build the Lambda image as it is deployed and, on top of it, an image with the compiled baselines."""
     say("Building the images ...")
     base = ensure_base_image(engine)
     stage_bundles(bundles)
@@ -120,13 +135,23 @@ def build_images(engine: Engine, bundles: Path = ROOT / "examples" / "bundles") 
 
 
 def image_megabytes(engine: Engine) -> float:
-    """Return what the handler's image adds to its base."""
+    """Return the size that the handler's image adds to its base, in MB."""
     return added_to_base(engine, IMAGE)[0] / 1e6
 
 
 @contextmanager
 def sandbox(engine: Engine, variant: str, megabytes: int, bundles: Path | None = None) -> Iterator[Sandbox]:
-    """Start a fresh container with Lambda's limits, its emulator listening; the runtime starts at the first request."""
+    """Start a fresh container with Lambda's limits; its runtime starts on the first request.
+
+    Args:
+        engine: The container engine.
+        variant: A key of HANDLERS.
+        megabytes: The memory limit; the CPU limit is in proportion.
+        bundles: A folder of bundles to mount; None uses those of the image.
+
+    Yields:
+        The container, with its emulator listening.
+    """
     port = free_port()
     image = IMAGE if variant == "handler" else RIVALS_IMAGE
     place = "/var/task/bundles" if bundles is None else "/models"
@@ -146,12 +171,12 @@ def sandbox(engine: Engine, variant: str, megabytes: int, bundles: Path | None =
 
 
 def cores(megabytes: int) -> float:
-    """Return the processor that Lambda gives to a size of memory, at most what this project asks of a laptop."""
+    """Return the CPU cores that Lambda allocates for a memory size, at most 2 to fit on a laptop."""
     return min(megabytes / FULL_CORE_MEGABYTES, 2.0)
 
 
 def wait_for_emulator(port: int) -> None:
-    """Wait until the emulator answers; it says 404 here, and starts no runtime for it."""
+    """Wait until the emulator responds: with 404 to this path, for which it does not start the runtime."""
     deadline = time.perf_counter() + START_SECONDS
     while True:
         try:
@@ -165,11 +190,11 @@ def wait_for_emulator(port: int) -> None:
 
 
 def minilm_bundle() -> Path:
-    """Return a folder with one bundle of a transformer, trained and exported the first time: about five minutes."""
+    """Return a folder with a transformer's bundle; the first call trains and exports it, in about five minutes."""
     run, bundles = ROOT / "build" / "bench" / "runs" / "intent", ROOT / "build" / "bench" / "bundles" / "minilm"
     dataset = ("--dataset", "examples/demo/dataset.csv")
     if not (run / "training.json").exists():
-        say("Training a transformer for one epoch, once ...")
+        say("Training a transformer for one epoch (only once) ...")
         chosen = ("--config", "intent-bert", "--pretrained", "minilm", "--epochs", "1", "--overwrite")
         _python("-m", "training", "fit", *chosen, *dataset, "--output", str(run))
     if not (bundles / "intent" / "manifest.json").exists():
@@ -181,4 +206,4 @@ def minilm_bundle() -> Path:
 def _python(*arguments: str) -> None:
     done = subprocess.run([sys.executable, *arguments], cwd=ROOT, stdout=sys.stderr)
     if done.returncode:
-        raise SystemExit(f"error: python {' '.join(arguments[:3])} ended with status {done.returncode}")
+        raise SystemExit(f"error: python {' '.join(arguments[:3])} failed with status {done.returncode}")

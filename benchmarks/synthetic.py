@@ -1,7 +1,6 @@
-"""Bundles of any size, with random weights: an embedding, an LSTM, a layer, a softmax, as a small intent model has.
+"""Write bundles of any size with random weights, in the shape of a small intent model: embedding, LSTM, layer, softmax.
 
-They do not come from a Ludwig model, so their certificates say that nothing was proven. They are measured, and answer
-nonsense.
+They do not come from a Ludwig model, so their certificates say that nothing was proven. They are only for measurements.
 """
 
 from pathlib import Path
@@ -24,7 +23,18 @@ EMBEDDING, STATE = 64, 64
 def write_bundle(
     folder: Path, *, name: str = "intent", vocabulary: int = 1000, labels: int = 20, length: int = 32
 ) -> Path:
-    """Write a bundle. vocabulary: tokens; length: of the padded sequence. Returns the folder."""
+    """Write a bundle.
+
+    Args:
+        folder: The bundle's folder, which must not exist.
+        name: Name of the bundle and of its output.
+        vocabulary: Number of tokens.
+        labels: Number of labels.
+        length: Length of the padded sequence, in tokens.
+
+    Returns:
+        The folder.
+    """
     folder.mkdir(parents=True)
     tokens = [*SPECIAL, *(f"w{index}" for index in range(vocabulary - len(SPECIAL)))]
     (folder / "vocabulary.json").write_bytes(msgspec.json.encode(tokens))
@@ -65,7 +75,7 @@ def write_bundle(
 
 
 def _graph(vocabulary: int, labels: int, length: int, predictions: str, probabilities: str) -> onnx.ModelProto:
-    """Build ids -> embedding -> LSTM's last state -> logits -> softmax."""
+    """Build the graph: ids -> embedding -> last state of an LSTM -> logits -> softmax."""
     random = np.random.default_rng(0)
 
     def weights(name: str, *shape: int) -> onnx.TensorProto:

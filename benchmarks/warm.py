@@ -1,9 +1,9 @@
-"""Measure a warm answer without its graphs, beside the minimal baseline and FastAPI as it comes.
+"""Measure warm answers with and without their graphs, compared with the minimal baseline and plain FastAPI.
 
-In process, `onnxruntime.InferenceSession.run` is timed inside each answer, so that answer minus graphs is what the code
-around them takes: the event, the token, the body, the tokens, the columns, the JSON, and the log's line, which is
-written as in production. Then the same three under the emulator, over HTTP. Variants take turns: in process after
-BLOCK answers, since a Lambda holds one of them and its caches hold no other's code.
+In process, `onnxruntime.InferenceSession.run` is timed inside each answer. The rest is the code around it: the event,
+authentication, the body, tokenization, the columns, the JSON, and the log line, which is written as in production. Then
+all variants run in the emulator, over HTTP. Variants take turns; in process, each runs BLOCK answers at a time, because
+in a real Lambda function the CPU caches contain only one variant's code.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ PART = "warm"
 NAMES = {
     "handler": "this package",
     "baseline_minimal": "the minimal baseline",
-    "baseline_fastapi": "FastAPI as it comes",
+    "baseline_fastapi": "plain FastAPI",
 }
 BLOCK = 50
 EVENTS = [hexabot_event(text, TOKEN) for text in TEXTS]
@@ -39,7 +39,13 @@ Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 @dataclass
 class Taken:
-    """What answers took, in milliseconds. overhead: the answer without its graphs."""
+    """Durations of answers, in milliseconds.
+
+    Attributes:
+        answer: Whole answers, in process.
+        overhead: The same answers without their graphs.
+        emulator: Requests over HTTP, through the emulator.
+    """
 
     answer: list[float] = field(default_factory=list)
     overhead: list[float] = field(default_factory=list)
@@ -47,17 +53,19 @@ class Taken:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, and write the section. Returns the exit status."""
+    """Measure, write the section, and return the exit status."""
     made = parser(
         PART, __doc__, runs=(2000, "answers of each kind in process"), requests=(300, "requests to each emulator")
     )
-    made.add_argument("bundles", nargs="?", default="examples/bundles", help="a folder of bundles (%(default)s)")
+    made.add_argument(
+        "bundles", nargs="?", default="examples/bundles", help="a folder of bundles (default: %(default)s)"
+    )
     options = made.parse_args(arguments)
     taken = {name: Taken() for name in HANDLERS}
     os.environ |= {"NLU_BUNDLES": str(Path(options.bundles).resolve()), "NLU_TOKEN_DIGESTS": DIGEST}
     say("Answers in process ...")
     logged, answered = in_process(taken, options.runs)
-    say("Answers under the emulator ...")
+    say("Answers in the emulator ...")
     under_emulator(taken, options.requests)
     publish(options, PART, tables(taken, logged))
     record(
@@ -73,11 +81,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def in_process(taken: dict[str, Taken], runs: int) -> tuple[float, float]:
-    """Ask every variant in turn. Returns the bytes that the handler logs, and those that it answers, for a message."""
+    """Measure all variants in turn; return the number of bytes that the handler logs and answers per message."""
     asyncio.set_event_loop(asyncio.new_event_loop())  # as Lambda's runtime does for Mangum
     with tempfile.TemporaryFile("w+", encoding="utf-8") as log, redirect_stdout(log), timed_graphs() as graphs:
         handlers: dict[str, Handler] = {
-            name: import_module(place.rpartition(".")[0]).lambda_handler for name, place in HANDLERS.items()
+            name: import_module(handler.rpartition(".")[0]).lambda_handler for name, handler in HANDLERS.items()
         }
         for start in range(-BLOCK, runs, BLOCK):
             for name, handler in handlers.items():
@@ -93,12 +101,12 @@ def in_process(taken: dict[str, Taken], runs: int) -> tuple[float, float]:
 
 
 def mean_bytes(texts: Sequence[str]) -> float:
-    """Return the mean length of some texts as they travel."""
+    """Return the mean length of texts in UTF-8, in bytes."""
     return float(np.mean([len(text.encode()) for text in texts]))
 
 
 def one_answer(handler: Handler, index: int, graphs: list[float]) -> tuple[float, float]:
-    """Return the milliseconds of an answer, and those of its graphs."""
+    """Return the duration of an answer and of its graphs, in milliseconds."""
     graphs.clear()
     started = time.perf_counter()
     answer = handler(EVENTS[index % len(EVENTS)], None)
@@ -106,13 +114,13 @@ def one_answer(handler: Handler, index: int, graphs: list[float]) -> tuple[float
     if answer["statusCode"] != 200:
         raise SystemExit(f"error: the handler answered {answer}")
     if not graphs:
-        raise SystemExit(f"error: {handler.__module__} answered without a graph that could be timed")
+        raise SystemExit(f"error: {handler.__module__} answered without running a graph")
     return took * 1000, sum(graphs) * 1000
 
 
 @contextmanager
 def timed_graphs() -> Iterator[list[float]]:
-    """Keep the seconds of each run of a graph, in a list that the caller empties."""
+    """Time each run of a graph, and yield the list of durations in seconds, which the caller clears."""
     run, taken = onnxruntime.InferenceSession.run, []
 
     def timed(*arguments: Any, **options: Any) -> Any:
@@ -130,7 +138,7 @@ def timed_graphs() -> Iterator[list[float]]:
 
 
 def under_emulator(taken: dict[str, Taken], requests: int) -> None:
-    """Ask every variant in turn over HTTP, as AWS's own emulator passes it on."""
+    """Measure all variants in turn over HTTP, through AWS's emulator."""
     command = [sys.executable, "scripts/environment.py", "emulator"]
     found = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
     with ExitStack() as stack:
@@ -149,7 +157,7 @@ def under_emulator(taken: dict[str, Taken], requests: int) -> None:
 
 
 def tables(taken: dict[str, Taken], logged: float) -> list[str]:
-    """Return the section."""
+    """Return the lines of the section."""
     rows = []
     for name, took in taken.items():
         graphs = np.subtract(took.answer, took.overhead).tolist()
@@ -175,21 +183,21 @@ def tables(taken: dict[str, Taken], logged: float) -> list[str]:
         "",
         *table(["", "minimum", "p50", "p99", "maximum", "answers"], rows),
         "",
-        "Ratios of the medians of ten parts of the run:",
+        "Ratios of the medians in ten parts of the run:",
         "",
         *table(["", "minimum", "median", "maximum"], compared),
         "",
-        f"This package logs {logged:.0f} bytes a message; the minimal baseline logs nothing.",
+        f"This package logs {logged:.0f} bytes per message; the minimal baseline logs nothing.",
     ]
 
 
 def percentiles(values: Sequence[float]) -> list[str]:
-    """Return minimum, median, 99th percentile and maximum as cells."""
+    """Return minimum, median, 99th percentile and maximum as table cells."""
     return [f"{value:.3f}" for value in np.percentile(values, (0, 50, 99, 100))]
 
 
 def part_medians(values: Sequence[float], parts: int = 10) -> list[float]:
-    """Return the median of each of so many parts of a run, or of each value where there are fewer."""
+    """Split a run into parts, at most one per value, and return the median of each."""
     return [float(np.median(part)) for part in np.array_split(values, min(parts, len(values)))]
 
 

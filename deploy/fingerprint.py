@@ -1,7 +1,7 @@
-"""A digest of the parameters that a published version freezes, as a resource of CloudFormation's.
+"""A CloudFormation custom resource whose value is a digest of the parameters that a published version freezes.
 
-SAM publishes a version when the template changes, but not when only a parameter's value does (its issue 3820). The
-version's description holds this digest, and CloudFormation publishes a new version when the description changes.
+SAM publishes a new version if the template changes, but not if only a parameter changes (its issue 3820). The version's
+description contains this digest, and CloudFormation publishes a new version if the description changes.
 """
 
 import hashlib
@@ -13,7 +13,12 @@ CLOUDFORMATION_S_OWN = ("ServiceToken", "ServiceTimeout")
 
 
 def lambda_handler(event: dict[str, Any], context: object) -> None:
-    """Answer CloudFormation's request to create, update or delete the resource, which is nothing but its digest."""
+    """Respond to CloudFormation's request to create, update or delete the resource.
+
+    Args:
+        event: CloudFormation's request, with the parameters as `ResourceProperties`.
+        context: Lambda's context, which is not used.
+    """
     properties = event.get("ResourceProperties", {})
     body = {
         "Status": "SUCCESS",
@@ -21,13 +26,13 @@ def lambda_handler(event: dict[str, Any], context: object) -> None:
         **{name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")},
         "Data": {"Digest": digest(properties)},
     }
-    # CloudFormation gives the address, and signed it for a request without a content type.
+    # CloudFormation signed this URL for a request without a content type.
     answer = Request(event["ResponseURL"], json.dumps(body).encode(), {"Content-Type": ""}, method="PUT")  # noqa: S310
     with urlopen(answer, timeout=20) as response:  # noqa: S310
         print(json.dumps({"level": "INFO", "message": event["RequestType"], "status": response.status}))
 
 
 def digest(properties: dict[str, Any]) -> str:
-    """Return 16 hex digits that differ where a parameter does; of secrets they tell nothing that could be tried."""
+    """Return a digest of 16 hex digits that changes with every parameter, and does not reveal secrets."""
     own = {name: value for name, value in properties.items() if name not in CLOUDFORMATION_S_OWN}
     return hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,6 +1,6 @@
-"""The check before a new version takes traffic: CodeDeploy calls it, and stops the deployment when it answers Failed.
+"""The check before a new version takes traffic: CodeDeploy calls it, and stops the deployment if it reports Failed.
 
-It runs in AWS's own Python, which holds boto3. Its log names rows and never quotes them.
+It runs on AWS's Python runtime, which includes boto3. Its log names rows but never quotes them.
 """
 
 import json
@@ -11,7 +11,7 @@ import boto3
 from botocore.config import Config
 
 GOLDEN_CHECK = {"check": "golden"}
-"""The event on which the handler asks its models again what Ludwig answered when they were exported."""
+"""The event that makes the handler replay its golden rows: compare its answers with Ludwig's at export."""
 
 HEALTH_REQUEST = {
     "version": "2.0",
@@ -26,11 +26,12 @@ HEALTH_REQUEST = {
     "isBase64Encoded": False,
 }
 
-NO_ROWS = "No bundle holds golden rows, so only the models and the health check count. Export the bundles again."
+NO_ROWS = "The bundles have no golden rows, so only the models and the health check were compared: export them again."
 SEAL_DIGITS = 12
-"""How many hex digits of a seal a message shows."""
+"""Number of hex digits of a seal in messages."""
 
-# Three calls of three attempts fit into this function's 600 s: a version may take 10 s to start and 30 s to answer.
+# Three calls with three attempts each fit into this function's 600 s: a version may take 10 s to start and 30 s to
+# answer.
 CLIENT_LIMITS = Config(connect_timeout=5, read_timeout=45, retries={"mode": "standard", "total_max_attempts": 3})
 
 Models = dict[str, str]
@@ -38,7 +39,7 @@ Models = dict[str, str]
 
 
 class CheckFailedError(Exception):
-    """Raise when a version must not take traffic; the message says why and what to do."""
+    """Raised when a version must not take traffic; the message says why, and what to do."""
 
 
 def lambda_handler(event: dict[str, str], context: object) -> None:
@@ -51,7 +52,7 @@ def lambda_handler(event: dict[str, str], context: object) -> None:
     version = os.environ["NEW_VERSION"]
     try:
         rows = check(version, os.environ["LIVE_VERSION"], os.environ["EXPECTED_MODELS"])
-    # Everything is caught, since a check that could not be made is a check that failed.
+    # Catch everything: a check that could not run counts as failed.
     except Exception as error:
         status = "Failed"
         _log("ERROR", status, version, reason=f"{type(error).__name__}: {error}")
@@ -66,28 +67,30 @@ def lambda_handler(event: dict[str, str], context: object) -> None:
 
 
 def check(version: str, live: str, expected: str) -> int:
-    """Check that a version is healthy, answers as Ludwig did and holds the models that it should.
+    """Check that a version is healthy, gives Ludwig's answers, and has the expected models.
 
     Args:
         version: ARN of the new version.
-        live: ARN of the alias that takes traffic; it still leads to the former version.
-        expected: The models that the new version should hold, as the template's ExpectedModels; "" for the former's.
+        live: ARN of the alias that takes traffic; it still points to the previous version.
+        expected: The expected models, in the form of the template's ExpectedModels; "" expects those of `live`.
 
     Returns:
-        How many golden rows the version answered as Ludwig did.
+        The number of golden rows compared.
 
     Raises:
         CheckFailedError: The version must not take traffic.
-        botocore.exceptions.ClientError: AWS refused a call.
+        botocore.exceptions.ClientError: AWS rejected a call.
     """
     client = boto3.client("lambda", config=CLIENT_LIMITS)
     health = _invoke(client, version, HEALTH_REQUEST)
     if health.get("statusCode") != 200:
-        raise CheckFailedError(f"GET / answered {health.get('statusCode')}, not 200. Look at the function's log.")
+        raise CheckFailedError(f"GET / returned {health.get('statusCode')} instead of 200: check the function's log.")
     golden = _invoke(client, version, GOLDEN_CHECK)
     rows, changed, found = (golden.get(name) for name in ("checked", "changed", "models"))
     if not isinstance(rows, int) or not isinstance(changed, list) or not isinstance(found, dict):
-        raise CheckFailedError("The version knows no golden check. Is it an image of this project's handler?")
+        raise CheckFailedError(
+            "The version does not support the golden check: make sure that its image contains this project's handler."
+        )
     if golden.get("unproven"):
         raise CheckFailedError(
             f"The proof of {', '.join(golden['unproven'])} failed when the bundle was exported (--allow-failed-proof). "
@@ -95,45 +98,47 @@ def check(version: str, live: str, expected: str) -> int:
         )
     if changed:
         raise CheckFailedError(
-            f"{len(changed)} labels are not those that Ludwig gave, first {_named(changed[:5])}. "
-            "Export the bundles again, or build the image from the requirements that they were proven with."
+            f"{len(changed)} labels differ from Ludwig's, the first are {_named(changed[:5])}. "
+            "Export the bundles again, or build the image with the package versions that they were proven with."
         )
     _compare(found, parse_models(expected) if expected else _live_models(client, live, found), expected)
     return rows
 
 
 def parse_models(expected: str) -> Models:
-    """Read the template's parameter ExpectedModels.
+    """Parse the template's parameter ExpectedModels.
 
     Args:
-        expected: `name@seal` or `name`, with commas between several models. A seal may be cut.
+        expected: Comma-separated models: `name@seal` or `name`. A prefix of a seal is enough.
 
     Returns:
-        The seals by name; "" where any seal will do.
+        The seals by name; "" accepts any seal.
     """
     parts = (model.strip().partition("@") for model in expected.split(","))
     return {name: seal for name, _, seal in parts}
 
 
 def _live_models(client: Any, live: str, found: Models) -> Models:
-    """Return the models of the version that takes traffic. Raises CheckFailedError where it does not tell them."""
-    advice = f"If the new version holds the right models, deploy it with {_parameter(found)}."
+    """Return the models of the version that takes traffic. Raises CheckFailedError if it does not report them."""
+    advice = f"If the new version has the right models, deploy it with {_parameter(found)}."
     try:
         models = _invoke(client, live, GOLDEN_CHECK).get("models")
     except CheckFailedError as error:
-        raise CheckFailedError(f"Asked for its models, the version that takes traffic now: {error} {advice}") from None
+        raise CheckFailedError(
+            f"Cannot read the models of the version that takes traffic now: {error} {advice}"
+        ) from None
     if not isinstance(models, dict):
-        raise CheckFailedError(f"The version that takes traffic now cannot name its models. {advice}")
+        raise CheckFailedError(f"The version that takes traffic now does not report its models. {advice}")
     return models
 
 
 def _compare(found: Models, wanted: Models, expected: str) -> None:
-    """Raise CheckFailedError unless a version holds exactly the models that are wanted."""
+    """Raise CheckFailedError unless a version has exactly the wanted models."""
     differences = [
         *(f"lacks {name}" for name in sorted(wanted.keys() - found.keys())),
         *(f"adds {name}" for name in sorted(found.keys() - wanted.keys())),
         *(
-            f"has another {name} ({found[name][:SEAL_DIGITS]}, not {wanted[name][:SEAL_DIGITS]})"
+            f"has a different {name} ({found[name][:SEAL_DIGITS]}, not {wanted[name][:SEAL_DIGITS]})"
             for name in sorted(found.keys() & wanted.keys())
             if not found[name].startswith(wanted[name])
         ),
@@ -142,8 +147,8 @@ def _compare(found: Models, wanted: Models, expected: str) -> None:
         against = "the models that ExpectedModels names" if expected else "the version that takes traffic now"
         raise CheckFailedError(
             f"Compared with {against}, the new version {', '.join(differences)}. If you changed the models on purpose, "
-            f"deploy with {_parameter(found)}. If not, the image holds the wrong folder: look at BakedBundles in "
-            "samconfig.toml, or at Bundles, and build again."
+            f"deploy with {_parameter(found)}. If not, the image contains the wrong bundles: check BakedBundles in "
+            "samconfig.toml, or Bundles, and build again."
         )
 
 
@@ -156,13 +161,13 @@ def _invoke(client: Any, version: str, event: dict[str, Any]) -> dict[str, Any]:
     response = client.invoke(FunctionName=version, Payload=json.dumps(event).encode())
     answer = json.loads(response["Payload"].read())
     if "FunctionError" in response:
-        # Not the message, which may quote what a model was asked; the function's log has it.
+        # Omit the message, which may quote an utterance; the function's log has it.
         kind = answer.get("errorType", "no type") if isinstance(answer, dict) else "no type"
         raise CheckFailedError(
-            f"The version failed on {_name(event)} ({response['FunctionError']}: {kind}). Look at the function's log."
+            f"The version failed on {_name(event)} ({response['FunctionError']}: {kind}): check the function's log."
         )
     if not isinstance(answer, dict):
-        raise CheckFailedError(f"The version answered {_name(event)} with no JSON object.")
+        raise CheckFailedError(f"The version's response to {_name(event)} is not a JSON object.")
     return answer
 
 

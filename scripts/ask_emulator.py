@@ -1,4 +1,4 @@
-"""Ask the Lambda handler, under AWS's own Runtime Interface Emulator, what Hexabot would ask it."""
+"""Send Hexabot's requests to the Lambda handler, running in AWS's Runtime Interface Emulator."""
 
 import argparse
 import base64
@@ -30,20 +30,20 @@ BOUNDARY = "----ludwig-serverless"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Ask each text and print the answers. Returns the exit status."""
+    """Send each text, print the answers, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "emulator", type=Path, help="the emulator: `python3 scripts/environment.py emulator` installs it"
     )
     parser.add_argument("bundles", type=Path, help="a folder of bundles")
-    parser.add_argument("texts", nargs="*", default=TEXTS, metavar="TEXT", help="what a user might say")
+    parser.add_argument("texts", nargs="*", default=TEXTS, metavar="TEXT", help="messages to send")
     options = parser.parse_args(arguments)
     token, digest = new_token()
     with running_lambda(options.emulator, {"NLU_BUNDLES": str(options.bundles), "NLU_TOKEN_DIGESTS": digest}) as url:
         for text in options.texts:
             response = invoke(url, hexabot_event(text, token))
             if response.get("statusCode") != 200:
-                print(f"error: the Lambda answered {response}", file=sys.stderr)
+                print(f"error: expected status 200 from the Lambda handler, got {response}", file=sys.stderr)
                 return 1
             print(answer_table(text, json.loads(response["body"])))
     return 0
@@ -53,7 +53,16 @@ def main(arguments: Sequence[str]) -> int:
 def running_lambda(
     emulator: Path, environ: dict[str, str], handler: str = "handler.entrypoint.lambda_handler"
 ) -> Iterator[str]:
-    """Run a handler under the emulator on two free ports of this machine, and give the address to invoke it at."""
+    """Run a Lambda handler in the emulator, on two free local ports.
+
+    Args:
+        emulator: Path of the emulator.
+        environ: Environment variables to add.
+        handler: The handler's `module.function`.
+
+    Yields:
+        The URL that invokes the handler.
+    """
     invoke_port, runtime_port = free_port(), free_port()
     command = [
         str(emulator),
@@ -76,7 +85,7 @@ def running_lambda(
 
 
 def invoke(url: str, event: dict[str, Any]) -> dict[str, Any]:
-    """Send an event, as AWS does, and return what the handler answers."""
+    """Send an event to the handler and return its response."""
     request = urllib.request.Request(url, json.dumps(event).encode())
     with urllib.request.urlopen(request, timeout=START_SECONDS) as response:
         answer: dict[str, Any] = json.load(response)
@@ -84,7 +93,7 @@ def invoke(url: str, event: dict[str, Any]) -> dict[str, Any]:
 
 
 def hexabot_event(text: str, token: str) -> dict[str, Any]:
-    """Return Hexabot's request as API Gateway's HTTP API hands it on: a multipart body, in base64."""
+    """Return Hexabot's request as an event of API Gateway's HTTP API: a multipart body, in base64."""
     body = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="text"\r\n\r\n{text}\r\n--{BOUNDARY}--\r\n'.encode()
     return {
         "version": "2.0",
@@ -106,7 +115,7 @@ def hexabot_event(text: str, token: str) -> dict[str, Any]:
 
 
 def free_port() -> int:
-    """Return a port of this machine that nobody listens on."""
+    """Return a free local TCP port."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]

@@ -1,9 +1,9 @@
-"""Have the base image: AWS's own where it can be pulled, else a look-alike with the same contract, made here.
+"""Provide the base image: pull AWS's, or else build a look-alike with the same contract.
 
-The look-alike has what an image on top of AWS's relies on: CPython 3.12 with pip under /var/lang, the runtime
+The look-alike has everything that an image built on AWS's relies on: CPython 3.12 with pip in /var/lang, the runtime
 interface client among its packages, the Runtime Interface Emulator, and an entry point that takes the handler's name.
-It is made of this machine's own Python and Debian's packages, and carries the machine's certificates and pip settings,
-so that pip works in a build as it does outside.
+It is built from this machine's Python and from Debian packages. It includes the machine's certificates and pip
+settings, so that pip works during a build.
 """
 
 import importlib.metadata
@@ -27,7 +27,7 @@ LIBRARIES = (
     *("ca-certificates", "libbz2-1.0", "libexpat1", "libffi8", "liblzma5", "libreadline8", "libsqlite3-0", "libssl3"),
     *("libuuid1", "zlib1g"),
 )
-"""What CPython's own modules are linked to."""
+"""Libraries that CPython's extension modules link to."""
 UNWANTED = shutil.ignore_patterns("__pycache__", "*.a", "test", "tests", "idlelib", "tkinter", "turtledemo", "config-*")
 PIP_SETTING = re.compile(r"^[\w:.]+\.((?:extra-)?index-url|trusted-host|proxy|timeout)='(.*)'$", re.MULTILINE)
 ENTRY_POINT = """\
@@ -60,9 +60,9 @@ CONTRACT = (
 
 
 def ensure_base_image(engine: Engine) -> str:
-    """Return the base image's name after pulling or building it if necessary."""
+    """Pull or build the base image if necessary, and return its name."""
     if not engine.has_image(BASE_IMAGE) and not _pulled(engine):
-        say(f"{BASE_IMAGE} cannot be pulled; making a look-alike ...")
+        say(f"Cannot pull {BASE_IMAGE}; building a look-alike ...")
         with tempfile.TemporaryDirectory(prefix="base-image-") as folder:
             _make_root(Path(folder))
             _import(engine, Path(folder))
@@ -70,7 +70,7 @@ def ensure_base_image(engine: Engine) -> str:
 
 
 def _pulled(engine: Engine) -> bool:
-    """Pull AWS's image, if its registry answers at all. LOOKALIKE_BASE=1 leaves the attempt out."""
+    """Return whether AWS's image could be pulled. LOOKALIKE_BASE=1 skips the attempt."""
     if os.environ.get("LOOKALIKE_BASE") == "1":
         return False
     try:
@@ -82,7 +82,7 @@ def _pulled(engine: Engine) -> bool:
 
 
 def _make_root(root: Path) -> None:
-    """Make the look-alike's file system."""
+    """Create the look-alike's file system."""
     options = ["--variant=minbase", f"--include={','.join(LIBRARIES)}"]
     _run("debootstrap", *options, "bookworm", str(root))
     for name in ("usr/share/doc", "usr/share/locale", "usr/share/man", "var/cache/apt", "var/lib/apt/lists"):
@@ -100,7 +100,7 @@ def _make_root(root: Path) -> None:
 
 
 def _copy_python(target: Path) -> None:
-    """Copy this machine's CPython, pip and the runtime interface client: CPython finds its library beside itself."""
+    """Copy this machine's CPython, pip and the runtime interface client; CPython finds its library by its own path."""
     source, version = Path(sys.base_prefix), "python{}.{}".format(*sys.version_info)
     library = target / "lib" / version
     shutil.copytree(source / "lib" / version, library, ignore=_without_packages, symlinks=True)
@@ -111,21 +111,21 @@ def _copy_python(target: Path) -> None:
     for name in ("python", "python3"):
         (target / "bin" / name).symlink_to(version)
     for file in _files_of("awslambdaric"):
-        place = library / "site-packages" / file
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(file.locate(), place)
+        copied = library / "site-packages" / file
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file.locate(), copied)
     _run(str(target / "bin" / "python3"), "-m", "compileall", "-q", str(library))
 
 
 def _without_packages(folder: str, names: list[str]) -> set[str]:
-    """Leave out what only developers need, and all installed packages but pip."""
+    """Return the names to skip: files for developers only, and all installed packages except pip."""
     if Path(folder).name == "site-packages":
         return {name for name in names if not name.startswith("pip")}
     return UNWANTED(folder, names)
 
 
 def _files_of(package: str) -> Iterator[importlib.metadata.PackagePath]:
-    """Give each file of an installed package, and of what it requires."""
+    """Yield the files of an installed package and of its requirements."""
     found = importlib.metadata.distribution(package)
     yield from (file for file in found.files or () if ".." not in file.parts and "__pycache__" not in file.parts)
     for requirement in found.requires or ():
@@ -134,7 +134,7 @@ def _files_of(package: str) -> Iterator[importlib.metadata.PackagePath]:
 
 
 def _copy_settings(root: Path) -> None:
-    """Let pip in a build use this machine's certificates and package index."""
+    """Make pip use this machine's certificates and package index during a build."""
     bundle = os.environ.get("SSL_CERT_FILE") or ssl.get_default_verify_paths().cafile
     certificates = Path("etc/ssl/certs/ca-certificates.crt")
     if bundle and Path(bundle).is_file():
@@ -145,7 +145,7 @@ def _copy_settings(root: Path) -> None:
 
 
 def _pip_settings() -> dict[str, str]:
-    """Return where pip looks for packages here; folders of this machine are not there in a build."""
+    """Return pip's index settings on this machine, except local folders, which a build cannot see."""
     listed = _run(str(Path(sys.base_prefix, "bin", "python3")), "-m", "pip", "config", "list")
     settings = dict(
         re.findall(r"^[\w:.]+\.((?:extra-)?index-url|trusted-host|proxy|timeout)='(.*)'$", listed, re.MULTILINE)

@@ -19,20 +19,25 @@ runtime = "runc"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
 """
-"""What Podman needs where root may not raise limits, or where cgroups are of both versions."""
+"""Settings for Podman if root cannot raise limits, or if the system mixes both cgroup versions."""
 ADVICE = (
     "Install Docker, or Podman (Debian and Ubuntu: `apt-get install podman`; macOS: `brew install podman`, then "
-    "`podman machine init --now`), start it, and run the command again."
+    "`podman machine init --now`), start it, and re-run the command."
 )
 
 
 class NoEngineError(Exception):
-    """Raise when no container engine runs here."""
+    """Raised when no container engine runs on this machine."""
 
 
 @dataclass(frozen=True)
 class Engine:
-    """A container engine's command line. environ: what its processes must be started with."""
+    """The command line of a container engine.
+
+    Attributes:
+        program: Path of the program.
+        environ: Environment variables for its processes.
+    """
 
     program: str
     environ: Mapping[str, str]
@@ -43,15 +48,22 @@ class Engine:
         return Path(self.program).name
 
     def command(self, *arguments: str) -> list[str]:
-        """Return a command line of the engine's."""
+        """Return the command line for some arguments."""
         return [self.program, *arguments]
 
     def run(
         self, *arguments: str, check: bool = True, quiet: bool = True, timeout: float = BUILD_SECONDS
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end. quiet: keep what it prints, instead of showing it.
+        """Run a command and wait for it.
 
-        Raises CalledProcessError, with the command's own words as a note, if `check` and it fails.
+        Args:
+            *arguments: The arguments of the engine.
+            check: Whether to raise an exception if the command fails.
+            quiet: Whether to capture its output instead of showing it.
+            timeout: Maximum duration, in seconds.
+
+        Raises:
+            subprocess.CalledProcessError: The command failed, and `check` is True. Its stderr is a note of the error.
         """
         pipe = subprocess.PIPE if quiet else None
         command = self.command(*arguments)
@@ -68,7 +80,11 @@ class Engine:
 
 
 def find_engine() -> Engine:
-    """Return the first engine that answers. Raises NoEngineError, saying what each one said."""
+    """Return the first engine that responds.
+
+    Raises:
+        NoEngineError: No engine responds. The message quotes each engine's error.
+    """
     found = [program for name in ("docker", "podman") if (program := shutil.which(name))]
     said = []
     for program in found:
@@ -76,13 +92,13 @@ def find_engine() -> Engine:
         answer = engine.run("info", check=False, timeout=ANSWER_SECONDS)
         if answer.returncode == 0:
             return engine
-        said.append(f"`{engine.name} info` ended with {_last_line(answer.stderr)!r}.")
+        said.append(f"`{engine.name} info` failed with {_last_line(answer.stderr)!r}.")
     reason = " ".join(said) or "Neither docker nor podman is on the PATH."
-    raise NoEngineError(f"No container engine runs here: {reason} {ADVICE}")
+    raise NoEngineError(f"No container engine is running: {reason} {ADVICE}")
 
 
 def _environ(program: str) -> Mapping[str, str]:
-    """Return the environment for an engine, with a configuration where Podman's own defaults fail."""
+    """Return the environment for an engine; on restricted systems, it has a configuration for Podman."""
     if Path(program).name != "podman" or "CONTAINERS_CONF" in os.environ or not _is_restricted():
         return dict(os.environ)
     configuration = ROOT / ".tools" / "containers.conf"
@@ -92,13 +108,13 @@ def _environ(program: str) -> Mapping[str, str]:
 
 
 def _is_restricted() -> bool:
-    """Tell whether this is a root without all of root's rights, or with cgroups of both versions."""
+    """Return whether root lacks a capability that Podman needs, or the system mixes both cgroup versions."""
     status = Path("/proc/self/status")
     if not status.is_file() or os.geteuid() != 0:
         return False
     effective = next(line for line in status.read_text().splitlines() if line.startswith("CapEff:"))
-    lacks_right = not int(effective.split()[1], 16) & CAP_SYS_RESOURCE
-    return lacks_right or Path("/sys/fs/cgroup/unified").is_dir()
+    lacks_capability = not int(effective.split()[1], 16) & CAP_SYS_RESOURCE
+    return lacks_capability or Path("/sys/fs/cgroup/unified").is_dir()
 
 
 def _last_line(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Train, export, prove and serve: the whole way of a model, on the demo data."""
+"""Train, export and prove the demo's models; `make demo` then serves them."""
 
 import argparse
 import sys
@@ -24,10 +24,14 @@ SHOWN_METRICS = ("accuracy", "slot_f1")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Make the demo's bundles. Returns the exit status."""
+    """Make the demo's bundles, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=Path, default=Path("build/demo/runs"), help="where models go (%(default)s)")
-    parser.add_argument("--bundles", type=Path, default=Path("build/demo/bundles"), help="and bundles (%(default)s)")
+    parser.add_argument(
+        "--runs", type=Path, default=Path("build/demo/runs"), help="folder for the models (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--bundles", type=Path, default=Path("build/demo/bundles"), help="folder for the bundles (default: %(default)s)"
+    )
     options = parser.parse_args(arguments)
     try:
         for name in MODELS:
@@ -41,11 +45,11 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def train(name: str, run: Path) -> None:
-    """Train a model, unless it is there already."""
+    """Train a model, unless its run exists."""
     from training.fit import fit
 
     if (run / "training.json").exists():
-        say(f"{name}: already trained in {run}; `make clean` removes it.")
+        say(f"{name}: already trained in {run}; to train it again, run `make clean` first.")
         return
     fitted = fit(read_config(DEMO / "models" / f"{name}.yaml"), read_dataset({TRAIN: DATASET}), run, overwrite=True)
     metrics = {metric: value for metric, value in fitted.metrics[name].items() if metric in SHOWN_METRICS}
@@ -53,7 +57,7 @@ def train(name: str, run: Path) -> None:
 
 
 def make_bundle(run: Path, bundle: Path) -> str:
-    """Export a model, unless its bundle is there already. Returns the certificate."""
+    """Export a model, unless its bundle exists, and return the certificate as text."""
     from export.certificate import certificate
 
     return certificate(_existing(run, bundle) or _export(run, bundle))
@@ -65,7 +69,7 @@ def _existing(run: Path, bundle: Path) -> Manifest | None:
     try:
         manifest = read_bundle(bundle)
     except BundleError as error:
-        say(f"{error} It is exported again now.")
+        say(f"{error} Exporting it again.")
         return None
     newer = (run / "training.json").stat().st_mtime > (bundle / MANIFEST).stat().st_mtime
     return None if newer else manifest
@@ -79,7 +83,7 @@ def _export(run: Path, bundle: Path) -> Manifest:
 
 
 def test_rows() -> "pd.DataFrame":
-    """Return the rows of the demo's dataset that no model was trained on."""
+    """Return the test rows of the demo's dataset, which no model was trained on."""
     rows = read_dataset({TRAIN: DATASET})
     return rows[rows["split"] == str(TEST)]
 

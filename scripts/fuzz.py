@@ -1,6 +1,6 @@
-"""Fuzz what reads other people's bytes, guided by coverage: manifests, request bodies, tokenizers.
+"""Coverage-guided fuzzing of code that reads untrusted bytes: manifests, request bodies, tokenizers.
 
-`make atheris TARGET=manifest SECONDS=3600` runs one of them; a crash is printed with the bytes that made it.
+`make atheris TARGET=manifest SECONDS=3600` runs one target; a crash is printed with its input bytes.
 """
 
 import logging
@@ -26,20 +26,20 @@ CONTENT_TYPES = (
 
 
 def manifest(data: bytes) -> None:
-    """Read bytes as a manifest: it is one, or a BundleError."""
+    """Parse bytes as a manifest; the only exception allowed is BundleError."""
     with suppress(BundleError):
         parse_manifest(data, "manifest.json")
 
 
 def body(data: bytes) -> None:
-    """Read bytes as a body of each content type: fields, or a RequestError."""
+    """Parse bytes as a request body of each content type; the only exception allowed is RequestError."""
     for content_type in CONTENT_TYPES:
         with suppress(RequestError):
             parse_body(content_type, data)
 
 
 def tokenizers(data: bytes) -> None:
-    """Split text with each tokenizer and check that its spans are inside the text and hold its tokens."""
+    """Split text with each tokenizer, and check that the spans yield the tokens."""
     text = data.decode("utf-8", "replace")
     assert len(lowered_origins(text)) == len(text.lower()) + 1
     for kind in SplittingTokenizer.__args__:
@@ -51,7 +51,7 @@ TARGETS = {"manifest": manifest, "body": body, "tokenizers": tokenizers}
 
 
 def main(name: str, seconds: str) -> None:
-    """Fuzz a target, starting from the shipped manifests and from what earlier runs found."""
+    """Fuzz a target, starting from the shipped manifests and the corpus of earlier runs."""
     corpus = Path("build/fuzz") / name
     corpus.mkdir(parents=True, exist_ok=True)
     if name == "manifest":

@@ -1,4 +1,4 @@
-"""Build the Lambda's image with bundles in it, and say what the handler adds to the base image."""
+"""Build the Lambda image with bundles, and print the size that the handler adds to the base image."""
 
 import argparse
 import re
@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BASE_IMAGE = "public.ecr.aws/lambda/python:3.12"
 IMAGE = "ludwig-serverless"
 STAGED = ROOT / "build" / "image" / "bundles"
-"""Where bundles wait for a build: it sees nothing outside the repository."""
+"""Bundles are copied here for a build, because a build sees only files in the repository."""
 MEASURE = """
 import pathlib
 root = pathlib.Path("/var/task")
@@ -26,17 +26,17 @@ print(sum(path.stat().st_size for path in files), len(files))
 
 
 class NoBaseImageError(Exception):
-    """Raise when the base image is neither here nor can be pulled."""
+    """Raised when the base image is not on this machine and cannot be pulled."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Build as the command line says. Returns the exit status."""
+    """Build the image, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--base-image", default=BASE_IMAGE, help=f"the image to build on (default: {BASE_IMAGE})")
+    parser.add_argument("--base-image", default=BASE_IMAGE, help=f"base image (default: {BASE_IMAGE})")
     parser.add_argument("--bundles", type=Path, default=ROOT / "examples" / "bundles", help="a folder of bundles")
     parser.add_argument("--fetch", choices=["0", "1"], default="0", help="1: add boto3 and huggingface_hub")
-    parser.add_argument("--target", choices=["onnx", "torchscript"], default="onnx", help="what runs the graphs")
-    parser.add_argument("--tag", default=IMAGE, help=f"the image's name (default: {IMAGE})")
+    parser.add_argument("--target", choices=["onnx", "torchscript"], default="onnx", help="runtime of the graphs")
+    parser.add_argument("--tag", default=IMAGE, help=f"name of the new image (default: {IMAGE})")
     options = parser.parse_args(arguments)
     try:
         engine = find_engine()
@@ -48,37 +48,41 @@ def main(arguments: Sequence[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except subprocess.CalledProcessError as error:
-        print(f"error: {' '.join(error.cmd[:2])} ended with status {error.returncode}", file=sys.stderr)
+        print(f"error: {' '.join(error.cmd[:2])} failed with status {error.returncode}", file=sys.stderr)
         return 1
-    print(f"{options.tag}: adds {added / 1e6:.1f} MB in {files} files to {options.base_image}, bundles left out")
+    print(f"{options.tag}: adds {added / 1e6:.1f} MB in {files} files to {options.base_image}, without bundles")
     digest = pinned(engine, options.base_image)
     if digest not in ("", options.base_image):
-        print(f"To build on the same base again: BASE_IMAGE={digest}, or BaseImage={digest} in samconfig.toml")
+        print(f"To pin this base image, set BASE_IMAGE={digest}, or BaseImage={digest} in samconfig.toml")
     return 0
 
 
 def need_base_image(engine: Engine, name: str) -> None:
-    """Have the base image, pulling it if need be. Raises NoBaseImageError, saying how to get it."""
+    """Pull the base image if it is not on this machine.
+
+    Raises:
+        NoBaseImageError: It cannot be pulled. The message explains how to get one.
+    """
     if engine.has_image(name):
         return
     print(f"Pulling {name} ...", file=sys.stderr, flush=True)
     if engine.run("pull", name, check=False, quiet=False).returncode:
         raise NoBaseImageError(
-            f"There is no base image {name} here, and {engine.name} cannot pull it: see above. Look at the network, "
-            "or name another image (BASE_IMAGE=...). A look-alike, good for trying things out and not for AWS, is made "
-            "by `.venvs/full/bin/python -m scripts.base_image` as root on Debian."
+            f"{engine.name} cannot pull the base image {name}: see the error above. Check the network, or use another "
+            "image (BASE_IMAGE=...). As root on Debian, `.venvs/full/bin/python -m scripts.base_image` builds a "
+            "look-alike for local tests, not for AWS."
         )
 
 
 def pinned(engine: Engine, name: str) -> str:
-    """Return the name of an image with its digest in place of its tag.
+    """Return the name of an image with its digest instead of its tag.
 
     Args:
         engine: The engine that has the image.
         name: The image's name, with a tag or a digest.
 
     Returns:
-        `name@sha256:...`, or "" for an image that was never pulled from a registry and so has no digest there.
+        `name@sha256:...`, or "" for an image that was not pulled from a registry and so has no digest.
     """
     format_ = "{{range .RepoDigests}}{{println .}}{{end}}"
     listed = engine.run("image", "inspect", "--format", format_, name).stdout.split()
@@ -86,11 +90,18 @@ def pinned(engine: Engine, name: str) -> str:
     return next((digest for digest in listed if digest.startswith(f"{repository}@")), "")
 
 
-def stage_bundles(place: Path) -> None:
-    """Check the bundles of a folder and copy them to where a build sees them. Raises BundleError."""
-    folders = [place] if is_bundle(place) else sorted(path.parent for path in place.glob(f"*/{MANIFEST}"))
+def stage_bundles(source: Path) -> None:
+    """Check the bundles of a folder, and copy them to a folder that a build can read.
+
+    Args:
+        source: A bundle, or a folder of bundles.
+
+    Raises:
+        BundleError: There is no bundle, or one is invalid.
+    """
+    folders = [source] if is_bundle(source) else sorted(path.parent for path in source.glob(f"*/{MANIFEST}"))
     if not folders:
-        raise BundleError(f"No bundle in {place}. Make one with `ludwig-serverless export MODEL_DIR BUNDLE_DIR`.")
+        raise BundleError(f"No bundle in {source}: make one with `ludwig-serverless export MODEL_DIR BUNDLE_DIR`.")
     for folder in folders:
         read_bundle(folder)
     shutil.rmtree(STAGED, ignore_errors=True)
@@ -108,7 +119,20 @@ def build_image(
     *,
     quiet: bool = True,
 ) -> None:
-    """Build an image. bundles: a folder that .dockerignore lets in. Raises CalledProcessError."""
+    """Build the Lambda image.
+
+    Args:
+        engine: The container engine.
+        tag: Name of the new image.
+        bundles: A folder of bundles in the repository that .dockerignore does not exclude.
+        base_image: The base image.
+        fetch: "1" to add boto3 and huggingface_hub.
+        target: Runtime of the graphs: `onnx` or `torchscript`.
+        quiet: Whether to hide the output of the build.
+
+    Raises:
+        subprocess.CalledProcessError: The build failed.
+    """
     arguments = {
         "BASE_IMAGE": base_image,
         "BUNDLES": bundles.relative_to(ROOT).as_posix(),
@@ -121,7 +145,7 @@ def build_image(
 
 
 def added_to_base(engine: Engine, image: str) -> tuple[int, int]:
-    """Return the bytes and the number of the files that an image adds to its base, bundles left out."""
+    """Return the total size in bytes and the number of files that an image adds to its base, without bundles."""
     measured = engine.run("run", "--rm", "--network", "none", "--entrypoint", "python3", image, "-c", MEASURE)
     size, files = map(int, measured.stdout.split())
     return size, files

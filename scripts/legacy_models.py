@@ -1,7 +1,7 @@
-"""Train small models with Ludwig 0.10.4, and write down what it answers: the fixtures of tests/legacy.
+"""Train small models with Ludwig 0.10.4 and record its answers: the fixtures of tests/legacy.
 
-Makes the environment of Ludwig 0.10.4 (Python 3.10, `requirements/ludwig-0.10.txt`) and runs itself in it, so it keeps
-to what Python 3.10 reads and imports nothing of this package.
+The script creates the environment of Ludwig 0.10.4 (Python 3.10, `requirements/ludwig-0.10.txt`) and runs itself in it.
+Therefore it uses only Python 3.10 syntax and imports nothing from this package.
 """
 
 import argparse
@@ -24,7 +24,7 @@ ENVIRONMENT = "ludwig-0.10"
 FIXTURES = ROOT / "tests" / "legacy" / "fixtures"
 DATASET = ROOT / "examples" / "demo" / "dataset.csv"
 PRETRAINED = "fixtures/tiny-bert"
-"""What the Hugging Face hub would call it; kept in the fixture under its last name."""
+"""The model's name on the Hugging Face Hub; the fixture's folder has the part after the slash."""
 TRAINING_ROWS, ORDINARY_ROWS = 400, 20
 EPOCHS = 12
 WORD_PIECES = 400
@@ -58,7 +58,7 @@ ODD_TEXTS = [
 
 
 def sequence_input(encoder, **preprocessing):
-    """Describe the text as an input of type sequence."""
+    """Return the configuration of a text as an input of type sequence."""
     return {"name": "text", "type": "sequence", "encoder": encoder, "preprocessing": preprocessing}
 
 
@@ -71,7 +71,7 @@ SLOTS = {
 }
 LSTM = {"type": "rnn", "cell_type": "lstm", "bidirectional": True, "embedding_size": 8, "state_size": 8}
 CONFIGS = {
-    # As hexabot-ludwig-nlu has it, made small; `ngram_size` changes the vocabulary and not the encoding.
+    # A smaller version of hexabot-ludwig-nlu's; `ngram_size` changes the vocabulary, but not the encoding.
     "intent-lstm-ngram": {
         "input_features": [
             sequence_input(
@@ -142,7 +142,7 @@ CONFIGS = {
 
 
 def main():
-    """Make the environment, then the fixtures in it. Returns the exit status."""
+    """Create the environment and, in it, the fixtures; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(CONFIGS)} (default: all)")
     names = parser.parse_args().names or list(CONFIGS)
@@ -163,7 +163,7 @@ def main():
 
 
 def make_fixture(name, config):
-    """Train one model, and keep its folder and its answers."""
+    """Train one model, and write its folder and its answers."""
     import pandas
     from ludwig.api import LudwigModel
 
@@ -200,7 +200,7 @@ def make_fixture(name, config):
 
 
 def read_rows():
-    """Return the demo's rows in random order, with the columns that the model of several inputs reads."""
+    """Return the demo's rows in random order, with the extra columns that the model with several inputs reads."""
     with DATASET.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     random.Random(0).shuffle(rows)
@@ -208,7 +208,7 @@ def read_rows():
 
 
 def derived(text):
-    """Return the columns that follow from a text."""
+    """Return the columns derived from a text."""
     words = text.split()
     return {
         "letters": float(len(text)),
@@ -228,7 +228,7 @@ def odd_rows(columns):
 
 
 def write_pretrained(folder, texts):
-    """Write a tiny BERT with random weights, and a vocabulary of its own, as Hugging Face keeps them."""
+    """Write a tiny BERT with random weights and a vocabulary of these texts, in Hugging Face's format."""
     import torch
     from transformers import BertConfig, BertModel, BertTokenizer
 
@@ -252,7 +252,7 @@ def write_pretrained(folder, texts):
 
 
 def put_into_cache(folder):
-    """Let Hugging Face find a folder under its name on the hub: Ludwig 0.10 asks the hub for a BERT's vocabulary."""
+    """Copy a model into Hugging Face's cache under its Hub name: Ludwig 0.10 reads BERT vocabularies from the Hub."""
     cached = Path(os.environ["HF_HUB_CACHE"]) / ("models--" + PRETRAINED.replace("/", "--"))
     revision = "0" * 40
     shutil.copytree(folder, cached / "snapshots" / revision)
@@ -261,7 +261,7 @@ def put_into_cache(folder):
 
 
 def plain(value):
-    """Return an answer as JSON holds it, its numbers rounded."""
+    """Return an answer as JSON types, with rounded numbers."""
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, list):

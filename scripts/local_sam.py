@@ -1,4 +1,4 @@
-"""Run the template on this machine with AWS's SAM: one event, or the whole HTTP API. No account is needed."""
+"""Run template.yaml locally with AWS SAM: one event, or the whole HTTP API. No AWS account is needed."""
 
 import argparse
 import signal
@@ -25,11 +25,11 @@ START_SECONDS = 30
 
 
 class LocalSamError(Exception):
-    """Raise when something is missing that SAM needs; the message says how to get it."""
+    """Raised when SAM or a service that it needs fails; the message says what to do."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Build the image and run what the command line asks for. Returns the exit status."""
+    """Build the image, run the requested command, and return its exit status."""
     options = _parser().parse_args(arguments)
     try:
         engine = find_engine()
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
             template = build(options.sam, environ, options.bundles)
             if options.command == "invoke":
                 return run(invoke_command(options.sam, template, options.event), environ)
-            say(f"The API will listen on http://127.0.0.1:{options.port} and accept the token `local-only`.")
+            say(f"Starting the API on http://127.0.0.1:{options.port}; its token is `local-only`.")
             return run(api_command(options.sam, template, options.port), environ)
     except (BundleError, LocalSamError, NoBaseImageError, NoEngineError) as error:
         say(f"error: {error}")
@@ -47,11 +47,11 @@ def main(arguments: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("sam", help="the program: `python3 scripts/environment.py cloud` installs it beside its Python")
-    parser.add_argument("--bundles", type=Path, default=BUNDLES, help="folder of bundles to bake into the image")
+    parser.add_argument("sam", help="path of the `sam` program: `python3 scripts/environment.py cloud` installs it")
+    parser.add_argument("--bundles", type=Path, default=BUNDLES, help="folder of bundles to include in the image")
     commands = parser.add_subparsers(dest="command", required=True)
     invoke = commands.add_parser("invoke", help="answer one event")
-    invoke.add_argument("event", type=_event, help="a file such as those of examples/events")
+    invoke.add_argument("event", type=_event, help="an event file, such as those in examples/events")
     api = commands.add_parser("api", help="serve the HTTP API until it is stopped")
     api.add_argument("--port", type=int, default=8000)
     return parser
@@ -60,13 +60,13 @@ def _parser() -> argparse.ArgumentParser:
 def _event(name: str) -> Path:
     if not Path(name).is_file():
         known = ", ".join(sorted(path.stem for path in EVENTS.glob("*.json") if path.stem != "env"))
-        raise argparse.ArgumentTypeError(f"there is no file {name}; examples/events has {known}")
+        raise argparse.ArgumentTypeError(f"{name} does not exist; examples/events has {known}")
     return Path(name)
 
 
 @contextmanager
 def docker_host(engine: Engine) -> Iterator[dict[str, str]]:
-    """Give the environment in which SAM finds the engine; Podman answers as Docker does for as long as that is used."""
+    """Yield the environment in which SAM finds the engine; inside the context, Podman serves Docker's API."""
     environ = {
         "SAM_CLI_TELEMETRY": "0",
         "AWS_DEFAULT_REGION": "eu-west-1",
@@ -79,7 +79,7 @@ def docker_host(engine: Engine) -> Iterator[dict[str, str]]:
     with tempfile.TemporaryDirectory(prefix="podman-") as folder:
         address = Path(folder, "podman.sock")
         command = engine.command("system", "service", "--time=0", f"unix://{address}")
-        # Podman leaves a file named `oom` where it was started when a container runs out of memory.
+        # Podman writes a file `oom` into its working folder when a container runs out of memory.
         service = subprocess.Popen(command, cwd=folder, env=engine.environ)
         try:
             _wait_for(address, service)
@@ -90,9 +90,17 @@ def docker_host(engine: Engine) -> Iterator[dict[str, str]]:
 
 
 def build(sam: str, environ: Mapping[str, str], bundles: Path = BUNDLES) -> Path:
-    """Build the image, and return a template that holds the service's function alone.
+    """Build the image, and return a template with the service's function only.
 
-    The functions that only deployments call would have SAM fetch images of their own. Raises LocalSamError.
+    For the functions that only deployments call, SAM would pull further images.
+
+    Args:
+        sam: Path of the `sam` program.
+        environ: The environment that `docker_host` yields.
+        bundles: Folder of bundles to include in the image.
+
+    Raises:
+        LocalSamError: `sam build` failed.
     """
     say("Building the image ...")
     stage_bundles(bundles)
@@ -101,7 +109,7 @@ def build(sam: str, environ: Mapping[str, str], bundles: Path = BUNDLES) -> Path
     done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True)
     if done.returncode:
         say(done.stdout[-3000:] + done.stderr[-3000:])
-        raise LocalSamError("`sam build` failed: its last lines are above.")
+        raise LocalSamError("`sam build` failed: see its output above.")
     template: Any = yaml.safe_load((BUILD / "template.yaml").read_text(encoding="utf-8"))
     resources = template["Resources"]
     template["Resources"] = {
@@ -121,8 +129,8 @@ def invoke_command(sam: str, template: Path, event: Path) -> list[str]:
 
 def api_command(sam: str, template: Path, port: int) -> list[str]:
     """Return the command line that serves the HTTP API on this machine only."""
-    place = ["--host", "127.0.0.1", "--port", str(port)]
-    return [sam, "local", "start-api", *place, "--warm-containers", "EAGER", *_shared(template)]
+    address = ["--host", "127.0.0.1", "--port", str(port)]
+    return [sam, "local", "start-api", *address, "--warm-containers", "EAGER", *_shared(template)]
 
 
 def _shared(template: Path) -> list[str]:
@@ -130,9 +138,9 @@ def _shared(template: Path) -> list[str]:
 
 
 def run(command: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Run SAM until it ends or this program is told to. Returns its exit status."""
+    """Run SAM until it exits or this program is interrupted, and return its exit status."""
     process = subprocess.Popen(command, cwd=ROOT, env=environ)
-    # SAM cleans its containers up on TERM; in the background it ignores INT.
+    # SAM removes its containers on SIGTERM; in the background it ignores SIGINT.
     signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     try:
         return process.wait()
@@ -142,7 +150,7 @@ def run(command: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def say(line: str) -> None:
-    """Tell what happens on stderr: stdout is the function's answer."""
+    """Print a progress message to stderr, because stdout has only the function's answer."""
     print(line, file=sys.stderr, flush=True)
 
 
@@ -150,7 +158,7 @@ def _wait_for(address: Path, service: "subprocess.Popen[bytes]") -> None:
     deadline = time.monotonic() + START_SECONDS
     while not address.exists():
         if service.poll() is not None or time.monotonic() > deadline:
-            raise LocalSamError("`podman system service` did not start: run it by hand to see why.")
+            raise LocalSamError("`podman system service` did not start: run it yourself to see the error.")
         time.sleep(0.05)
 
 

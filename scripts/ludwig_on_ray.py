@@ -1,6 +1,6 @@
-"""Show whether two workers of Ludwig's own Ray backend train one model together: with Ludwig 0.17.10 they do not.
+"""Test whether two workers of Ludwig's own Ray backend train one model together; with Ludwig 0.17.10 they do not.
 
-For when Ludwig or Ray is another version; it takes some minutes, in the environment of requirements/ray.txt:
+Run it for new versions of Ludwig or Ray; it takes a few minutes, in the environment of requirements/ray.txt:
     .venvs/ray/bin/python -m scripts.ludwig_on_ray
 """
 
@@ -25,7 +25,7 @@ BACKEND = {
 
 
 def main():
-    """Print what each worker ended with. Returns 0 if that is the same weights in all, and 1 if each has its own."""
+    """Print each worker's final state; return 0 if all have the same weights, else 1."""
     import ray
     from ludwig.api import LudwigModel
 
@@ -37,12 +37,12 @@ def main():
     for line in found:
         print(json.dumps(line))
     together = len({line["weights"] for line in found}) == 1
-    print("One model, trained by all workers." if together else "Each worker has trained a model of its own.")
+    print("All workers trained one model." if together else "Each worker trained a separate model.")
     return 0 if together else 1
 
 
 def rows():
-    """Return a part of the demo data, with splits."""
+    """Return a sample of the demo data, with splits."""
     import pandas as pd
 
     found = pd.read_csv(ROOT / "examples" / "demo" / "dataset.csv", dtype=str, keep_default_na=False)
@@ -51,7 +51,7 @@ def rows():
 
 
 def spy(folder):
-    """Return a callback that writes down the weights of each worker after an epoch."""
+    """Return a callback that records a digest of each worker's weights after each epoch."""
     from ludwig.callbacks import Callback
 
     class Spy(Callback):

@@ -1,4 +1,4 @@
-"""Draw docs/answer.svg: what the shipped bundles answer, as `ludwig-serverless ask` prints it."""
+"""Draw docs/answer.svg: answers of the shipped bundles as `ludwig-serverless ask` prints them."""
 
 import io
 import re
@@ -19,11 +19,11 @@ MESSAGES = (
     "أريد حجز غرفة في القاهرة",
 )
 FONTS = re.compile(r"\s*@font-face \{.*?\}", re.DOTALL)
-"""rich's picture loads fonts from another host; the reader's own monospaced font serves as well."""
+"""rich's SVG loads fonts from another host; without these rules, the reader's monospace font is used."""
 
 
 def render() -> str:
-    """Return the picture as SVG. Its figures have two decimals, which every processor agrees on."""
+    """Return the picture as SVG. Numbers have two decimals, so that they are the same on every processor."""
     service = load_service(Settings(bundles=(str(ROOT / "examples" / "bundles"),), open=True))
     console = Console(record=True, width=104, file=io.StringIO(), force_terminal=True)
     for message in MESSAGES:

@@ -1,4 +1,4 @@
-"""Find a container engine, or install Podman where this process may: as root on Debian or Ubuntu."""
+"""Find a container engine, or install Podman if possible: as root on Debian or Ubuntu."""
 
 import os
 import shutil
@@ -16,7 +16,11 @@ PACKAGES = (
 
 @cache
 def engine() -> Engine:
-    """Return an engine that works, installing Podman where that is allowed. Raises NoEngineError."""
+    """Return an engine that works; install Podman first if necessary and possible.
+
+    Raises:
+        NoEngineError: No engine works, and Podman cannot be installed.
+    """
     try:
         return find_engine()
     except NoEngineError as error:
@@ -42,4 +46,6 @@ def _install() -> None:
     for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *PACKAGES]):
         done = subprocess.run(["apt-get", *command], env=environ, capture_output=True, text=True, timeout=600)
         if done.returncode:
-            raise NoEngineError(f"No container engine runs here, and apt-get cannot install one: {done.stderr.strip()}")
+            raise NoEngineError(
+                f"No container engine is running, and apt-get cannot install one: {done.stderr.strip()}"
+            )

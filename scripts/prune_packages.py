@@ -1,6 +1,6 @@
-"""Remove from a folder of installed packages what answering never touches, and compile the rest.
+"""Remove files that the handler never uses from a folder of installed packages, and compile the rest.
 
-Runs inside the build of the image, on the base image's Python, and needs nothing else.
+This script runs during the image build, on the base image's Python and without other packages.
 """
 
 import argparse
@@ -16,38 +16,38 @@ from py_compile import PycInvalidationMode
 
 UNWANTED = (
     "bin",
-    # The Python extension holds the whole runtime; this is the same once more, for programs in C.
+    # A second copy of the runtime, for C programs; the Python extension already contains it.
     "onnxruntime/capi/libonnxruntime.so*",
     *(f"onnxruntime/{name}" for name in ("backend", "datasets", "quantization", "tools", "transformers")),
     *(f"numpy/{name}" for name in ("doc", "f2py", "_pyinstaller", "conftest.py")),
     *("numpy/**/tests", "numpy/_core/*_tests.*.so", "numpy/_core/_simd.*.so", "numpy/**/include", "numpy/**/*.a"),
-    # FastAPI looks for it and works without it.
+    # Optional for FastAPI.
     *("pydantic/v1", "pydantic/mypy.py", "anyio/pytest_plugin.py", "anyio/_backends/_trio.py"),
     *("**/*.pyi", "**/*.pxd", "**/*.pyx", "**/*.h", "**/py.typed"),
     *(f"*.dist-info/{name}" for name in ("RECORD", "WHEEL", "INSTALLER", "REQUESTED", "top_level.txt")),
 )
 NUMPY_WITHOUT_TORCH = ("ctypeslib", "fft", "ma", "polynomial", "random", "testing", "typing")
-"""What numpy loads when it is first asked for, and the handler asks for none of it."""
+"""Modules that numpy imports on first use; the handler uses none of them."""
 NEVER_IMPORTED = {
     ("onnxruntime", "flatbuffers"),
     ("onnxruntime", "packaging"),
     ("onnxruntime", "protobuf"),
     ("python-dateutil", "tzdata"),
 }
-"""Requirements (of, on) that answering never comes to: tools that are removed above, and time zones by name."""
+"""Pairs of a package and a requirement that the handler never imports: removed tools, and named time zones."""
 ONLY_TO_FETCH = {("tokenizers", "huggingface-hub")}
-"""Requirements of `from_pretrained`, which the handler never calls: bundles hold their tokenizers."""
+"""Requirements of `from_pretrained`, which the handler never calls, because bundles contain their tokenizers."""
 COMMAND_LINE = {"shtab", "uvicorn"}
-"""What only the command line imports: a server for other machines than Lambda, and completion in a shell."""
+"""Packages that only the command line imports: shell completion, and a server for machines other than Lambda."""
 AWS_SERVICES = {"s3", "signin", "sso", "sso-oidc", "sts"}
-"""What boto3 needs to read S3 with any kind of credentials, of the hundreds of services that it describes."""
+"""Service descriptions that boto3 needs to read S3 with any kind of credentials."""
 
 
 def main() -> int:
-    """Prune the folder that the command line names. Returns the exit status."""
+    """Prune the folder given on the command line, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("folder", type=Path, help="what `pip install --target` filled")
-    parser.add_argument("--fetch", choices=["0", "1"], default="0", help="1: keep what fetches bundles")
+    parser.add_argument("folder", type=Path, help="a folder of `pip install --target`")
+    parser.add_argument("--fetch", choices=["0", "1"], default="0", help="1: keep packages that fetch bundles")
     options = parser.parse_args()
     folder: Path = options.folder
     print(f"installed: {size(folder)}")
@@ -69,7 +69,15 @@ def main() -> int:
 
 
 def remove_unused(folder: Path, cut: set[tuple[str, str]]) -> list[str]:
-    """Remove the packages that no other needs once the requirements in `cut` are gone. Returns their names."""
+    """Remove packages that no other package needs, if the requirements in `cut` are ignored.
+
+    Args:
+        folder: The folder of installed packages.
+        cut: Pairs of a package and a requirement to ignore.
+
+    Returns:
+        The names of the removed packages, sorted.
+    """
     found = {normalized(package.name): package for package in distributions(path=[str(folder)])}
     needs = {name: requirements(package) & found.keys() for name, package in found.items()}
     tops = found.keys() - {needed for needs_of in needs.values() for needed in needs_of} - COMMAND_LINE
@@ -89,18 +97,18 @@ def remove_unused(folder: Path, cut: set[tuple[str, str]]) -> list[str]:
 
 
 def requirements(package: Distribution) -> set[str]:
-    """Return the names of what a package requires, extras left out."""
+    """Return the names of a package's requirements, without extras."""
     lines = [line for line in package.requires or () if "extra ==" not in line]
     return {normalized(found[0]) for line in lines if (found := re.match(r"[\w.-]+", line))}
 
 
 def normalized(name: str) -> str:
-    """Return a package's name as all its spellings compare."""
+    """Return a package's normalized name (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def remove(paths: Iterable[Path]) -> None:
-    """Remove files and folders, those that are not there included."""
+    """Remove files and folders; missing ones are ignored."""
     for path in list(paths):
         if path.is_dir():
             shutil.rmtree(path)
@@ -109,7 +117,7 @@ def remove(paths: Iterable[Path]) -> None:
 
 
 def strip_symbols(path: Path) -> None:
-    """Cut off what follows a shared library's last segment: tables for linkers and debuggers, which the loader skips.
+    """Truncate a shared library after its last segment: the loader ignores the linkers' and debuggers' tables there.
 
     AWS's base image has no `strip`. The offsets are those of a 64-bit little-endian ELF header.
     """
@@ -120,15 +128,15 @@ def strip_symbols(path: Path) -> None:
         (table,), (entry_bytes, entries) = struct.unpack_from("<Q", header, 32), struct.unpack_from("<HH", header, 54)
         file.seek(table)
         segments = [struct.unpack_from("<8xQ16xQ", file.read(entry_bytes)) for _ in range(entries)]
-        struct.pack_into("<Q", header, 40, 0)  # where the table of sections starts
-        struct.pack_into("<HH", header, 60, 0, 0)  # how many there are, and which of them holds their names
+        struct.pack_into("<Q", header, 40, 0)  # e_shoff: offset of the section header table
+        struct.pack_into("<HH", header, 60, 0, 0)  # e_shnum, e_shstrndx: number of sections, index of their names
         file.seek(0)
         file.write(header)
         file.truncate(max(table + entry_bytes * entries, *(offset + length for offset, length in segments)))
 
 
 def size(folder: Path) -> str:
-    """Say how much a folder holds."""
+    """Return the total size and number of a folder's files as text."""
     sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
     return f"{sum(sizes) / 1e6:.1f} MB in {len(sizes)} files"
 

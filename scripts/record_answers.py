@@ -1,4 +1,4 @@
-"""Write down what Ludwig itself answers, so that shipped bundles can be proven again where Ludwig is not installed."""
+"""Record Ludwig's answers, so that tests can compare the shipped bundles with them without Ludwig."""
 
 import argparse
 import sys
@@ -21,7 +21,7 @@ DIGITS = 7
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Record a file of answers for each model of the demo. Returns the exit status."""
+    """Write a file of answers for each model of the demo, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("runs", type=Path, help="folder of the trained models")
     parser.add_argument("bundles", type=Path, help="folder of their bundles")
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _recorded(answer: dict[str, Any]) -> dict[str, Any]:
-    """Keep the columns that the others follow from."""
+    """Return the columns from which all others can be derived."""
     return {column: _plain(value) for column, value in answer.items() if column.endswith(RECORDED)}
 
 

@@ -1,7 +1,7 @@
-"""Write what the documentation takes from the code: the help of every command, and a line for every file.
+"""Generate the documentation that comes from the code: the help of every command, and a line for every file.
 
-`make reference` writes docs/reference/commands.md and the tables in ARCHITECTURE.md. A test compares both with the
-code.
+`make reference` writes docs/reference/commands.md and the tables in ARCHITECTURE.md. A test checks that both are up to
+date.
 """
 
 import argparse
@@ -40,7 +40,7 @@ HEAD = """# Commands
 
 
 def main() -> int:
-    """Write both pages. Returns the exit status."""
+    """Write both pages, and return the exit status."""
     COMMANDS_PAGE.write_text(commands_page(), encoding="utf-8")
     ARCHITECTURE.write_text(architecture(), encoding="utf-8")
     print(f"{COMMANDS_PAGE.relative_to(ROOT)}\n{ARCHITECTURE.relative_to(ROOT)}")
@@ -59,7 +59,7 @@ def commands_page() -> str:
 
 
 def architecture() -> str:
-    """Return ARCHITECTURE.md with its tables of files made again: each line is the first of the file's docstring."""
+    """Return ARCHITECTURE.md with updated tables; a file's line is the first paragraph of its docstring."""
     return TABLE.sub(
         lambda found: found[1] + files_table(found[2]) + found[4], ARCHITECTURE.read_text(encoding="utf-8")
     )
@@ -69,7 +69,7 @@ def files_table(folder: str) -> str:
     """Return a table of the Python files in one folder of the repository.
 
     Args:
-        folder: Such as `training/imports`; folders below it have tables of their own.
+        folder: Path in the repository, such as `training/imports`. Subfolders have separate tables.
     """
     lines = ["| file | purpose |", "|---|---|"]
     for path in sorted((ROOT / folder).glob("*.py")):
@@ -80,7 +80,7 @@ def files_table(folder: str) -> str:
 
 
 def _subcommands(parser: argparse.ArgumentParser, program: str) -> list[str]:
-    """Return the sections of a parser's subcommands, in the order in which they were added."""
+    """Return the sections of a parser's subcommands, in the order of their definition."""
     sections = []
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):

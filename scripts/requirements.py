@@ -1,4 +1,4 @@
-"""Compile requirements/*.txt: exact versions with hashes, and no host named."""
+"""Compile requirements/*.txt: exact versions with hashes, without the address of a package index."""
 
 import re
 import subprocess
@@ -10,7 +10,7 @@ COMPILE = ("--quiet", "--no-header", "--no-annotate", "--universal", "--python-v
 CONSTRAINTS = "requirements/constraints.txt"
 EXTRAS = ("training", "minilm", "fetch", "ray", "torchscript")
 GROUPS = ("dev", "fuzz")
-"""Everything that runs this project's own code. One resolution of all of it constrains each file below."""
+"""Dependency groups of environments that run this project's code. One common resolution constrains all their files."""
 
 PROJECT_FILES = {
     "handler": ("--no-emit-package", "uvicorn", "--no-emit-package", "shtab"),
@@ -27,14 +27,14 @@ TOOL_FILES = {
     "checkov": ("--group", "checkov"),
     "docs": ("--group", "docs"),
 }
-"""Programs with environments of their own. They never import this project, and some need other versions."""
+"""Tools with separate environments. They never import this project, and some need other versions."""
 LEGACY = ("--python-version", "3.10", "--exclude-newer", "2024-08-01", "requirements/ludwig-0.10.in")
-"""Packages as of the release of Ludwig 0.10.4, which sets no upper bounds for most of them."""
+"""Package versions at the time of Ludwig 0.10.4, which has no upper bounds for most requirements."""
 PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)==([^\s;\\]+)\s*(;[^\\\n]*)?", re.MULTILINE)
 
 
 def main(arguments):
-    """Compile each file, or only check them (`--check`). Other options go to uv. Returns the exit status."""
+    """Compile all files, or only check them (`--check`), and return the exit status. Other options go to uv."""
     if arguments == ["--check"]:
         conflicts = find_conflicts()
         print("\n".join(conflicts), file=sys.stderr)

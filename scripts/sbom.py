@@ -1,8 +1,8 @@
-"""Write what an image holds: a bill of materials in CycloneDX's JSON, beside the packages that it lists.
+"""Write an image's software bill of materials (SBOM) as CycloneDX JSON, next to the packages that it lists.
 
-Runs inside the build of the image, on the base image's Python, and needs nothing else. Packages whose wheels bring
-their own bill, of the Rust or C that is compiled into them, are listed with a reference to it. What the base image
-holds is the base image's to tell: it is named, with its digest where it was given by one.
+This script runs during the image build, on the base image's Python and without other packages. If a wheel contains its
+own SBOM, for the Rust or C code compiled into it, the package's entry refers to it. The base image is a single entry,
+with its digest if the build pins it.
 """
 
 import argparse
@@ -18,14 +18,14 @@ NAME = "sbom.cdx.json"
 
 
 def main() -> int:
-    """Write the bill of the folder that the command line names. Returns the exit status."""
+    """Write the SBOM of the folder given on the command line, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("folder", type=Path, help="the installed packages")
-    parser.add_argument("--base-image", required=True, help="what the image is built on")
+    parser.add_argument("folder", type=Path, help="a folder of installed packages")
+    parser.add_argument("--base-image", required=True, help="name of the base image")
     options = parser.parse_args()
     bill = bill_of_materials(options.folder, options.base_image)
     if len(bill["components"]) < 2:
-        print(f"error: there are no packages in {options.folder}", file=sys.stderr)
+        print(f"error: {options.folder} contains no packages", file=sys.stderr)
         return 1
     (options.folder / NAME).write_text(json.dumps(bill, indent=1) + "\n", encoding="utf-8")
     print(f"{NAME}: {len(bill['components'])} components")
@@ -33,14 +33,14 @@ def main() -> int:
 
 
 def bill_of_materials(folder: Path, base_image: str) -> dict[str, Any]:
-    """Return the bill of a folder of installed packages.
+    """Return the SBOM of a folder of installed packages.
 
     Args:
-        folder: What `pip install --target` filled.
-        base_image: Name of the image below, with a tag or a digest.
+        folder: A folder of `pip install --target`.
+        base_image: Name of the base image, with a tag or a digest.
 
     Returns:
-        A document of CycloneDX 1.6. It holds no time, so that equal builds have equal bills.
+        A CycloneDX 1.6 document. It has no timestamp, so that equal builds have equal SBOMs.
     """
     installed = sorted(folder.glob("*.dist-info"), key=lambda path: path.name.lower())
     return {
@@ -59,7 +59,7 @@ def _base(image: str) -> dict[str, Any]:
 
 
 def _component(installed: Path) -> dict[str, Any]:
-    """Describe the package of a `.dist-info` folder."""
+    """Return the component of the package in a `.dist-info` folder."""
     package = Distribution.at(installed)
     purl = f"pkg:pypi/{re.sub(r'[-_.]+', '-', package.name).lower()}@{package.version}"
     component = {"type": "library", "name": package.name, "version": package.version, "purl": purl, "bom-ref": purl}
@@ -68,13 +68,13 @@ def _component(installed: Path) -> dict[str, Any]:
         component["licenses"] = licenses
     own = sorted(installed.glob("sboms/*.json"))
     if own:
-        places = [path.relative_to(installed.parent).as_posix() for path in own]
-        component["externalReferences"] = [{"type": "bom", "url": place} for place in places]
+        urls = [path.relative_to(installed.parent).as_posix() for path in own]
+        component["externalReferences"] = [{"type": "bom", "url": url} for url in urls]
     return component
 
 
 def _licenses(metadata: Message) -> list[dict[str, Any]]:
-    """Return a package's license as CycloneDX has it: its SPDX expression or, of an older package, its classifiers."""
+    """Return a package's license in CycloneDX's form: its SPDX expression or, for older packages, its classifiers."""
     expression = metadata.get("License-Expression")
     if expression:
         return [{"expression": expression}]

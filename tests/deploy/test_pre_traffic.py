@@ -81,18 +81,18 @@ def test_bundles_without_golden_rows_pass_with_a_warning(
     assert cloud.statuses[0]["status"] == "Succeeded"
     line = json.loads(capsys.readouterr().out)
     assert line["level"] == "WARNING"
-    assert "Export the bundles again" in line["reason"]
+    assert "export them again" in line["reason"]
 
 
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (version(golden(changed=[CHANGED])), "1 labels are not those that Ludwig gave, first intent row 3"),
+        (version(golden(changed=[CHANGED])), "1 labels differ from Ludwig's, the first are intent row 3"),
         (version(golden(unproven=["intent"])), "The proof of intent failed when the bundle"),
         (version({"errorType": "Sandbox.Timedout"}, error="Unhandled"), "golden check (Unhandled: Sandbox.Timedout)"),
-        (version(golden(), health={"statusCode": 503}), "GET / answered 503, not 200"),
-        (version({"statusCode": 500}), "knows no golden check"),
-        (version(["no", "object"]), "no JSON object"),
+        (version(golden(), health={"statusCode": 503}), "GET / returned 503 instead of 200"),
+        (version({"statusCode": 500}), "does not support the golden check"),
+        (version(["no", "object"]), "is not a JSON object"),
     ],
     ids=["changed label", "failed proof", "function error", "unhealthy", "other handler", "other answer"],
 )
@@ -126,7 +126,12 @@ def test_a_version_that_cannot_be_reached_is_stopped(
 @pytest.mark.parametrize(
     ("found", "live", "expected", "reason"),
     [
-        ({"intent": DEMO, "language": LANGUAGE}, golden(), "", "has another intent (dddddddddddd, not aaaaaaaaaaaa)"),
+        (
+            {"intent": DEMO, "language": LANGUAGE},
+            golden(),
+            "",
+            "has a different intent (dddddddddddd, not aaaaaaaaaaaa)",
+        ),
         (
             {"intent": INTENT},
             golden(),
@@ -136,12 +141,17 @@ def test_a_version_that_cannot_be_reached_is_stopped(
         ({**MODELS, "slots": DEMO}, golden(), "", "the new version adds slots. If you changed the models on purpose"),
         (MODELS, golden(), f"intent@{DEMO[:12]},language", "Compared with the models that ExpectedModels names"),
         (MODELS, golden(), "intent", "the new version adds language"),
-        (MODELS, {"checked": 3, "changed": []}, "", "The version that takes traffic now cannot name its models. If"),
+        (
+            MODELS,
+            {"checked": 3, "changed": []},
+            "",
+            "The version that takes traffic now does not report its models. If",
+        ),
         (
             MODELS,
             ["no", "object"],
             "",
-            "Asked for its models, the version that takes traffic now: The version",
+            "Cannot read the models of the version that takes traffic now: The version",
         ),
     ],
     ids=["swapped", "dropped", "added", "another than expected", "more than expected", "older handler", "broken"],

@@ -142,7 +142,7 @@ def test_an_event_that_is_not_there_is_named_with_those_that_are() -> None:
     command = [sys.executable, "-m", "scripts.local_sam", "sam", "invoke", "nothing.json"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS)
     assert done.returncode == 2
-    assert "there is no file nothing.json; examples/events has batch, health" in done.stderr
+    assert "nothing.json does not exist; examples/events has batch, health" in done.stderr
 
 
 def test_hexabots_own_request_is_understood(port: int) -> None:

@@ -105,7 +105,7 @@ def test_every_documented_build_bakes_the_same_models_and_none_the_demos(
     assert demos["changed"] == []
     assert live["models"] == {"intent": customers}, "the demo's build leaves the other image alone"
     assert release(monkeypatch, live, live, "") == live["checked"]
-    with pytest.raises(Exception, match=r"adds language, adds slots, has another intent") as stopped:
+    with pytest.raises(Exception, match=r"adds language, adds slots, has a different intent") as stopped:
         release(monkeypatch, demos, live, "")
     (advised,) = re.findall(r"ExpectedModels=([^`]+)`", str(stopped.value))
     assert release(monkeypatch, demos, live, advised) == demos["checked"]

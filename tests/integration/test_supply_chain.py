@@ -94,4 +94,4 @@ def test_make_image_says_how_to_pin_the_base(engine: Engine, base: str, capfd: p
     assert main(["--tag", IMAGE]) == 0
     assert f"BASE_IMAGE={base}, or BaseImage={base} in samconfig.toml" in capfd.readouterr().out
     assert main(["--tag", IMAGE, "--base-image", base]) == 0
-    assert "To build on the same base again" not in capfd.readouterr().out
+    assert "To pin this base image" not in capfd.readouterr().out
