@@ -127,7 +127,7 @@ def test_folders_without_sets_and_other_sizes_are_refused(
 def test_options_go_to_one_part_only(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         bench(["quality", "warm", "--data", "folder"])
-    assert "--data is an option of one part: name that part alone" in capsys.readouterr().err
+    assert "--data is an option of a single part: name only that part" in capsys.readouterr().err
 
 
 def test_the_page_says_how_it_is_made_and_no_figure_is_written_by_hand() -> None:

@@ -74,18 +74,18 @@ def test_every_part_explains_itself(part: str) -> None:
     assert PAGES.get(part, "docs/performance.md") in done.stdout
 
 
-def test_all_parts_are_listed_and_an_unknown_one_is_refused() -> None:
+def test_all_parts_are_listed_and_an_unknown_one_is_rejected() -> None:
     listed = python("-m", "benchmarks", "--help").stdout
     assert [part.name for part in PARTS if part.name not in listed] == []
     refused = python("-m", "benchmarks", "colder")
     assert refused.returncode == 2
-    assert "there is no part colder; there are cold, warm" in refused.stderr
+    assert "unknown part colder: expected cold, warm" in refused.stderr
 
 
 def test_nothing_is_measured_no_times() -> None:
     refused = python("-m", "benchmarks.warm", "--runs", "0")
     assert refused.returncode == 2
-    assert "must be above zero, found 0" in refused.stderr
+    assert "expected a positive integer, got 0" in refused.stderr
 
 
 def test_numbers_become_cells() -> None:
@@ -130,12 +130,12 @@ def test_a_synthetic_bundle_answers_and_claims_no_proof(tmp_path: Path, shape: d
     assert len(columns["intent_probabilities"]) == shape.get("labels", 20)
 
 
-def test_a_part_that_fails_does_not_hold_up_the_others(
+def test_a_failing_part_does_not_stop_the_others(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """`benchmarks.report` stands for a part that goes well: it is a module that ends at once."""
+    """`benchmarks.report` is the part that succeeds, because it is a module that exits at once."""
     monkeypatch.setattr("benchmarks.__main__.PARTS", (Part("missing", 30, "nothing"), Part("report", 30, "nothing")))
     assert main([]) == 1
     said = capfd.readouterr().err
-    assert "report took" in said
-    assert "these parts failed, and their sections stayed as they were or say why: missing" in said
+    assert "== report succeeded after" in said
+    assert "these parts failed: missing. Their sections are unchanged" in said
