@@ -3,5 +3,5 @@
 from handler.command_line import Command
 
 COMMANDS = {
-    "export": Command("turn models into proven bundles", "Export", "export.export_command:add", "export"),
+    "export": Command("export models as proven bundles", "Export", "export.export_command:add", "export"),
 }

@@ -178,7 +178,9 @@ def _take_rows(found: Delimited, rows: Sequence[tuple[int, list[str]]], comments
             comments.append(line)
             continue
         if any(values[width:]):
-            problem = f"{len(values)} values, expected {width}: quote a text that holds {found.delimiter!r}"
+            problem = (
+                f"{len(values)} values, expected {width}: put quotes around a text that contains {found.delimiter!r}"
+            )
             found.dropped.append((line, TOO_MANY_VALUES, problem))
             continue
         values += [""] * (width - len(values))

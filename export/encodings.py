@@ -48,8 +48,8 @@ def read_text(path: Path) -> FileText:
         Its text without a byte order mark, and a note if the encoding was guessed.
 
     Raises:
-        OSError: If the file cannot be read.
-        RowsError: If no encoding fits; the message names the first line that is not UTF-8.
+        OSError: The file cannot be read.
+        RowsError: No encoding fits. The message names the first line that is not UTF-8.
     """
     data = path.read_bytes()
     encoding = next((name for mark, name in BYTE_ORDER_MARKS if data.startswith(mark)), None) or _wide(data[:SAMPLE])

@@ -25,7 +25,7 @@ examples:
   ludwig-serverless export runs/intent bundles/intent --dataset data/test.csv
   ludwig-serverless export runs/intent bundles/intent --dataset data/test.csv --quantize auto
   ludwig-serverless export runs/intent bundles/intent runs/slots bundles/slots
-                                                      (several models in one process load Ludwig once)
+                                                      (exporting several models at once loads Ludwig only once)
 
 Next: ludwig-serverless ask bundles/intent 'some text'
 """
@@ -89,8 +89,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--language-rule",
         choices=["fitted", "none"],
         default="fitted",
-        help="when a language counts as unsure, so that Hexabot keeps the subscriber's: as `ludwig-serverless fit` "
-        "found, with a cautious default for other models; or never, as Ludwig does (%(default)s)",
+        help="when a language counts as unsure, so that Hexabot keeps the subscriber's language: fitted uses the rule "
+        "that `ludwig-serverless fit` found, or a cautious default for other models; none always answers, as Ludwig "
+        "does (%(default)s)",
     )
     parser.add_argument(
         "--allow-pickle",

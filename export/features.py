@@ -74,7 +74,14 @@ def describer[Describer](describers: Mapping[str, Describer], config: Config, ro
 
 
 def filling(preprocessing: Config) -> str | float | None:
-    """Return the fill value for missing values, or None if Ludwig has none that works on a single row."""
+    """Return the fill value for missing values, or None if Ludwig computes it from other rows or drops the row.
+
+    Args:
+        preprocessing: The feature's `preprocessing` in Ludwig's metadata.
+
+    Returns:
+        The fill value.
+    """
     if preprocessing["missing_value_strategy"] not in FILLING:
         return None
     value = preprocessing.get("computed_fill_value")

@@ -148,6 +148,7 @@ def load_model(path: "Path | str", *, allow_pickle: bool = False) -> SourceModel
 
 
 def _check_type(folder: Path) -> None:
+    """Raise ModelError if the model is not a network that export supports."""
     kind = _stored_config(folder).get("model_type", NETWORKS)
     if kind != NETWORKS:
         raise ModelError(
@@ -158,6 +159,7 @@ def _check_type(folder: Path) -> None:
 
 
 def _check_adapters(config: Mapping[str, Any]) -> None:
+    """Raise ModelError if the model has an adapter and the library that loads adapters is not installed."""
     if importlib.util.find_spec(ADAPTERS_LIBRARY) is not None:
         return
     for feature in config.get("input_features", ()):
@@ -170,6 +172,7 @@ def _check_adapters(config: Mapping[str, Any]) -> None:
 
 
 def _architectures(ludwig_model: "LudwigModel") -> dict[str, str]:
+    """Return Hugging Face's `model_type` of each input encoder that contains a Hugging Face network."""
     found: dict[str, str] = {}
     for name, feature in ludwig_model.model.input_features.items():
         for module in feature.modules():

@@ -236,7 +236,7 @@ def _is_numeric(value: Any) -> bool:
 
 
 def _distance(expected: Any, found: Any) -> float:
-    """Return the largest difference, relative for numbers above one: sums of logarithms grow with the length."""
+    """Return the largest difference, relative for numbers above one, because sums of logarithms grow with length."""
     one, other = np.asarray(expected, dtype=np.float64), np.asarray(found, dtype=np.float64)
     if one.shape != other.shape or not (np.isfinite(one).all() and np.isfinite(other).all()):
         return float("inf")

@@ -1,4 +1,4 @@
-"""Files of rows as data frames whose columns are what a model's features read."""
+"""Read data files as data frames, and convert their columns to the form that a model's features read."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 
 LABELS = frozenset({"category", "text"})
 LISTS = frozenset({"sequence", "set", "bag", "vector"})
-"""Types of features whose values may be lists; Ludwig reads them as text with spaces between."""
+"""Feature types whose values may be lists. Ludwig reads such a list as a string with spaces between the items."""
 SPLIT = "split"
 
 
 def read_rows(path: Path) -> "pd.DataFrame":
-    """Read a file of rows.
+    """Read a data file strictly: a row that cannot be read is an error.
 
     Args:
         path: A CSV, TSV, JSON, JSON Lines or Parquet file.
 
     Returns:
-        A data frame of objects. Values of CSV are text as they are: "null", "NA" and "nan" are words, an empty cell is
-        "". Values of other files have their own types; null is missing.
+        A data frame with the dtype object. CSV values stay strings: "null", "NA" and "nan" are words, and an empty cell
+        is "". Values of other formats keep their types, and null becomes None.
 
     Raises:
-        RowsError: If the file is missing, broken, of another format or without rows, or if a row cannot be read. The
-            message names the file and the row.
+        RowsError: The file is missing, broken, empty or in another format, or a row cannot be read. The message names
+            the file and the row.
     """
     import pandas as pd
 
@@ -41,10 +41,10 @@ def read_rows(path: Path) -> "pd.DataFrame":
         say(f"{path}: {note}")
     if table.dropped:
         number, reason, found = table.dropped[0]
-        more = f", and {len(table.dropped) - 1} more rows" if len(table.dropped) > 1 else ""
+        more = f" (and {len(table.dropped) - 1} more)" if len(table.dropped) > 1 else ""
         raise RowsError(
-            f"{path} {table.unit} {number} cannot be read{more}: {reason}: {found}. Correct the file; "
-            f"`{IMPORT} {path} --output data.csv` leaves such rows out and lists them."
+            f"{path} {table.unit} {number}{more} cannot be read: {reason}: {found}. Correct the file, or run "
+            f"`{IMPORT} {path} --output data.csv`, which drops such rows and lists them."
         )
     if not table.rows:
         raise RowsError(f"{path} has no rows.")
@@ -54,21 +54,21 @@ def read_rows(path: Path) -> "pd.DataFrame":
 
 
 def readable_rows(rows: "pd.DataFrame", features: Iterable[Mapping[str, Any]]) -> "pd.DataFrame":
-    """Return rows whose columns have the names and the kind of values that features read.
+    """Convert the column names and values of a data frame to the form that features read.
 
-    A column is renamed if its name differs in case only, or is the other of `text` and `utterance`. Values of texts,
-    labels and sequences become text, so that the label 1 is "1" in every format, and a list of tags is the tags with
-    spaces between.
+    A column is renamed if its name differs only in case, or if it is `utterance` instead of `text` or vice versa.
+    Texts, labels and sequences become strings: the label 1 is "1" whatever the file format, and a list of tags is
+    joined by spaces.
 
     Args:
-        rows: Rows of any file.
-        features: Ludwig's descriptions, each with a `name` and a `type`.
+        rows: The rows of any data file.
+        features: Ludwig's configurations of the features, each with a `name` and a `type`.
 
     Returns:
-        The rows; columns that no feature reads are as they were. Columns may be missing.
+        The converted rows. Columns that no feature reads are unchanged, and missing columns stay missing.
 
     Raises:
-        RowsError: If a value is a list or an object where a feature reads one text or label.
+        RowsError: A value is a list or an object, but the feature reads a single text or label.
     """
     import pandas as pd
 
@@ -85,31 +85,38 @@ def readable_rows(rows: "pd.DataFrame", features: Iterable[Mapping[str, Any]]) -
 
 
 def with_named_columns(rows: "pd.DataFrame", columns: Sequence[str]) -> "pd.DataFrame":
-    """Return rows whose columns are renamed to `columns` where they are meant.
+    """Rename columns whose names differ slightly from the expected ones, and tell the user.
 
     Args:
-        rows: Rows of any file.
-        columns: Names to look for. A column is meant if its name differs in case only; `text` and `utterance` mean each
-            other.
+        rows: The rows of any data file.
+        columns: The expected names. A name matches if it differs only in case; `text` and `utterance` match each other.
 
     Returns:
-        The rows. Nothing is renamed where the right name exists, or two columns could be meant.
+        The rows. A column is renamed only if the expected name is missing and exactly one column matches it.
     """
     for column in columns:
         if column in rows:
             continue
-        meant = (column.casefold(), *(TEXT_COLUMNS if column.casefold() in TEXT_COLUMNS else ()))
-        for name in dict.fromkeys(meant):
+        candidates = (column.casefold(), *(TEXT_COLUMNS if column.casefold() in TEXT_COLUMNS else ()))
+        for name in dict.fromkeys(candidates):
             others = [other for other in rows if isinstance(other, str) and other.casefold() == name]
             if len(others) == 1 and others[0] not in columns:
-                say(f"The column {others[0]!r} is read as {column!r}.")
+                say(f"Reading the column {others[0]!r} as {column!r}.")
                 rows = rows.rename(columns={others[0]: column})
                 break
     return rows
 
 
 def with_affix_columns(rows: "pd.DataFrame", config: Mapping[str, Any]) -> "pd.DataFrame":
-    """Add the columns that inputs read and that are made of others, as `text+affixes24` or `text+ngrams25`."""
+    """Add the derived columns that a model's inputs read, such as `text+affixes24` or `text+ngrams25`.
+
+    Args:
+        rows: Rows with the source columns.
+        config: A configuration, whose input features name the derived columns.
+
+    Returns:
+        The rows with the derived columns. They are missing where the source is not a string.
+    """
     import pandas as pd
 
     for feature in config["input_features"]:
@@ -122,10 +129,10 @@ def with_affix_columns(rows: "pd.DataFrame", config: Mapping[str, Any]) -> "pd.D
 
 
 def _read_value(value: Any, kind: str, column: str, number: int) -> str | None:
-    """Return a value as the text that a feature reads; None if it is missing."""
+    """Return a value as the string that a feature reads, or None if it is missing."""
     if isinstance(value, str):
         return value
-    if isinstance(value, Mapping) and isinstance(value.get("name"), str):  # an intent as Rasa's parser answers it
+    if isinstance(value, Mapping) and isinstance(value.get("name"), str):  # an intent in the format of Rasa's parser
         return str(value["name"])
     if isinstance(value, list | tuple) and not any(isinstance(part, Mapping | list | tuple) for part in value):
         if kind in LISTS:
@@ -134,6 +141,7 @@ def _read_value(value: Any, kind: str, column: str, number: int) -> str | None:
             return cell(value[0]) if value else None
     if isinstance(value, Mapping | list | tuple):
         raise RowsError(
-            f"Row {number} has {str(value)[:60]!r} in {column!r}, expected one text. `{IMPORT}` reads nested files."
+            f"Row {number} has {str(value)[:60]!r} in {column!r}, expected a single text. Run `{IMPORT}` to "
+            "convert a nested file."
         )
     return cell(value) or None

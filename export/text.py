@@ -1,4 +1,4 @@
-"""Describe text and sequence inputs: their tokenizers, their vocabularies, and the files that hold these."""
+"""Describe text and sequence inputs, and write the files of their tokenizers and vocabularies."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -38,21 +38,31 @@ SPLITTING: dict[str, Callable[[], SplittingTokenizer]] = {
 PIECES = ("bert", "gpt2bpe", "sentencepiece", "clip")
 SUBWORDS = "hf_tokenizer"
 TRAINABLE = [*(name for name in SPLITTING if name != "ngram"), *PIECES, SUBWORDS]
-"""What the pinned Ludwig trains with: of `ngram` it only has old models."""
+"""The tokenizers that the pinned Ludwig can train with. Only models of old versions use `ngram`."""
 
 START, STOP, UNKNOWN = "<SOS>", "<EOS>", "<UNK>"
 UNLIMITED = 10**9
-"""Hugging Face says a number above this where a tokenizer has no maximum length."""
+"""Hugging Face reports a number above this if a tokenizer has no maximum length."""
 
 
 def describe_text(config: Config, metadata: Config, folder: Path, key: str) -> TextInput:
     """Describe a text or sequence input, and write the files that its tokenizer needs.
 
-    key: tells this input's files from those of the others. Raises UnsupportedError if its tokens cannot be reproduced.
+    Args:
+        config: Ludwig's configuration of the input feature.
+        metadata: Ludwig's metadata of the input feature.
+        folder: The bundle's folder.
+        key: A part of the file names that distinguishes this input's files from those of other inputs.
+
+    Returns:
+        The description.
+
+    Raises:
+        UnsupportedError: The input's tokens cannot be reproduced without Ludwig.
     """
     name, preprocessing = config["name"], metadata["preprocessing"]
     if (preprocessing.get("prompt") or {}).get("template"):
-        raise UnsupportedError(name, "it is wrapped into a prompt template", "Train without `prompt`.")
+        raise UnsupportedError(name, "its text is wrapped in a prompt template", "Train without `prompt`.")
     fill_value = filling(preprocessing)
     column, made = parse_column(config["column"])
     return TextInput(
@@ -91,7 +101,18 @@ def _vocabulary_parts(name: str, metadata: Config, folder: Path, key: str) -> di
 
 
 def splitting_tokenizer(feature: str, name: str) -> SplittingTokenizer:
-    """Return the tokenizer of that name. Raises UnsupportedError if it needs Ludwig or spaCy."""
+    """Return the handler's version of a tokenizer that only splits text.
+
+    Args:
+        feature: The name of the feature, for the error.
+        name: Ludwig's name of the tokenizer, such as `space`.
+
+    Returns:
+        The tokenizer.
+
+    Raises:
+        UnsupportedError: The tokenizer needs Ludwig or spaCy.
+    """
     tokenizer = SPLITTING.get(name)
     if tokenizer is None:
         raise UnsupportedError(
@@ -114,7 +135,7 @@ def _subword_parts(name: str, metadata: Config, folder: Path, key: str) -> dict[
     tokenizer = _ludwig_tokenizer(name, metadata["preprocessing"])
     file = f"tokenizer-{key}.json"
     _write_tokenizer(tokenizer, name, folder / file)
-    # Of Ludwig's two wrappers only this one asks Hugging Face to truncate.
+    # Ludwig has two wrappers for these tokenizers, and only this one asks Hugging Face to truncate.
     cuts = isinstance(tokenizer, HFTokenizer) and tokenizer.tokenizer.model_max_length < UNLIMITED
     return {
         "tokenizer": SubwordTokenizer(file=file, max_tokens=tokenizer.tokenizer.model_max_length if cuts else None),
@@ -123,7 +144,7 @@ def _subword_parts(name: str, metadata: Config, folder: Path, key: str) -> dict[
 
 
 def _ludwig_tokenizer(name: str, preprocessing: Config) -> Any:
-    """Return Ludwig's own wrapper of a Hugging Face tokenizer, made as Ludwig makes it."""
+    """Return Ludwig's own wrapper of a Hugging Face tokenizer, created as Ludwig creates it."""
     from ludwig.utils.tokenizers import get_tokenizer_from_registry
 
     pretrained = preprocessing.get("pretrained_model_name_or_path")
@@ -135,8 +156,9 @@ def _ludwig_tokenizer(name: str, preprocessing: Config) -> Any:
         reason = str(error).strip().splitlines()[0]
         raise UnsupportedError(
             name,
-            f"the files of its tokenizer {pretrained or preprocessing['tokenizer']!r} cannot be had ({reason})",
-            "A Ludwig model does not hold them: export where the hub is reached, or where the folder still is.",
+            f"the files of its tokenizer {pretrained or preprocessing['tokenizer']!r} cannot be loaded ({reason})",
+            "A Ludwig model does not contain them: export on a machine that can reach the Hugging Face Hub, or that "
+            "has the tokenizer's folder.",
         ) from None
 
 
@@ -144,7 +166,9 @@ def _write_tokenizer(tokenizer: Any, name: str, path: Path) -> None:
     backend = getattr(tokenizer.tokenizer, "backend_tokenizer", None)
     if backend is None:
         raise UnsupportedError(
-            name, "its tokenizer exists in Python only", "Train with a model whose tokenizer has a `tokenizer.json`."
+            name,
+            "its tokenizer is written in Python only",
+            "Train with a pretrained model whose tokenizer has a `tokenizer.json`.",
         )
     backend.no_truncation()
     backend.no_padding()

@@ -74,15 +74,16 @@ def _with(output: CategoryOutput, found: _Fitted | None, reads_text: bool, rule:
         say(f"{output.name}: answers below a confidence of {thresholds.default:g} will count as unknown.")
         return msgspec.structs.replace(output, thresholds=thresholds)
     say(
-        f"{output.name}: unsure, unless {_shown(evidence)} with a confidence of {thresholds.default:g}. An unsure "
-        "language is answered as the default language with probability 0, so Hexabot keeps the subscriber's."
+        f"{output.name}: a prediction counts as unsure unless {_shown(evidence)} and the confidence is at least "
+        f"{thresholds.default:g}. For an unsure language, the handler answers the default language with probability 0, "
+        "so Hexabot keeps the subscriber's language."
     )
     return msgspec.structs.replace(output, thresholds=thresholds, evidence=evidence)
 
 
 def _shown(evidence: Evidence) -> str:
-    known = f"a text has one of {len(evidence.languages)} known words or " if evidence.words else "a text has "
-    return f"{known}{evidence.letters} letters"
+    known = f"one of {len(evidence.languages)} known words or " if evidence.words else ""
+    return f"the text has {known}{evidence.letters} letters"
 
 
 def _read(outputs: Sequence[OutputFeature], path: Path) -> Mapping[str, _Fitted]:
@@ -96,12 +97,12 @@ def _read(outputs: Sequence[OutputFeature], path: Path) -> Mapping[str, _Fitted]
     categories = {output.name: output for output in outputs if isinstance(output, CategoryOutput)}
     for name, each in found.items():
         evidence = each.evidence or CAUTIOUS_EVIDENCE
-        spoken_of = {
+        mentioned = {
             *each.by_label,
             *evidence.words,
             *(label for labels in evidence.scripts.values() for label in labels),
         }
-        unknown = sorted(spoken_of - set(categories[name].labels)) if name in categories else [name]
+        unknown = sorted(mentioned - set(categories[name].labels)) if name in categories else [name]
         if unknown:
-            raise ModelError(f"{path} has thresholds for {unknown}, which the model does not know: correct the file.")
+            raise ModelError(f"{path} has thresholds for {unknown}, which the model does not have: correct the file.")
     return found

@@ -78,7 +78,11 @@ def test_every_line_is_a_row_a_comment_or_dropped_with_its_reason() -> None:
     assert [line for line, _ in found.rows] == [3, 5, 8, 9]
     assert found.dropped == [
         (2, "broken quotes", '"Hi, "John"", said,x'),
-        (6, "more values than the header has columns", "3 values, expected 2: quote a text that holds ','"),
+        (
+            6,
+            "more values than the header has columns",
+            "3 values, expected 2: put quotes around a text that contains ','",
+        ),
     ]
     assert found.notes == ["1 line is a comment (line 4)."]
 

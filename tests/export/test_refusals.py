@@ -124,7 +124,7 @@ REFUSALS: dict[str, tuple[Callable[[], SourceModel], str, str, str]] = {
     "prompt": (
         lambda: model(prompt={"template": "Say {text}"}),
         "text",
-        "it is wrapped into a prompt template",
+        "its text is wrapped in a prompt template",
         "Train without `prompt`",
     ),
     "longformer": (

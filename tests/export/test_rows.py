@@ -98,13 +98,14 @@ def test_a_line_of_jsonl_ends_at_a_newline_only(text: str, tmp_path: Path) -> No
         (
             "a.csv",
             "text,intent\nhi,a\nhi, you,b\n",
-            "line 3 cannot be read: more values than the header has columns: 3 values, expected 2: quote a text that "
-            "holds ','. Correct the file; `ludwig-serverless import .*` leaves such rows out and lists them.",
+            "line 3 cannot be read: more values than the header has columns: 3 values, expected 2: put quotes "
+            "around a text that contains ','. Correct the file, or run `ludwig-serverless import .*`, which "
+            "drops such rows and lists them.",
         ),
         (
             "a.csv",
             "text;intent\nhi; you;b\na;b;c\n",
-            "line 2 cannot be read, and 1 more rows: .*quote a text that holds ';'",
+            r"line 2 \(and 1 more\) cannot be read: .*put quotes around a text that contains ';'",
         ),
         ("a.csv", 'text,intent\n"Hi, "John"", said,x\n', "line 2 cannot be read: broken quotes"),
         ("a.csv", "hi,a\nyo,a\n", "has no header: .*Add a first line such as `text,intent`"),
@@ -124,7 +125,7 @@ def test_a_line_of_jsonl_ends_at_a_newline_only(text: str, tmp_path: Path) -> No
         ("a.jsonl", '{"text": "hi"}\n{"text"\n', "is broken at line 2: Expecting ':' delimiter"),
         ("a.jsonl", '{"text": "hi"}\n{"text": 1, "text": 2}\n', "is broken at line 2: has the duplicate key 'text'"),
         ("a.jsonl", '{"text": "hi"}\n["hi"]\n', r"line 2 cannot be read: not an object: \['hi'\]"),
-        ("a.jsonl", "1\n2\n", "line 1 cannot be read, and 1 more rows: not an object: 1"),
+        ("a.jsonl", "1\n2\n", r"line 1 \(and 1 more\) cannot be read: not an object: 1"),
         ("a.jsonl", "\n", "has no rows."),
         ("a.parquet", "PAR1 and no more", "is broken: .*Parquet"),
         ("a.parquet", "", "is broken: .*Parquet"),
@@ -219,7 +220,7 @@ def test_the_intents_that_rasas_parser_answers_are_read() -> None:
 @pytest.mark.parametrize("value", [["a", "b"], {"confidence": 1}, [["a"]], [{"name": "a"}]])
 def test_lists_and_objects_are_no_labels(value: object) -> None:
     rows = pd.DataFrame({"intent": ["a", value]})
-    with pytest.raises(RowsError, match=r"^Row 2 has .* in 'intent', expected one text"):
+    with pytest.raises(RowsError, match=r"^Row 2 has .* in 'intent', expected a single text"):
         readable_rows(rows, features(intent="category"))
 
 

@@ -81,7 +81,7 @@ def test_every_language_is_answered_where(tmp_path: Path, rule: LanguageRule, re
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"by_label": {"de": 0.5}}, r"has thresholds for \['de'\], which the model does not know"),
+        ({"by_label": {"de": 0.5}}, r"has thresholds for \['de'\], which the model does not have"),
         ({"evidence": {**EVIDENCE, "words": {"de": "hallo"}}}, r"\['de'\]"),
         ({"evidence": {**EVIDENCE, "scripts": {"LATIN": ["en", "it"]}}}, r"\['it'\]"),
         ({"evidence": {"letters": "many"}}, "is broken: Expected `int`"),
