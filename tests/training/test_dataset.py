@@ -40,7 +40,7 @@ def test_the_words_may_stand_in_the_other_column(read: str, given: str, capsys: 
     _, prepared = prepare(config(read), dataset)
     assert list(prepared.columns) == [read, "intent"]
     assert list(prepared[read]) == ["hi", "bye"]
-    assert capsys.readouterr().err == f"The column '{given}' is read as '{read}'.\n"
+    assert capsys.readouterr().err == f"Reading the column '{given}' as '{read}'.\n"
 
 
 def test_the_named_column_wins(capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,7 +32,7 @@ def test_numbers_null_and_utf_16_mean_the_same_to_every_command(
     assert main(["fit", "--config", str(config), "--dataset", str(path), "--output", str(run)]) == 0
     said = capfd.readouterr().err
     assert "Skipped 6 of 36 rows without a value in intent." in said
-    assert "The column 'Utterance' is read as 'text'." in said
+    assert "Reading the column 'Utterance' as 'text'." in said
     metadata = json.loads((run / "model" / "training_set_metadata.json").read_text())
     assert {*metadata["intent"]["idx2str"]} - {"<UNK>"} == {"1", "2"}
     assert {"7", "hé", "there"} <= {*metadata["text"]["idx2str"]}

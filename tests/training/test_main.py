@@ -154,6 +154,6 @@ def test_a_wrong_split_is_told(split: str, message: str, tmp_path: Path, capsys:
         ["fit", "--config", "intent-lstm", "--dataset", str(tmp_path / "data.csv"), "--output", str(tmp_path / "run")]
     )
     said, error = capsys.readouterr().err.splitlines()
-    assert said == "The column 'utterance' is read as 'text'."
+    assert said == "Reading the column 'utterance' as 'text'."
     assert message in error
     assert not (tmp_path / "run").exists()
