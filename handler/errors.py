@@ -4,6 +4,7 @@
     └── ServingError
         ├── RequestError              a client error: says what was found, what was expected, and what to do
         │   ├── UnauthorizedError
+        │   ├── ForbiddenError
         │   ├── NotFoundError
         │   │   └── WrongMethodError
         │   ├── PayloadTooLargeError
@@ -33,6 +34,10 @@ class RequestError(ServingError):
 
 class UnauthorizedError(RequestError):
     """A request has no token or an unknown token."""
+
+
+class ForbiddenError(RequestError):
+    """A web page of an origin that may not call the service sent a request."""
 
 
 class NotFoundError(RequestError):

@@ -42,12 +42,14 @@ class Outcome:
         milliseconds: The time that each model took, by model name.
         failed: The models that raised an unexpected error. They trigger the deployment's alarm.
         refused: The models that cannot use this request, which is the caller's error.
+        status: The HTTP status. 202 has no body.
     """
 
     answer: dict[str, Any] = field(default_factory=dict)
     milliseconds: dict[str, float] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    status: int = 200
 
 
 class Service:

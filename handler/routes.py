@@ -10,6 +10,7 @@ import msgspec
 from handler.auth import authorize
 from handler.body import decompressed, parse_body
 from handler.errors import (
+    ForbiddenError,
     NotFoundError,
     PayloadTooLargeError,
     RequestError,
@@ -20,12 +21,15 @@ from handler.errors import (
 from handler.gateway import carried_bytes
 from handler.hexabot import Outcome, Service
 from handler.logs import log, log_failure, request_id
+from handler.mcp import ACCEPTED, Tools
 from handler.messages import Answer, Request
+from handler.parsing import NO_TRAINING, evaluate, parse
 from handler.settings import Settings
 from handler.understanding import Understander
 
 STATUS: dict[type[RequestError], int] = {
     UnauthorizedError: 401,
+    ForbiddenError: 403,
     WrongMethodError: 405,
     NotFoundError: 404,
     PayloadTooLargeError: 413,
@@ -53,11 +57,18 @@ class Routes:
         self._service = service
         self._settings = settings
         understander = Understander(service, settings.default_language)
+        self._tools = Tools(service, understander, settings.cors_origins)
         self.table: dict[str, dict[str, Callable[[Request], Outcome]]] = {
             "/": {"GET": self._health, "HEAD": self._health},
             "/predict": {"POST": lambda request: service.predict(self._fields(request))},
             "/batch_predict": {"POST": lambda request: service.batch_predict(self._fields(request))},
             "/understand": {"POST": lambda request: understander.understand(self._fields(request))},
+            "/parse": {"POST": lambda request: parse(understander, self._fields(request))},
+            "/evaluate": {
+                "POST": lambda request: evaluate(understander, self._fields(request), settings.max_batch_rows)
+            },
+            "/train": {"POST": self._train},
+            "/mcp": {"POST": self._mcp},
         }
 
         posts = ", ".join(path for path, methods in self.table.items() if "POST" in methods)
@@ -84,7 +95,7 @@ class Routes:
         status, headers = 200, {"content-type": "application/json", "x-request-id": request.id}
         try:
             outcome = self._route(request)(request)
-            body = msgspec.json.encode(outcome.answer)
+            status, body = outcome.status, b"" if outcome.status == ACCEPTED else msgspec.json.encode(outcome.answer)
             _check_size(body, request.answer_bytes)
         except RequestError as error:
             status, body = _status(error), _error(str(error), request)
@@ -126,10 +137,21 @@ class Routes:
     def _health(self, request: Request) -> Outcome:
         return Outcome({"message": "Ludwig server is up", "models": list(self._service.predictors)})
 
-    def _fields(self, request: Request) -> dict[str, Any]:
-        """Authorize a request and read its fields. Raises RequestError if it is refused or cannot be parsed."""
+    def _train(self, request: Request) -> Outcome:
+        self._authorize(request)
+        raise RequestError(NO_TRAINING)
+
+    def _mcp(self, request: Request) -> Outcome:
+        self._tools.check(request)
+        return self._tools.answer(self._fields(request))
+
+    def _authorize(self, request: Request) -> None:
         if not self._settings.open:
             authorize(_presented_tokens(request), self._settings.token_digests)
+
+    def _fields(self, request: Request) -> dict[str, Any]:
+        """Authorize a request and read its fields. Raises RequestError if it is refused or cannot be parsed."""
+        self._authorize(request)
         limit = self.max_body_bytes
         if len(request.body) > limit or (declared_bytes(request) or 0) > limit:
             raise PayloadTooLargeError(f"The body is over {limit} bytes: send shorter texts or smaller batches.")

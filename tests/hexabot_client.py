@@ -208,3 +208,13 @@ def _sent(headers: Mapping[str, str] | None, body: bytes) -> dict[str, str]:
 def _body(body: bytes, is_base64: bool) -> dict[str, Any]:
     content = base64.b64encode(body).decode() if is_base64 else body.decode()
     return {"body": content, "isBase64Encoded": is_base64}
+
+
+def parsed_entities(answer: Any, threshold: float = 0.1) -> list[tuple[str, Any]]:
+    """Return what the TensorFlow and core helpers take from the answer of /parse, as names and values.
+
+    They drop entities below the threshold, and add the intent and the language where the answer has the key.
+    """
+    kept = [(each["entity"], each["value"]) for each in answer["entities"] if float(each["confidence"]) >= threshold]
+    traits = [(name, answer[name]) for name in ("intent", "language") if name in answer]
+    return kept + [(name, trait["name"]) for name, trait in traits if trait["confidence"] >= threshold]
