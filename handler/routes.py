@@ -68,7 +68,7 @@ class Routes:
                 "POST": lambda request: evaluate(understander, self._fields(request), settings.max_batch_rows)
             },
             "/train": {"POST": self._train},
-            "/mcp": {"POST": self._mcp},
+            "/mcp": {"POST": self._mcp, "GET": self._no_stream},
         }
 
         posts = ", ".join(path for path, methods in self.table.items() if "POST" in methods)
@@ -144,6 +144,12 @@ class Routes:
     def _mcp(self, request: Request) -> Outcome:
         self._tools.check(request)
         return self._tools.answer(self._fields(request))
+
+    def _no_stream(self, request: Request) -> Outcome:
+        """Refuse to open a stream. Clients ask for one first, and API Gateway would answer 404, which stops some."""
+        raise WrongMethodError(
+            "Method Not Allowed: this server opens no streams, so send messages with POST.", ["POST"]
+        )
 
     def _authorize(self, request: Request) -> None:
         if not self._settings.open:
