@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from export.parity import Row
-from handler.certificate import Candidate
+from handler.certificate import GraphCandidate
 from handler.outputs import BinaryOutput, CategoryOutput, OutputFeature, SequenceOutput, SetOutput, merged
 from handler.predictor import Predictor
 
@@ -37,7 +37,7 @@ class Reference:
         self._answers = _answers(exact, self._rows)
         self._decisions = {output.name: self._decided(output, self._answers) for output in self._outputs}
 
-    def measure(self, predictor: Predictor, name: str, folder: Path) -> Candidate:
+    def measure(self, predictor: Predictor, name: str, folder: Path) -> GraphCandidate:
         """Measure a bundle with the same inputs and outputs as the exact one.
 
         Args:
@@ -56,7 +56,7 @@ class Reference:
             for one, other in zip(self._decisions[output.name], decided[output.name], strict=True)
         ]
         taken, beside = _milliseconds(predictor, self._exact, self._rows)
-        return Candidate(
+        return GraphCandidate(
             name=name,
             agreement=sum(equal) / max(len(equal), 1),
             accuracy=self._accuracy(answers),

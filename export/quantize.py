@@ -18,7 +18,7 @@ from export.errors import ExportError, ParityError
 from export.int8 import MAKERS, clean, quiet
 from export.parity import Row
 from handler.bundle import MANIFEST, Manifest, describe_file
-from handler.certificate import Candidate, Quantization
+from handler.certificate import GraphCandidate, Quantization
 from handler.predictor import Predictor
 
 Mode = Literal["none", "auto", "dynamic", "per-channel", "static"]
@@ -69,7 +69,7 @@ def quantized(
     exact = Predictor(folder)
     truth = Reference(exact, measured, labels)
     candidates = [truth.measure(exact, FLOAT, folder)]
-    best: tuple[Candidate, Path] | None = None
+    best: tuple[GraphCandidate, Path] | None = None
     with tempfile.TemporaryDirectory(prefix=f"{folder.name}-", dir=folder.parent) as trials:
         for mode in MAKERS if options.mode == "auto" else (options.mode,):
             say(f"{manifest.name}: trying {mode} int8 ...")
@@ -77,7 +77,7 @@ def quantized(
             try:
                 candidate = _tried(mode, folder, trial, manifest, exact, calibration, truth)
             except Exception as error:  # onnxruntime's quantizer raises many types
-                candidate = Candidate(name=mode, reason=f"fails: {type(error).__name__}: {str(error)[:200]}")
+                candidate = GraphCandidate(name=mode, reason=f"fails: {type(error).__name__}: {str(error)[:200]}")
             reason = evaluate_candidate(candidate, candidates[0], options)
             candidates.append(msgspec.structs.replace(candidate, reason=reason))
             if not candidates[-1].reason and (best is None or candidate.of_exact < best[0].of_exact):
@@ -116,7 +116,7 @@ def is_quantized(manifest: Manifest) -> bool:
     return found is not None and any(candidate.kept for candidate in found.candidates[1:])
 
 
-def evaluate_candidate(candidate: Candidate, exact: Candidate, options: QuantizeOptions) -> str:
+def evaluate_candidate(candidate: GraphCandidate, exact: GraphCandidate, options: QuantizeOptions) -> str:
     """Return why a candidate is rejected, or "" if it may be kept.
 
     Args:
@@ -166,7 +166,7 @@ def _tried(
     exact: Predictor,
     calibration: Sequence[Row],
     truth: Reference,
-) -> Candidate:
+) -> GraphCandidate:
     """Quantize a copy of the bundle in the folder `trial`, and measure it."""
     shutil.copytree(folder, trial)
     graph = trial / manifest.graph.file
@@ -181,8 +181,8 @@ def _tried(
 def _kept(
     folder: Path,
     manifest: Manifest,
-    candidates: Sequence[Candidate],
-    best: tuple[Candidate, Path] | None,
+    candidates: Sequence[GraphCandidate],
+    best: tuple[GraphCandidate, Path] | None,
     options: QuantizeOptions,
     rows: int,
 ) -> Manifest:

@@ -62,7 +62,7 @@ class Parity(Described, frozen=True, kw_only=True):
         return self.promise == "agreement" or (self.labels_equal == self.rows and self.max_abs_diff <= self.tolerance)
 
 
-class Candidate(Described, frozen=True, kw_only=True):
+class GraphCandidate(Described, frozen=True, kw_only=True):
     """A quantized graph, measured against the exact one on the user's rows.
 
     Attributes:
@@ -101,7 +101,7 @@ class Quantization(Described, frozen=True, kw_only=True):
     rows: int
     agreement: float
     accuracy_loss: float
-    candidates: list[Candidate]
+    candidates: list[GraphCandidate]
 
 
 class GoldenRow(Described, frozen=True):

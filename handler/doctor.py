@@ -30,7 +30,7 @@ class Imported(NamedTuple):
     milliseconds: float
 
 
-class Start(NamedTuple):
+class StartTimings(NamedTuple):
     """The timings of a start.
 
     Attributes:
@@ -70,7 +70,7 @@ def examine(environ: Mapping[str, str]) -> str:
     if child.returncode:
         reason = said[-1] if said else f"exit status {child.returncode}"
         raise DeploymentError(f"The service does not start: {reason}")
-    return table(Start(**json.loads(child.stdout)), read_imports(child.stderr), whole)
+    return table(StartTimings(**json.loads(child.stdout)), read_imports(child.stderr), whole)
 
 
 def read_imports(stderr: str) -> list[Imported]:
@@ -90,7 +90,7 @@ def read_imports(stderr: str) -> list[Imported]:
     return list(_parents_first(found))
 
 
-def table(start: Start, imports: list[Imported], whole_milliseconds: float) -> str:
+def table(start: StartTimings, imports: list[Imported], whole_milliseconds: float) -> str:
     """Format the timings of a start as a table.
 
     Args:
@@ -129,7 +129,7 @@ def _parents_first(imports: list[Imported]) -> Iterator[Imported]:
         yield from group
 
 
-def start() -> Start:
+def start() -> StartTimings:
     """Start the service with this process's environment, ask it twice, and return the timings."""
     stages: dict[str, float] = {}
 
@@ -169,7 +169,7 @@ def start() -> Start:
     for name in ("first answer", "second answer"):
         with stage(name):
             service.predict({"text": TEXT})
-    return Start(stages, len(sys.modules))
+    return StartTimings(stages, len(sys.modules))
 
 
 if __name__ == "__main__":

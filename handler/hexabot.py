@@ -25,7 +25,7 @@ Fields = Mapping[str, Any]
 """The values of a request, by field name."""
 
 
-class Table(msgspec.Struct, frozen=True):
+class RequestTable(msgspec.Struct, frozen=True):
     """Rows of values in pandas' "split" orientation."""
 
     columns: list[str]
@@ -232,14 +232,16 @@ class Service:
             raise RequestError(f"Invalid model names: {unknown}. Available models: {available}.")
         return asked
 
-    def _table(self, dataset: Any) -> Table:
+    def _table(self, dataset: Any) -> RequestTable:
         """Parse and check the field `dataset`."""
         shape = 'a table such as {"columns": ["text"], "data": [["hello"], ["goodbye"]]}'
         if dataset is None:
             raise RequestError(f"The field 'dataset' is missing: send {shape}.")
         try:
             is_text = isinstance(dataset, str)
-            table = msgspec.json.decode(dataset, type=Table) if is_text else msgspec.convert(dataset, Table)
+            table = (
+                msgspec.json.decode(dataset, type=RequestTable) if is_text else msgspec.convert(dataset, RequestTable)
+            )
         except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
             raise RequestError(f"The field 'dataset' is not {shape}: {error}.") from None
         limit = self._settings.max_batch_rows

@@ -25,7 +25,7 @@ SEAL = re.compile(r"[0-9a-f]{64}")
 MEGABYTE = 1_000_000
 
 
-class Source(Protocol):
+class BundleSource(Protocol):
     """A remote location of bundles."""
 
     def names(self) -> list[str]:
@@ -87,7 +87,7 @@ def split_seal(location: str) -> tuple[str, str | None]:
     return bare, seal
 
 
-def remote_source(location: str) -> Source | None:
+def remote_source(location: str) -> BundleSource | None:
     """Return the source that reads a location.
 
     Args:
@@ -114,7 +114,7 @@ def remote_source(location: str) -> Source | None:
     )
 
 
-def _fetch_all(uri: str, seal: str | None, source: Source, cache: Path) -> Path:
+def _fetch_all(uri: str, seal: str | None, source: BundleSource, cache: Path) -> Path:
     """Fetch the bundle at a URI, or every bundle one folder down. A seal pins the only bundle there."""
     root = cache / hashlib.sha256(uri.encode()).hexdigest()[:16]
     names = set(source.names())
@@ -136,7 +136,7 @@ def _fetch_all(uri: str, seal: str | None, source: Source, cache: Path) -> Path:
     return root
 
 
-def _fetch_bundle(uri: str, seal: str | None, source: Source, inner: str, names: set[str], root: Path) -> None:
+def _fetch_bundle(uri: str, seal: str | None, source: BundleSource, inner: str, names: set[str], root: Path) -> None:
     """Fetch one bundle: its manifest first, then the files that are missing or differ from the manifest."""
     started = time.perf_counter()
     prefix = "" if inner == "." else f"{inner}/"
@@ -169,7 +169,7 @@ def _fetch_bundle(uri: str, seal: str | None, source: Source, inner: str, names:
     )
 
 
-def fetch_file(source: Source, remote: str, target: Path, expected: BundleFile, owner: str) -> None:
+def fetch_file(source: BundleSource, remote: str, target: Path, expected: BundleFile, owner: str) -> None:
     """Download one file, verify it, and rename it to its final name.
 
     Args:

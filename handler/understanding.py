@@ -16,7 +16,7 @@ from handler.outputs import BinaryOutput, CategoryOutput, Columns, NumberOutput,
 from handler.predictor import Predictor
 from handler.text import checked_text
 from handler.unsure import LANGUAGE
-from handler.vocabulary import Vocabulary
+from handler.vocabulary import EntityVocabulary
 
 INTENT = "intent"
 WHITE_SPACE = re.compile(r"\s")
@@ -59,7 +59,7 @@ class Understander:
         self._service = service
         self._default_language = default_language
         models = service.predictors.values()
-        self._vocabulary = Vocabulary(entity for predictor in models for entity in predictor.entities)
+        self._vocabulary = EntityVocabulary(entity for predictor in models for entity in predictor.entities)
         roles = {_role(predictor, output) for predictor in models for output in predictor.manifest.outputs}
         self._has_language = LANGUAGE in roles
 

@@ -67,7 +67,7 @@ class Match(NamedTuple):
     canonical_value: str
 
 
-class Vocabulary:
+class EntityVocabulary:
     """The vocabularies of all loaded bundles."""
 
     def __init__(self, entities: Iterable[EntityWords]) -> None:

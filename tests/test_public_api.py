@@ -36,6 +36,16 @@ def test_a_public_name_is_never_a_module(package: str) -> None:
     assert not modules & set(importlib.import_module(package).__all__)
 
 
+def test_a_class_name_means_one_thing_in_all_packages() -> None:
+    """A reader who searches for a class finds one. Private classes may repeat."""
+    modules: dict[str, list[str]] = {}
+    for path in sorted(file for package in PACKAGES for file in (ROOT / package).rglob("*.py")):
+        for name in re.findall(r"^class ([A-Za-z]\w*)", path.read_text(encoding="utf-8"), re.MULTILINE):
+            modules.setdefault(name, []).append(path.relative_to(ROOT).as_posix())
+    assert len(modules) > 100
+    assert not {name: found for name, found in modules.items() if len(found) > 1}
+
+
 def test_importing_the_packages_imports_nothing_else() -> None:
     code = (
         "import sys; before = set(sys.modules); import handler, export, training; import typing, types\n"

@@ -16,14 +16,14 @@ from export.errors import ExportError, ParityError
 from export.model import SourceModel
 from export.quantize import QuantizeOptions, comparison_table, evaluate_candidate
 from handler.bundle import read_bundle
-from handler.certificate import Candidate
+from handler.certificate import GraphCandidate
 from handler.golden import replay
 from handler.predictor import Predictor
 from tests.trained import DEMO_DATASET, demo_rows
 
 Load = Callable[[str], SourceModel]
-EXACT = Candidate(name="fp32", agreement=1.0, accuracy=0.95, milliseconds=1.0, bytes=100)
-GOOD = Candidate(name="dynamic", agreement=0.999, accuracy=0.95, milliseconds=0.5, of_exact=0.5, bytes=30)
+EXACT = GraphCandidate(name="fp32", agreement=1.0, accuracy=0.95, milliseconds=1.0, bytes=100)
+GOOD = GraphCandidate(name="dynamic", agreement=0.999, accuracy=0.95, milliseconds=0.5, of_exact=0.5, bytes=30)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ MEASURED = {"category", "sequence"}
 
 
 @dataclass(frozen=True)
-class Source:
+class EvaluationSource:
     """The model and the rows that an evaluation measures.
 
     Attributes:
@@ -55,7 +55,7 @@ def evaluate(
     config: Config,
     rows: "pd.DataFrame",
     folder: Path,
-    source: Source,
+    source: EvaluationSource,
     *,
     thresholds: Mapping[str, Any] | None = None,
     outside: "pd.DataFrame | None" = None,
@@ -83,7 +83,7 @@ def evaluate_records(
     records: Records,
     config: Config,
     folder: Path,
-    source: Source,
+    source: EvaluationSource,
     *,
     thresholds: Mapping[str, Any] | None = None,
     out_of_scope_rows: Records | None = None,
@@ -174,7 +174,7 @@ def read_evaluation(folder: Path) -> tuple[Metrics, Records]:
     return metrics, records
 
 
-def _measured(feature: Mapping[str, Any], records: Records, source: Source) -> Metrics:
+def _measured(feature: Mapping[str, Any], records: Records, source: EvaluationSource) -> Metrics:
     name = feature["name"]
     expected, predicted = ([record[column] for record in records] for column in (name, f"{name}_predictions"))
     if feature["type"] == "sequence":

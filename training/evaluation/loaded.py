@@ -16,7 +16,7 @@ from training.config import SPLIT, Config, columns
 from training.errors import DatasetError, EvaluationError
 from training.evaluation.answers import answer_rows
 from training.evaluation.calibration import temperatures
-from training.evaluation.evaluate import Source, evaluate
+from training.evaluation.evaluate import EvaluationSource, evaluate
 from training.evaluation.metrics import Metrics
 from training.evaluation.predictions import with_logits
 from training.evaluation.taggers import taggers_of
@@ -85,7 +85,7 @@ def evaluate_file(path: Path, rows: "pd.DataFrame", folder: Path, name: str, *, 
     if not labeled.any():
         raise DatasetError(f"No row has a value in {' and '.join(present)}: add labels to evaluate the model.")
     decoders = _decoders(model)
-    source = Source(
+    source = EvaluationSource(
         rows=name,
         model=_name(path),
         temperatures=temperatures(model.ludwig_model),

@@ -19,7 +19,7 @@ from training.dataset import TEST, TRAIN, VALIDATION
 from training.evaluation.answers import answer_rows
 from training.evaluation.calibration import temperatures
 from training.evaluation.crossed import Crossed
-from training.evaluation.evaluate import FOLDER, Source, evaluate, evaluate_records
+from training.evaluation.evaluate import FOLDER, EvaluationSource, evaluate, evaluate_records
 from training.evaluation.languages import answered_with, fit_language, learn_evidence, text_read
 from training.evaluation.metrics import Metrics, summary
 from training.evaluation.predictions import predictions_of, with_logits
@@ -96,7 +96,7 @@ def evaluate_training(
     found, _, _ = training.model.evaluate(
         dataset=ludwig_rows(training.config, rows), skip_save_eval_stats=True, skip_save_predictions=True
     )
-    source = Source(
+    source = EvaluationSource(
         rows=ROWS_OF[part],
         model=name,
         temperatures=temperatures(training.model),
@@ -130,7 +130,7 @@ def _evaluate_crossed(
     training: Training, run: Path, name: str, thresholds: Mapping[str, Any], crossed: Crossed
 ) -> Metrics:
     """Evaluate cross-validated predictions, which models of the folds made for rows outside their training."""
-    source = Source(
+    source = EvaluationSource(
         rows=crossed.told,
         model=name,
         temperatures=crossed.temperatures,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from training.imports.examples import Source, example_of
+from training.imports.examples import SourceFile, example_of
 
 SPLITS = {"train": "train", "val": "validation", "valid": "validation", "test": "test"}
 OUT_OF_SCOPE = "oos_"
@@ -19,7 +19,7 @@ def is_clinc(data: Any) -> bool:
     )
 
 
-def read_clinc(path: Path, data: Mapping[str, Any]) -> Source:
+def read_clinc(path: Path, data: Mapping[str, Any]) -> SourceFile:
     """Read the pairs of all splits.
 
     Args:
@@ -29,7 +29,7 @@ def read_clinc(path: Path, data: Mapping[str, Any]) -> Source:
     Returns:
         The examples. Out-of-scope texts keep their label `oos`; train with `fit --out-of-scope oos`.
     """
-    source = Source(path, "CLINC JSON")
+    source = SourceFile(path, "CLINC JSON")
     for name, pairs in data.items():
         place = f"{path} {name}"
         for row, pair in enumerate(pairs, start=1):

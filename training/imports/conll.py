@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from training.imports.examples import Example, Source
+from training.imports.examples import Example, SourceFile
 
 TAG = re.compile(r"O|[BIULSE]-\S+")
 COMMENT = re.compile(r"#\s+(?P<key>\w+)\s*[:=]\s*(?P<value>.*)")
@@ -24,7 +24,7 @@ def is_conll(text: str) -> bool:
     return 2 * len(tagged) > len(lines)
 
 
-def read_conll(path: Path, text: str) -> Source:
+def read_conll(path: Path, text: str) -> SourceFile:
     """Read tagged words.
 
     The last column is the tag. The first column is the word, or the second if the first one numbers the words. An empty
@@ -37,7 +37,7 @@ def read_conll(path: Path, text: str) -> Source:
     Returns:
         The examples, with one tag per word. A text is dropped if one of its lines has no tag.
     """
-    source, place = Source(path, "CoNLL"), f"{path} line"
+    source, place = SourceFile(path, "CoNLL"), f"{path} line"
     for block in _blocks(text):
         sentences = [_sentence(line) for _, line in block]
         for (number, _), found in zip(block, sentences, strict=True):
@@ -75,7 +75,7 @@ def _sentence(line: str) -> tuple[list[str], list[str], str] | None:
     return (words, tags, intent) if all(map(TAG.fullmatch, tags)) else None
 
 
-def _tagged_example(source: Source, place: str, block: Block) -> Example | None:
+def _tagged_example(source: SourceFile, place: str, block: Block) -> Example | None:
     """Return the example of a block of tagged words, or None after recording why the block is dropped."""
     rows: list[tuple[int, list[str]]] = []
     labels: dict[str, str] = {}

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from export.cells import cell
 from training.errors import DatasetError
-from training.imports.examples import Source, example_of
+from training.imports.examples import SourceFile, example_of
 from training.imports.nested import take_values
 from training.imports.parts import joined
 
@@ -43,7 +43,7 @@ def is_usersays(data: Any) -> bool:
     )
 
 
-def read_usersays(path: Path, data: list[Any]) -> Source:
+def read_usersays(path: Path, data: list[Any]) -> SourceFile:
     """Read the training phrases of one intent. The file name has the name of the intent.
 
     Args:
@@ -53,7 +53,7 @@ def read_usersays(path: Path, data: list[Any]) -> Source:
     Returns:
         The examples.
     """
-    source, match = Source(path, KIND), USERSAYS.fullmatch(path.name)
+    source, match = SourceFile(path, KIND), USERSAYS.fullmatch(path.name)
     if match is None:
         source.notes.append("The file name is not NAME_usersays_LANGUAGE.json, so the examples have no intent.")
     intent, language = (match["intent"], match["language"]) if match else ("", "")
@@ -61,7 +61,7 @@ def read_usersays(path: Path, data: list[Any]) -> Source:
     return source
 
 
-def read_agent(path: Path) -> Source:
+def read_agent(path: Path) -> SourceFile:
     """Read a Dialogflow export.
 
     Args:
@@ -73,7 +73,7 @@ def read_agent(path: Path) -> Source:
     Raises:
         DatasetError: The export cannot be read, or has no training phrases.
     """
-    source, files = Source(path, KIND), dict(_json_files(path))
+    source, files = SourceFile(path, KIND), dict(_json_files(path))
     for name, data in files.items():
         if found := _phrases_in(name, data, files):
             _take_phrases(source, f"{path}/{name}", found)
@@ -104,7 +104,7 @@ def _phrases_in(name: str, data: Any, files: Mapping[str, Any]) -> Phrases | Non
     return None
 
 
-def _take_phrases(source: Source, place: str, found: Phrases) -> None:
+def _take_phrases(source: SourceFile, place: str, found: Phrases) -> None:
     """Add the training phrases of an intent."""
     for row, phrase in enumerate(found.phrases, start=1):
         parts = phrase.get("data", phrase.get("parts")) if isinstance(phrase, Mapping) else None

@@ -18,7 +18,7 @@ POSITION_KEYS = frozenset((*START_KEYS, *END_KEYS, *LAST_KEYS, *LENGTH_KEYS))
 
 
 @dataclass(slots=True)
-class Entity:
+class ImportedEntity:
     """A value in a text.
 
     Attributes:
@@ -47,7 +47,7 @@ class Entity:
 class ReadEntities(NamedTuple):
     """The entities of a list, and why some of it is unreadable ("" if all of it is readable)."""
 
-    entities: list[Entity] | None
+    entities: list[ImportedEntity] | None
     problem: str
 
 
@@ -79,7 +79,7 @@ def qualifier_of(entity: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {cell(entity[key])}" for key in ("role", "group") if cell(entity.get(key)))
 
 
-def _entity_of(found: Mapping[str, Any]) -> Entity | None:
+def _entity_of(found: Mapping[str, Any]) -> ImportedEntity | None:
     """Return the entity that an object describes, or None if it has no name."""
     name = next((found[key] for key in NAME_KEYS if isinstance(found.get(key), str) and found[key].strip()), None)
     if name is None:
@@ -93,7 +93,7 @@ def _entity_of(found: Mapping[str, Any]) -> Entity | None:
     if end is None and start is not None:
         length = _first_offset(found, LENGTH_KEYS)
         end = start + (length if length is not None else len(value)) if length is not None or value else None
-    return Entity(name.strip(), value, start, end, qualifier_of(found))
+    return ImportedEntity(name.strip(), value, start, end, qualifier_of(found))
 
 
 def _first_offset(found: Mapping[str, Any], keys: Sequence[str]) -> int | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from export.cells import cell
-from training.imports.entities import Entity, read_entities
+from training.imports.entities import ImportedEntity, read_entities
 
 TEXT, INTENT, SLOTS, LANGUAGE, ENTITIES = "text", "intent", "slots", "language", "entities"
 
@@ -36,14 +36,14 @@ class Example:
     language: str = ""
     split: str = ""
     tags: str = ""
-    entities: list[Entity] | None = None
+    entities: list[ImportedEntity] | None = None
     traits: dict[str, str] = field(default_factory=dict)
     broken: str = ""
     part: int | None = None
 
 
 @dataclass
-class Vocabulary:
+class ImportedVocabulary:
     """Synonyms of values, and the values of each entity."""
 
     synonyms: dict[str, list[str]] = field(default_factory=dict)
@@ -63,7 +63,7 @@ class Vocabulary:
         """Add values of an entity."""
         self.lookups.setdefault(name, []).extend(element for element in elements if element)
 
-    def add(self, other: "Vocabulary") -> None:
+    def add(self, other: "ImportedVocabulary") -> None:
         """Add the vocabulary of another file."""
         for value, words in other.synonyms.items():
             known = self.synonyms.setdefault(value, [])
@@ -78,7 +78,7 @@ class Vocabulary:
 
 
 @dataclass
-class Source:
+class SourceFile:
     """The content of one file.
 
     Attributes:
@@ -95,7 +95,7 @@ class Source:
     path: Path
     kind: str
     examples: list[Example] = field(default_factory=list)
-    vocabulary: Vocabulary = field(default_factory=Vocabulary)
+    vocabulary: ImportedVocabulary = field(default_factory=ImportedVocabulary)
     dropped: list[tuple[str, int, str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     units: str = "characters"

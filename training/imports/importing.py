@@ -5,7 +5,7 @@ from pathlib import Path
 
 from training.dataset import TEST, VALIDATION
 from training.errors import DatasetError
-from training.imports.examples import Example, Source, Vocabulary
+from training.imports.examples import Example, ImportedVocabulary, SourceFile
 from training.imports.labels import LANGUAGE_CODE, clean, labeled
 from training.imports.options import ImportOptions
 from training.imports.report import PART_NAMES, Report
@@ -47,7 +47,7 @@ def import_files(paths: Sequence[Path], output: Path, options: ImportOptions) ->
     fractions = read_fractions(options.split or DEFAULT_FRACTIONS)
     report = Report()
     sources = _read_sources(paths, options)
-    vocabulary = Vocabulary()
+    vocabulary = ImportedVocabulary()
     for source in sources:
         report.add_source(source)
         vocabulary.add(source.vocabulary)
@@ -68,7 +68,7 @@ def import_files(paths: Sequence[Path], output: Path, options: ImportOptions) ->
     return report
 
 
-def _read_sources(paths: Sequence[Path], options: ImportOptions) -> list[Source]:
+def _read_sources(paths: Sequence[Path], options: ImportOptions) -> list[SourceFile]:
     """Read all files. Rows of --validation and --test files belong to that split."""
     given: list[tuple[Path, int | None]] = [(path, None) for path in paths]
     given += [

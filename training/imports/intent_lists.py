@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from export.cells import cell
-from training.imports.examples import Source, example_of
+from training.imports.examples import SourceFile, example_of
 from training.imports.nested import objects_in, take_values
 
 NAMES = ("intent", "tag", "name")
@@ -19,7 +19,7 @@ def is_intent_list(data: Any) -> bool:
     return isinstance(intents, list) and any(_named(intent) and _examples(intent) is not None for intent in intents)
 
 
-def read_intent_list(path: Path, data: Mapping[str, Any]) -> Source:
+def read_intent_list(path: Path, data: Mapping[str, Any]) -> SourceFile:
     """Read the examples of all intents.
 
     Args:
@@ -30,7 +30,7 @@ def read_intent_list(path: Path, data: Mapping[str, Any]) -> Source:
     Returns:
         The examples; the values of Watson's entities are synonyms and lookup tables.
     """
-    source, row = Source(path, "JSON, a list of intents"), 0
+    source, row = SourceFile(path, "JSON, a list of intents"), 0
     language = cell(data.get("language"))
     for intent in data["intents"]:
         examples = _examples(intent)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from export.labels import clean_label
-from training.imports.examples import INTENT, LANGUAGE, Example, Source, Vocabulary
+from training.imports.examples import INTENT, LANGUAGE, Example, ImportedVocabulary, SourceFile
 from training.imports.hexabot import are_shifted, slots_written_by_helper
 from training.imports.options import ImportOptions
 from training.imports.report import Report, identical_examples
@@ -35,7 +35,9 @@ def clean(example: Example, report: Report) -> None:
         example.traits = {name: label for name, label in traits.items() if label}
 
 
-def labeled(sources: Sequence[Source], vocabulary: Vocabulary, options: ImportOptions, report: Report) -> list[Example]:
+def labeled(
+    sources: Sequence[SourceFile], vocabulary: ImportedVocabulary, options: ImportOptions, report: Report
+) -> list[Example]:
     """Tag the examples, and drop those without a label.
 
     Args:
@@ -77,7 +79,7 @@ def _complete_language(example: Example, language: str, report: Report) -> None:
     example.language = example.language or language
 
 
-def _tag(example: Example, source: Source, vocabulary: Vocabulary, report: Report) -> None:
+def _tag(example: Example, source: SourceFile, vocabulary: ImportedVocabulary, report: Report) -> None:
     """Set the tags of an example; "" if they are unknown."""
     unknown = False
 
@@ -97,7 +99,7 @@ def _tag(example: Example, source: Source, vocabulary: Vocabulary, report: Repor
         example.tags = ""
 
 
-def _given_tags(example: Example, source: Source, note: Note) -> list[str]:
+def _given_tags(example: Example, source: SourceFile, note: Note) -> list[str]:
     """Return the tags of the file, or an empty list if they do not match the words."""
     if source.rewritten_tags:
         spans = slots_written_by_helper(example.text, example.tags)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from export.cells import cell
-from training.imports.examples import Source, example_of
+from training.imports.examples import SourceFile, example_of
 from training.imports.nested import objects_in, words_in
 
 NO_OBJECT = "not an object"
@@ -19,7 +19,7 @@ def is_luis(data: Any) -> bool:
     return "luis_schema_version" in data or (isinstance(assets, Mapping) and "utterances" in assets)
 
 
-def read_luis(path: Path, data: Mapping[str, Any]) -> Source:
+def read_luis(path: Path, data: Mapping[str, Any]) -> SourceFile:
     """Read the utterances and the lists of an export.
 
     Args:
@@ -31,7 +31,7 @@ def read_luis(path: Path, data: Mapping[str, Any]) -> Source:
     """
     assets = data.get("assets", data)
     kind = "LUIS JSON" if assets is data else "CLU JSON"
-    source, place = Source(path, kind, units="utf-16"), f"{path} utterance"
+    source, place = SourceFile(path, kind, units="utf-16"), f"{path} utterance"
     project, utterances = data.get("metadata"), assets.get("utterances")
     language = data.get("culture") or (project.get("language") if isinstance(project, Mapping) else None)
     for row, utterance in enumerate(utterances if isinstance(utterances, list) else (), start=1):

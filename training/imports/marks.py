@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from training.imports.entities import Entity, read_entities
+from training.imports.entities import ImportedEntity, read_entities
 
 MARK = re.compile(r"\[(?P<text>[^\[\]]+)\](?=[(\[{])")
 """The marked words, directly before their description."""
@@ -32,7 +32,7 @@ class Marked(NamedTuple):
     """
 
     text: str
-    entities: list[Entity]
+    entities: list[ImportedEntity]
     doubt: str
 
 
@@ -57,7 +57,7 @@ def read_marked(text: str) -> Marked:
         start, plain = len(plain), plain + match["text"]
         found, position = _described(text, match.end())
         for name, value, qualifier in found:
-            entities.append(Entity(name, value or match["text"].strip(), start, len(plain), qualifier))
+            entities.append(ImportedEntity(name, value or match["text"].strip(), start, len(plain), qualifier))
     plain += _unmarked(text[position:])
     loose = LOOSE_MARK.search(plain)
     return Marked(plain, entities, plain[max(0, loose.start() - 20) : loose.end() + 20] if loose else "")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from export.cells import cell
-from training.imports.examples import Vocabulary
+from training.imports.examples import ImportedVocabulary
 
 
 def objects_in(data: Any, section: str) -> list[Mapping[str, Any]]:
@@ -18,7 +18,7 @@ def words_in(found: Any) -> list[str]:
     return [word for each in found if (word := cell(each))] if isinstance(found, list) else []
 
 
-def take_values(vocabulary: Vocabulary, name: str, data: Any, section: str) -> None:
+def take_values(vocabulary: ImportedVocabulary, name: str, data: Any, section: str) -> None:
     """Add the values of an entity.
 
     Args:

@@ -9,7 +9,7 @@ import yaml
 
 from export.cells import cell
 from training.errors import DatasetError
-from training.imports.examples import Example, Source, example_of
+from training.imports.examples import Example, SourceFile, example_of
 from training.imports.fields import PlainValues
 from training.imports.marks import BrokenMarkError, read_marked
 from training.imports.nested import words_in
@@ -33,7 +33,7 @@ class Line(NamedTuple):
     language: str
 
 
-def read_rasa_yaml(path: Path, text: str) -> Source:
+def read_rasa_yaml(path: Path, text: str) -> SourceFile:
     """Read intents, synonyms, lookup tables and the number of regular expressions from YAML.
 
     All documents of a file are read. For files of stories, rules or a domain, the source has no examples and a note.
@@ -48,7 +48,7 @@ def read_rasa_yaml(path: Path, text: str) -> Source:
     Raises:
         DatasetError: The file is not YAML, repeats a key, or is not a Rasa file. The message names the line.
     """
-    source = Source(path, "Rasa NLU YAML")
+    source = SourceFile(path, "Rasa NLU YAML")
     for item in _items(path, text, source):
         fields = _fields(item)
         kind = next((kind for kind in ("intent", "synonym", "lookup", "regex") if kind in fields), None)
@@ -69,11 +69,11 @@ def is_rasa_json(data: Any) -> bool:
     return isinstance(data, Mapping) and ("rasa_nlu_data" in data or "common_examples" in data)
 
 
-def read_rasa_json(path: Path, data: Mapping[str, Any]) -> Source:
+def read_rasa_json(path: Path, data: Mapping[str, Any]) -> SourceFile:
     """Read Rasa's JSON. Without `rasa_nlu_data` around it, it is Hexabot's, with UTF-16 offsets."""
     inner = data.get("rasa_nlu_data", data)
     by_hexabot = inner is data
-    source = Source(
+    source = SourceFile(
         path, "Hexabot's Rasa JSON" if by_hexabot else "Rasa JSON", units="utf-16" if by_hexabot else "characters"
     )
     examples = inner.get("common_examples", []) if isinstance(inner, Mapping) else None
@@ -98,7 +98,7 @@ def read_rasa_json(path: Path, data: Mapping[str, Any]) -> Source:
     return source
 
 
-def _take_item(source: Source, kind: str, name: str, lines: list[Line]) -> None:
+def _take_item(source: SourceFile, kind: str, name: str, lines: list[Line]) -> None:
     """Add an intent's examples, a synonym's words or a lookup table's values, or count regular expressions."""
     match kind:
         case "intent":
@@ -112,7 +112,7 @@ def _take_item(source: Source, kind: str, name: str, lines: list[Line]) -> None:
             source.vocabulary.patterns += len(lines)
 
 
-def _take_example(source: Source, intent: str, line: Line) -> None:
+def _take_example(source: SourceFile, intent: str, line: Line) -> None:
     place = f"{source.path} line"
     try:
         plain, entities, doubt = read_marked(line.text)
@@ -127,7 +127,7 @@ def _take_example(source: Source, intent: str, line: Line) -> None:
     source.examples.append(Example(place, line.number, plain, intent, line.language, entities=entities, broken=broken))
 
 
-def _items(path: Path, text: str, source: Source) -> list[yaml.MappingNode]:
+def _items(path: Path, text: str, source: SourceFile) -> list[yaml.MappingNode]:
     """Return the entries of all `nlu:` lists. Add a note about other content."""
     try:
         documents = compose_documents(text)
@@ -148,7 +148,7 @@ def _items(path: Path, text: str, source: Source) -> list[yaml.MappingNode]:
     return items
 
 
-def _mappings(source: Source, node: yaml.Node) -> list[yaml.MappingNode]:
+def _mappings(source: SourceFile, node: yaml.Node) -> list[yaml.MappingNode]:
     """Return the entries of one `nlu:` list. An empty list gets a note; other kinds of entries are dropped."""
     line = node.start_mark.line + 1
     if (isinstance(node, yaml.ScalarNode) and node.tag == NULL) or node.value == []:
@@ -163,7 +163,7 @@ def _mappings(source: Source, node: yaml.Node) -> list[yaml.MappingNode]:
     return [item for item in node.value if isinstance(item, yaml.MappingNode)]
 
 
-def _lines(source: Source, node: yaml.Node | None, language: str) -> Iterator[Line]:
+def _lines(source: SourceFile, node: yaml.Node | None, language: str) -> Iterator[Line]:
     """Yield the examples under a node with their lines in the file: `- ` lines of a block, or a list."""
     if isinstance(node, yaml.SequenceNode):
         for item in node.value:
@@ -202,7 +202,7 @@ def _pairs(node: yaml.Node) -> list[tuple[str, yaml.Node]]:
     return [(str(key.value), value) for key, value in node.value] if isinstance(node, yaml.MappingNode) else []
 
 
-def _objects(source: Source, data: Mapping[str, Any], section: str) -> list[Mapping[str, Any]]:
+def _objects(source: SourceFile, data: Mapping[str, Any], section: str) -> list[Mapping[str, Any]]:
     """Return the objects of an optional section. Add a note about other content."""
     found = data.get(section) or []
     if not isinstance(found, list) or not all(isinstance(item, Mapping) for item in found):

@@ -10,7 +10,7 @@ from typing import Any
 from export.console import say
 from training.dataset import SMALLEST_STRATUM, tell_near_equal
 from training.errors import DatasetError
-from training.imports.examples import INTENT, LANGUAGE, SLOTS, Example, Source
+from training.imports.examples import INTENT, LANGUAGE, SLOTS, Example, SourceFile
 from training.imports.spans import UNKNOWN_SLOTS
 from training.imports.splits import PARTS, template, text_key
 
@@ -56,7 +56,7 @@ class Report:
     duplicates: list[dict[str, Any]] = field(default_factory=list)
     splits: dict[str, Any] = field(default_factory=dict)
 
-    def add_source(self, source: Source) -> None:
+    def add_source(self, source: SourceFile) -> None:
         """Record a file and its rows without an example."""
         rows = len(source.examples) + len(source.dropped)
         self.files.append({"file": str(source.path), "kind": source.kind, "rows": rows})

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 
 from handler.words import in_word
 from training.errors import DatasetError
-from training.imports.entities import Entity
-from training.imports.examples import ENTITIES, INTENT, LANGUAGE, SLOTS, Example, Source, Vocabulary
+from training.imports.entities import ImportedEntity
+from training.imports.examples import ENTITIES, INTENT, LANGUAGE, SLOTS, Example, ImportedVocabulary, SourceFile
 from training.imports.options import ImportOptions
 from training.imports.report import Report
 from training.imports.spans import occurrences
@@ -19,7 +19,9 @@ Values = list[tuple[str, str]]
 """Pairs of a text and a value."""
 
 
-def decide_roles(sources: Sequence[Source], vocabulary: Vocabulary, options: ImportOptions, report: Report) -> None:
+def decide_roles(
+    sources: Sequence[SourceFile], vocabulary: ImportedVocabulary, options: ImportOptions, report: Report
+) -> None:
     """Turn columns whose values occur in the texts into slots, and entities whose values do not into traits.
 
     Args:
@@ -76,7 +78,7 @@ def _leave_out(example: Example, ignored: frozenset[str]) -> None:
         setattr(example, name, "")
 
 
-def _is_slot(name: str, values: Values, vocabulary: Vocabulary, options: ImportOptions, report: Report) -> bool:
+def _is_slot(name: str, values: Values, vocabulary: ImportedVocabulary, options: ImportOptions, report: Report) -> bool:
     """Return whether a column is a slot: as the user decided, else if half or more of its values occur in the texts.
 
     A value that is the whole text does not count: such a column repeats the text in another form.
@@ -100,13 +102,13 @@ def _make_slots(examples: Iterable[Example], slots: set[str]) -> None:
     """Turn the values of slot columns into entities without offsets, which are later searched in the texts."""
     for example in examples:
         entities = example.entities or []
-        entities += [Entity(name, value) for name, value in example.traits.items() if name in slots]
+        entities += [ImportedEntity(name, value) for name, value in example.traits.items() if name in slots]
         example.entities = entities
         example.traits = {name: value for name, value in example.traits.items() if name not in slots}
 
 
 def _trait_entities(
-    sources: Sequence[Source], vocabulary: Vocabulary, options: ImportOptions, report: Report
+    sources: Sequence[SourceFile], vocabulary: ImportedVocabulary, options: ImportOptions, report: Report
 ) -> set[str]:
     """Return the names of entities that are traits.
 
@@ -137,7 +139,7 @@ def _trait_entities(
     return traits
 
 
-def _with_offsets(source: Source, options: ImportOptions) -> tuple[set[str], set[str]]:
+def _with_offsets(source: SourceFile, options: ImportOptions) -> tuple[set[str], set[str]]:
     """Return the names of a file's entities that always have offsets, and of those that sometimes do."""
     have: dict[str, list[bool]] = defaultdict(list)
     for example in source.examples:

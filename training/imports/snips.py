@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from export.cells import cell
-from training.imports.examples import Source, example_of
+from training.imports.examples import SourceFile, example_of
 from training.imports.nested import take_values
 from training.imports.parts import joined
 
@@ -20,7 +20,7 @@ def is_snips(data: Any) -> bool:
     return bool(data) and isinstance(data, Mapping) and all(_is_benchmark(found) for found in data.values())
 
 
-def read_snips(path: Path, data: Mapping[str, Any]) -> Source:
+def read_snips(path: Path, data: Mapping[str, Any]) -> SourceFile:
     """Read the utterances and the entities of a dataset.
 
     Args:
@@ -30,7 +30,7 @@ def read_snips(path: Path, data: Mapping[str, Any]) -> Source:
     Returns:
         The examples. The values of entities become synonyms and lookup tables.
     """
-    source, place = Source(path, "Snips JSON"), f"{path} utterance"
+    source, place = SourceFile(path, "Snips JSON"), f"{path} utterance"
     language = cell(data.get("language")) if isinstance(data.get("intents"), Mapping) else ""
     slots: dict[str, set[str]] = {}
     for row, (intent, utterance) in enumerate(_utterances(data), start=1):
@@ -46,7 +46,7 @@ def read_snips(path: Path, data: Mapping[str, Any]) -> Source:
     return source
 
 
-def _take_entities(source: Source, data: Mapping[str, Any], slots: Mapping[str, set[str]]) -> None:
+def _take_entities(source: SourceFile, data: Mapping[str, Any], slots: Mapping[str, set[str]]) -> None:
     """Add the values of entities under the names of their slots."""
     entities = data.get("entities") if isinstance(data.get("intents"), Mapping) else None
     for name, entity in entities.items() if isinstance(entities, Mapping) else ():

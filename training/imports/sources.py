@@ -18,7 +18,7 @@ from export.tables import (
 )
 from training.errors import DatasetError
 from training.imports import clinc, conll, dialogflow, intent_lists, luis, rasa, snips
-from training.imports.examples import Source, Vocabulary
+from training.imports.examples import ImportedVocabulary, SourceFile
 from training.imports.tables import NAMES, Columns, table_source
 
 YAML_ENDINGS = (".yml", ".yaml")
@@ -46,7 +46,7 @@ class JsonFormat(NamedTuple):
     """A JSON format: a function that recognizes it, and one that reads it."""
 
     recognizes: Callable[[Any], bool]
-    read: Callable[[Path, Any], Source]
+    read: Callable[[Path, Any], SourceFile]
 
 
 JSON_FORMATS = (
@@ -59,7 +59,7 @@ JSON_FORMATS = (
 )
 
 
-def read_source(path: Path, columns: Columns, *, header: bool = True) -> Source:
+def read_source(path: Path, columns: Columns, *, header: bool = True) -> SourceFile:
     """Read a file, or the folder of a Dialogflow export.
 
     Args:
@@ -84,10 +84,10 @@ def read_source(path: Path, columns: Columns, *, header: bool = True) -> Source:
     elif suffix in ENDINGS:
         known = NAMES | {name.casefold() for name in columns}
         table = read_table(path, known, header=header)
-        source = table_source(table, Source(path, table.kind), columns)
+        source = table_source(table, SourceFile(path, table.kind), columns)
     else:
         raise DatasetError(f"{path} has the extension {path.suffix!r}. {_conversion(path)}")
-    if not (source.examples or source.dropped or source.notes or source.vocabulary != Vocabulary()):
+    if not (source.examples or source.dropped or source.notes or source.vocabulary != ImportedVocabulary()):
         source.notes.append("It has no rows.")
     return source
 
@@ -99,7 +99,7 @@ def _conversion(path: Path) -> str:
     return f"{conversion.format(path=path)} {JSON_LINES}"
 
 
-def _read_lines(path: Path) -> Source:
+def _read_lines(path: Path) -> SourceFile:
     """Read a file whose lines matter: Rasa's YAML, or CoNLL."""
     try:
         text, note = read_text(path)
@@ -116,7 +116,7 @@ def _read_lines(path: Path) -> Source:
     return source
 
 
-def _read_json(path: Path, columns: Columns) -> Source:
+def _read_json(path: Path, columns: Columns) -> SourceFile:
     content = read_json(path)
     for form in JSON_FORMATS:
         if content.lines is None and form.recognizes(content.data):
@@ -131,8 +131,8 @@ def _read_json(path: Path, columns: Columns) -> Source:
         )
     table = json_table(path, content)
     if content.lines:
-        return table_source(table, Source(path, "JSON Lines"), columns)
-    hexabot = Source(path, "JSON, as Hexabot exports it", units="utf-16", rewritten_tags=True)
+        return table_source(table, SourceFile(path, "JSON Lines"), columns)
+    hexabot = SourceFile(path, "JSON, as Hexabot exports it", units="utf-16", rewritten_tags=True)
     source = table_source(table, hexabot, columns)
     if any(example.tags for example in source.examples):
         source.notes.append(NO_OFFSETS)

@@ -11,8 +11,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from handler.words import is_main_part, is_on_borders, stands_alone, stands_behind_clitics
-from training.imports.entities import Entity
-from training.imports.examples import Vocabulary
+from training.imports.entities import ImportedEntity
+from training.imports.examples import ImportedVocabulary
 
 NOT_FOUND = "value not found in the text"
 UNREADABLE = "entity or tags that cannot be read"
@@ -52,7 +52,9 @@ class Reading(NamedTuple):
     span: Span
 
 
-def place_entities(text: str, entities: Sequence[Entity], vocabulary: Vocabulary, units: str, note: Note) -> list[Span]:
+def place_entities(
+    text: str, entities: Sequence[ImportedEntity], vocabulary: ImportedVocabulary, units: str, note: Note
+) -> list[Span]:
     """Return the positions of entities in a text.
 
     Args:
@@ -81,7 +83,7 @@ def place_entities(text: str, entities: Sequence[Entity], vocabulary: Vocabulary
     return sorted(_with_values(text, missing, vocabulary, spans, note))
 
 
-def occurrences(text: str, value: str, vocabulary: Vocabulary) -> list[tuple[int, int]]:
+def occurrences(text: str, value: str, vocabulary: ImportedVocabulary) -> list[tuple[int, int]]:
     """Return the positions of a value, or else of a synonym, in a text.
 
     The search is first case-sensitive, then case-insensitive; first for whole words, then for words behind clitics, as
@@ -108,7 +110,12 @@ def occurrences(text: str, value: str, vocabulary: Vocabulary) -> list[tuple[int
 
 
 def _trusted(
-    text: str, entity: Entity, readings: Sequence[Reading], vocabulary: Vocabulary, units: str, note: Note
+    text: str,
+    entity: ImportedEntity,
+    readings: Sequence[Reading],
+    vocabulary: ImportedVocabulary,
+    units: str,
+    note: Note,
 ) -> Span | None:
     """Return the span of an entity's offsets, or None if they are unreliable.
 
@@ -128,9 +135,9 @@ def _trusted(
 
 def _corrected(
     text: str,
-    entity: Entity,
+    entity: ImportedEntity,
     readings: Sequence[Reading],
-    vocabulary: Vocabulary,
+    vocabulary: ImportedVocabulary,
     taken: Sequence[Span],
     note: Note,
 ) -> Span | None:
@@ -154,19 +161,19 @@ def _corrected(
     return None
 
 
-def _of_other_value(text: str, entity: Entity, span: Span, note: Note) -> Span:
+def _of_other_value(text: str, entity: ImportedEntity, span: Span, note: Note) -> Span:
     note(OTHER_VALUE, f"{entity.name} {entity.value!r}; the text has {text[span.start : span.end]!r}")
     return span
 
 
 def _with_values(
-    text: str, entities: Sequence[Entity], vocabulary: Vocabulary, taken: list[Span], note: Note
+    text: str, entities: Sequence[ImportedEntity], vocabulary: ImportedVocabulary, taken: list[Span], note: Note
 ) -> list[Span]:
     """Return the taken spans and those of entities without offsets.
 
     Longer values come first, because a shorter one may be a part of them.
     """
-    by_value: dict[str, list[Entity]] = {}
+    by_value: dict[str, list[ImportedEntity]] = {}
     for entity in sorted(entities, key=lambda entity: -len(entity.value)):
         by_value.setdefault(_folded(entity.value), []).append(entity)
     for alike in by_value.values():
@@ -179,7 +186,7 @@ def _with_values(
 
 
 def _with_places(
-    text: str, alike: Sequence[Entity], places: Sequence[tuple[int, int]], taken: list[Span], note: Note
+    text: str, alike: Sequence[ImportedEntity], places: Sequence[tuple[int, int]], taken: list[Span], note: Note
 ) -> list[Span]:
     """Return the taken spans and those of entities with the same value, which occurs at some positions.
 
@@ -204,7 +211,7 @@ def _with_places(
     return _without_overlaps(text, [*taken, *spans, *others], note)
 
 
-def _readings(text: str, entity: Entity, units: str) -> list[Reading]:
+def _readings(text: str, entity: ImportedEntity, units: str) -> list[Reading]:
     """Return the possible meanings of an entity's offsets in characters, the file's units first."""
     start, end = entity.start or 0, entity.end or 0
     if text.isascii():
@@ -246,11 +253,11 @@ def _without_overlaps(text: str, spans: Sequence[Span], note: Note) -> list[Span
     return kept
 
 
-def _of_lookup(text: str, entity: Entity, vocabulary: Vocabulary, note: Note) -> list[tuple[int, int]]:
+def _of_lookup(text: str, entity: ImportedEntity, vocabulary: ImportedVocabulary, note: Note) -> list[tuple[int, int]]:
     """Return the positions of the only value of an entity's lookup table in the text, if there is exactly one."""
     lowered, found = text.casefold(), {}
     for element in vocabulary.lookups.get(entity.name, ()):
-        if element.casefold() in lowered and (places := occurrences(text, element, Vocabulary())):
+        if element.casefold() in lowered and (places := occurrences(text, element, ImportedVocabulary())):
             found[element.casefold()] = places
     if len(found) != 1:
         return []

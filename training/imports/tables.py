@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from export.errors import RowsError
 from export.tables import KNOWN_COLUMNS, TEXT_COLUMNS, Table
 from training.errors import DatasetError
-from training.imports.examples import TEXT, Source, example_of
+from training.imports.examples import TEXT, SourceFile, example_of
 from training.imports.fields import METADATA, PlainValues
 from training.imports.massive import ANNOTATED, plain_record
 
@@ -14,7 +14,7 @@ Columns = Mapping[str, str]
 """Dataset column names by the file's column names."""
 
 
-def table_source(table: Table, source: Source, columns: Columns) -> Source:
+def table_source(table: Table, source: SourceFile, columns: Columns) -> SourceFile:
     """Add the examples of a table to a source.
 
     Args:

@@ -8,7 +8,7 @@ from export.console import progress
 from handler.bundle import BundleFile, describe_file
 from training.errors import LaunchError
 from training.launch.folder import Folder, files_in, inside
-from training.launch.job import BUNDLE, LISTING, OUTPUTS, RUN, Listing
+from training.launch.job import BUNDLE, LISTING, OUTPUTS, RUN, OutputListing
 
 
 def fetch(folder: Folder, run: Path, bundle: Path) -> list[Path]:
@@ -30,7 +30,7 @@ def fetch(folder: Folder, run: Path, bundle: Path) -> list[Path]:
     content = folder.get(LISTING)
     if content is None:
         raise LaunchError(f"{folder.location} has no outputs yet.")
-    listing = msgspec.json.decode(content, type=Listing)
+    listing = msgspec.json.decode(content, type=OutputListing)
     return [target for name, target in ((RUN, run), (BUNDLE, bundle)) if _fetch_one(folder, listing, name, target)]
 
 
@@ -41,7 +41,7 @@ def check_targets(*targets: Path) -> None:
             raise LaunchError(f"{target} exists: choose another folder with --output and --bundle, or move it away.")
 
 
-def _fetch_one(folder: Folder, listing: Listing, name: str, target: Path) -> bool:
+def _fetch_one(folder: Folder, listing: OutputListing, name: str, target: Path) -> bool:
     files = {path.removeprefix(f"{name}/"): file for path, file in listing.files.items() if path.startswith(f"{name}/")}
     if not files:
         return False

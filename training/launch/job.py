@@ -72,7 +72,7 @@ class Status(msgspec.Struct, frozen=True):
     exit_code: int | None = None
 
 
-class Listing(msgspec.Struct, frozen=True):
+class OutputListing(msgspec.Struct, frozen=True):
     """The files of outputs/, by path."""
 
     files: dict[str, BundleFile]

@@ -28,7 +28,7 @@ from training.launch import job as names
 from training.launch.aws import Aws
 from training.launch.checkpoints import send_checkpoints
 from training.launch.folder import Folder, files_in, inside
-from training.launch.job import Job, Listing, parse_location
+from training.launch.job import Job, OutputListing, parse_location
 
 METADATA = "http://169.254.169.254"
 METADATA_SECONDS = 2
@@ -155,11 +155,11 @@ class Worker:
         for path, file in files_in(output):
             files[f"{name}/{path}"] = describe_file(file)
             self._folder.upload(file, f"{names.OUTPUTS}{name}/{path}")
-        self._folder.put(names.LISTING, msgspec.json.encode(Listing(files)))
+        self._folder.put(names.LISTING, msgspec.json.encode(OutputListing(files)))
 
     def _listed(self) -> dict[str, BundleFile]:
         listing = self._folder.get(names.LISTING)
-        return msgspec.json.decode(listing, type=Listing).files if listing else {}
+        return msgspec.json.decode(listing, type=OutputListing).files if listing else {}
 
 
 class Watch:

@@ -32,7 +32,7 @@ PATH_KEYS = ("path", "file", "embeddings")
 Content = Path | bytes
 
 
-class Listing(msgspec.Struct, frozen=True):
+class VersionListing(msgspec.Struct, frozen=True):
     """`files.json`: the files of a version.
 
     Attributes:
@@ -100,12 +100,12 @@ def gather(run: Path | None, bundle: Path | None, *, with_report: bool = False) 
     return Contents(files, manifest, record)
 
 
-def listing(version: str, files: Mapping[str, Content]) -> Listing:
+def listing(version: str, files: Mapping[str, Content]) -> VersionListing:
     """Return the listing of a version: the size and SHA-256 of each file."""
-    return Listing(version, {path: _describe(content) for path, content in sorted(files.items())})
+    return VersionListing(version, {path: _describe(content) for path, content in sorted(files.items())})
 
 
-def read_listing(content: bytes, where: str) -> Listing:
+def read_listing(content: bytes, where: str) -> VersionListing:
     """Decode and check a listing.
 
     Args:
@@ -116,7 +116,7 @@ def read_listing(content: bytes, where: str) -> Listing:
         PublishError: The listing is invalid, or it names a file outside its folder.
     """
     try:
-        found = msgspec.json.decode(content, type=Listing)
+        found = msgspec.json.decode(content, type=VersionListing)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise PublishError(f"{where} is not a listing that `ludwig-serverless publish` wrote: {error}.") from None
     for path in found.files:

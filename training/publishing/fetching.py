@@ -8,15 +8,15 @@ import msgspec
 
 from export.console import progress, say
 from handler.bundle import MAX_MANIFEST_BYTES, describe_file, read_bundle
-from handler.sources import S3, Source, fetch_file, remote_source
+from handler.sources import S3, BundleSource, fetch_file, remote_source
 from training.errors import PublishError
-from training.publishing.contents import BUNDLE, BUNDLE_MANIFEST, LISTING, Listing, read_listing
+from training.publishing.contents import BUNDLE, BUNDLE_MANIFEST, LISTING, VersionListing, read_listing
 from training.publishing.s3 import LATEST, Latest
 
 NEWEST = "latest"
 
 
-def fetch(uri: str, output: Path, *, overwrite: bool = False) -> Listing:
+def fetch(uri: str, output: Path, *, overwrite: bool = False) -> VersionListing:
     """Fetch a version into a folder.
 
     Files are downloaded into a hidden folder next to the output, from which an interrupted fetch resumes.
@@ -70,7 +70,7 @@ def check_output(output: Path, *, overwrite: bool) -> None:
         raise PublishError(f"{output} already exists: choose another folder with --output, or replace it with --force.")
 
 
-def _find_version(uri: str) -> tuple[Source, str]:
+def _find_version(uri: str) -> tuple[BundleSource, str]:
     """Return the source of the version that a URI refers to, and the version's own URI."""
     source = remote_source(uri)
     if source is None:
@@ -93,7 +93,7 @@ def _find_version(uri: str) -> tuple[Source, str]:
     return _find_version(f"{uri}/{version}")
 
 
-def _latest(source: Source, uri: str) -> str:
+def _latest(source: BundleSource, uri: str) -> str:
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary, LATEST)
         source.fetch(LATEST, path, MAX_MANIFEST_BYTES)
@@ -104,7 +104,7 @@ def _latest(source: Source, uri: str) -> str:
         raise PublishError(f"{uri}/{LATEST} is invalid: {error}. Give the version explicitly.") from None
 
 
-def _fetch_listing(source: Source, uri: str, workspace: Path) -> Listing:
+def _fetch_listing(source: BundleSource, uri: str, workspace: Path) -> VersionListing:
     path = workspace / LISTING
     path.unlink(missing_ok=True)
     source.fetch(LISTING, path, MAX_MANIFEST_BYTES)
@@ -121,7 +121,7 @@ def _is_complete(path: Path, expected: object) -> bool:
     return path.is_file() and describe_file(path) == expected
 
 
-def _drop_others(workspace: Path, listing: Listing) -> None:
+def _drop_others(workspace: Path, listing: VersionListing) -> None:
     """Remove files that do not belong to the version: leftovers of an earlier attempt and the Hub library's cache."""
     kept = {workspace / path for path in (LISTING, *listing.files)}
     folders = {folder for path in kept for folder in path.parents}

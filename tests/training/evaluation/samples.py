@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from handler.decoding import SlotDecoder
-from training.evaluation.evaluate import Source, evaluate
+from training.evaluation.evaluate import EvaluationSource, evaluate
 from training.evaluation.taggers import taggers_of
 
 LABELS = {
@@ -67,7 +67,9 @@ def evaluate_labels(
             for label, sure in found
         ]
 
-    source = Source("the test split", "intent", learning=learning, known={"intent": list(known)} if known else {})
+    source = EvaluationSource(
+        "the test split", "intent", learning=learning, known={"intent": list(known)} if known else {}
+    )
     table = pd.DataFrame([(text, right) for text, right, _, _ in rows], columns=["text", "intent"])
     out_of_scope_rows = pd.DataFrame([(text, right) for text, right, _, _ in outside], columns=["text", "intent"])
     return evaluate(predict, LABELS, table, folder, source, thresholds=thresholds, outside=out_of_scope_rows)
@@ -87,7 +89,7 @@ def evaluate_slots(
 
     table = pd.DataFrame([(text, right) for text, right, _ in rows], columns=["text", "slots"])
     taggers = taggers_of(TAGS, metadata(length), {})
-    return evaluate(predict, TAGS, table, folder, Source("the test split", "slots", taggers=taggers))
+    return evaluate(predict, TAGS, table, folder, EvaluationSource("the test split", "slots", taggers=taggers))
 
 
 def evaluate_decoded(folder: Path, rows: Sequence[tuple[str, str, list[list[float]]]]) -> dict[str, Any]:
@@ -111,4 +113,4 @@ def evaluate_decoded(folder: Path, rows: Sequence[tuple[str, str, list[list[floa
 
     table = pd.DataFrame([(text, right) for text, right, _ in rows], columns=["text", "slots"])
     taggers = taggers_of(TAGS, metadata(LONGEST), {"slots": SlotDecoder(labels)})
-    return evaluate(predict, TAGS, table, folder, Source("the test split", "slots", taggers=taggers))
+    return evaluate(predict, TAGS, table, folder, EvaluationSource("the test split", "slots", taggers=taggers))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.training.imports.command import imported, places, slots, written
-from training.imports.entities import Entity
+from training.imports.entities import ImportedEntity
 from training.imports.marks import BrokenMarkError, read_marked
 
 PIECES = st.text(st.characters(exclude_categories=["C"], exclude_characters="[](){}"), max_size=8)
@@ -18,7 +18,7 @@ VALUES = WORDS.filter(lambda value: value.strip(" \"'“”‘’«»") == value
 
 
 @st.composite
-def marked_texts(draw: st.DrawFn) -> tuple[str, str, list[Entity]]:
+def marked_texts(draw: st.DrawFn) -> tuple[str, str, list[ImportedEntity]]:
     """Draw a text with marks in every form, the text without them, and the entities."""
     marked = plain = ""
     entities = []
@@ -31,12 +31,12 @@ def marked_texts(draw: st.DrawFn) -> tuple[str, str, list[Entity]]:
         start = len(plain) + len(before)
         plain += before + words
         meant = words.strip() if form in ("({0})", '("{0}")') else value.strip() if form == "({0}:{1})" else value
-        entities.append(Entity(name.strip(), meant, start, len(plain)))
+        entities.append(ImportedEntity(name.strip(), meant, start, len(plain)))
     return marked, plain, entities
 
 
 @given(marked_texts())
-def test_marks_of_every_form_are_taken_out_of_a_text(drawn: tuple[str, str, list[Entity]]) -> None:
+def test_marks_of_every_form_are_taken_out_of_a_text(drawn: tuple[str, str, list[ImportedEntity]]) -> None:
     marked, plain, entities = drawn
     assert read_marked(marked) == (plain, entities, "")
 

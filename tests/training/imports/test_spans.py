@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.alignment import hexabot_tags
-from training.imports.entities import Entity
-from training.imports.examples import Vocabulary
+from training.imports.entities import ImportedEntity
+from training.imports.examples import ImportedVocabulary
 from training.imports.hexabot import BLANKS, are_shifted, slots_written_by_helper
 from training.imports.spans import (
     BY_LOOKUP,
@@ -57,10 +57,14 @@ def ignore(finding: str, found: str) -> None:
     pass
 
 
-def placed(text: str, *entities: Entity, vocabulary: Vocabulary | None = None) -> tuple[list[str], list[str]]:
+def placed(
+    text: str, *entities: ImportedEntity, vocabulary: ImportedVocabulary | None = None
+) -> tuple[list[str], list[str]]:
     """Return what of the text the entities are, and what was found to say."""
     notes: list[str] = []
-    spans = place_entities(text, entities, vocabulary or Vocabulary(), "characters", lambda note, _: notes.append(note))
+    spans = place_entities(
+        text, entities, vocabulary or ImportedVocabulary(), "characters", lambda note, _: notes.append(note)
+    )
     tags_of(text, spans, lambda note, _: notes.append(note))
     return [text[span.start : span.end] for span in spans], notes
 
@@ -68,9 +72,9 @@ def placed(text: str, *entities: Entity, vocabulary: Vocabulary | None = None) -
 @given(tagged())
 def test_offsets_become_tags_and_come_back(drawn: tuple[str, list[Span]]) -> None:
     text, spans = drawn
-    entities = [Entity(name, text[start:end], start, end) for start, end, name in spans]
+    entities = [ImportedEntity(name, text[start:end], start, end) for start, end, name in spans]
     notes: list[str] = []
-    found = place_entities(text, entities, Vocabulary(), "characters", lambda note, _: notes.append(note))
+    found = place_entities(text, entities, ImportedVocabulary(), "characters", lambda note, _: notes.append(note))
     tags = tags_of(text, found, lambda note, _: notes.append(note))
     assert notes == []
     assert len(tags) == len(text.split())
@@ -82,9 +86,10 @@ def test_offsets_become_tags_and_come_back(drawn: tuple[str, list[Span]]) -> Non
 def test_offsets_in_other_units_mean_the_same(drawn: tuple[str, list[Span]], unit: str) -> None:
     text, spans = drawn
     entities = [
-        Entity(name, text[start:end], units(text[:start], unit), units(text[:end], unit)) for start, end, name in spans
+        ImportedEntity(name, text[start:end], units(text[:start], unit), units(text[:end], unit))
+        for start, end, name in spans
     ]
-    found = place_entities(text, entities, Vocabulary(), unit, ignore)
+    found = place_entities(text, entities, ImportedVocabulary(), unit, ignore)
     if unit == "utf-16":
         assert found == spans
     else:
@@ -140,7 +145,7 @@ def test_what_the_helper_wrote_is_told_right_or_not_at_all(drawn: tuple[str, lis
     ],
 )
 def test_values_are_found_as_words(text: str, value: str, found: list[str]) -> None:
-    assert [text[start:end] for start, end in occurrences(text, value, Vocabulary())] == found
+    assert [text[start:end] for start, end in occurrences(text, value, ImportedVocabulary())] == found
 
 
 @pytest.mark.parametrize(
@@ -201,7 +206,7 @@ def test_values_are_found_as_words(text: str, value: str, found: list[str]) -> N
 def test_offsets_are_trusted_and_values_found_and_doubts_told(
     text: str, entities: list[tuple[str, str, int | None, int | None]], found: list[str], notes: list[str]
 ) -> None:
-    assert placed(text, *(Entity(*entity) for entity in entities)) == (found, notes)
+    assert placed(text, *(ImportedEntity(*entity) for entity in entities)) == (found, notes)
 
 
 @given(tagged(), st.lists(WORDS, min_size=8, max_size=8))
@@ -209,8 +214,10 @@ def test_offsets_on_borders_of_words_hold_whatever_the_value(drawn: tuple[str, l
     text, spans = drawn
     if not text.isascii():
         return  # there the value may say that the offsets count other units
-    entities = [Entity(name, value, start, end) for (start, end, name), value in zip(spans, values, strict=False)]
-    assert place_entities(text, entities, Vocabulary(), "characters", ignore) == spans
+    entities = [
+        ImportedEntity(name, value, start, end) for (start, end, name), value in zip(spans, values, strict=False)
+    ]
+    assert place_entities(text, entities, ImportedVocabulary(), "characters", ignore) == spans
 
 
 @given(st.data())
@@ -219,7 +226,7 @@ def test_the_middle_and_the_end_of_a_word_are_never_a_slot(data: st.DataObject) 
     word = data.draw(letters)
     start = data.draw(st.integers(1, len(word) - 1))
     end = data.draw(st.integers(start + 1, len(word)))
-    assert placed(f"- {word} -", Entity("x", word[start:end], start + 2, end + 2)) == ([], [PIECE])
+    assert placed(f"- {word} -", ImportedEntity("x", word[start:end], start + 2, end + 2)) == ([], [PIECE])
 
 
 @given(st.data())
@@ -228,7 +235,9 @@ def test_arabic_words_behind_clitics_are_slots(data: st.DataObject) -> None:
     word = data.draw(st.text(st.characters(min_codepoint=0x621, max_codepoint=0x64A, categories=["Lo"]), min_size=3))
     start = len(before) + 3
     text = f"في {before}{word} غدا"
-    spans = place_entities(text, [Entity("x", word, start, start + len(word))], Vocabulary(), "characters", ignore)
+    spans = place_entities(
+        text, [ImportedEntity("x", word, start, start + len(word))], ImportedVocabulary(), "characters", ignore
+    )
     assert tags_of(text, spans, ignore) == ["O", "B-x", "O"]
 
 
@@ -236,23 +245,26 @@ def test_arabic_words_behind_clitics_are_slots(data: st.DataObject) -> None:
 def test_a_part_is_a_slot_if_it_is_the_longer_one(data: st.DataObject) -> None:
     word = data.draw(st.text(st.sampled_from("abcdeé"), min_size=2, max_size=9))
     end = data.draw(st.integers(1, len(word) - 1))
-    found, notes = placed(word, Entity("x", word[:end], 0, end))
+    found, notes = placed(word, ImportedEntity("x", word[:end], 0, end))
     assert (found, notes) == (([word[:end]], [PART_OF_WORD]) if len(word) <= 2 * end else ([], [PIECE]))
 
 
 def test_synonyms_stand_for_each_other() -> None:
-    vocabulary = Vocabulary()
+    vocabulary = ImportedVocabulary()
     vocabulary.add_synonyms("New York", ["NYC", "the big apple"])
-    assert placed("to the Big Apple", Entity("city", "New York"), vocabulary=vocabulary) == (["the Big Apple"], [])
-    assert placed("to NYC now", Entity("city", "new york", 3, 6), vocabulary=vocabulary) == (["NYC"], [])
-    assert placed("to New York", Entity("city", "NYC"), vocabulary=vocabulary) == (["New York"], [])
+    assert placed("to the Big Apple", ImportedEntity("city", "New York"), vocabulary=vocabulary) == (
+        ["the Big Apple"],
+        [],
+    )
+    assert placed("to NYC now", ImportedEntity("city", "new york", 3, 6), vocabulary=vocabulary) == (["NYC"], [])
+    assert placed("to New York", ImportedEntity("city", "NYC"), vocabulary=vocabulary) == (["New York"], [])
 
 
 def test_a_lookup_table_helps_where_it_leaves_no_choice() -> None:
-    vocabulary = Vocabulary()
+    vocabulary = ImportedVocabulary()
     vocabulary.add_lookup("city", ["Rome", "Oslo"])
-    assert placed("to Rome", Entity("city", "the capital"), vocabulary=vocabulary) == (["Rome"], [BY_LOOKUP])
-    assert placed("Oslo to Rome", Entity("city", "the capital"), vocabulary=vocabulary) == ([], [NOT_FOUND])
+    assert placed("to Rome", ImportedEntity("city", "the capital"), vocabulary=vocabulary) == (["Rome"], [BY_LOOKUP])
+    assert placed("Oslo to Rome", ImportedEntity("city", "the capital"), vocabulary=vocabulary) == ([], [NOT_FOUND])
 
 
 @pytest.mark.parametrize(
