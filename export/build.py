@@ -104,7 +104,7 @@ def export_model(
     check_target(bundle, force=force)
     if isinstance(dataset, str | Path):
         dataset = read_rows(Path(dataset))
-    with _temporary_folder(bundle) as folder:
+    with temporary_folder(bundle) as folder:
         description = describe(model, folder, name, slot_decoding, language_rule)
         draft = write(model, description, folder, graph_format, license_name)
         rows = rows_to_try(model, draft, dataset)
@@ -118,7 +118,7 @@ def export_model(
             draft = quantized(folder, draft, own, _labels(model, dataset), quantize)
             proof = reproved(model, folder, draft, rows, proof)
         seal(draft, proof, folder, golden)
-        _move_into_place(folder, bundle, force=force)
+        move_into_place(folder, bundle, force=force)
     return read_bundle(bundle)
 
 
@@ -264,7 +264,7 @@ def _labels(model: SourceModel, dataset: "pd.DataFrame | None") -> dict[str, lis
 
 
 @contextmanager
-def _temporary_folder(bundle: Path) -> Iterator[Path]:
+def temporary_folder(bundle: Path) -> Iterator[Path]:
     """Yield a temporary folder on the same disk, so that the finished bundle can be renamed into place atomically."""
     bundle.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{bundle.name}-", dir=bundle.parent))
@@ -274,7 +274,7 @@ def _temporary_folder(bundle: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _move_into_place(folder: Path, bundle: Path, *, force: bool) -> None:
+def move_into_place(folder: Path, bundle: Path, *, force: bool) -> None:
     """Move a finished bundle into place. Check the target again, because another export may have finished first."""
     check_target(bundle, force=force)
     folder.chmod(0o755)

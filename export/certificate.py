@@ -22,7 +22,8 @@ def certificate(manifest: Manifest) -> str:
             f"{parity.labels_equal} of {parity.rows} rows, including edge cases, have equal labels, and the "
             f"largest probability difference is {_difference(parity)}"
         )
-    verdict = "matches Ludwig" if parity.passed else "DOES NOT MATCH Ludwig"
+    reference = "Ludwig" if manifest.provenance.source is None else "its source"
+    verdict = f"matches {reference}" if parity.passed else f"DOES NOT MATCH {reference}"
     return (
         f"{manifest.name}: {verdict} on {parity.rows} rows (including {parity.odd_rows} edge cases): "
         f"ids equal {parity.ids_equal}, labels equal {parity.labels_equal}, "

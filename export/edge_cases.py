@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from handler.fasttext import FastTextInput
 from handler.inputs import (
     BagInput,
     BinaryInput,
@@ -75,7 +76,7 @@ def values_to_try(feature: InputFeature, known_words: Sequence[str]) -> dict[str
 
 def _values(feature: InputFeature, known_words: Sequence[str]) -> dict[str, Any]:
     match feature:
-        case TextInput():
+        case TextInput() | FastTextInput():
             return {**ODD_TEXTS, **_known_word_texts(known_words)}
         case NumberInput():
             return _numbered([1, 0.5, 3.14159, 1e6, "7", 2**24 + 1, *([] if _is_log(feature) else [0, -1.5, -1e6])])

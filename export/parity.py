@@ -140,17 +140,41 @@ def prove(model: SourceModel, folder: Path, rows: Sequence[Row]) -> Proof:
     predictor = Predictor(folder)
     columns = [feature.column for feature in predictor.manifest.inputs]
     frame = pd.DataFrame({column: pd.Series([row.values[column] for row in rows], dtype=object) for column in columns})
-    expected_ids, expected = model.encode(frame), model.predict(frame)
+    return compare(predictor, rows, model.encode(frame), model.predict(frame))
+
+
+def compare(
+    predictor: Predictor,
+    rows: Sequence[Row],
+    expected_ids: Mapping[str, Sequence[Any]],
+    expected: Sequence[Mapping[str, Any]],
+    reference: str = "Ludwig",
+) -> Proof:
+    """Compare a bundle's answers with those of what it was made from.
+
+    Args:
+        predictor: The loaded bundle.
+        rows: The rows.
+        expected_ids: The preprocessed array of each row, by input.
+        expected: The expected columns of each row.
+        reference: What gave the expected answers, for messages.
+
+    Returns:
+        The proof that the answers are exact.
+
+    Raises:
+        ParityError: The bundle fails on a row.
+    """
     found: list[dict[str, Any]] = []
     while len(found) < len(rows):
         size = 1 if rows[len(found)].odd else BATCH_ROWS
         found += _answers(predictor, rows[len(found) : len(found) + size])
-        progress(f"{predictor.manifest.name}: compared with Ludwig, rows", len(found), len(rows))
+        progress(f"{predictor.manifest.name}: compared with {reference}, rows", len(found), len(rows))
     found_ids = predictor.encode([row.values for row in rows])
     comparisons = []
     for index, row in enumerate(rows):
         ids_equal = all(np.array_equal(ids[index], expected_ids[name][index]) for name, ids in found_ids.items())
-        comparisons.append(_compare(row, ids_equal, expected[index], found[index]))
+        comparisons.append(_compare(row, ids_equal, expected[index], found[index], reference))
     comparisons.sort(key=lambda comparison: comparison.badness, reverse=True)
     return Proof(_certificate(comparisons), comparisons)
 
@@ -211,14 +235,16 @@ def _is_small(row: Row) -> bool:
     return plain and sum(len(str(value)) for value in values) <= GOLDEN_CHARACTERS
 
 
-def _compare(row: Row, ids_equal: bool, expected: Mapping[str, Any], found: Mapping[str, Any]) -> Comparison:
+def _compare(
+    row: Row, ids_equal: bool, expected: Mapping[str, Any], found: Mapping[str, Any], reference: str
+) -> Comparison:
     """Compare the columns of one row: labels must be equal, and numbers must be close."""
     differences = [] if ids_equal else ["token ids differ"]
     labels_equal, largest = True, 0.0
     for column in sorted({*expected, *found}):
         if column not in expected or column not in found:
             labels_equal = False
-            differences.append(f"column {column} is only {'in Ludwig' if column in expected else 'in the bundle'}")
+            differences.append(f"column {column} is only in {reference if column in expected else 'the bundle'}")
         elif _is_numeric(expected[column]):
             difference = _distance(expected[column], found[column])
             largest = max(largest, difference)
@@ -226,7 +252,7 @@ def _compare(row: Row, ids_equal: bool, expected: Mapping[str, Any], found: Mapp
                 differences.append(f"{column} differs by {difference:.2g}")
         elif expected[column] != found[column]:
             labels_equal = False
-            differences.append(f"{column}: Ludwig {expected[column]!r}, the bundle {found[column]!r}")
+            differences.append(f"{column}: {reference} {expected[column]!r}, the bundle {found[column]!r}")
     labels = {column: value for column, value in expected.items() if not _is_numeric(value)}
     return Comparison(row, labels, ids_equal, labels_equal, largest, differences)
 

@@ -65,12 +65,13 @@ class Provenance(Described, frozen=True, kw_only=True):
     """Where the model comes from.
 
     Attributes:
-        ludwig_version: The version of Ludwig that loaded the model for the export.
+        ludwig_version: The version of Ludwig that loaded the model for the export; "none" with another source.
         model_sha256: The SHA-256 of the exported weights.
         exported_at: The time of the export.
         exporter_version: The version of this package that exported the model.
         license: The license that the exporter was given.
         training: The record that `ludwig-serverless fit` writes, if the model has one.
+        source: The name and the origin of a model that Ludwig did not train; None for Ludwig's.
     """
 
     ludwig_version: str
@@ -79,6 +80,7 @@ class Provenance(Described, frozen=True, kw_only=True):
     exporter_version: str
     license: str | None = None
     training: dict[str, Any] | None = None
+    source: str | None = None
 
 
 class Manifest(Described, frozen=True, kw_only=True):

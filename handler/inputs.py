@@ -18,6 +18,7 @@ import numpy as np
 
 from handler.described import Described
 from handler.errors import RequestError
+from handler.fasttext import FastTextInput
 from handler.numbers import AnyNormalization
 from handler.text import TextInput, checked_text, filled
 from handler.tokenizers import SplittingTokenizer
@@ -264,7 +265,17 @@ class DateInput(PlainInput, frozen=True, kw_only=True, tag="date"):
         ]
 
 
-InputFeature = TextInput | NumberInput | BinaryInput | CategoryInput | SetInput | BagInput | VectorInput | DateInput
+InputFeature = (
+    TextInput
+    | FastTextInput
+    | NumberInput
+    | BinaryInput
+    | CategoryInput
+    | SetInput
+    | BagInput
+    | VectorInput
+    | DateInput
+)
 
 
 def _parsed_number(value: Any) -> float:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from handler.fasttext import FastTextInput
 from handler.outputs import CategoryOutput, Columns, merged
 from handler.predictor import Predictor
 from handler.text import TextInput
@@ -102,6 +103,6 @@ def _with_thresholds(predictor: Predictor) -> list[CategoryOutput]:
 def _text(predictor: Predictor, row: Mapping[str, Any]) -> str | None:
     """Return the text that a model reads from a row: "" if it is missing, None if the model reads no text."""
     for feature in predictor.manifest.inputs:
-        if isinstance(feature, TextInput):
+        if isinstance(feature, TextInput | FastTextInput):
             return str(row[feature.column] or "")
     return None

@@ -16,6 +16,7 @@ ARCHITECTURE = ROOT / "ARCHITECTURE.md"
 FOLDERS = (
     "handler",
     "export",
+    "export/language",
     "training",
     "training/choice",
     "training/imports",

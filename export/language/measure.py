@@ -1,0 +1,42 @@
+"""Measure a language model on rows with known languages."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from export.rows import readable_rows
+from handler.predictor import Predictor
+from handler.unsure import LANGUAGE, unsure_outputs
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TEXT = "text"
+
+
+def accuracy(bundle: Path, dataset: "pd.DataFrame") -> str:
+    """Say how often a bundle is right.
+
+    Args:
+        bundle: The bundle of a language model.
+        dataset: Rows with a column `text`, and perhaps a column `language`.
+
+    Returns:
+        A sentence; "" if no row has one of the bundle's languages.
+    """
+    rows = readable_rows(dataset, [{"name": TEXT, "type": "text"}, {"name": LANGUAGE, "type": "text"}])
+    if LANGUAGE not in rows:
+        return ""
+    predictor = Predictor(bundle)
+    known = [(str(text or ""), str(label)) for text, label in zip(rows[TEXT], rows[LANGUAGE], strict=True) if label]
+    if not known:
+        return ""
+    asked = [{TEXT: text} for text, _ in known]
+    right = sure = right_and_sure = 0
+    for row, outputs, (_, label) in zip(asked, predictor.predict_outputs(asked), known, strict=True):
+        is_right = outputs[LANGUAGE][f"{LANGUAGE}_predictions"] == label
+        is_sure = not unsure_outputs(predictor, row, outputs)
+        right, sure, right_and_sure = right + is_right, sure + is_sure, right_and_sure + (is_right and is_sure)
+    return (
+        f"Of {len(known)} rows, {right / len(known):.1%} have the right language. {sure / len(known):.1%} are sure, "
+        f"and {right_and_sure / max(sure, 1):.1%} of these are right."
+    )
