@@ -116,7 +116,11 @@ def _nodes(text: str, predictions: str, probabilities: str) -> list[object]:
         node("Div", "total at_least_one", "hidden"),
         # A label's score is the sum of the logarithms along its path, where each inner node decides right or left.
         node("MatMul", "hidden nodes", "decisions"),
-        node("Sigmoid", "decisions", "to_right"),
+        # Written out, because near 1 the operator Sigmoid rounds otherwise than fastText.
+        node("Neg", "decisions", "against"),
+        node("Exp", "against", "odds_against"),
+        node("Add", "odds_against one", "odds_sum"),
+        node("Div", "one odds_sum", "to_right"),
         node("Sub", "one to_right", "to_left"),
         node("Add", "to_right smallest", "to_right_plus"),
         node("Add", "to_left smallest", "to_left_plus"),
