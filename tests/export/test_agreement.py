@@ -29,17 +29,17 @@ def measured(folder: Path, exact: Head, other: Head, labels: list[Any]) -> tuple
     return found.agreement, found.accuracy
 
 
-def test_words_are_compared_not_positions(tmp_path: Path) -> None:
+def test_tags_are_compared_by_word(tmp_path: Path) -> None:
     assert measured(tmp_path, EXACT, WITHOUT_ROME, TAGS) == (pytest.approx(6 / 7), pytest.approx(4 / 7))
 
 
-def test_decoded_tags_are_compared_as_they_are_served(tmp_path: Path) -> None:
+def test_decoded_tags_are_compared(tmp_path: Path) -> None:
     """Ludwig's tags of "Rome" differ, but both bundles answer that "Rome gala" is an event."""
     exact, other = (replace(head, decoding="viterbi") for head in (EXACT, WITHOUT_ROME))
     assert measured(tmp_path, exact, other, TAGS) == (1.0, pytest.approx(4 / 7))
 
 
-def test_rows_without_a_label_are_not_counted_as_wrong(tmp_path: Path) -> None:
+def test_rows_without_a_label_do_not_count_as_errors(tmp_path: Path) -> None:
     assert measured(tmp_path, INTENT, INTENT, [None, None, None, None]) == (1.0, None)
     label = INTENT.labels[0]  # of texts without a known word
     assert measured(tmp_path / "labelled", INTENT, INTENT, [label, None, None, "other"]) == (1.0, 0.5)

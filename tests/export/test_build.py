@@ -91,7 +91,7 @@ TAMPERINGS = {
 
 @pytest.mark.parametrize("kind", ["intent-lstm", "slots-lstm"])
 @pytest.mark.parametrize("part", TAMPERINGS)
-def test_a_bundle_that_answers_otherwise_is_not_written(
+def test_a_bundle_with_other_answers_is_not_written(
     part: str, kind: str, loaded: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tamper, difference = TAMPERINGS[part]
@@ -110,7 +110,7 @@ def test_a_bundle_that_answers_otherwise_is_not_written(
 
 
 @pytest.mark.parametrize("part", TAMPERINGS)
-def test_an_older_bundle_outlives_a_failed_one(
+def test_a_failed_export_keeps_the_older_bundle(
     part: str, loaded: Load, exported: Callable[[str], Exported], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bundle = copied(exported("language-cnn"), tmp_path / "bundle")
@@ -124,7 +124,7 @@ def test_an_older_bundle_outlives_a_failed_one(
 
 @pytest.mark.parametrize("part", TAMPERINGS)
 @pytest.mark.parametrize("mode", ["none", "auto", "dynamic"])
-def test_a_failed_bundle_stays_failed_and_is_refused_wherever_it_goes(
+def test_a_failed_bundle_stays_failed_and_is_refused_everywhere(
     mode: str,
     part: str,
     trained: Callable[[str], Run],
@@ -150,9 +150,7 @@ def test_a_failed_bundle_stays_failed_and_is_refused_wherever_it_goes(
         gather(None, bundle)
 
 
-def test_a_bundle_is_replaced_when_told_to_and_whole(
-    loaded: Load, exported: Callable[[str], Exported], tmp_path: Path
-) -> None:
+def test_force_replaces_the_whole_bundle(loaded: Load, exported: Callable[[str], Exported], tmp_path: Path) -> None:
     bundle = copied(exported("intent-lstm"), tmp_path / "bundle")
     (bundle / "vocabulary-7.json").write_text("of an older model")
     before = contents(tmp_path)
@@ -167,7 +165,7 @@ def test_a_bundle_is_replaced_when_told_to_and_whole(
     assert bundle.stat().st_mode & 0o777 == 0o755
 
 
-def test_of_two_exports_at_once_the_slower_one_replaces_nothing(
+def test_the_slower_of_two_concurrent_exports_replaces_nothing(
     loaded: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seal = export.build.seal
@@ -185,7 +183,7 @@ def test_of_two_exports_at_once_the_slower_one_replaces_nothing(
 
 
 @pytest.mark.parametrize("is_file", [True, False], ids=["file", "folder"])
-def test_what_is_no_bundle_is_left_alone(is_file: bool, loaded: Load, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_bundle_is_not_replaced(is_file: bool, loaded: Load, tmp_path: Path) -> None:
     target = tmp_path / "thesis"
     if not is_file:
         target.mkdir()
@@ -218,7 +216,7 @@ def test_several_models_in_one_process(
     assert sorted(path.name for path in (tmp_path / "bundles").iterdir()) == sorted(kinds)
 
 
-def test_one_failure_does_not_cost_the_others(
+def test_one_failure_does_not_stop_the_other_exports(
     trained: Callable[[str], Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good, bad = (trained(kind).fitted.folder for kind in ("language-cnn", "intent-lstm"))
@@ -237,14 +235,14 @@ def test_one_failure_does_not_cost_the_others(
     assert [path.name for path in tmp_path.iterdir()] == ["good"]
 
 
-def test_a_name_is_given_on_the_command_line(trained: Callable[[str], Run], tmp_path: Path) -> None:
+def test_the_command_line_can_set_the_name(trained: Callable[[str], Run], tmp_path: Path) -> None:
     folder = trained("language-cnn").fitted.folder
     assert main([str(folder), str(tmp_path / "b"), "--name", "tongue", "--license", "MIT"]) == 0
     manifest = read_bundle(tmp_path / "b")
     assert (manifest.name, manifest.provenance.license) == ("tongue", "MIT")
 
 
-def test_rows_without_the_models_column_are_one_error(
+def test_rows_without_the_models_column_are_an_error(
     trained: Callable[[str], Run], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "rows.json").write_text('[{"words": "hi"}]')
@@ -255,7 +253,7 @@ def test_rows_without_the_models_column_are_one_error(
     assert not (tmp_path / "bundle").exists()
 
 
-def test_numbers_as_texts_are_text(trained: Callable[[str], Run], tmp_path: Path) -> None:
+def test_numbers_in_a_text_column_become_text(trained: Callable[[str], Run], tmp_path: Path) -> None:
     """`fit` trains on them as text, so export asks them as text."""
     (tmp_path / "rows.json").write_text('[{"text": 5}, {"text": "a"}]')
     folder = trained("language-cnn").fitted.folder

@@ -49,7 +49,7 @@ def test_a_log_gets_one_line_at_the_end(capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr() == ("", "compared, rows 3/3\n")
 
 
-def test_a_log_gets_no_bar_of_steps_that_are_lines(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_log_gets_no_progress_bar(capsys: pytest.CaptureFixture[str]) -> None:
     for epoch in (1, 2):
         say(f"epoch {epoch}")
         bar("epochs", epoch, 2)
@@ -69,7 +69,7 @@ def test_a_terminal_gets_a_bar_with_the_lines_above_it() -> None:
     assert shown.rindex(SHOW_CURSOR) > shown.rindex(HIDE_CURSOR)
 
 
-def test_a_loop_that_stops_early_leaves_its_bar() -> None:
+def test_an_interrupted_loop_leaves_its_bar_on_the_terminal() -> None:
     status, _, shown = on_terminal("bar('epochs', 2, 5)\nend_bar()\nprogress('rows', 1, 1)")
     assert status == 0
     assert [found for found in re.findall(r"\d/\d", shown) if found in ("2/5", "1/1")][-1] == "1/1"
@@ -77,7 +77,7 @@ def test_a_loop_that_stops_early_leaves_its_bar() -> None:
     assert shown.rindex(SHOW_CURSOR) > shown.rindex(HIDE_CURSOR)
 
 
-def test_ctrl_c_gives_the_cursor_back() -> None:
+def test_ctrl_c_restores_the_cursor() -> None:
     status, _, shown = on_terminal("progress('rows', 1, 3)\ntime.sleep(60)", interrupt_after="1/3")
     assert status == -signal.SIGINT
     assert shown.rindex(SHOW_CURSOR) > shown.rindex(HIDE_CURSOR)

@@ -34,7 +34,7 @@ def decoding(output: SequenceOutput, record: dict[str, Any] | None, asked: Decod
     ],
     ids=["Ludwig's own", "an older run", "measured", "not this time", "not measured", "asked for"],
 )
-def test_what_is_asked_for_comes_first(record: dict[str, Any] | None, asked: Decoding | None, expected: str) -> None:
+def test_the_requested_decoding_wins(record: dict[str, Any] | None, asked: Decoding | None, expected: str) -> None:
     assert decoding(tagger("O", "B-city", "I-city"), record, asked) == expected
 
 
@@ -43,7 +43,7 @@ def test_what_is_asked_for_comes_first(record: dict[str, Any] | None, asked: Dec
     [tagger("noun", "verb"), tagger("O", "B-city", aligned_with=None)],
     ids=["tags of another kind", "tags of no text"],
 )
-def test_what_has_no_slots_is_left_alone(output: SequenceOutput) -> None:
+def test_outputs_without_slots_are_unchanged(output: SequenceOutput) -> None:
     assert decoding(output, {"decoding": {"slots": "viterbi"}}) == "argmax"
     with pytest.raises(
         ExportError,

@@ -38,7 +38,7 @@ def values(found: Delimited) -> list[tuple[str, ...]]:
         ("# text\tintent\na\tx\n", "a.tsv", "\t", ["text", "intent"]),
     ],
 )
-def test_the_header_tells_the_delimiter(content: str, name: str, delimiter: str, header: list[str]) -> None:
+def test_the_header_determines_the_delimiter(content: str, name: str, delimiter: str, header: list[str]) -> None:
     found = read(content, name)
     assert (found.delimiter, found.header) == (delimiter, header)
     assert len(found.rows) + len(found.dropped) >= 1
@@ -65,7 +65,7 @@ def test_the_header_tells_the_delimiter(content: str, name: str, delimiter: str,
         ('text,intent\r\n"a\r\nb",c\r\n', [("a\r\nb", "c")], 0),
     ],
 )
-def test_quotes_cost_no_row(content: str, expected: list[tuple[str, ...]], loose: int) -> None:
+def test_stray_quotes_lose_no_row(content: str, expected: list[tuple[str, ...]], loose: int) -> None:
     found = read(content, "a.csv")
     assert values(found) == expected
     assert found.dropped == []
@@ -87,7 +87,7 @@ def test_every_line_is_a_row_a_comment_or_dropped_with_its_reason() -> None:
     assert found.notes == ["1 line is a comment (line 4)."]
 
 
-def test_quotes_over_rows_of_csv_are_told() -> None:
+def test_a_quote_across_rows_is_reported() -> None:
     found = read('text,intent\n"a,b\nc",d\n')
     assert values(found) == [("a,b\nc", "d")]
     assert "a quoted value with several lines, each of which looks like a row (line 2)" in found.notes[0]
@@ -122,14 +122,14 @@ def test_a_file_without_a_header_says_what_to_add(content: str, message: str) ->
         ("hello\nbye now\n", ["text"]),
     ],
 )
-def test_columns_without_names_are_called_after_what_they_hold(content: str, names: list[str]) -> None:
+def test_unnamed_columns_are_named_by_their_content(content: str, names: list[str]) -> None:
     found = read(content, header=False)
     assert found.header == names
     assert len(found.rows) == content.count("\n")
     assert found.notes[0].startswith("The columns are read as '")
 
 
-def test_a_column_without_a_name_is_left_out_and_told() -> None:
+def test_a_column_without_a_name_is_skipped_and_reported() -> None:
     found = read(",text,intent\n0,a,b\n1,c,d\n")
     assert [record for _, record in found.rows] == [{"text": "a", "intent": "b"}, {"text": "c", "intent": "d"}]
     assert found.notes == ["A column without a name, with 2 values, was skipped."]
@@ -139,7 +139,7 @@ TEXTS = st.text(st.sampled_from("ab \"'\\,;\t|#é\n"), min_size=1, max_size=12)
 
 
 @given(st.lists(st.tuples(TEXTS, st.sampled_from(["x", "y"])), min_size=1, max_size=6), st.sampled_from(",;\t|"))
-def test_what_is_quoted_by_the_rules_comes_back(rows: list[tuple[str, str]], delimiter: str) -> None:
+def test_correctly_quoted_values_are_read_back(rows: list[tuple[str, str]], delimiter: str) -> None:
     rows = [row for row in rows if "\n" not in row[0] or not {"\t", "\\"} & {*row[0]}]  # which TSV cannot tell apart
     lines = [
         f"text{delimiter}intent",
@@ -149,7 +149,7 @@ def test_what_is_quoted_by_the_rules_comes_back(rows: list[tuple[str, str]], del
 
 
 @given(st.lists(st.text(st.sampled_from('ab"\\# '), max_size=8), min_size=1, max_size=8), st.sampled_from(",\t"))
-def test_no_line_vanishes_whatever_its_quotes(texts: list[str], delimiter: str) -> None:
+def test_no_line_is_lost_whatever_its_quotes(texts: list[str], delimiter: str) -> None:
     found = read(f"text{delimiter}intent\n" + "".join(f"{text}{delimiter}x\n" for text in texts))
     inside = sum(value.count("\n") for _, record in found.rows for value in record.values())
     assert found.dropped == []

@@ -48,11 +48,11 @@ def feature(fill_value: str | None = None) -> TextInput:
     ],
     ids=repr,
 )
-def test_odd_characters_are_among_the_texts(part: str) -> None:
+def test_the_texts_include_unusual_characters(part: str) -> None:
     assert any(part in text for text in ODD_TEXTS.values())
 
 
-def test_odd_kinds_are_among_the_texts() -> None:
+def test_the_texts_include_every_kind_of_edge_case() -> None:
     texts = list(ODD_TEXTS.values())
     assert "" in texts
     assert any(text and not text.strip() for text in texts)
@@ -64,7 +64,7 @@ def test_odd_kinds_are_among_the_texts() -> None:
     assert len(set(texts)) == len(texts)
 
 
-def test_a_text_is_tried_with_odd_ones_and_with_known_words() -> None:
+def test_texts_include_edge_cases_and_known_words() -> None:
     values = values_to_try(feature(), TOKENS)
     assert list(values)[: len(ODD_TEXTS)] == list(ODD_TEXTS)
     known = [text for name, text in values.items() if name.startswith("known words")]
@@ -73,15 +73,15 @@ def test_a_text_is_tried_with_odd_ones_and_with_known_words() -> None:
     assert len(set(known)) > 32
 
 
-def test_the_same_rows_are_tried_every_time() -> None:
+def test_the_rows_are_deterministic() -> None:
     assert values_to_try(feature(), TOKENS) == values_to_try(feature(), TOKENS)
 
 
 @pytest.mark.parametrize("tokens", [[], ["<EOS>", "[CLS]", ""]], ids=["none", "special"])
-def test_without_known_words_the_odd_texts_are_left(tokens: list[str]) -> None:
+def test_without_known_words_only_edge_cases_remain(tokens: list[str]) -> None:
     assert set(values_to_try(feature(), tokens)) == set(ODD_TEXTS)
 
 
-def test_a_missing_value_is_tried_where_ludwig_can_answer_it() -> None:
+def test_a_missing_value_is_tried_if_ludwig_can_fill_it() -> None:
     assert "missing" not in values_to_try(feature(), TOKENS)
     assert values_to_try(feature(fill_value=""), TOKENS)["missing"] is None

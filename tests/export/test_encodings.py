@@ -39,7 +39,7 @@ def test_short_files_are_utf8(content: str, tmp_path: Path) -> None:
     ],
     ids=["cyrillic", "chinese", "polish", "one broken byte", "undefined", "half", "marked"],
 )
-def test_what_is_no_windows_1252_is_not_guessed(content: bytes, message: str, tmp_path: Path) -> None:
+def test_other_encodings_are_not_taken_for_windows_1252(content: bytes, message: str, tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(content)
     with pytest.raises(RowsError, match=rf"^{path} {message}"):

@@ -84,7 +84,7 @@ def test_the_reloaded_bundle_answers_as_ludwig_does(kind: str, exported: Export,
         assert_same(row, predictor.predict([{"text": text}])[0])
 
 
-def test_batches_answer_as_their_rows_do(kind: str, exported: Export) -> None:
+def test_a_batch_gives_the_answers_of_its_rows(kind: str, exported: Export) -> None:
     predictor = Predictor(exported(kind).folder)
     rows = [{"text": text} for text in TEXTS[::3]]
     for found, row in zip(predictor.predict(rows), rows, strict=True):
@@ -112,7 +112,7 @@ def test_the_manifest_describes_the_model(kind: str, exported: Export, loaded: L
         assert getattr(manifest.outputs[0], "decoding", None) == "viterbi"
 
 
-def test_the_bundle_keeps_rows_to_be_asked_again(kind: str, exported: Export) -> None:
+def test_the_bundle_contains_golden_rows(kind: str, exported: Export) -> None:
     manifest = exported(kind).manifest
     odd = [row for row in manifest.golden if not row.own]
     assert (len(manifest.golden), len(odd)) == (16, 8)
@@ -128,7 +128,7 @@ def test_every_file_is_listed_with_its_hash(kind: str, exported: Export) -> None
         assert (described.bytes, described.sha256) == (len(content), hashlib.sha256(content).hexdigest())
 
 
-def test_nothing_tells_of_this_machine(kind: str, exported: Export, loaded: Load) -> None:
+def test_nothing_reveals_the_build_machine(kind: str, exported: Export, loaded: Load) -> None:
     folder = exported(kind).folder
     homes = [Path.home(), ROOT, Path(sys.prefix), folder.parents[1], loaded(kind).folder, minilm_folder().parent]
     places = [str(place).encode() for place in homes if len(place.parts) > 1]
@@ -138,7 +138,7 @@ def test_nothing_tells_of_this_machine(kind: str, exported: Export, loaded: Load
     assert socket.gethostname().encode() not in (folder / MANIFEST).read_bytes()
 
 
-def test_the_graph_is_plain_onnx_with_a_free_batch(kind: str, exported: Export) -> None:
+def test_the_graph_is_standard_onnx_with_a_dynamic_batch(kind: str, exported: Export) -> None:
     folder, manifest = exported(kind).folder, exported(kind).manifest
     model = onnx.load(folder / "model.onnx")
     onnx.checker.check_model(model, full_check=True)
@@ -168,7 +168,7 @@ def test_a_manifest_of_another_model_is_refused(kind: str, exported: Export, tmp
         Predictor(tmp_path)
 
 
-def test_hexabot_reads_one_element_a_word(kind: str, exported: Export) -> None:
+def test_hexabot_reads_one_tag_for_each_word(kind: str, exported: Export) -> None:
     """Sub-words are folded, and every answer is JSON."""
     predictor = Predictor(exported(kind).folder)
     service = Service({predictor.manifest.name: predictor}, Settings(bundles=(), open=True))

@@ -32,7 +32,7 @@ def test_the_tagged_text_is_ludwigs_main_sequence(
     assert (found and found["name"]) == expected
 
 
-def test_an_encoder_or_decoder_may_be_its_type_alone() -> None:
+def test_an_encoder_or_decoder_can_be_just_its_type() -> None:
     """Ludwig takes `encoder: parallel_cnn` for `encoder: {type: parallel_cnn}`."""
     config = {"input_features": [{"name": "text", "type": "text", "encoder": "parallel_cnn"}]}
     assert tagged_text(config) == config["input_features"][0]

@@ -13,7 +13,7 @@ def config(kind: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", ["category", "set", "binary", "number"])
-def test_white_space_around_a_label_is_dropped_and_said(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_white_space_around_a_label_is_removed_and_reported(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     rows = pd.DataFrame({"label": [" 1", "2\n", "\u00a03", "4 5", " ", "", None]})
     cleaned = clean_labels(rows, config(kind))
     assert cleaned["label"].tolist() == ["1", "2", "3", "4 5", None, None, None]
@@ -24,13 +24,13 @@ def test_white_space_around_a_label_is_dropped_and_said(kind: str, capsys: pytes
     assert rows["label"][0] == " 1"
 
 
-def test_tags_have_single_spaces_between(capsys: pytest.CaptureFixture[str]) -> None:
+def test_tags_are_separated_by_single_spaces(capsys: pytest.CaptureFixture[str]) -> None:
     cleaned = clean_labels(pd.DataFrame({"label": ["O  B-x\tO ", "O O", " "]}), config("sequence"))
     assert cleaned["label"].tolist() == ["O B-x O", "O O", None]
     assert "in 1 rows, such as 'O  B-x\\tO '." in capsys.readouterr().err
 
 
-def test_clean_labels_stay_and_nothing_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+def test_clean_labels_are_unchanged_without_a_message(capsys: pytest.CaptureFixture[str]) -> None:
     rows = pd.DataFrame({"label": ["a", "b"], "other": [" x", " y"]})
     assert clean_labels(rows, config("category")) is rows
     assert clean_labels(rows, config("sequence")) is rows
@@ -49,14 +49,14 @@ def test_clean_labels_stay_and_nothing_is_said(capsys: pytest.CaptureFixture[str
     ],
     ids=["case", "composition", "separators", "width", "none"],
 )
-def test_labels_that_look_like_one_are_grouped(labels: list[str], groups: list[list[str]]) -> None:
+def test_nearly_equal_labels_are_grouped(labels: list[str], groups: list[list[str]]) -> None:
     assert near_equal(labels) == groups
 
 
 @pytest.mark.ludwig
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("label", [" a", "a ", "\ta\n", "\u00a0a", "a  b", "A", "e\u0301", "\u3000a", "\x1fa"])
-def test_ludwig_reads_a_label_so(label: str) -> None:
+def test_labels_are_cleaned_as_in_ludwig(label: str) -> None:
     """A category is stripped, tags are taken apart at spaces; letters and white space inside stay as they are."""
     from ludwig.backend import LocalBackend
     from ludwig.features.category_feature import CategoryFeatureMixin

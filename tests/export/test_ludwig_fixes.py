@@ -13,13 +13,13 @@ from tests.zoo.dataset import dataset
 from tests.zoo.models import CHOICES
 
 
-def test_a_sound_folder_is_left_alone(tmp_path: Path) -> None:
+def test_a_folder_that_needs_no_fix_is_used_directly(tmp_path: Path) -> None:
     config = {"input_features": [{"name": "text", "encoder": {"type": "rnn", "pretrained_embeddings": None}}]}
     with readable_folder(tmp_path, config) as folder:
         assert folder == tmp_path
 
 
-def test_the_original_is_not_written(tmp_path: Path) -> None:
+def test_the_original_folder_is_not_changed(tmp_path: Path) -> None:
     stored = {"input_features": [{"name": "text", "encoder": {"type": "mamba2", "pretrained_embeddings": None}}]}
     (tmp_path / HYPERPARAMETERS).write_text(json.dumps(stored))
     (tmp_path / "model_weights.safetensors").write_text("weights")
@@ -34,7 +34,7 @@ def test_the_original_is_not_written(tmp_path: Path) -> None:
 @pytest.mark.ludwig
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("encoder", ["mamba2", "tf_idf"])
-def test_a_mended_model_answers_as_it_did_when_it_was_trained(encoder: str, tmp_path: Path) -> None:
+def test_a_fixed_model_answers_as_it_did_after_training(encoder: str, tmp_path: Path) -> None:
     model = import_ludwig().LudwigModel(CHOICES["encoder"][encoder], backend="local")
     with on_cpu():
         results = model.train(dataset=dataset(), output_directory=str(tmp_path), skip_save_processed_input=True)

@@ -12,7 +12,7 @@ from export.model import load_model
 from tests.trained import Run, demo_rows
 
 
-def test_no_gpu_is_found_inside_the_block_and_those_there_are_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gpus_are_hidden_only_inside_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     with on_cpu():
@@ -24,7 +24,7 @@ def test_no_gpu_is_found_inside_the_block_and_those_there_are_after_it(monkeypat
 
 @pytest.mark.ludwig
 @pytest.mark.filterwarnings("ignore")
-def test_a_model_is_proven_on_the_cpu_though_training_used_a_gpu_in_the_same_process(
+def test_a_model_is_proven_on_the_cpu_even_if_training_used_a_gpu_in_the_same_process(
     trained: Callable[[str], Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """To Ludwig it looks as if CUDA were initialized. Where there is none, a move to the GPU raises an error."""

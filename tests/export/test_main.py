@@ -90,7 +90,7 @@ def test_help_needs_no_ludwig(tmp_path: Path) -> None:
         "second bundle",
     ],
 )
-def test_mistakes_are_told_in_one_line_before_ludwig_loads(
+def test_errors_are_one_line_before_ludwig_loads(
     arguments: list[str], message: str, workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(arguments) == 1
@@ -102,7 +102,7 @@ def test_mistakes_are_told_in_one_line_before_ludwig_loads(
     assert (workplace / "taken" / "chapter.txt").read_text() == '{"schema_version": 1}'
 
 
-def test_a_mistake_needs_no_ludwig(tmp_path: Path) -> None:
+def test_a_usage_error_needs_no_ludwig(tmp_path: Path) -> None:
     found = run(["none", "bundle"], tmp_path)
     assert (found.returncode, found.stdout) == (1, "")
     assert found.stderr.startswith("error: none is not a Ludwig model")

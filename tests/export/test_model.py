@@ -21,11 +21,11 @@ def write(folder: Path, names: Sequence[str]) -> Path:
     return folder
 
 
-def test_the_folder_itself_is_a_model(tmp_path: Path) -> None:
+def test_a_model_folder_is_found(tmp_path: Path) -> None:
     assert find_model_folder(write(tmp_path / "saved", SAFE)) == tmp_path / "saved"
 
 
-def test_a_run_holds_its_model(tmp_path: Path) -> None:
+def test_a_run_folder_contains_its_model(tmp_path: Path) -> None:
     write(tmp_path / "run" / "model", SAFE)
     assert find_model_folder(tmp_path / "run") == tmp_path / "run" / "model"
 
@@ -35,13 +35,15 @@ def test_a_run_holds_its_model(tmp_path: Path) -> None:
     [([], "found nothing"), (["notes.txt", "a.onnx"], "found a.onnx, notes.txt"), (DESCRIPTION[:1], "found model_hyp")],
     ids=["empty", "other files", "half"],
 )
-def test_what_is_no_model_is_named_with_what_is_there(names: Sequence[str], found: str, tmp_path: Path) -> None:
+def test_a_folder_without_a_model_is_reported_with_its_content(
+    names: Sequence[str], found: str, tmp_path: Path
+) -> None:
     folder = write(tmp_path / "thing", names)
     with pytest.raises(ModelError, match=f"{folder} is not a Ludwig model: .*{found}.*ludwig-serverless fit"):
         find_model_folder(folder)
 
 
-def test_a_crowded_folder_is_not_listed_whole(tmp_path: Path) -> None:
+def test_a_long_listing_is_shortened(tmp_path: Path) -> None:
     folder = write(tmp_path / "crowd", [f"file-{number:02}" for number in range(30)])
     with pytest.raises(ModelError) as caught:
         find_model_folder(folder)
@@ -49,12 +51,12 @@ def test_a_crowded_folder_is_not_listed_whole(tmp_path: Path) -> None:
     assert "file-08" not in str(caught.value)
 
 
-def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"none is not a Ludwig model: .*found no such folder"):
         find_model_folder(tmp_path / "none")
 
 
-def test_a_file_is_no_folder(tmp_path: Path) -> None:
+def test_a_file_instead_of_a_folder_is_reported(tmp_path: Path) -> None:
     (tmp_path / "model.zip").write_text("")
     with pytest.raises(ModelError, match=r"model\.zip is not a Ludwig model"):
         find_model_folder(tmp_path / "model.zip")
@@ -87,12 +89,12 @@ def test_pickled_weights_are_never_opened(tmp_path: Path) -> None:
         find_model_folder(folder)
 
 
-def test_safe_weights_come_before_pickled_ones(tmp_path: Path) -> None:
+def test_safetensors_win_over_pickled_weights(tmp_path: Path) -> None:
     folder = write(tmp_path / "both", [*SAFE, "model_weights"])
     assert find_model_folder(folder) == folder
 
 
-def test_weights_that_are_missing_are_told(tmp_path: Path) -> None:
+def test_missing_weights_are_reported(tmp_path: Path) -> None:
     folder = write(tmp_path / "run" / "model", DESCRIPTION)
     with pytest.raises(ModelError, match=r"has no model_weights\.safetensors: the training was interrupted"):
         find_model_folder(folder.parent)
@@ -100,7 +102,7 @@ def test_weights_that_are_missing_are_told(tmp_path: Path) -> None:
 
 @pytest.mark.ludwig
 @pytest.mark.filterwarnings("ignore")
-def test_a_model_that_ludwig_cannot_load_is_named(tmp_path: Path) -> None:
+def test_a_model_that_ludwig_cannot_load_is_reported(tmp_path: Path) -> None:
     folder = write(tmp_path / "broken", SAFE)
     with pytest.raises(ModelError, match=rf"Ludwig 0\.17\.10 cannot load {folder}: "):
         load_model(folder)
@@ -108,7 +110,7 @@ def test_a_model_that_ludwig_cannot_load_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.ludwig
 @pytest.mark.filterwarnings("ignore")
-def test_a_loaded_model_knows_its_training(trained: Callable[[str], Run]) -> None:
+def test_a_loaded_model_has_its_training_record(trained: Callable[[str], Run]) -> None:
     run = trained("intent-lstm").fitted
     for folder in (run.folder, run.folder / "model"):
         model = load_model(folder)
@@ -120,6 +122,6 @@ def test_a_loaded_model_knows_its_training(trained: Callable[[str], Run]) -> Non
 
 @pytest.mark.ludwig
 @pytest.mark.filterwarnings("ignore")
-def test_a_model_of_ludwigs_own_command_has_no_record(trained: Callable[[str], Run], tmp_path: Path) -> None:
+def test_a_model_from_ludwig_train_has_no_record(trained: Callable[[str], Run], tmp_path: Path) -> None:
     (tmp_path / "model").symlink_to(trained("intent-lstm").fitted.folder / "model")
     assert load_model(tmp_path).training is None

@@ -71,7 +71,7 @@ def drop(answers: list[dict[str, Any]]) -> None:
     del answers[1]["intent_probability"]
 
 
-def test_the_same_answers_pass(bundles: Path) -> None:
+def test_equal_answers_pass(bundles: Path) -> None:
     for name in ("intent", "slots"):
         parity, comparisons = proof(bundles / name, lambda answers: None)
         assert (parity.passed, parity.max_abs_diff) == (True, 0)
@@ -81,7 +81,7 @@ def test_the_same_answers_pass(bundles: Path) -> None:
 
 @pytest.mark.parametrize("column", ["intent_probabilities", "intent_probability", "intent_probabilities_greeting"])
 @pytest.mark.parametrize(("amount", "passed"), [(0.9e-4, True), (-0.9e-4, True), (1.1e-4, False), (-1.1e-4, False)])
-def test_probabilities_may_differ_by_the_tolerance_and_no_more(
+def test_probabilities_may_differ_only_by_the_tolerance(
     column: str, amount: float, passed: bool, bundles: Path
 ) -> None:
     parity, comparisons = proof(bundles / "intent", shift(column, amount))
@@ -116,13 +116,13 @@ def test_sums_of_logarithms_may_differ_relatively(
     ],
     ids=["label", "column of Ludwig", "column of the bundle"],
 )
-def test_other_labels_and_columns_fail(change: Change, difference: str, bundles: Path) -> None:
+def test_different_labels_and_columns_fail(change: Change, difference: str, bundles: Path) -> None:
     parity, comparisons = proof(bundles / "intent", change)
     assert (parity.passed, parity.labels_equal, parity.ids_equal) == (False, 2, 3)
     assert (comparisons[0].row.name, comparisons[0].differences) == ("row 1", [difference])
 
 
-def test_one_other_tag_of_a_sequence_fails(bundles: Path) -> None:
+def test_one_different_tag_in_a_sequence_fails(bundles: Path) -> None:
     def change(answers: list[dict[str, Any]]) -> None:
         answers[2]["slots_predictions"][-1] = "B-date"
 
@@ -131,7 +131,7 @@ def test_one_other_tag_of_a_sequence_fails(bundles: Path) -> None:
     assert comparisons[0].row.name == "row 2"
 
 
-def test_other_ids_fail_even_where_answers_are_the_same(bundles: Path) -> None:
+def test_different_ids_fail_even_if_the_answers_are_equal(bundles: Path) -> None:
     parity, comparisons = proof(bundles / "intent", lambda answers: None, new_ids=[1])
     assert (parity.passed, parity.ids_equal, parity.labels_equal, parity.max_abs_diff) == (False, 2, 3, 0)
     assert (comparisons[0].row.name, comparisons[0].differences) == ("row 1", ["token ids differ"])
@@ -146,7 +146,7 @@ def test_numbers_that_cannot_be_compared_fail(column: str, value: Any, bundles: 
     assert msgspec.json.decode(msgspec.json.encode(parity), type=Parity) == parity
 
 
-def test_the_worst_rows_come_first_and_few_are_kept(bundles: Path) -> None:
+def test_only_the_worst_rows_are_kept_worst_first(bundles: Path) -> None:
     rows = [Row(f"row {number}", {"text": "a secret"}, odd=False) for number in range(9)]
 
     def change(answers: list[dict[str, Any]]) -> None:
@@ -166,7 +166,7 @@ def test_the_worst_rows_come_first_and_few_are_kept(bundles: Path) -> None:
     assert b"secret" not in msgspec.json.encode(parity)
 
 
-def test_odd_rows_are_asked_one_by_one_and_others_together(bundles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_edge_cases_run_one_by_one_and_other_rows_in_batches(bundles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
     predict = Predictor.predict
     model = twin(bundles / "intent")
@@ -181,7 +181,7 @@ def test_odd_rows_are_asked_one_by_one_and_others_together(bundles: Path, monkey
     assert sorted(asked) == [1, 1, 1, 33, 64, 100]  # 100: the model's own
 
 
-def test_the_rows_to_try_are_odd_ones_and_the_users(tmp_path: Path) -> None:
+def test_the_rows_are_edge_cases_and_the_users_own(tmp_path: Path) -> None:
     folder = write_bundle(tmp_path / "intent", INTENT, fill_value="")
     dataset = pd.DataFrame({"more": [1, 2, 3], "text": ["hi", "", None]})
     rows = rows_to_try(twin(folder), Predictor(folder).manifest, dataset)
@@ -195,13 +195,13 @@ def test_the_rows_to_try_are_odd_ones_and_the_users(tmp_path: Path) -> None:
     assert [row.values for row in rows if row.name == "missing"] == [{"text": None}]
 
 
-def test_a_missing_value_is_not_tried_where_it_is_an_error(bundles: Path) -> None:
+def test_a_missing_value_is_not_tried_if_it_is_an_error(bundles: Path) -> None:
     rows = rows_to_try(twin(bundles / "intent"), Predictor(bundles / "intent").manifest, None)
     assert all(row.values["text"] is not None for row in rows)
     assert all(row.odd for row in rows)
 
 
-def test_utterances_are_texts(bundles: Path) -> None:
+def test_a_column_of_utterances_is_read_as_text(bundles: Path) -> None:
     manifest = Predictor(bundles / "intent").manifest
     rows = rows_to_try(twin(bundles / "intent"), manifest, pd.DataFrame({"utterance": ["hi"]}))
     assert rows[-1].values == {"text": "hi"}
@@ -214,7 +214,7 @@ def test_rows_without_the_models_column_are_refused(bundles: Path) -> None:
 
 
 @pytest.mark.parametrize("own", [0, 2])
-def test_the_rows_nearest_to_failing_are_kept(own: int, bundles: Path) -> None:
+def test_the_rows_closest_to_failing_become_golden(own: int, bundles: Path) -> None:
     rows = [Row(f"row {index}", {"text": "fly " * (index + 1)}, odd=False) for index in range(5)]
     rows += [Row("row of nothing", {"text": ""}, odd=True), Row("long", {"text": "x" * 1000}, odd=True)]
     _, comparisons = prove(twin(bundles / "intent", shift("intent_probability", 2e-5)), bundles / "intent", rows)
@@ -224,7 +224,7 @@ def test_the_rows_nearest_to_failing_are_kept(own: int, bundles: Path) -> None:
     assert all(list(row.labels) == ["intent_predictions"] for row in kept)
 
 
-def test_a_graph_that_breaks_is_an_error_of_its_own(tmp_path: Path, bundles: Path) -> None:
+def test_a_graph_that_fails_is_a_parity_error(tmp_path: Path, bundles: Path) -> None:
     breaking = write_bundle(tmp_path / "intent", INTENT, breaking=True)
     rows = [Row("crashing", {"text": CRASH}, odd=True)]
     with pytest.raises(ParityError, match=r"intent fails where its model answers \(crashing\): .* No bundle was"):

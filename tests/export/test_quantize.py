@@ -40,7 +40,7 @@ GOOD = GraphCandidate(name="dynamic", agreement=0.999, accuracy=0.95, millisecon
         ({"reason": "cannot be made"}, QuantizeOptions("auto"), "cannot be made"),
     ],
 )
-def test_what_is_kept(change: dict[str, Any], options: QuantizeOptions, reason: str) -> None:
+def test_only_good_candidates_are_kept(change: dict[str, Any], options: QuantizeOptions, reason: str) -> None:
     assert evaluate_candidate(msgspec.structs.replace(GOOD, **change), EXACT, options) == reason
 
 
@@ -49,7 +49,7 @@ def test_what_is_kept(change: dict[str, Any], options: QuantizeOptions, reason: 
 @pytest.mark.parametrize(
     ("kind", "mode"), [("intent-embed", "static"), ("language-cnn", "per-channel"), ("slots-lstm", "dynamic")]
 )
-def test_a_quantized_bundle_says_what_it_promises(kind: str, mode: Any, loaded: Load, tmp_path: Path) -> None:
+def test_a_quantized_bundle_promises_agreement(kind: str, mode: Any, loaded: Load, tmp_path: Path) -> None:
     rows = demo_rows(500)
     options = QuantizeOptions(mode, agreement=0.9, accuracy_loss=10)
     manifest = export_model(loaded(kind), tmp_path / kind, dataset=rows, quantize=options)
@@ -71,7 +71,7 @@ def test_a_quantized_bundle_says_what_it_promises(kind: str, mode: Any, loaded: 
 
 @pytest.mark.ludwig
 @pytest.mark.filterwarnings("ignore")
-def test_auto_keeps_the_exact_graph_where_nothing_agrees(
+def test_auto_keeps_the_exact_graph_if_nothing_agrees(
     loaded: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def negated(source: Path, target: Path, encoded: Any) -> None:
@@ -103,7 +103,7 @@ def test_auto_keeps_the_exact_graph_where_nothing_agrees(
 
 @pytest.mark.ludwig
 @pytest.mark.filterwarnings("ignore")
-def test_few_rows_cannot_tell(loaded: Load, tmp_path: Path) -> None:
+def test_too_few_rows_are_refused(loaded: Load, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"needs a --dataset of at least 300 rows.*; found 20"):
         export_model(loaded("intent-embed"), tmp_path / "few", dataset=demo_rows(20), quantize=QuantizeOptions("auto"))
     with pytest.raises(ExportError, match="Only ONNX graphs"):
@@ -117,7 +117,7 @@ def test_few_rows_cannot_tell(loaded: Load, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_share_is_between_zero_and_one(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_share_must_be_between_zero_and_one(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["run", "bundle", "--dataset", str(DEMO_DATASET), "--quantize", "auto", "--agreement", "99.5"])
     assert "expected a share such as 0.995, found 99.5" in capsys.readouterr().err

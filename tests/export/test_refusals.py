@@ -154,7 +154,7 @@ REFUSALS: dict[str, tuple[Callable[[], SourceModel], str, str, str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSALS)
-def test_the_feature_the_reason_and_the_advice_are_named(case: str, tmp_path: Path) -> None:
+def test_a_refusal_names_the_feature_the_reason_and_the_advice(case: str, tmp_path: Path) -> None:
     make, feature, reason, advice = REFUSALS[case]
     with pytest.raises(UnsupportedError) as caught:
         export_model(make(), tmp_path / "new" / "bundle")
@@ -166,7 +166,7 @@ def test_the_feature_the_reason_and_the_advice_are_named(case: str, tmp_path: Pa
     assert list((tmp_path / "new").iterdir()) == []
 
 
-def test_a_refused_model_leaves_an_old_bundle(tmp_path: Path) -> None:
+def test_a_refused_model_keeps_the_old_bundle(tmp_path: Path) -> None:
     bundle = tmp_path / "bundle"
     bundle.mkdir()
     (bundle / "manifest.json").write_text(OLD_MANIFEST)
@@ -183,14 +183,14 @@ def test_the_manifest_of_another_program_is_not_replaced(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("place", [".", ".."])
-def test_the_folder_one_stands_in_is_not_replaced(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_working_directory_is_not_replaced(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ExportError, match=r"contains the working directory: give a new folder"):
         check_target(Path(place), force=True)
 
 
 @pytest.mark.parametrize("tokenizer", sorted(SPLITTING))
-def test_what_is_advised_is_not_refused(tokenizer: str, tmp_path: Path) -> None:
+def test_advised_alternatives_are_not_refused(tokenizer: str, tmp_path: Path) -> None:
     described = model(tokenizer=tokenizer, prompt={"template": None}, cache_encoder_embeddings=False)
     (feature,) = describe_inputs(described, tmp_path)
     assert feature.files == ["vocabulary-0.json"]

@@ -56,7 +56,7 @@ def test_parquet_gives_the_same_rows(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("word", ["null", "NA", "nan", "NaN", "None", "n/a", "true", "007", "1e5", " x "])
 @pytest.mark.parametrize("ending", ["csv", "tsv", "json", "jsonl"])
-def test_text_stays_text(word: str, ending: str, tmp_path: Path) -> None:
+def test_csv_values_stay_text(word: str, ending: str, tmp_path: Path) -> None:
     content = {
         "csv": f"text,more\n{word},y\n",
         "tsv": f"text\tmore\n{word}\ty\n",
@@ -85,7 +85,7 @@ def test_null_is_missing(ending: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["a\x85b", "a\u2028b", "a\x0bb"], ids=["next line", "line separator", "vertical tab"])
-def test_a_line_of_jsonl_ends_at_a_newline_only(text: str, tmp_path: Path) -> None:
+def test_a_line_of_jsonl_ends_only_at_a_newline(text: str, tmp_path: Path) -> None:
     escaped = text.replace("\x0b", "\\u000b")
     assert read(tmp_path, "a.jsonl", f'{{"text": "{escaped}"}}\n{{"text": "b"}}') == [{"text": text}, {"text": "b"}]
 
@@ -131,26 +131,28 @@ def test_a_line_of_jsonl_ends_at_a_newline_only(text: str, tmp_path: Path) -> No
         ("a.parquet", "", "is broken: .*Parquet"),
     ],
 )
-def test_a_broken_file_is_named_with_its_reason(name: str, content: str | bytes, reason: str, tmp_path: Path) -> None:
+def test_a_broken_file_is_reported_with_the_reason(
+    name: str, content: str | bytes, reason: str, tmp_path: Path
+) -> None:
     path = write(tmp_path / name, content)
     with pytest.raises(RowsError, match=f"^{path} (?s:.*){reason}"):
         read_rows(path)
 
 
 @pytest.mark.parametrize("ending", ["csv", "tsv", "json", "jsonl", "parquet"])
-def test_what_is_no_file_is_named(ending: str, tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(ending: str, tmp_path: Path) -> None:
     with pytest.raises(RowsError, match=rf"none\.{ending} cannot be read: .*[Nn]o such file"):
         read_rows(tmp_path / f"none.{ending}")
 
 
-def test_a_folder_is_no_file_of_rows(tmp_path: Path) -> None:
+def test_a_folder_is_refused_as_a_data_file(tmp_path: Path) -> None:
     (tmp_path / "a.csv").mkdir()
     with pytest.raises(RowsError, match=r"a\.csv cannot be read: Is a directory\.$"):
         read_rows(tmp_path / "a.csv")
 
 
 @pytest.mark.parametrize("name", ["a.xls", "a.txt", "csv", "a.csv.gz"])
-def test_other_endings_are_refused(name: str, tmp_path: Path) -> None:
+def test_other_suffixes_are_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(RowsError, match=r"expected one of \.csv, \.tsv, \.json, \.jsonl, \.ndjson, \.parquet"):
         read_rows(write(tmp_path / name, CSV))
 
@@ -166,7 +168,7 @@ def test_other_endings_are_refused(name: str, tmp_path: Path) -> None:
     ],
     ids=["utterance", "text", "both", "another name", "neither"],
 )
-def test_the_words_may_stand_in_the_other_column(has: list[str], read_as: list[str], expected: list[str]) -> None:
+def test_text_and_utterance_are_interchangeable(has: list[str], read_as: list[str], expected: list[str]) -> None:
     assert list(with_named_columns(pd.DataFrame({name: ["hi"] for name in has}), read_as)) == expected
 
 
@@ -189,7 +191,7 @@ def features(**types: str) -> list[dict[str, str]]:
     return [{"name": name, "type": kind} for name, kind in types.items()]
 
 
-def test_labels_and_texts_are_text_in_every_format(tmp_path: Path) -> None:
+def test_labels_and_texts_become_strings_in_every_format(tmp_path: Path) -> None:
     values = [1, 2, None, 2.0, 0.5, True, float("nan"), "x", ""]
     expected = ["1", "2", None, "2", "0.5", "true", None, "x", ""]
     for name in ("a.json", "a.jsonl"):
@@ -203,7 +205,7 @@ def test_labels_and_texts_are_text_in_every_format(tmp_path: Path) -> None:
     assert rows["intent"].tolist() == ["1", "2", None]
 
 
-def test_numbers_stay_numbers_and_lists_are_words() -> None:
+def test_numbers_stay_numbers_and_lists_become_strings() -> None:
     rows = pd.DataFrame({"n": [1, 2.5], "slots": [["O", "B-a"], "O O"], "more": [[1], {}], "vector": [[1, 2.5], "3 4"]})
     read = readable_rows(rows, features(n="number", slots="sequence", vector="vector"))
     assert read["n"].tolist() == [1, 2.5]
@@ -212,13 +214,13 @@ def test_numbers_stay_numbers_and_lists_are_words() -> None:
     assert read["more"].tolist() == [[1], {}]
 
 
-def test_the_intents_that_rasas_parser_answers_are_read() -> None:
+def test_intents_in_the_format_of_rasas_parser_are_read() -> None:
     rows = pd.DataFrame({"intent": [{"name": "greet", "confidence": 0.9}, {"name": "bye"}, ["one"], []]})
     assert readable_rows(rows, features(intent="category"))["intent"].tolist() == ["greet", "bye", "one", None]
 
 
 @pytest.mark.parametrize("value", [["a", "b"], {"confidence": 1}, [["a"]], [{"name": "a"}]])
-def test_lists_and_objects_are_no_labels(value: object) -> None:
+def test_lists_and_objects_are_refused_as_labels(value: object) -> None:
     rows = pd.DataFrame({"intent": ["a", value]})
     with pytest.raises(RowsError, match=r"^Row 2 has .* in 'intent', expected a single text"):
         readable_rows(rows, features(intent="category"))
@@ -234,12 +236,12 @@ def test_lists_and_objects_are_no_labels(value: object) -> None:
         ("pretty.json", '{\n"text": "a"\n}', "one"),
     ],
 )
-def test_the_content_tells_json_lines_from_json(name: str, content: str, kind: str, tmp_path: Path) -> None:
+def test_json_lines_are_recognized_by_content(name: str, content: str, kind: str, tmp_path: Path) -> None:
     texts = ["a"] if kind == "one" else ["a", "b"]
     assert read(tmp_path, name, content) == [{"text": text} for text in texts]
 
 
-def test_what_was_decided_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_guesses_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write(tmp_path / "a.csv", '# mine\ntext,intent\ncafé,a\n"b" c,d\n'.encode("cp1252"))
     assert len(read_rows(path)) == 2
     said = capsys.readouterr().err.splitlines()

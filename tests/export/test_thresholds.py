@@ -30,7 +30,7 @@ def given(folder: Path, content: dict[str, Any] | None, **options: Any) -> dict[
     return {output.name: output for output in outputs}
 
 
-def test_what_was_fitted_is_taken(tmp_path: Path) -> None:
+def test_fitted_thresholds_are_exported(tmp_path: Path) -> None:
     found = given(tmp_path, FITTED)
     assert found["vector"] is VECTOR
     assert found["intent"] == CategoryOutput(
@@ -44,7 +44,7 @@ def test_what_was_fitted_is_taken(tmp_path: Path) -> None:
     )
 
 
-def test_what_fit_writes_is_taken(tmp_path: Path) -> None:
+def test_the_file_that_fit_writes_is_exported(tmp_path: Path) -> None:
     """With all that `fit` writes beside the thresholds: how they were fitted, and what they do."""
     records = [
         {"intent": "a", "intent_predictions": "a" if sure > 0.5 else "b", "intent_probability": sure}
@@ -61,7 +61,9 @@ def test_what_fit_writes_is_taken(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, {"intent": FITTED["intent"]}], ids=["no file", "no language in it"])
-def test_a_language_of_an_older_model_is_judged_cautiously(tmp_path: Path, content: dict[str, Any] | None) -> None:
+def test_a_language_without_fitted_thresholds_gets_cautious_ones(
+    tmp_path: Path, content: dict[str, Any] | None
+) -> None:
     found = given(tmp_path, content)
     assert found["language"] == CategoryOutput(
         name="language", labels=["en", "fr"], thresholds=CAUTIOUS_THRESHOLDS, evidence=CAUTIOUS_EVIDENCE
@@ -72,7 +74,9 @@ def test_a_language_of_an_older_model_is_judged_cautiously(tmp_path: Path, conte
 @pytest.mark.parametrize(
     ("rule", "reads_text"), [("none", True), ("fitted", False)], ids=["not asked for", "a model without text"]
 )
-def test_every_language_is_answered_where(tmp_path: Path, rule: LanguageRule, reads_text: bool) -> None:
+def test_without_a_rule_or_a_text_every_language_is_answered(
+    tmp_path: Path, rule: LanguageRule, reads_text: bool
+) -> None:
     found = given(tmp_path, FITTED, language_rule=rule, reads_text=reads_text)
     assert found["language"] is LANGUAGE
     assert found["intent"] != INTENT
@@ -88,6 +92,6 @@ def test_every_language_is_answered_where(tmp_path: Path, rule: LanguageRule, re
         ({"default": 2}, "is broken"),
     ],
 )
-def test_a_file_that_does_not_fit_the_model(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+def test_a_file_that_does_not_match_the_model_is_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     with pytest.raises(ModelError, match=message):
         given(tmp_path, {"language": {**FITTED["language"], **change}})

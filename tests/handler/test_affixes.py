@@ -19,12 +19,12 @@ TEXTS = st.text() | st.text(alphabet="ab \t\n\u00a0é😀İ*", max_size=30)
         ([2], "", "* * * *"),
     ],
 )
-def test_each_word_with_its_affixes(lengths: list[int], text: str, expected: str) -> None:
+def test_a_word_becomes_its_prefixes_itself_and_its_suffixes(lengths: list[int], text: str, expected: str) -> None:
     assert Affixes(lengths).of(text) == expected
 
 
 @given(text=TEXTS, lengths=st.lists(st.integers(1, 4), min_size=1, max_size=3))
-def test_every_word_takes_the_same_number_of_tokens(text: str, lengths: list[int]) -> None:
+def test_every_word_becomes_the_same_number_of_tokens(text: str, lengths: list[int]) -> None:
     """Also as Ludwig splits them, whatever white space is in a word; and so does each symbol around them."""
     affixes, words = Affixes(lengths), SpaceTokenizer().split(text)
     tokens = ["<SOS>", *SpaceTokenizer().split(affixes.of(text)), "<EOS>"]
@@ -44,5 +44,5 @@ def test_every_word_takes_the_same_number_of_tokens(text: str, lengths: list[int
         ("text_affixes2", ("text_affixes2", None)),
     ],
 )
-def test_a_column_says_what_it_is_made_of(column: str, expected: tuple[str, Affixes | None]) -> None:
+def test_a_column_name_says_how_the_column_is_derived(column: str, expected: tuple[str, Affixes | None]) -> None:
     assert parse_column(column) == expected

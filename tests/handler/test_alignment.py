@@ -93,7 +93,7 @@ def tagged_by_words(tmp_path_factory: pytest.TempPathFactory) -> Tagging:
 
 
 @given(text=TEXTS)
-def test_there_is_a_tag_for_every_word_of_hexabots_split(tagger: Service, text: str) -> None:
+def test_every_piece_of_hexabots_split_has_a_tag(tagger: Service, text: str) -> None:
     tags, probabilities = tagged(tagger, text)
     words = text.split(" ")
     assert len(tags) == len(probabilities) == len(words) + 2
@@ -104,7 +104,7 @@ def test_there_is_a_tag_for_every_word_of_hexabots_split(tagger: Service, text: 
 
 
 @given(data=st.data(), words=WORDS)
-def test_every_known_word_has_its_tag_whatever_the_white_space(
+def test_white_space_does_not_change_the_tags_of_known_words(
     both_paddings: tuple[Service, Service], data: st.DataObject, words: list[str]
 ) -> None:
     text = "".join(data.draw(SEPARATORS) + word for word in words) + data.draw(SEPARATORS)
@@ -132,7 +132,7 @@ def test_every_known_word_has_its_tag_whatever_the_white_space(
     ],
     ids=repr,
 )
-def test_tags_of_words(both_paddings: tuple[Service, Service], text: str, tags: list[str]) -> None:
+def test_words_get_their_tags(both_paddings: tuple[Service, Service], text: str, tags: list[str]) -> None:
     for loaded in both_paddings:
         assert tagged(loaded, text)[0] == ["<SOS>", *tags, "<EOS>"]
 
@@ -172,7 +172,7 @@ TORN = Head(
 """It takes Rome for a city, and "Rome gala" for the end of an event: to Hexabot, a city."""
 
 
-def test_a_torn_slot_is_mended_where_the_bundle_asks_for_it(tmp_path: Path) -> None:
+def test_viterbi_decoding_completes_a_broken_slot(tmp_path: Path) -> None:
     """The text has a double space, a word that is cut off, and tags that are whole already."""
     torn = service(write_bundle(tmp_path / "torn", TORN, length=6))
     mended = service(write_bundle(tmp_path / "mended", replace(TORN, decoding="viterbi"), length=6))
@@ -189,7 +189,7 @@ def test_a_torn_slot_is_mended_where_the_bundle_asks_for_it(tmp_path: Path) -> N
     assert probabilities == sureness
 
 
-def test_a_batch_is_mended_too(tmp_path: Path) -> None:
+def test_viterbi_decoding_applies_to_batches(tmp_path: Path) -> None:
     loaded = service(write_bundle(tmp_path / "mended", replace(TORN, decoding="viterbi")))
     texts = ["to Rome", "Rome gala", "concert gala"]
     asked = {"dataset": {"columns": ["text"], "data": [[text] for text in texts]}}
@@ -201,14 +201,14 @@ def test_a_batch_is_mended_too(tmp_path: Path) -> None:
     assert rows[1]["slots_predictions"] == ["<SOS>", "B-event", "I-event", "<EOS>"]
 
 
-def test_ludwigs_columns_stay_ludwigs(tmp_path: Path) -> None:
+def test_decoding_does_not_change_ludwigs_columns(tmp_path: Path) -> None:
     folders = [write_bundle(tmp_path / kind, replace(TORN, decoding=kind)) for kind in ("argmax", "viterbi")]
     torn, mended = (Predictor(folder).predict([{"text": "Rome gala"}]) for folder in folders)
     assert torn == mended
     assert torn[0]["slots_predictions"][1:3] == ["B-city", "I-event"]
 
 
-def test_words_that_the_graph_never_saw_are_outside_and_unknown(tmp_path: Path) -> None:
+def test_words_that_the_graph_never_saw_are_outside_with_probability_0(tmp_path: Path) -> None:
     loaded = service(write_bundle(tmp_path / "slots", TAGGER, length=4))
     tags, probabilities = tagged(loaded, "to to Paris Paris Paris")
     assert tags == ["<SOS>", "O", "O", "B-city", "O", "O", "<EOS>"]
@@ -216,7 +216,7 @@ def test_words_that_the_graph_never_saw_are_outside_and_unknown(tmp_path: Path) 
     assert probabilities[4:] == [0.0, 0.0, 1.0]
 
 
-def test_a_span_is_no_surer_than_its_least_sure_word() -> None:
+def test_a_span_is_as_certain_as_its_least_certain_word() -> None:
     tags = ["B-city", "I-city", "I-date", "I-city", "B-date"]
     shaped = hexabot_tags("a b c d e", tags, [0.9, 0.6, 0.1, 0.2, 0.8])
     assert shaped == (["<SOS>", *tags, "<EOS>"], [1.0, 0.6, 0.6, 0.1, 0.2, 0.8, 1.0])
@@ -226,7 +226,7 @@ def test_a_span_is_no_surer_than_its_least_sure_word() -> None:
     words=st.lists(st.tuples(st.sampled_from(["B-x", "I-x", "B-y", "O"]), st.floats(0.51, 1)), min_size=1, max_size=8),
     data=st.data(),
 )
-def test_hexabot_reads_of_a_slot_what_its_least_sure_word_has(
+def test_hexabot_reads_the_confidence_of_the_least_certain_word(
     words: list[tuple[str, float]], data: st.DataObject
 ) -> None:
     """Also across two or more spaces, which Hexabot passes over."""
@@ -260,7 +260,9 @@ def test_special_symbols_are_outside() -> None:
     ],
     ids=["words", "one token for two", "blank token", "empty token", "dropped", "cut", "blank"],
 )
-def test_a_word_is_at_its_first_token(text: str, tokens: list[tuple[int, int]], positions: list[int | None]) -> None:
+def test_a_word_has_the_position_of_its_first_token(
+    text: str, tokens: list[tuple[int, int]], positions: list[int | None]
+) -> None:
     assert word_positions(text, enumerate(tokens)) == positions
 
 
@@ -272,13 +274,15 @@ def test_words_that_share_a_token_are_one_slot() -> None:
 
 @pytest.mark.parametrize("padding", ["right", "left"])
 @given(text=TEXTS | st.lists(st.sampled_from([*SLOTS, "to"])).map("  ".join))
-def test_affixes_change_no_place(tagged_by_words: Tagging, padding: Literal["left", "right"], text: str) -> None:
+def test_affixes_do_not_change_positions(
+    tagged_by_words: Tagging, padding: Literal["left", "right"], text: str
+) -> None:
     """A word is several tokens, but is tagged where it is: also behind double spaces, also where the text is cut."""
     assert tagged_by_words[padding, True](text) == tagged_by_words[padding, False](text)
 
 
 @given(text=TEXTS)
-def test_all_outside_has_a_tag_for_every_word(text: str) -> None:
+def test_all_outside_tags_every_word(text: str) -> None:
     tags, probabilities = all_outside(text)
     words = text.split(" ")
     assert tags == ["<SOS>", *["O"] * len(words), "<EOS>"]

@@ -34,7 +34,7 @@ def is_understood(answer: Answer) -> bool:
 
 @pytest.mark.parametrize("is_base64", [True, False], ids=["base64", "raw"])
 @pytest.mark.parametrize("stage", ["$default", "prod", "predict"])
-def test_an_http_api_asks(bundles: Path, stage: str, is_base64: bool) -> None:
+def test_an_http_api_request_is_answered(bundles: Path, stage: str, is_base64: bool) -> None:
     content_type, body = multipart({"text": TEXT})
     headers = {"content-type": content_type}
     event = http_api_event("POST", "/predict", body, headers=headers, stage=stage, is_base64=is_base64)
@@ -42,7 +42,7 @@ def test_an_http_api_asks(bundles: Path, stage: str, is_base64: bool) -> None:
 
 
 @pytest.mark.parametrize("is_base64", [True, False], ids=["base64", "raw"])
-def test_a_rest_api_asks(bundles: Path, is_base64: bool) -> None:
+def test_a_rest_api_request_is_answered(bundles: Path, is_base64: bool) -> None:
     content_type, body = multipart({"text": TEXT})
     headers = {"content-type": content_type}
     event = rest_api_event("POST", "/predict", body, query={"token": "a b"}, headers=headers, is_base64=is_base64)
@@ -57,7 +57,7 @@ def test_health_at_the_root_of_a_stage(bundles: Path, path: str) -> None:
     assert invoke(handler, rest_api_event("GET", "/")).json() == expected
 
 
-def test_a_path_that_only_begins_like_the_stage_is_another(bundles: Path) -> None:
+def test_a_path_that_only_starts_like_the_stage_is_not_shortened(bundles: Path) -> None:
     event = http_api_event("POST", "uction/predict", stage="")
     event["requestContext"]["stage"] = "prod"
     event["requestContext"]["http"]["path"] = "/production/predict"
@@ -74,7 +74,7 @@ def test_a_path_that_only_begins_like_the_stage_is_another(bundles: Path) -> Non
     ],
     ids=["json", "json with models", "urlencoded", "multipart with models"],
 )
-def test_bodies_of_each_kind(send: Send, content_type: str, body: bytes) -> None:
+def test_every_kind_of_body_is_read(send: Send, content_type: str, body: bytes) -> None:
     assert is_understood(send("POST", "/predict", body, headers={"content-type": content_type}))
 
 
@@ -107,13 +107,13 @@ def test_a_request_without_text(send: Send, fields: Mapping[str, str]) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/nothing", "/predict"])
-def test_every_answer_carries_the_id_that_lambda_gave_the_request(send: Send, path: str) -> None:
+def test_every_answer_has_lambdas_request_id(send: Send, path: str) -> None:
     answer = send("GET", path)
     assert answer.headers["x-request-id"] == LambdaContext().aws_request_id
     assert answer.json().get("request_id", LambdaContext().aws_request_id) == LambdaContext().aws_request_id
 
 
-def test_without_lambda_each_request_has_an_id_of_its_own(bundles: Path) -> None:
+def test_without_lambda_each_request_gets_its_own_id(bundles: Path) -> None:
     handler = lambda_handler(bundles)
     ids = {handler(http_api_event("GET", "/"), None)["headers"]["x-request-id"] for _ in range(3)}
     assert len(ids) == 3
@@ -121,7 +121,7 @@ def test_without_lambda_each_request_has_an_id_of_its_own(bundles: Path) -> None
 
 @pytest.mark.parametrize("base", ["/nlu", "nlu/", "/bots/nlu"])
 @pytest.mark.parametrize("path", ["/predict", "/predict/", "/predict//"])
-def test_a_domain_may_put_a_base_path_before_every_path(bundles: Path, base: str, path: str) -> None:
+def test_a_custom_domain_can_add_a_base_path(bundles: Path, base: str, path: str) -> None:
     handler = lambda_handler(bundles, NLU_BASE_PATH=base)
     content_type, body = multipart({"text": TEXT})
     for make in (http_api_event, rest_api_event):
@@ -133,15 +133,13 @@ def test_a_domain_may_put_a_base_path_before_every_path(bundles: Path, base: str
         assert invoke(handler, make("POST", "/" + base.strip("/") + "x/predict")).status == 404
 
 
-def test_a_base_path_behind_a_stage(bundles: Path) -> None:
+def test_a_base_path_can_follow_a_stage(bundles: Path) -> None:
     handler = lambda_handler(bundles, NLU_BASE_PATH="/nlu")
     assert invoke(handler, http_api_event("GET", "/nlu/", stage="prod")).status == 200
 
 
 @pytest.mark.parametrize("slashes", ["/", "//"])
-def test_slashes_at_the_end_of_a_path_do_not_matter(
-    send: Send, slashes: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_trailing_slashes_are_ignored(send: Send, slashes: str, capsys: pytest.CaptureFixture[str]) -> None:
     configure("INFO")
     content_type, body = multipart({"text": TEXT})
     assert is_understood(send("POST", f"/predict{slashes}", body, headers={"content-type": content_type}))
@@ -184,7 +182,7 @@ ORIGIN = {"origin": "https://chat.example"}
 PREFLIGHT = {**ORIGIN, "access-control-request-method": "POST", "access-control-request-headers": "x-api-key"}
 
 
-def test_pages_of_a_named_origin_may_ask(bundles: Path) -> None:
+def test_pages_of_an_allowed_origin_may_call(bundles: Path) -> None:
     send = deploy(bundles / "intent", NLU_CORS_ORIGINS="https://chat.example", NLU_OPEN="", NLU_TOKEN_DIGESTS="0" * 64)
     answer = send("OPTIONS", "/predict", headers=PREFLIGHT)
     assert answer.status == 200
@@ -195,7 +193,7 @@ def test_pages_of_a_named_origin_may_ask(bundles: Path) -> None:
     assert (refusal.status, refusal.headers["access-control-allow-origin"]) == (401, "https://chat.example")
 
 
-def test_pages_of_other_origins_may_not(bundles: Path, send: Send) -> None:
+def test_pages_of_other_origins_may_not_call(bundles: Path, send: Send) -> None:
     chosen = deploy(bundles / "intent", NLU_CORS_ORIGINS="https://other.example")
     assert "access-control-allow-origin" not in chosen("OPTIONS", "/predict", headers=PREFLIGHT).headers
     assert "access-control-allow-origin" not in send("GET", "/", headers=ORIGIN).headers

@@ -20,7 +20,7 @@ def send(bundles: Path) -> Send:
     return deploy(bundles, NLU_MAX_TEXT_CHARACTERS="20", NLU_MAX_BODY_BYTES="1000")
 
 
-def test_a_text_may_have_so_many_characters(send: Send) -> None:
+def test_a_text_over_the_limit_is_refused(send: Send) -> None:
     assert predict(send, {"text": "é" * 20}).status == 200
     answer = predict(send, {"text": "é" * 21})
     assert answer.status == 413
@@ -28,7 +28,7 @@ def test_a_text_may_have_so_many_characters(send: Send) -> None:
 
 
 @pytest.mark.parametrize("declared", ["1001", "0", "", "-1", "many", "9" * 5000, "٣"], ids=lambda value: value[:5])
-def test_a_body_may_have_so_many_bytes_whatever_it_declares(send: Send, declared: str) -> None:
+def test_a_body_over_the_limit_is_refused_whatever_size_it_declares(send: Send, declared: str) -> None:
     body = b'{"text": "a"}'.ljust(1001)
     answer = send("POST", "/predict", body, headers={**JSON, "content-length": declared})
     assert answer.status == 413
@@ -40,12 +40,12 @@ def test_a_body_at_the_limit_is_read(send: Send) -> None:
 
 
 @pytest.mark.parametrize("declared", ["1001", "9" * 5000], ids=["over", "absurd"])
-def test_a_body_that_declares_too_much_is_not_awaited(send: Send, declared: str) -> None:
+def test_a_body_that_declares_too_much_is_refused_at_once(send: Send, declared: str) -> None:
     assert send("POST", "/predict", b"{}", headers={**JSON, "content-length": declared}).status == 413
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/xml", "", "multipart/mixed; boundary=x"])
-def test_a_content_type_that_is_not_read(send: Send, content_type: str) -> None:
+def test_an_unsupported_content_type_is_refused(send: Send, content_type: str) -> None:
     answer = send("POST", "/predict", b"hello", headers={"content-type": content_type})
     assert answer.status == 415
     expected = "send one of multipart/form-data, application/x-www-form-urlencoded, application/json."
@@ -95,7 +95,7 @@ def test_a_malformed_request(send: Send, headers: dict[str, str], body: bytes, m
     ),
     query=st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), max_size=20),
 )
-def test_whatever_is_sent_the_answer_is_json(
+def test_the_answer_to_any_request_is_json(
     send: Send, path: str, method: str, headers: dict[str, str], body: bytes, query: str
 ) -> None:
     answer = send(method, path, body, headers=headers, query=query)
@@ -105,5 +105,5 @@ def test_whatever_is_sent_the_answer_is_json(
 
 
 @given(text=st.text(max_size=20))
-def test_whatever_hexabot_sends_it_can_read_the_answer(send: Send, text: str) -> None:
+def test_hexabot_can_read_the_answer_to_anything_it_sends(send: Send, text: str) -> None:
     understand(text, predict(send, {"text": text}).json())

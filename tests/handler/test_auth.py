@@ -33,7 +33,7 @@ def status(send: Send, query: str = "", headers: Mapping[str, str] | None = None
 
 
 @pytest.mark.parametrize("token", TOKENS)
-def test_hexabot_presents_its_token_in_the_query(send: Send, token: str) -> None:
+def test_hexabot_sends_its_token_in_the_query(send: Send, token: str) -> None:
     assert status(send, axios_query(token)) == 200
 
 
@@ -47,11 +47,11 @@ def test_hexabot_presents_its_token_in_the_query(send: Send, token: str) -> None
     ],
     ids=["bearer", "bearer with spaces", "x-api-key", "x-api-key beside another scheme"],
 )
-def test_other_callers_present_theirs_in_a_header(send: Send, headers: dict[str, str]) -> None:
+def test_other_callers_send_their_token_in_a_header(send: Send, headers: dict[str, str]) -> None:
     assert status(send, headers=headers) == 200
 
 
-def test_one_token_that_is_known_is_enough(send: Send) -> None:
+def test_one_known_token_is_enough(send: Send) -> None:
     assert status(send, "token=wrong&token=second") == 200
     assert status(send, "token=wrong", {"x-api-key": "second"}) == 200
 
@@ -79,7 +79,7 @@ def test_everyone_else_is_refused(send: Send, query: str, headers: dict[str, str
 
 
 @pytest.mark.parametrize(("query", "found"), [("token=", "it has no token"), ("token=x", "its token is unknown")])
-def test_a_refusal_says_where_tokens_go(send: Send, query: str, found: str) -> None:
+def test_a_refusal_says_how_to_send_a_token(send: Send, query: str, found: str) -> None:
     answer = send("POST", "/batch_predict", query=query)
     assert answer.status == 401
     assert answer.json()["error"] == (
@@ -88,12 +88,12 @@ def test_a_refusal_says_where_tokens_go(send: Send, query: str, found: str) -> N
     )
 
 
-def test_a_token_in_the_body_is_none(send: Send) -> None:
+def test_a_token_in_the_body_does_not_count(send: Send) -> None:
     content_type, body = multipart({"text": "fly", "token": "second"})
     assert send("POST", "/predict", body, headers={"content-type": content_type}).status == 401
 
 
-def test_the_body_of_a_stranger_is_not_read(send: Send) -> None:
+def test_the_body_of_an_unauthorized_request_is_not_read(send: Send) -> None:
     assert send("POST", "/predict", b"x" * 2_000_000, headers={"content-type": "text/plain"}).status == 401
 
 
@@ -102,11 +102,11 @@ def test_health_needs_no_token(send: Send) -> None:
 
 
 @pytest.mark.parametrize("query", ["", "token=", "token=anything"])
-def test_an_open_service_asks_for_none(bundles: Path, query: str) -> None:
+def test_an_open_service_needs_no_token(bundles: Path, query: str) -> None:
     assert status(deploy(bundles / "intent"), query) == 200
 
 
-def test_a_new_token_fits_its_digest_and_a_url() -> None:
+def test_a_new_token_matches_its_digest_and_is_url_safe() -> None:
     (token, known), (other, _) = new_token(), new_token()
     assert known == hashlib.sha256(token.encode()).hexdigest()
     assert axios_query(token) == f"token={token}"
@@ -115,16 +115,16 @@ def test_a_new_token_fits_its_digest_and_a_url() -> None:
 
 
 @given(token=st.text(min_size=1), others=st.lists(st.text(min_size=1)))
-def test_a_token_is_known_by_its_digest_alone(token: str, others: list[str]) -> None:
+def test_only_the_right_token_matches_a_digest(token: str, others: list[str]) -> None:
     authorize([*others, token], ["0" * 64, digest(token)])
     with pytest.raises(UnauthorizedError):
         authorize([other for other in others if other != token], [digest(token)])
 
 
-def test_half_a_surrogate_is_a_token_like_another() -> None:
+def test_a_token_with_half_a_surrogate_pair_is_compared_too() -> None:
     authorize(["\ud800"], [digest("\ud800")])
 
 
-def test_nothing_is_known_where_there_are_no_digests() -> None:
+def test_without_digests_no_token_is_known() -> None:
     with pytest.raises(UnauthorizedError):
         authorize(["", "token"], [])

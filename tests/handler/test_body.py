@@ -64,7 +64,7 @@ def test_json_values_come_back_untouched(fields: Mapping[str, object]) -> None:
     ],
     ids=lambda value: None,
 )
-def test_ways_to_write_the_same(content_type: str, body: bytes) -> None:
+def test_encodings_of_the_same_fields_are_equal(content_type: str, body: bytes) -> None:
     assert parse_body(content_type, body) == {"text": "é "}
 
 
@@ -77,7 +77,7 @@ def test_ways_to_write_the_same(content_type: str, body: bytes) -> None:
     ],
     ids=["multipart", "urlencoded", "json"],
 )
-def test_of_a_name_given_twice_the_last_counts(content_type: str, body: bytes) -> None:
+def test_the_last_value_of_a_repeated_name_wins(content_type: str, body: bytes) -> None:
     assert parse_body(content_type, body) == {"text": "2"}
 
 
@@ -132,13 +132,13 @@ def test_other_content_types(content_type: str) -> None:
     ],
     ids=lambda value: None if not isinstance(value, str) else value[:40],
 )
-def test_bodies_that_cannot_be_read(content_type: str, body: bytes, message: str) -> None:
+def test_malformed_bodies_are_refused(content_type: str, body: bytes, message: str) -> None:
     with pytest.raises(RequestError, match=message):
         parse_body(content_type, body)
 
 
 @pytest.mark.parametrize("kind", ["multipart", "urlencoded"])
-def test_there_are_only_so_many_fields(kind: str) -> None:
+def test_the_number_of_fields_is_limited(kind: str) -> None:
     def body(count: int) -> tuple[str, bytes]:
         fields = {f"f{number}": "" for number in range(count)}
         return multipart(fields) if kind == "multipart" else (URLENCODED, urlencode(fields).encode())
@@ -152,7 +152,7 @@ def test_there_are_only_so_many_fields(kind: str) -> None:
     ("encoding", "compress"),
     [("gzip", gzip.compress), ("X-GZIP ", gzip.compress), ("deflate", zlib.compress), ("identity", bytes), ("", bytes)],
 )
-def test_a_body_may_be_compressed(encoding: str, compress: Callable[[bytes], bytes]) -> None:
+def test_a_compressed_body_is_read(encoding: str, compress: Callable[[bytes], bytes]) -> None:
     body = b'{"text": "hello"}'
     assert decompressed(encoding, compress(body), len(body)) == body
     if compress is not bytes:
@@ -174,7 +174,7 @@ def test_a_body_may_be_compressed(encoding: str, compress: Callable[[bytes], byt
     ],
     ids=["brotli", "twice", "not compressed", "empty", "cut", "two streams", "cut deflate", "bomb"],
 )
-def test_a_compressed_body_that_cannot_be_read(
+def test_a_malformed_compressed_body_is_refused(
     encoding: str, body: bytes, error: type[RequestError], message: str
 ) -> None:
     with pytest.raises(error, match=message):
@@ -182,7 +182,7 @@ def test_a_compressed_body_that_cannot_be_read(
 
 
 @given(encoding=st.sampled_from(["gzip", "deflate"]) | st.text(), body=st.binary())
-def test_rubbish_that_claims_to_be_compressed_is_refused(encoding: str, body: bytes) -> None:
+def test_random_bytes_that_claim_to_be_compressed_are_refused(encoding: str, body: bytes) -> None:
     with suppress(RequestError):
         assert len(decompressed(encoding, body, 99)) <= max(99, len(body))
 
@@ -202,13 +202,13 @@ def test_rubbish_is_refused(content_type: str, body: bytes) -> None:
 
 
 @given(parameters=LATIN_1, media_type=st.sampled_from(["multipart/form-data", URLENCODED, JSON]))
-def test_rubbish_in_a_content_type_is_refused(media_type: str, parameters: str) -> None:
+def test_a_random_content_type_is_refused(media_type: str, parameters: str) -> None:
     reads_or_refuses(f"{media_type};{parameters}", part(b"a"))
     reads_or_refuses(f"{media_type}; boundary={parameters}", part(b"a"))
 
 
 @given(data=st.data(), headers=st.binary(max_size=30), value=st.binary(max_size=30))
-def test_a_spoilt_form_is_refused_or_read(data: st.DataObject, headers: bytes, value: bytes) -> None:
+def test_a_corrupted_form_is_refused_or_read(data: st.DataObject, headers: bytes, value: bytes) -> None:
     disposition = b'Content-Disposition: form-data; name="text"'
     encoding = data.draw(st.sampled_from([b"base64", b"quoted-printable", b"8bit", b"odd"]))
     body = part(value, disposition + b"\r\nContent-Transfer-Encoding: " + encoding)

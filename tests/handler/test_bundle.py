@@ -48,18 +48,18 @@ def read(path: Path) -> dict[str, Any]:
     return content
 
 
-def test_a_bundle_is_read_as_it_was_written(bundle: Path, tmp_path: Path) -> None:
+def test_a_written_bundle_is_read_back(bundle: Path, tmp_path: Path) -> None:
     manifest = read_bundle(bundle)
     assert manifest.to_json() == (bundle / MANIFEST).read_bytes()
     assert (manifest.name, [output.name for output in manifest.outputs]) == ("intent", ["intent"])
     assert read_bundle(write_subword_bundle(tmp_path / "slots")).inputs[0].files == ["tokenizer.json"]
 
 
-def test_a_manifest_begins_with_its_schema_version(bundle: Path) -> None:
+def test_a_manifest_starts_with_its_schema_version(bundle: Path) -> None:
     assert next(iter(read(bundle).items())) == ("schema_version", SCHEMA_VERSION)
 
 
-def test_a_folder_without_a_manifest(tmp_path: Path) -> None:
+def test_a_folder_without_a_manifest_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"is not a bundle: manifest\.json cannot be read .*ludwig-serverless export"):
         read_bundle(tmp_path)
 
@@ -76,13 +76,13 @@ def test_a_folder_without_a_manifest(tmp_path: Path) -> None:
     ],
     ids=["truncated", "altered", "emptied", "missing", "symlink", "folder"],
 )
-def test_a_file_that_is_not_what_was_exported(bundle: Path, spoil: Callable[[Path], object], message: str) -> None:
+def test_an_altered_or_missing_file_is_refused(bundle: Path, spoil: Callable[[Path], object], message: str) -> None:
     spoil(bundle / "model.onnx")
     with pytest.raises(BundleError, match=message):
         read_bundle(bundle)
 
 
-def test_a_file_that_the_manifest_does_not_list(bundle: Path) -> None:
+def test_an_unlisted_file_is_refused(bundle: Path) -> None:
     """A graph, or whatever reads a bundle later, could read it, and no hash covers it."""
     extras = {
         "weights.bin": lambda path: path.write_bytes(b"more"),
@@ -103,7 +103,7 @@ def test_a_file_that_the_manifest_does_not_list(bundle: Path) -> None:
         read_bundle(bundle)
 
 
-def test_a_manifest_that_would_fill_the_memory_is_not_read(bundle: Path) -> None:
+def test_a_huge_manifest_is_not_read(bundle: Path) -> None:
     with (bundle / MANIFEST).open("ab") as manifest:
         manifest.truncate(MAX_MANIFEST_BYTES + 1)
     with pytest.raises(
@@ -123,7 +123,7 @@ def test_a_manifest_that_would_fill_the_memory_is_not_read(bundle: Path) -> None
     ],
     ids=["newer", "older"],
 )
-def test_another_schema(bundle: Path, version: int, advice: str) -> None:
+def test_another_schema_is_refused(bundle: Path, version: int, advice: str) -> None:
     (bundle / MANIFEST).write_bytes(msgspec.json.encode({"schema_version": version, "what": "ever"}))
     with pytest.raises(BundleError) as refusal:
         read_bundle(bundle)
@@ -136,7 +136,7 @@ def test_another_schema(bundle: Path, version: int, advice: str) -> None:
     [b"", b"{", b"[]", b"{}", b'{"schema_version": 3}', b'{"schema_version": "1"}', b"\xff", b"[" * 100_000],
     ids=["empty", "cut", "list", "object", "version only", "version as text", "no UTF-8", "deep"],
 )
-def test_a_manifest_that_is_none(bundle: Path, content: bytes) -> None:
+def test_a_malformed_manifest_is_refused(bundle: Path, content: bytes) -> None:
     (bundle / MANIFEST).write_bytes(content)
     with pytest.raises(BundleError, match=r"is not a manifest that this handler can read: .* Export the model again"):
         read_bundle(bundle)
@@ -148,7 +148,7 @@ def test_a_manifest_that_is_none(bundle: Path, content: bytes) -> None:
     ids=repr,
 )
 @pytest.mark.parametrize("place", ["files", "graph", "vocabulary"])
-def test_a_path_that_leaves_the_folder(bundle: Path, place: str, name: str) -> None:
+def test_a_path_that_leaves_the_folder_is_refused(bundle: Path, place: str, name: str) -> None:
     content = read(bundle)
     secret = describe_file(bundle / MANIFEST)
     if place == "graph":
@@ -162,13 +162,13 @@ def test_a_path_that_leaves_the_folder(bundle: Path, place: str, name: str) -> N
     assert repr(name) in str(refusal.value)
 
 
-def test_a_file_whose_name_no_disk_can_hold(bundle: Path) -> None:
+def test_a_file_name_that_is_too_long_is_refused(bundle: Path) -> None:
     edit_manifest(bundle, files={**read(bundle)["files"], "x" * 5000: {"sha256": "0", "bytes": 1}})
     with pytest.raises(BundleError, match=r"xxx.* cannot be read"):
         read_bundle(bundle)
 
 
-def test_a_file_without_a_hash(bundle: Path) -> None:
+def test_a_file_without_a_hash_is_refused(bundle: Path) -> None:
     files = read(bundle)["files"]
     edit_manifest(bundle, files={name: files[name] for name in files if name != "model.onnx"})
     with pytest.raises(BundleError, match=r"uses files that it has no hash for: \['model\.onnx'\]"):
@@ -192,7 +192,7 @@ def test_a_file_without_a_hash(bundle: Path) -> None:
     ],
     ids=["input", "no input", "output", "no output", "output type", "tokenizer", "graph format", "no certificate"],
 )
-def test_a_manifest_that_contradicts_itself(
+def test_an_inconsistent_manifest_is_refused(
     bundle: Path, spoil: Callable[[dict[str, Any]], object], message: str
 ) -> None:
     content = read(bundle)
@@ -203,7 +203,7 @@ def test_a_manifest_that_contradicts_itself(
 
 
 @pytest.mark.parametrize("edit", [(b'"greeting"', b'"farewell"'), (b"\n", b" \n")], ids=["a label", "a blank"])
-def test_a_manifest_that_was_edited(bundle: Path, edit: tuple[bytes, bytes]) -> None:
+def test_an_edited_manifest_is_refused(bundle: Path, edit: tuple[bytes, bytes]) -> None:
     path = bundle / MANIFEST
     assert edit[0] in path.read_bytes()
     path.write_bytes(path.read_bytes().replace(*edit))
@@ -213,7 +213,7 @@ def test_a_manifest_that_was_edited(bundle: Path, edit: tuple[bytes, bytes]) -> 
         read_bundle(bundle)
 
 
-def test_a_golden_row_may_hold_what_the_seal_is_made_of(bundle: Path) -> None:
+def test_a_golden_row_may_contain_the_zeros_of_an_empty_seal(bundle: Path) -> None:
     golden = [{"row": "row 0", "own": True, "values": {"text": UNSEALED}, "labels": {}}]
     edit_manifest(bundle, golden=golden)
     manifest = read_bundle(bundle)
@@ -234,14 +234,14 @@ def test_rubbish_is_refused(content: bytes) -> None:
 
 
 @given(data=st.data())
-def test_a_spoilt_manifest_is_refused_or_read(manifest: bytes, data: st.DataObject) -> None:
+def test_a_corrupted_manifest_is_refused_or_read(manifest: bytes, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(manifest)))
     end = data.draw(st.integers(start, min(start + 20, len(manifest))))
     parses_or_refuses(manifest[:start] + data.draw(st.binary(max_size=8)) + manifest[end:])
 
 
 @given(data=st.data(), value=JSON)
-def test_a_manifest_with_another_value_somewhere_is_refused_or_read(
+def test_a_manifest_with_any_value_replaced_is_refused_or_read(
     manifest: bytes, data: st.DataObject, value: Any
 ) -> None:
     content = place = msgspec.json.decode(manifest)

@@ -15,7 +15,7 @@ print(json.dumps(moments.tolist()))
 TEXTS = ["2024-03-10 10:00 EST", "10 March 2024 10am CET", "2024-03-10T10:00:00Z", "2024-03-10T10:00+02:00", "nothing"]
 
 
-def test_dates_are_read_without_a_database_of_zones() -> None:
+def test_dates_are_read_without_a_time_zone_database() -> None:
     asked = json.dumps(TEXTS)
     with_zones = run_python("-W", "ignore", "-c", ENCODE, "with", asked)
     without = run_python("-W", "ignore", "-c", ENCODE, "without", asked, PYTHONTZPATH="")

@@ -26,7 +26,7 @@ def whole_paths(words: int) -> Iterator[tuple[str, ...]]:
 
 
 @given(logits=LOGITS)
-def test_the_answer_is_the_best_of_all_paths_with_its_share_of_them(logits: np.ndarray) -> None:
+def test_viterbi_finds_the_best_valid_path_and_its_marginal_probabilities(logits: np.ndarray) -> None:
     exponentials = np.exp(logits.astype(np.float64))
     softmax = exponentials / exponentials.sum(axis=1, keepdims=True)
     weights = {
@@ -44,7 +44,7 @@ def test_the_answer_is_the_best_of_all_paths_with_its_share_of_them(logits: np.n
 
 
 @given(logits=LOGITS)
-def test_what_is_whole_already_is_the_answer(logits: np.ndarray) -> None:
+def test_a_valid_greedy_sequence_is_kept(logits: np.ndarray) -> None:
     best = [LABELS[label] for label in logits.argmax(axis=1)]
     highest = np.sort(logits, axis=1)
     tied = bool((highest[:, -1] - highest[:, -2] < 1e-3).any())
@@ -87,7 +87,7 @@ def test_four_hundred_words_are_decoded() -> None:
     ],
     ids=lambda tags: " ".join(tags) if isinstance(tags, list) else None,
 )
-def test_whole_slots_are_told_from_torn_ones(tags: list[str], answer: bool) -> None:
+def test_complete_and_broken_slots_are_distinguished(tags: list[str], answer: bool) -> None:
     assert is_whole(tags) is answer
 
 
@@ -103,5 +103,5 @@ def test_whole_slots_are_told_from_torn_ones(tags: list[str], answer: bool) -> N
     ],
     ids=lambda labels: " ".join(sorted(labels)) if isinstance(labels, set) else None,
 )
-def test_bio_is_told_from_other_tags(labels: set[str], answer: bool) -> None:
+def test_bio_tags_are_recognized(labels: set[str], answer: bool) -> None:
     assert is_bio(labels) is answer

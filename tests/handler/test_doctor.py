@@ -8,9 +8,7 @@ from handler.__main__ import main
 from handler.doctor import Imported, read_imports
 
 
-def test_a_start_is_shown_import_by_import_and_bundle_by_bundle(
-    bundles: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_start_is_shown_by_import_and_by_bundle(bundles: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", str(bundles)]) == 0
     table = capsys.readouterr().out
     assert "  imports\n" in table
@@ -25,7 +23,7 @@ def test_a_start_that_fails_says_why(tmp_path: Path, capsys: pytest.CaptureFixtu
     )
 
 
-def test_imports_stand_below_what_asked_for_them() -> None:
+def test_imports_follow_the_module_that_imports_them() -> None:
     traced = """import time: self [us] | cumulative | imported package
 import time:       100 |        100 |     c
 import time:      1000 |       1100 |   b

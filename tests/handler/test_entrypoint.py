@@ -36,7 +36,7 @@ def test_the_first_event_is_answered_and_nothing_heavy_is_imported(bundles: Path
     assert set(printed["modules"]).isdisjoint(HEAVY)
 
 
-def test_a_service_without_sub_words_does_not_import_their_library(bundles: Path) -> None:
+def test_a_service_without_subwords_does_not_import_tokenizers(bundles: Path) -> None:
     finished = run_python("-c", ASK, json.dumps(http_api_event("GET", "/")), **environment(bundles))
     assert "tokenizers" not in json.loads(finished.stdout.splitlines()[-1])["modules"]
 
@@ -65,6 +65,6 @@ def test_an_altered_bundle_fails_at_start(tmp_path: Path) -> None:
     assert "vocabulary.json was altered" in finished.stderr
 
 
-def test_bundles_may_lie_in_several_places(bundles: Path) -> None:
+def test_bundles_can_be_in_several_folders(bundles: Path) -> None:
     handler = lambda_handler(bundles / "slots", bundles / "language")
     assert json.loads(handler(http_api_event("GET", "/"), None)["body"])["models"] == ["slots", "language"]

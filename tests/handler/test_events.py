@@ -140,7 +140,7 @@ def log_lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("sender", SENDERS)
-def test_every_sender_of_http_is_answered(handler: Handler, sender: str) -> None:
+def test_every_source_of_http_events_is_answered(handler: Handler, sender: str) -> None:
     answer = handler(SENDERS[sender]("POST", "/predict", BODY), None)
     assert answer["statusCode"] == 200
     assert json.loads(answer["body"])["intent"]["predictions"]["intent_predictions"] == "greeting"
@@ -151,7 +151,7 @@ def test_every_sender_of_http_is_answered(handler: Handler, sender: str) -> None
 
 
 @pytest.mark.parametrize("sender", SENDERS)
-def test_every_sender_may_carry_a_page_of_another_origin(handler_for_pages: Handler, sender: str) -> None:
+def test_cross_origin_requests_work_from_every_source(handler_for_pages: Handler, sender: str) -> None:
     event = SENDERS[sender]("POST", "/predict", BODY)
     key = "headers" if "headers" in event else "multiValueHeaders"
     as_list = isinstance(event[key]["host" if "host" in event[key] else "Host"], list)
@@ -164,7 +164,7 @@ def test_every_sender_may_carry_a_page_of_another_origin(handler_for_pages: Hand
     assert headers["access-control-allow-origin"] in (origin, [origin])
 
 
-def test_a_health_check_of_a_load_balancer(handler: Handler) -> None:
+def test_a_load_balancers_health_check_is_answered(handler: Handler) -> None:
     event = load_balancer_event("GET", "/", b"")
     event["headers"] = {"user-agent": "ELB-HealthChecker/2.0"}
     event["queryStringParameters"] = {}
@@ -180,7 +180,7 @@ def test_a_ping_is_answered(handler: Handler, ping: str, capsys: pytest.CaptureF
 
 
 @pytest.mark.parametrize("other", OTHERS)
-def test_any_other_event_is_refused_and_logged_by_its_kind_only(
+def test_any_other_event_is_refused_and_only_its_kind_is_logged(
     handler: Handler, other: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     configure("INFO")
@@ -228,7 +228,7 @@ def test_no_event_raises(handler: Handler, handler_for_pages: Handler, event: An
         assert answer.get("statusCode", 200) < 500
 
 
-def test_an_answer_that_lambda_would_not_carry_is_refused_with_advice(tmp_path: Path) -> None:
+def test_a_response_over_lambdas_limit_is_refused_with_advice(tmp_path: Path) -> None:
     """Lambda turns such an answer into an error, which the caller sees as 502 and which calls alarms."""
     from awslambdaric.lambda_runtime_marshaller import to_json  # type: ignore[import-untyped] # what Lambda runs
 
@@ -250,7 +250,7 @@ def test_an_answer_that_lambda_would_not_carry_is_refused_with_advice(tmp_path: 
         assert f"the limit is {limit}: split the batch into at least 4 parts, or name fewer models" in error
 
 
-def test_a_server_carries_answers_of_any_size(tmp_path: Path) -> None:
+def test_a_local_server_sends_answers_of_any_size(tmp_path: Path) -> None:
     from handler.hexabot import load_service
     from handler.messages import Request
     from handler.routes import Routes

@@ -37,7 +37,7 @@ NOTHING = [
 
 @pytest.mark.parametrize("text", NOTHING)
 @pytest.mark.parametrize("evidence", [EVIDENCE, CAUTIOUS], ids=["fitted", "cautious"])
-def test_a_text_without_ordinary_words_shows_nothing(evidence: Evidence, text: str) -> None:
+def test_a_text_without_ordinary_words_is_no_evidence(evidence: Evidence, text: str) -> None:
     assert words_of(text) == []
     assert evidence.judge(text, "fr") is False
 
@@ -67,18 +67,18 @@ def test_a_text_without_ordinary_words_shows_nothing(evidence: Evidence, text: s
         ("reservation restaurant", "ar", False),
     ],
 )
-def test_what_a_text_shows(text: str, label: str, expected: bool | None) -> None:
+def test_known_words_and_scripts_are_evidence(text: str, label: str, expected: bool | None) -> None:
     assert EVIDENCE.judge(text, label) is expected
 
 
 @pytest.mark.parametrize(
     ("text", "expected"), [("hello", None), ("menu", False), ("مرحبا", None), ("a b c d", False), ("how are you", None)]
 )
-def test_without_known_words_letters_are_counted(text: str, expected: bool | None) -> None:
+def test_without_known_words_letters_count(text: str, expected: bool | None) -> None:
     assert CAUTIOUS.judge(text, "fr") is expected
 
 
-def test_where_words_have_no_spaces_each_letter_is_one() -> None:
+def test_in_scripts_without_spaces_each_letter_is_a_word() -> None:
     assert words_of("こんにちは OK") == [*"こんにちは", "ok"]
     shared = Evidence(
         letters=16, words={"ja": "の は", "zh": "们 你"}, scripts={"CJK": ["ja", "zh"], "HIRAGANA": ["ja"]}
@@ -88,7 +88,7 @@ def test_where_words_have_no_spaces_each_letter_is_one() -> None:
     assert shared.judge("の東京", "ja") is True
 
 
-def test_marks_on_letters_do_not_split_a_word() -> None:
+def test_combining_marks_do_not_split_a_word() -> None:
     assert words_of("نَعَمْ d'accord naïve") == ["نعم", "d", "accord", "naïve"]
     assert words_of("नमस्ते") == ["नमसत"]
 
@@ -100,7 +100,7 @@ def test_every_letter_has_a_script() -> None:
     assert main_script(["ab", "привет"]) == "CYRILLIC"
 
 
-def test_of_a_long_text_the_beginning_is_enough() -> None:
+def test_only_the_start_of_a_long_text_is_examined() -> None:
     assert words_of("a" * LONGEST * 2) == ["a" * LONGEST]
 
 

@@ -106,9 +106,7 @@ HIDDEN = (in_a_list, in_a_list_of_graphs, as_sparse_weights, as_sparse_attribute
 
 
 @pytest.mark.parametrize("make", READ.values(), ids=READ)
-def test_a_graph_that_would_answer_with_another_file_is_refused(
-    make: Callable[[], onnx.ModelProto], tmp_path: Path
-) -> None:
+def test_a_graph_that_reads_another_file_is_refused(make: Callable[[], onnx.ModelProto], tmp_path: Path) -> None:
     (tmp_path / "secret").write_bytes(SECRET)
     (tmp_path / "model.onnx").write_bytes(make().SerializeToString())
     session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"])
@@ -118,11 +116,11 @@ def test_a_graph_that_would_answer_with_another_file_is_refused(
 
 
 @pytest.mark.parametrize("make", HIDDEN, ids=lambda make: make.__name__)
-def test_data_elsewhere_is_found_wherever_a_graph_may_hold_it(make: Callable[[], onnx.ModelProto]) -> None:
+def test_external_data_is_found_anywhere_in_a_graph(make: Callable[[], onnx.ModelProto]) -> None:
     assert has_external_data(make().SerializeToString())
 
 
-def test_a_graph_with_all_its_data_is_taken(tmp_path: Path) -> None:
+def test_a_graph_without_external_data_is_accepted(tmp_path: Path) -> None:
     for head in (INTENT, TAGGER):
         assert not has_external_data((write_bundle(tmp_path / head.name, head) / "model.onnx").read_bytes())
 
@@ -131,7 +129,7 @@ def test_a_graph_with_all_its_data_is_taken(tmp_path: Path) -> None:
     "location", [b"\x01", b"\x81\x80\x00", b"\x81\x80\x80\x80\x10", b"\xff" * 9 + b"\x01"], ids=repr
 )
 @pytest.mark.parametrize("tag", [b"\x70", b"\xf0\x80\x00", b"\xf0\x80\x80\x80\x70"], ids=repr)
-def test_numbers_may_be_written_longer_than_they_are(tag: bytes, location: bytes) -> None:
+def test_overlong_varints_are_understood(tag: bytes, location: bytes) -> None:
     """Protobuf cuts numbers to 32 bits, so there are many ways to write that data is EXTERNAL (1)."""
     tensor = tag + location
     graph = b"\x2a" + bytes([0x80 | len(tensor), 0x80, 0x00]) + tensor
@@ -155,7 +153,7 @@ def test_onnxruntimes_own_format_is_not_read(tmp_path: Path) -> None:
     content=st.binary()
     | st.lists(st.sampled_from([0x3A, 0x2A, 0x70, 0x68, 0x0A, 0x02, 0x80, 0x01]), max_size=60).map(bytes)
 )
-def test_rubbish_is_refused_or_has_no_data_elsewhere(content: bytes) -> None:
+def test_random_bytes_are_refused_or_have_no_external_data(content: bytes) -> None:
     try:
         found = has_external_data(content)
     except ValueError:
@@ -168,7 +166,7 @@ def test_rubbish_is_refused_or_has_no_data_elsewhere(content: bytes) -> None:
     assert found or not tensors
 
 
-def test_a_deep_graph_ends() -> None:
+def test_a_deeply_nested_graph_is_checked() -> None:
     content = b""
     for _ in range(3000):
         attribute = b"\x32" + _length(content) + content

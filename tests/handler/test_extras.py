@@ -11,7 +11,7 @@ from handler.extras import ENVIRONMENTS, ROOT, how_to_install
     ("extra", "environment", "folder"),
     [("", "serve", ""), ("training", "full", "[training]"), ("fetch", "fetch", "[fetch]"), ("ray", "ray", "[ray]")],
 )
-def test_a_checkout_names_its_script_and_its_folder(extra: str, environment: str, folder: str) -> None:
+def test_in_a_checkout_the_advice_names_the_script_and_the_folder(extra: str, environment: str, folder: str) -> None:
     script = ROOT / "scripts" / "environment.py"
     assert script.is_file()
     assert how_to_install(extra) == (
@@ -19,13 +19,13 @@ def test_a_checkout_names_its_script_and_its_folder(extra: str, environment: str
     )
 
 
-def test_a_copy_without_installer_names_the_requirements(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_a_copy_the_advice_names_the_requirements(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As in the Lambda's image, which has the folder `handler` and nothing else of the repository."""
     monkeypatch.setattr("handler.extras.ROOT", tmp_path)
     assert how_to_install("fetch") == "install the packages of requirements/fetch.txt"
 
 
-def test_an_installation_names_its_distribution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_an_installation_the_advice_names_the_distribution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("handler.extras.ROOT", tmp_path)
     information = tmp_path / "ludwig_serverless-1.0.dist-info"
     information.mkdir()
@@ -35,6 +35,6 @@ def test_an_installation_names_its_distribution(tmp_path: Path, monkeypatch: pyt
     assert how_to_install() == "run `pip install 'ludwig-serverless'`"
 
 
-def test_every_environment_has_its_requirements() -> None:
+def test_every_environment_has_a_requirements_file() -> None:
     for name in {*ENVIRONMENTS.values(), "full"}:
         assert (ROOT / "requirements" / f"{name}.txt").is_file()

@@ -59,7 +59,7 @@ def test_every_part_of_a_manifest_refuses_unknown_fields() -> None:
     assert [part["title"] for part in found if part.get("additionalProperties") is not False] == []
 
 
-def test_a_field_that_the_handler_does_not_know_is_refused(tmp_path: Path) -> None:
+def test_an_unknown_field_is_refused(tmp_path: Path) -> None:
     """A handler from before affixes read a bundle with affixes without complaint, and answered wrong tags."""
     bundle = write_bundle(tmp_path / "intent", INTENT)
     content = msgspec.json.decode((bundle / MANIFEST).read_bytes())

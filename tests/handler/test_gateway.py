@@ -55,7 +55,7 @@ def routes(bundles: Path) -> Routes:
 
 
 @given(request=requests, make=st.sampled_from([http_api_event, rest_api_event]))
-def test_both_carriers_answer_alike(
+def test_the_gateway_and_fastapi_answer_alike(
     routes: Routes, request: dict[str, Any], make: Callable[..., dict[str, Any]]
 ) -> None:
     content_type, body = request["body"]
@@ -73,7 +73,7 @@ def test_both_carriers_answer_alike(
     assert directly == framework
 
 
-def test_a_stage_is_taken_off_the_path(routes: Routes) -> None:
+def test_the_stage_is_removed_from_the_path(routes: Routes) -> None:
     event = http_api_event("GET", "/", stage="prod")
     assert event["requestContext"]["http"]["path"] == "/prod/"
     read = read_event(event, None)
@@ -89,7 +89,7 @@ print(json.dumps(sorted(sys.modules)))
 """
 
 
-def test_the_first_answer_imports_no_more_than_it_needs(bundles: Path) -> None:
+def test_the_first_answer_imports_only_what_it_needs(bundles: Path) -> None:
     content_type, body = multipart({"text": "fly to Paris"})
     event = http_api_event("POST", "/predict", body, headers={"content-type": content_type})
     finished = run_python("-c", FIRST_ANSWER, json.dumps(event), **environment(bundles))

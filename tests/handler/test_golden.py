@@ -37,14 +37,14 @@ def test_equal_labels(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert f"ExpectedModels=nlu@{read_bundle(bundle).seal[:12]}\n" in out
 
 
-def test_models_are_named_with_their_seals(bundle: Path, tmp_path: Path) -> None:
+def test_expected_models_are_names_with_seals(bundle: Path, tmp_path: Path) -> None:
     other = write_bundle(tmp_path / "intent", INTENT)
     predictors = load_predictors([bundle, other])
     assert seals(predictors) == {"nlu": read_bundle(bundle).seal, "intent": read_bundle(other).seal}
     assert parse_models(expected_models(predictors)) == {name: seal[:12] for name, seal in seals(predictors).items()}
 
 
-def test_a_label_that_changed_is_named_and_the_words_are_not(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_changed_label_is_named_without_quoting_the_text(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
     edit_manifest(bundle, golden=[golden("fly to Paris", {"intent_predictions": "greeting", "gone": True})])
     assert replay(load_predictors([bundle]))["changed"] == [
         {"model": "nlu", "row": "row 7", "column": column, "expected": expected, "found": found}
@@ -65,7 +65,7 @@ def test_a_bundle_without_golden_rows(tmp_path: Path) -> None:
     }
 
 
-def test_a_bundle_that_failed_its_proof_is_refused_though_its_golden_rows_are_right(
+def test_a_bundle_that_failed_its_proof_is_refused_even_if_its_golden_rows_pass(
     bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     parity = {"passed": False, "rows": 9, "odd_rows": 0, "ids_equal": 9, "labels_equal": 7, "max_abs_diff": None}

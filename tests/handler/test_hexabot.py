@@ -59,14 +59,14 @@ def test_hexabot_can_read_any_answer(send: Send, text: str) -> None:
     words=st.lists(st.sampled_from(["fly", "to", "Paris", "New York", "tomorrow"]), max_size=5),
     space=st.sampled_from([" ", "  ", "   "]),
 )
-def test_hexabot_finds_slots_whatever_the_spaces(send: Send, words: list[str], space: str) -> None:
+def test_hexabot_finds_slots_with_any_spacing(send: Send, words: list[str], space: str) -> None:
     text = space + space.join(words) + space
     entities = {"Paris": "city", "New York": "city", "tomorrow": "date"}
     found = [(slot.entity, slot.value) for slot in read(send, text).slots]
     assert found == [(entities[word], word) for word in words if word in entities]
 
 
-def test_every_column_of_ludwig_is_there(send: Send) -> None:
+def test_the_answer_has_all_of_ludwigs_columns(send: Send) -> None:
     answer = predict(send, {"text": "fly"}).json()
     labels = ["<UNK>", "book_flight", "book_hotel", "greeting"]
     assert set(answer) == {"language", "intent", "slots"}
@@ -82,7 +82,7 @@ def test_every_column_of_ludwig_is_there(send: Send) -> None:
     }
 
 
-def test_the_confidence_of_a_slot_is_that_of_its_least_sure_word(tmp_path: Path) -> None:
+def test_the_confidence_of_a_slot_is_that_of_its_least_certain_word(tmp_path: Path) -> None:
     words = {"New": "B-city", "York": "I-city", "Paris": "B-city"}
     unsure = Head(name="slots", kind="sequence", words=words, logits={"New": SURE, "York": 2.5, "Paris": 0.5})
     send = deploy(write_bundle(tmp_path / "slots", unsure))
@@ -94,14 +94,14 @@ def test_the_confidence_of_a_slot_is_that_of_its_least_sure_word(tmp_path: Path)
 
 
 @pytest.mark.parametrize("text", ["", " ", "a " * 400, "😀", "\0", "مرحبا إلى عمان", "a\r\nb"], ids=ascii)
-def test_awkward_texts(send: Send, text: str) -> None:
+def test_awkward_texts_are_answered(send: Send, text: str) -> None:
     answer = predict(send, {"text": text}).json()
     columns = answer["slots"]["predictions"]
     assert len(columns["slots_predictions"]) == len(columns["slots_probabilities"]) == len(text.split(" ")) + 2
     assert understand(text, answer).traits["language"].value in ("<UNK>", "ar")
 
 
-def test_a_long_text_is_tagged_as_far_as_the_model_reads(send: Send) -> None:
+def test_a_long_text_is_tagged_up_to_the_models_length(send: Send) -> None:
     text = "Paris " * 30
     assert [slot.start for slot in read(send, text.strip()).slots] == list(range(LENGTH - 1))
 
@@ -109,7 +109,9 @@ def test_a_long_text_is_tagged_as_far_as_the_model_reads(send: Send) -> None:
 @pytest.mark.parametrize(
     ("environ", "language"), [({}, "en"), ({"NLU_DEFAULT_LANGUAGE": "fr"}, "fr")], ids=["default", "set"]
 )
-def test_language_is_answered_where_no_model_gives_it(bundles: Path, environ: dict[str, str], language: str) -> None:
+def test_without_a_language_model_the_default_language_is_answered(
+    bundles: Path, environ: dict[str, str], language: str
+) -> None:
     send = deploy(bundles / "intent", **environ)
     assert read(send, "fly").traits["language"] == Trait(language, 1.0)
     assert predict(send, {"text": "fly"}).json()["language"]["fallback"] is True
@@ -118,7 +120,7 @@ def test_language_is_answered_where_no_model_gives_it(bundles: Path, environ: di
 @pytest.mark.parametrize(
     "failing", [["language"], ["intent"], ["slots"], ["language", "intent", "slots"]], ids=" ".join
 )
-def test_a_model_that_fails_never_costs_the_others(tmp_path: Path, failing: Sequence[str]) -> None:
+def test_a_failed_model_does_not_affect_the_others(tmp_path: Path, failing: Sequence[str]) -> None:
     send = deploy(write_breaking(tmp_path, *failing), NLU_DEFAULT_LANGUAGE="fr")
     text = f"bonjour  hotel Paris {CRASH}"
     answer = predict(send, {"text": text}).json()
@@ -147,13 +149,13 @@ def test_a_joint_model_answers_under_the_names_that_hexabot_reads(tmp_path: Path
     }
 
 
-def test_a_joint_model_that_fails_has_stand_ins(tmp_path: Path) -> None:
+def test_a_failed_joint_model_gets_fallbacks(tmp_path: Path) -> None:
     send = deploy(write_bundle(tmp_path / "nlu", LANGUAGE, INTENT, TAGGER, name="nlu", breaking=True))
     assert read(send, f"fly  to {CRASH}") == Understanding({}, [])
     assert predict(send, {"text": CRASH}).json()["nlu"]["status"] == "failed"
 
 
-def test_the_stand_in_for_slots_has_the_words_of_the_column_that_the_model_tags(tmp_path: Path) -> None:
+def test_the_fallback_for_slots_has_a_tag_for_each_word_of_the_tagged_column(tmp_path: Path) -> None:
     send = deploy(write_bundle(tmp_path / "slots", TAGGER, column="words", breaking=True))
     for fields in ({"words": f"a {CRASH} b", "text": "a"}, {"text": f"a {CRASH} b"}):
         answer = predict(send, fields).json()["slots"]
@@ -163,7 +165,7 @@ def test_the_stand_in_for_slots_has_the_words_of_the_column_that_the_model_tags(
         )
 
 
-def test_a_joint_model_that_fails_does_not_replace_what_others_answered(tmp_path: Path) -> None:
+def test_a_failed_joint_model_does_not_replace_other_answers(tmp_path: Path) -> None:
     write_bundle(tmp_path / "a", LANGUAGE)
     write_bundle(tmp_path / "b", TAGGER)
     write_bundle(tmp_path / "c", LANGUAGE, TAGGER, INTENT, name="nlu", breaking=True)
@@ -172,13 +174,13 @@ def test_a_joint_model_that_fails_does_not_replace_what_others_answered(tmp_path
     assert [slot.value for slot in understood.slots] == ["Paris"]
 
 
-def test_a_language_model_of_any_name_is_the_language(tmp_path: Path) -> None:
+def test_a_language_output_counts_whatever_the_model_is_called(tmp_path: Path) -> None:
     send = deploy(write_bundle(tmp_path / "cnn", LANGUAGE, name="language-cnn", breaking=True))
     assert read(send, "bonjour").traits["language"].value == "fr"
     assert "language" not in read(send, f"bonjour {CRASH}").traits
 
 
-def test_a_model_called_language_that_fails_is_answered_by_the_default(tmp_path: Path) -> None:
+def test_a_failed_model_called_language_falls_back_to_the_default(tmp_path: Path) -> None:
     code = Head(name="code", kind="category", words={"bonjour": "fr"})
     send = deploy(write_bundle(tmp_path / "cnn", code, name="language", breaking=True))
     answer = predict(send, {"text": f"bonjour {CRASH}"}).json()["language"]
@@ -187,7 +189,7 @@ def test_a_model_called_language_that_fails_is_answered_by_the_default(tmp_path:
 
 
 @pytest.mark.parametrize("head", [NAN, NAN_TAGGER], ids=["category", "tagger"])
-def test_no_answer_holds_nan(tmp_path: Path, head: Head) -> None:
+def test_no_answer_contains_nan(tmp_path: Path, head: Head) -> None:
     send = deploy(write_bundle(tmp_path / head.name, head))
     answer = predict(send, {"text": "nan"})
     assert b"NaN" not in answer.body
@@ -207,7 +209,7 @@ def test_a_model_with_one_input_of_another_name_reads_the_field_text(tmp_path: P
     assert understood.slots == []
 
 
-def test_its_own_field_comes_before_the_field_text(tmp_path: Path) -> None:
+def test_an_inputs_own_field_wins_over_the_field_text(tmp_path: Path) -> None:
     send = deploy(write_bundle(tmp_path / "intent", INTENT, column="utterance"))
     answer = predict(send, {"text": "fly", "utterance": "hotel"}).json()
     assert answer["intent"]["predictions"]["intent_predictions"] == "book_hotel"
@@ -232,13 +234,13 @@ def test_a_missing_value_is_filled_in_or_refused_by_each_model(tmp_path: Path) -
         ("language", {"language"}),
     ],
 )
-def test_the_field_model_picks_models(send: Send, model: str, names: set[str]) -> None:
+def test_the_field_model_chooses_the_models(send: Send, model: str, names: set[str]) -> None:
     answer = predict(send, {"text": "fly", "model": model})
     assert (answer.status, set(answer.json())) == (200, names)
 
 
 @pytest.mark.parametrize("path", ["/predict", "/batch_predict"])
-def test_an_unknown_model_is_refused_as_multi_serve_did(send: Send, path: str) -> None:
+def test_an_unknown_model_is_refused_as_in_multi_serve(send: Send, path: str) -> None:
     dataset = '{"columns": ["text"], "data": []}'
     answer = predict(send, {"text": "fly", "model": "intent,no, such", "dataset": dataset}, path)
     assert answer.status == 400
@@ -247,6 +249,6 @@ def test_an_unknown_model_is_refused_as_multi_serve_did(send: Send, path: str) -
 
 
 @pytest.mark.parametrize("model", [[], ["x"], 5, [1], {}], ids=repr)
-def test_models_that_are_no_names(send: Send, model: Any) -> None:
+def test_invalid_model_names_are_refused(send: Send, model: Any) -> None:
     body = json.dumps({"text": "fly", "model": model}).encode()
     assert send("POST", "/predict", body, headers={"content-type": "application/json"}).status == 400

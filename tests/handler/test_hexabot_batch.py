@@ -50,13 +50,13 @@ def test_a_batch_answers_as_single_requests_do(send: Send) -> None:
 
 
 @pytest.mark.parametrize("index", [[7, 8, 9], ["a", "b", "a"], [2**70, -1, 0]], ids=["numbers", "names", "huge"])
-def test_the_index_comes_back(send: Send, index: list[Any]) -> None:
+def test_the_index_is_returned(send: Send, index: list[Any]) -> None:
     answer = batch(send, {**TABLE, "index": index}, model="intent")
     assert list(answer.json()) == ["intent"]
     assert answer.json()["intent"]["predictions"]["index"] == index
 
 
-def test_a_table_may_be_json_itself(send: Send) -> None:
+def test_a_table_can_be_plain_json(send: Send) -> None:
     body = json.dumps({"dataset": TABLE, "model": ["slots"]}).encode()
     answer = send("POST", "/batch_predict", body, headers={"content-type": "application/json"})
     (_, hotel, empty) = records(answer.json()["slots"]["predictions"])
@@ -64,7 +64,7 @@ def test_a_table_may_be_json_itself(send: Send) -> None:
     assert empty["slots_predictions"] == ["<SOS>", "O", "<EOS>"]
 
 
-def test_no_rows_are_answered_with_no_rows(send: Send) -> None:
+def test_an_empty_table_has_an_empty_answer(send: Send) -> None:
     answer = batch(send, {"columns": ["text"], "data": []})
     assert answer.json()["intent"] == {
         "predictions": {"index": [], "columns": [], "data": []},
@@ -72,7 +72,7 @@ def test_no_rows_are_answered_with_no_rows(send: Send) -> None:
     }
 
 
-def test_a_model_that_fails_does_not_cost_the_others(tmp_path: Path) -> None:
+def test_a_failed_model_does_not_affect_the_others_in_a_batch(tmp_path: Path) -> None:
     write_bundle(tmp_path / "intent", INTENT, breaking=True)
     write_bundle(tmp_path / "slots", TAGGER, column="utterance")
     answer = batch(deploy(tmp_path), {"columns": ["text"], "data": [["Paris"], [CRASH]]}).json()
@@ -99,19 +99,19 @@ def test_a_model_that_fails_does_not_cost_the_others(tmp_path: Path) -> None:
     ],
     ids=lambda value: None if isinstance(value, int) else str(value)[:30],
 )
-def test_tables_that_are_refused(send: Send, dataset: Any, status: int, message: str) -> None:
+def test_malformed_tables_are_refused(send: Send, dataset: Any, status: int, message: str) -> None:
     answer = batch(send, dataset)
     assert answer.status == status
     assert message in answer.json()["error"]
 
 
 @pytest.mark.parametrize("dataset", [5, [], {"columns": "text", "data": []}, "\ud800"], ids=repr)
-def test_tables_of_another_type_in_json(send: Send, dataset: Any) -> None:
+def test_json_values_that_are_not_tables_are_refused(send: Send, dataset: Any) -> None:
     body = json.dumps({"dataset": dataset}).encode()
     assert send("POST", "/batch_predict", body, headers={"content-type": "application/json"}).status == 400
 
 
-def test_a_batch_without_a_table(send: Send) -> None:
+def test_a_batch_without_a_table_is_refused(send: Send) -> None:
     answer = predict(send, {"text": "fly"}, "/batch_predict")
     assert answer.status == 400
     assert answer.json()["error"].startswith("The field 'dataset' is missing: send a table such as")

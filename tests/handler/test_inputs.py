@@ -64,18 +64,18 @@ def test_any_value_is_encoded_or_refused(feature: PlainInput, value: Any) -> Non
     ids=["int", "-int", "1e308", "3.5e38", "1e999", "inf"],
 )
 @pytest.mark.parametrize("feature", [NUMBER, VECTOR], ids=["number", "vector"])
-def test_a_number_that_no_model_can_use_is_refused_by_its_column(feature: PlainInput, value: Any) -> None:
+def test_a_number_that_is_not_finite_is_refused_with_its_column(feature: PlainInput, value: Any) -> None:
     given = f"{value} 1" if isinstance(value, str) else [value, 1]
     with pytest.raises(RequestError, match=r"'x' must be finite, with no number beyond 3\.4e\+38"):
         feature.encode([value if feature is NUMBER else given])
 
 
-def test_an_outlier_of_any_size_becomes_what_stands_for_outliers() -> None:
+def test_an_outlier_of_any_size_is_replaced() -> None:
     feature = NumberInput(name="x", column="x", normalization=Normalization(), outlier_threshold=3.0, outlier_fill=7.0)
     assert feature.encode([10**400, -1e300, 2.0]).tolist() == [7.0, 7.0, 2.0]
 
 
-def test_the_offset_of_a_date_changes_nothing_and_is_not_quoted() -> None:
+def test_the_utc_offset_of_a_date_is_ignored_and_not_quoted() -> None:
     parts = DATE.encode(["2024-02-29 12:00"]).tolist()
     for zone in ("Z", "+02:00", "-0330", "UTC", "CET", "ABC"):
         assert DATE.encode([f"2024-02-29 12:00 {zone}"]).tolist() == parts

@@ -31,7 +31,7 @@ def breaking(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_request_is_one_line(bundles: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_request_is_one_log_line(bundles: Path, capsys: pytest.CaptureFixture[str]) -> None:
     send = deploy(bundles)
     predict(send, {"text": "fly", "model": "intent,slots"})
     (line,) = lines(capsys.readouterr().out)
@@ -51,7 +51,7 @@ def test_a_request_is_one_line(bundles: Path, capsys: pytest.CaptureFixture[str]
     }
 
 
-def test_a_request_that_fails_is_told_with_the_functions_version(
+def test_a_failed_request_is_logged_with_the_functions_version(
     bundles: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     send = deploy(bundles, AWS_LAMBDA_FUNCTION_VERSION="7")
@@ -63,7 +63,7 @@ def test_a_request_that_fails_is_told_with_the_functions_version(
     assert (request["status"], request["version"]) == (500, "7")
 
 
-def test_a_model_that_fails_is_named_with_its_traceback(breaking: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failed_model_is_logged_with_its_traceback(breaking: Path, capsys: pytest.CaptureFixture[str]) -> None:
     predict(deploy(breaking), {"text": f"{UTTERANCE} {CRASH}"})
     failure, request = lines(capsys.readouterr().out)
     assert (failure["level"], failure["message"]) == ("ERROR", "model intent failed")
@@ -72,7 +72,7 @@ def test_a_model_that_fails_is_named_with_its_traceback(breaking: Path, capsys: 
     assert (request["failed"], request["status"]) == (["intent"], 200)
 
 
-def test_a_model_that_cannot_use_a_request_did_not_fail(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_model_that_cannot_use_a_request_has_not_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The filter FailedModels of template.yaml counts failed models and calls an alarm: callers must not do that."""
     write_bundle(tmp_path / "intent", INTENT)
     write_bundle(tmp_path / "slots", TAGGER, column="question")
@@ -88,7 +88,7 @@ def test_a_model_that_cannot_use_a_request_did_not_fail(tmp_path: Path, capsys: 
 @pytest.mark.parametrize(
     ("method", "path", "status", "logged"), [("GET", f"/{UTTERANCE}", 404, None), ("GET", "/predict", 405, "/predict")]
 )
-def test_a_path_is_logged_only_where_it_is_ours(
+def test_only_paths_of_routes_are_logged(
     bundles: Path, capsys: pytest.CaptureFixture[str], method: str, path: str, status: int, logged: str | None
 ) -> None:
     deploy(bundles / "intent")(method, path)
@@ -145,7 +145,7 @@ def test_neither_utterances_nor_tokens_are_ever_logged(
     assert TOKEN not in everything
 
 
-def test_a_failure_says_where_but_not_what(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failure_logs_the_traceback_without_the_message(capsys: pytest.CaptureFixture[str]) -> None:
     configure("INFO")
     try:
         try:
@@ -178,7 +178,7 @@ def test_configuring_twice_does_not_log_twice(capsys: pytest.CaptureFixture[str]
 
 
 @pytest.mark.parametrize(("level", "count"), [("ERROR", 1), ("INFO", 2)])
-def test_the_level_is_the_deployments(level: str, count: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_deployment_sets_the_level(level: str, count: int, capsys: pytest.CaptureFixture[str]) -> None:
     configure(level)
     log("request")
     log_failure("failed", ValueError())

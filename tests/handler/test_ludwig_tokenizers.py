@@ -42,10 +42,10 @@ def registry() -> dict[str, Callable[..., Any]]:
 @pytest.mark.parametrize("name", OURS)
 @given(text=TEXTS)
 @settings(max_examples=500, deadline=None)
-def test_tokens_are_ludwigs(registry: dict[str, Callable[..., Any]], name: str, text: str) -> None:
+def test_tokens_equal_ludwigs(registry: dict[str, Callable[..., Any]], name: str, text: str) -> None:
     assert OURS[name].split(text) == registry[name]()(text)
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_a_tokenizer_is_named_as_in_ludwig(name: str) -> None:
+def test_tokenizers_have_the_same_names_as_in_ludwig(name: str) -> None:
     assert OURS[name].__struct_config__.tag == name

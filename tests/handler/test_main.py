@@ -24,7 +24,7 @@ def port(bundles: Path) -> Iterator[int]:
         yield port
 
 
-def test_asking_prints_a_table(bundles: Path) -> None:
+def test_ask_prints_a_table(bundles: Path) -> None:
     finished = run_python("-m", "handler", "ask", str(bundles), "fly to New York tomorrow", "hello")
     assert (finished.returncode, finished.stderr) == (0, "")
     first, *rows = finished.stdout.splitlines()
@@ -36,14 +36,14 @@ def test_asking_prints_a_table(bundles: Path) -> None:
     assert rows[6].split() == ["slots", "none"]
 
 
-def test_asking_for_json_prints_what_hexabot_gets(bundles: Path) -> None:
+def test_ask_json_prints_what_hexabot_gets(bundles: Path) -> None:
     finished = run_python("-m", "handler", "ask", str(bundles), TEXT, "  Paris", "--json")
     first, second = (json.loads(line) for line in finished.stdout.splitlines())
     assert [slot.value for slot in understand(TEXT, first).slots] == ["New York", "tomorrow"]
     assert [slot.start for slot in understand("  Paris", second).slots] == [2]
 
 
-def test_asking_shows_what_is_unsure() -> None:
+def test_ask_shows_unsure_answers() -> None:
     finished = run_python("-m", "handler", "ask", "examples/bundles/language", "XK-4471", "bonjour")
     assert [line.split() for line in finished.stdout.splitlines()] == [
         ["XK-4471"],
@@ -53,7 +53,7 @@ def test_asking_shows_what_is_unsure() -> None:
     ]
 
 
-def test_asking_models_that_fail_still_prints_the_others(tmp_path: Path) -> None:
+def test_ask_prints_the_other_models_if_one_fails(tmp_path: Path) -> None:
     for head in (LANGUAGE, INTENT, TAGGER):
         write_bundle(tmp_path / head.name, head, breaking=head is not LANGUAGE)
     finished = run_python("-m", "handler", "ask", str(tmp_path), f"bonjour {CRASH}")
@@ -65,7 +65,7 @@ def test_asking_models_that_fail_still_prints_the_others(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     "command", [["ask", "BUNDLES", "hello"], ["serve", "BUNDLES", "--open"], ["BUNDLES", "--open"]]
 )
-def test_a_place_without_bundles_is_explained(tmp_path: Path, command: list[str]) -> None:
+def test_a_folder_without_bundles_is_an_error_with_advice(tmp_path: Path, command: list[str]) -> None:
     arguments = [str(tmp_path) if word == "BUNDLES" else word for word in command]
     finished = run_python("-m", "handler", *arguments)
     assert (finished.returncode, finished.stdout) == (1, "")
@@ -73,7 +73,7 @@ def test_a_place_without_bundles_is_explained(tmp_path: Path, command: list[str]
     assert "Traceback" not in finished.stderr
 
 
-def test_serving_without_tokens_must_be_asked_for(bundles: Path) -> None:
+def test_serving_without_tokens_needs_the_option_open(bundles: Path) -> None:
     finished = run_python("-m", "handler", str(bundles))
     assert finished.returncode == 1
     assert finished.stderr.startswith("error: No token is configured")
@@ -85,7 +85,7 @@ def test_a_text_over_the_limit_is_an_error(bundles: Path) -> None:
     assert finished.stderr == "error: A text has 5 characters, and the limit is 4: shorten it.\n"
 
 
-def test_a_token_comes_with_its_digest() -> None:
+def test_token_prints_a_token_and_its_digest() -> None:
     finished = run_python("-m", "handler", "token")
     (_, token), (_, known) = (line.split() for line in finished.stdout.splitlines())
     assert known == hashlib.sha256(token.encode()).hexdigest()
@@ -93,7 +93,7 @@ def test_a_token_comes_with_its_digest() -> None:
 
 
 @pytest.mark.parametrize(("arguments", "code"), [(["--help"], 0), (["ask"], 2), ([], 2), (["serve"], 2)])
-def test_usage(arguments: list[str], code: int) -> None:
+def test_usage_errors_exit_with_2(arguments: list[str], code: int) -> None:
     finished = run_python("-m", "handler", *arguments)
     assert finished.returncode == code
     assert "usage: python -m handler" in finished.stdout + finished.stderr
@@ -109,7 +109,7 @@ def test_a_served_model_answers_hexabot(port: int) -> None:
     connection.close()
 
 
-def test_a_stranger_is_refused(port: int) -> None:
+def test_a_request_without_a_token_is_refused(port: int) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     connection.request("POST", "/predict", b"text=fly", {"content-type": "application/x-www-form-urlencoded"})
     assert connection.getresponse().status == 401
@@ -117,7 +117,7 @@ def test_a_stranger_is_refused(port: int) -> None:
 
 
 @pytest.mark.parametrize(("size", "status"), [(LIMIT, 200), (LIMIT + 1, 413)], ids=["at the limit", "over it"])
-def test_a_body_in_chunks_is_counted_as_it_comes(port: int, size: int, status: int) -> None:
+def test_a_chunked_body_is_counted_as_it_arrives(port: int, size: int, status: int) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     body = b'{"text": "fly"}'.ljust(size)
     chunks = [body[start : start + 500] for start in range(0, size, 500)]
@@ -129,7 +129,7 @@ def test_a_body_in_chunks_is_counted_as_it_comes(port: int, size: int, status: i
     connection.close()
 
 
-def test_a_body_that_never_ends_is_cut_off_by_its_size(port: int) -> None:
+def test_an_endless_body_is_cut_off_at_the_limit(port: int) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     connection.putrequest("POST", "/predict")
     for name, value in {

@@ -47,14 +47,16 @@ def hostile_bundle(folder: Path, changes: dict[str, object]) -> Path:
 
 
 @pytest.mark.parametrize("tokenizer", [SubwordTokenizer, PiecesTokenizer])
-def test_a_panic_while_a_tokenizer_is_read(tokenizer: type[SubwordTokenizer | PiecesTokenizer], tmp_path: Path) -> None:
+def test_a_panic_while_a_tokenizer_is_loaded_is_an_error(
+    tokenizer: type[SubwordTokenizer | PiecesTokenizer], tmp_path: Path
+) -> None:
     write_hostile(tmp_path / "tokenizer.json", UNREADABLE)
     with pytest.raises(ValueError, match=r"tokenizer\.json is not a Hugging Face tokenizer: Precompiled"):
         tokenizer(file="tokenizer.json").load(tmp_path)
 
 
 @pytest.mark.parametrize("changes", PANICS.values(), ids=PANICS)
-def test_a_panic_while_a_text_is_read(changes: dict[str, object], tmp_path: Path) -> None:
+def test_a_panic_while_a_text_is_encoded_is_an_error(changes: dict[str, object], tmp_path: Path) -> None:
     write_hostile(tmp_path / "tokenizer.json", changes)
     subwords = SubwordTokenizer(file="tokenizer.json").load(tmp_path)
     for _ in range(2):
@@ -62,13 +64,13 @@ def test_a_panic_while_a_text_is_read(changes: dict[str, object], tmp_path: Path
             subwords.encode("fly to paris")
 
 
-def test_a_bundle_whose_tokenizer_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_an_invalid_tokenizer_is_reported_with_its_bundle(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"slots cannot be used: tokenizer\.json is not a .* Export the model"):
         load_predictors([hostile_bundle(tmp_path / "slots", UNREADABLE)])
 
 
 @pytest.mark.parametrize("changes", PANICS.values(), ids=PANICS)
-def test_a_panic_costs_the_other_models_nothing(changes: dict[str, object], tmp_path: Path) -> None:
+def test_a_panic_does_not_affect_the_other_models(changes: dict[str, object], tmp_path: Path) -> None:
     folders = [write_bundle(tmp_path / head.name, head) for head in (INTENT, LANGUAGE)]
     folders.append(hostile_bundle(tmp_path / "slots", changes))
     service = Service(load_predictors(folders), Settings(bundles=("x",), open=True))
@@ -82,6 +84,6 @@ def test_a_panic_costs_the_other_models_nothing(changes: dict[str, object], tmp_
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, GeneratorExit, ValueError])
-def test_only_panics_are_turned_into_errors(kind: type[BaseException]) -> None:
+def test_only_panics_are_converted(kind: type[BaseException]) -> None:
     with pytest.raises(kind), panics_as_errors():
         raise kind

@@ -26,12 +26,12 @@ def test_a_text_becomes_words_then_pairs_then_ngrams_each_once() -> None:
     ],
     ids=["Arabic with vowel signs", "Hindi", "French"],
 )
-def test_accents_and_vowel_signs_belong_to_their_words(text: str, words: list[str]) -> None:
+def test_accents_and_vowel_signs_do_not_split_words(text: str, words: list[str]) -> None:
     assert NGRAMS.of(text).split(" ")[: len(words)] == words
 
 
 @given(st.text())
-def test_tokens_are_unique_hold_no_white_space_and_are_no_special_symbols(text: str) -> None:
+def test_tokens_are_unique_without_white_space_and_never_special_symbols(text: str) -> None:
     tokens = SpaceTokenizer().split(NGRAMS.of(text))
     assert len(tokens) == len(set(tokens))
     assert [token for token in tokens if token.split() != [token]] == ([] if text.split() else tokens)
@@ -48,5 +48,5 @@ def test_tokens_are_unique_hold_no_white_space_and_are_no_special_symbols(text: 
         ("text", ("text", None)),
     ],
 )
-def test_a_column_says_what_it_is_made_of(column: str, expected: tuple[str, object]) -> None:
+def test_a_column_name_says_how_the_column_is_derived(column: str, expected: tuple[str, object]) -> None:
     assert parse_column(column) == expected

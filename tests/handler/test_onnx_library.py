@@ -20,7 +20,7 @@ ASK = "from handler.entrypoint import lambda_handler; lambda_handler({}, None)"
 IN_A_NAMESPACE = ("unshare", "--map-root-user", "--mount", "bash", "-c")
 
 
-def test_a_start_writes_json_only(bundles: Path) -> None:
+def test_a_start_writes_only_json(bundles: Path) -> None:
     if subprocess.run([*IN_A_NAMESPACE, "mount -t tmpfs none /sys"], capture_output=True, check=False).returncode:
         pytest.skip("no mount namespace can be made here")
     for hidden in HIDDEN.values():
@@ -35,14 +35,14 @@ def test_a_start_writes_json_only(bundles: Path) -> None:
         assert all(line["said"] and "\x1b" not in line["said"] for line in warnings)
 
 
-def test_what_others_write_meanwhile_stays_on_stderr() -> None:
+def test_output_of_other_libraries_stays_on_stderr() -> None:
     written = run_python("-X", "importtime", "-c", "import handler.onnx_library")
     lines = [line for line in written.stderr.splitlines() if line.endswith(" onnxruntime")]
     assert [line.startswith("import time:") for line in lines] == [True]
     assert written.stdout == ""
 
 
-def test_a_model_that_fails_writes_json_only(tmp_path: Path) -> None:
+def test_a_failed_model_writes_only_json(tmp_path: Path) -> None:
     ask = f"""
 from handler.entrypoint import lambda_handler
 lambda_handler({{"httpMethod": "POST", "path": "/predict", "headers": {{"content-type": "application/json"}},

@@ -53,15 +53,15 @@ def test_rows_are_plain_python_values() -> None:
 
 
 @pytest.mark.parametrize("output", [INTENT, SLOTS], ids=["category", "sequence"])
-def test_an_output_names_the_tensors_that_it_reads(output: CategoryOutput | SequenceOutput) -> None:
+def test_an_output_lists_the_tensors_that_it_reads(output: CategoryOutput | SequenceOutput) -> None:
     assert output.tensors == [f"{output.name}::predictions", f"{output.name}::probabilities"]
 
 
-def test_a_graph_of_other_labels_is_not_half_read() -> None:
+def test_a_different_number_of_labels_is_an_error() -> None:
     arrays = {"intent::predictions": np.array([0]), "intent::probabilities": np.zeros((1, 2), dtype=np.float32)}
     with pytest.raises(ValueError, match="zip"):
         list(INTENT.rows(arrays))
 
 
-def test_columns_of_several_outputs_become_one_row() -> None:
+def test_columns_of_several_outputs_are_merged() -> None:
     assert merged({"a": {"a_predictions": 1}, "b": {"b_predictions": 2}}) == {"a_predictions": 1, "b_predictions": 2}

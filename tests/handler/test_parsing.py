@@ -49,7 +49,7 @@ def test_a_helper_reads_entities_intent_and_language(send: Send) -> None:
     assert answer["intent_ranking"][0]["name"] == "book_flight"
 
 
-def test_what_is_unsure_is_left_out(bundles: Path) -> None:
+def test_unsure_answers_are_left_out(bundles: Path) -> None:
     answer = post(deploy(bundles / "slots"), "/parse", {"q": "Paris"}).json()
     assert "intent" not in answer
     assert answer["language"] == {"name": "en", "confidence": 1.0}
@@ -65,7 +65,7 @@ def test_a_request_without_a_text_is_refused(send: Send, body: Any, message: str
     assert (answer.status, message in answer.json()["error"]) == (400, True)
 
 
-def test_an_evaluation_counts_and_lists_what_is_wrong(send: Send) -> None:
+def test_an_evaluation_counts_and_lists_the_errors(send: Send) -> None:
     def sample(text: str, intent: str, *entities: tuple[str, str, int, int], language: str = "en") -> dict[str, Any]:
         located = [dict(zip(("entity", "value", "start", "end"), each, strict=True)) for each in entities]
         return {"text": text, "intent": intent, "entities": [*located, {"entity": "language", "value": language}]}
@@ -91,12 +91,12 @@ def test_an_empty_dataset_and_one_without_labels(send: Send) -> None:
 
 
 @pytest.mark.parametrize("body", [{}, {"common_examples": 1}, {"common_examples": [{"text": 1, "intent": "a"}]}])
-def test_what_is_no_dataset_is_refused(send: Send, body: Any) -> None:
+def test_an_invalid_dataset_is_refused(send: Send, body: Any) -> None:
     answer = post(send, "/evaluate", body)
     assert (answer.status, "The body is not a dataset such as" in answer.json()["error"]) == (400, True)
 
 
-def test_a_dataset_is_limited(bundles: Path) -> None:
+def test_the_size_of_a_dataset_is_limited(bundles: Path) -> None:
     send = deploy(bundles, NLU_MAX_BATCH_ROWS="2")
     answer = post(send, "/evaluate", {"common_examples": [{"text": "a", "intent": "b"}] * 3})
     assert (answer.status, "3 samples, and the limit is 2" in answer.json()["error"]) == (413, True)

@@ -31,22 +31,22 @@ def test_rows_are_answered_with_ludwigs_columns(bundles: Path) -> None:
     assert sum(fly["intent_probabilities"]) == pytest.approx(1, abs=1e-6)
 
 
-def test_a_batch_answers_as_its_rows_do(bundles: Path) -> None:
+def test_a_batch_has_the_answers_of_its_rows(bundles: Path) -> None:
     slots = Predictor(bundles / "slots")
     rows = [{"text": text} for text in ("fly to New York", "", "Paris tomorrow", "x " * 40)]
     assert slots.predict(rows) == [slots.predict([row])[0] for row in rows]
 
 
-def test_no_rows_have_no_answers(bundles: Path) -> None:
+def test_no_rows_give_no_answers(bundles: Path) -> None:
     assert Predictor(bundles / "intent").predict([]) == []
 
 
-def test_a_row_without_the_column(bundles: Path) -> None:
+def test_a_row_without_the_column_is_refused(bundles: Path) -> None:
     with pytest.raises(RequestError, match="Model 'intent' needs the field 'text', which is missing"):
         Predictor(bundles / "intent").predict([{"text": "hello"}, {"utterance": "hello"}])
 
 
-def test_outputs_of_one_graph_are_kept_apart(tmp_path: Path) -> None:
+def test_outputs_of_one_graph_are_separate(tmp_path: Path) -> None:
     (outputs,) = Predictor(write_bundle(tmp_path / "nlu", INTENT, TAGGER, name="nlu")).predict_outputs(
         [{"text": "fly"}]
     )
@@ -55,7 +55,7 @@ def test_outputs_of_one_graph_are_kept_apart(tmp_path: Path) -> None:
     assert outputs["slots"]["slots_predictions"][1] == "O"
 
 
-def test_characters_are_tokens(tmp_path: Path) -> None:
+def test_characters_can_be_tokens(tmp_path: Path) -> None:
     letters = Head(name="script", kind="category", words={"é": "latin", "م": "arabic"})
     folder = write_bundle(tmp_path / "script", letters, tokenizer=CharactersTokenizer(), lowercase=True)
     rows = Predictor(folder).predict([{"text": "xÉx"}, {"text": "xم"}])
@@ -75,21 +75,21 @@ def test_characters_are_tokens(tmp_path: Path) -> None:
     ],
     ids=["graph", "empty graph", "no graph in it", "object", "no JSON", "no UTF-8", "too short"],
 )
-def test_a_file_that_cannot_be_used(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+def test_an_invalid_file_is_refused(tmp_path: Path, name: str, content: bytes, message: str) -> None:
     folder = write_bundle(tmp_path / "intent", INTENT)
     rewrite(folder, name, content)
     with pytest.raises(BundleError, match=message):
         Predictor(folder)
 
 
-def test_a_tokenizer_that_cannot_be_used(tmp_path: Path) -> None:
+def test_an_invalid_tokenizer_is_refused(tmp_path: Path) -> None:
     folder = write_subword_bundle(tmp_path / "slots")
     rewrite(folder, "tokenizer.json", b"{}")
     with pytest.raises(BundleError, match=r"tokenizer\.json is not a Hugging Face tokenizer"):
         Predictor(folder)
 
 
-def test_every_bundle_of_a_folder_is_loaded(bundles: Path, tmp_path: Path) -> None:
+def test_every_bundle_in_a_folder_is_loaded(bundles: Path, tmp_path: Path) -> None:
     (tmp_path / "notes").mkdir()
     shutil.copytree(bundles / "intent", tmp_path / "intent")
     write_bundle(tmp_path / "x" / "deep", TAGGER)
@@ -98,14 +98,14 @@ def test_every_bundle_of_a_folder_is_loaded(bundles: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("place", ["nowhere", "file", "empty"])
-def test_a_place_without_bundles(tmp_path: Path, place: str) -> None:
+def test_a_folder_without_bundles_is_refused(tmp_path: Path, place: str) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "empty").mkdir()
     with pytest.raises(BundleError, match=rf"No bundle in .*{place}: .* `ludwig-serverless export MODEL_DIR"):
         load_predictors([tmp_path / place])
 
 
-def test_two_bundles_of_one_name(bundles: Path, tmp_path: Path) -> None:
+def test_two_bundles_with_one_name_are_refused(bundles: Path, tmp_path: Path) -> None:
     write_bundle(tmp_path / "other", TAGGER, name="intent")
     with pytest.raises(BundleError, match=r"Two bundles are named 'intent'; one of them is .*other\. .*--name"):
         load_predictors([bundles, tmp_path])
@@ -122,7 +122,7 @@ def rename_input(model: onnx.ModelProto) -> None:
 
 
 @pytest.mark.parametrize("change", [rename_output, rename_input])
-def test_a_graph_that_is_not_the_manifests_is_refused_at_start(
+def test_a_graph_that_differs_from_the_manifest_is_refused_at_startup(
     tmp_path: Path, change: Callable[[onnx.ModelProto], None]
 ) -> None:
     folder = write_bundle(tmp_path / "intent", INTENT)
@@ -133,7 +133,7 @@ def test_a_graph_that_is_not_the_manifests_is_refused_at_start(
         Predictor(folder)
 
 
-def test_a_batch_is_answered_as_its_rows_are(bundles: Path) -> None:
+def test_a_large_batch_is_split_without_changing_the_answers(bundles: Path) -> None:
     predictor = Predictor(bundles / "slots")
     rows = [{"text": f"fly to Paris {number}"} for number in range(2 * CHUNK_ROWS + 3)]
     alone = [predictor.predict([row])[0] for row in rows]

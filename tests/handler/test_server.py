@@ -47,7 +47,7 @@ def port(bundles: Path) -> Iterator[int]:
     assert not thread.is_alive()
 
 
-def test_a_slow_request_does_not_keep_others_waiting(port: int) -> None:
+def test_a_slow_request_does_not_block_others(port: int) -> None:
     slow = http.client.HTTPConnection("127.0.0.1", port, timeout=START_SECONDS)
     slow.request("POST", "/predict", b'{"text": "fly"}', {"content-type": "application/json"})
     assert SlowService.entered.wait(START_SECONDS)

@@ -12,14 +12,14 @@ A, B = digest("a"), digest("b")
 MINIMAL = {"NLU_BUNDLES": "/bundles", "NLU_OPEN": "1"}
 
 
-def test_what_is_not_said_has_a_default() -> None:
+def test_settings_have_defaults() -> None:
     settings = Settings.from_env(MINIMAL)
     assert settings == Settings(bundles=("/bundles",), open=True)
     assert (settings.default_language, settings.token_digests, settings.cors_origins) == ("en", (), ())
     assert (settings.max_text_characters, settings.max_batch_rows, settings.max_body_bytes) == (10_000, 500, 1_000_000)
 
 
-def test_everything_can_be_said() -> None:
+def test_every_setting_can_be_set() -> None:
     settings = Settings.from_env(
         {
             "NLU_BUNDLES": "/a, ,s3://b/c",
@@ -55,12 +55,12 @@ def test_everything_can_be_said() -> None:
 @pytest.mark.parametrize(
     "name", ["NLU_BASE_PATH", "NLU_DEFAULT_LANGUAGE", "NLU_THREADS", "NLU_TOKEN_DIGESTS", "NLU_CORS_ORIGINS"]
 )
-def test_what_is_empty_is_not_said(name: str) -> None:
+def test_an_empty_variable_counts_as_unset(name: str) -> None:
     assert Settings.from_env({**MINIMAL, name: ""}) == Settings.from_env(MINIMAL)
 
 
 @pytest.mark.parametrize("value", ["1", "true", "YES", " on "])
-def test_a_service_may_be_told_to_be_open(value: str) -> None:
+def test_a_service_can_be_open(value: str) -> None:
     assert Settings.from_env({**MINIMAL, "NLU_OPEN": value}).open
 
 
@@ -86,17 +86,17 @@ def test_a_service_may_be_told_to_be_open(value: str) -> None:
     ],
     ids=lambda value: str(value)[:50],
 )
-def test_what_cannot_be_served_is_refused(environ: dict[str, str], message: str) -> None:
+def test_invalid_settings_are_refused(environ: dict[str, str], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         Settings.from_env({**MINIMAL, **environ})
 
 
-def test_a_token_given_as_a_digest_is_not_repeated() -> None:
+def test_a_token_given_instead_of_a_digest_is_not_quoted() -> None:
     with pytest.raises(SettingsError) as refusal:
         Settings.from_env({**MINIMAL, "NLU_TOKEN_DIGESTS": "my-secret-token"})
     assert "my-secret-token" not in str(refusal.value)
 
 
-def test_settings_are_checked_however_they_are_made() -> None:
+def test_settings_are_validated_without_environment_variables_too() -> None:
     with pytest.raises(SettingsError, match="No token is configured"):
         Settings(bundles=())

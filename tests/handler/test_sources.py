@@ -72,7 +72,7 @@ def fetched(cache: Path, *names: str) -> list[str]:
     return sorted(load_predictors(local_folders(names, cache)))
 
 
-def test_several_places_at_once(s3: Any, hub: Hub, intent: Path, language: Path, tmp_path: Path) -> None:
+def test_several_locations_are_fetched(s3: Any, hub: Hub, intent: Path, language: Path, tmp_path: Path) -> None:
     upload(s3, intent, "prod/v1/intent")
     hub.files["me/nlu"] = {"README.md": b"# hi", **contents(language)}
     slots = write_bundle(tmp_path / "own" / "slots", INTENT, name="slots")
@@ -80,13 +80,13 @@ def test_several_places_at_once(s3: Any, hub: Hub, intent: Path, language: Path,
     assert fetched(tmp_path / "cache", *names) == ["intent", "language", "slots"]
 
 
-def test_a_place_may_be_a_bundle_itself(s3: Any, intent: Path, tmp_path: Path) -> None:
+def test_a_location_can_be_a_single_bundle(s3: Any, intent: Path, tmp_path: Path) -> None:
     upload(s3, intent, "intent")
     upload(s3, intent, "intent-of-another-name-that-begins-alike")
     assert fetched(tmp_path / "cache", f"s3://{BUCKET}/intent/") == ["intent"]
 
 
-def test_what_is_whole_is_not_fetched_again(s3: Any, intent: Path, tmp_path: Path) -> None:
+def test_complete_files_are_not_downloaded_again(s3: Any, intent: Path, tmp_path: Path) -> None:
     upload(s3, intent, "intent")
     cache = tmp_path / "cache"
     fetched(cache, f"s3://{BUCKET}/intent")
@@ -95,7 +95,7 @@ def test_what_is_whole_is_not_fetched_again(s3: Any, intent: Path, tmp_path: Pat
     assert {path: path.stat().st_mtime_ns for path in cache.rglob("*.onnx")} == before
 
 
-def test_a_new_version_takes_the_old_ones_place(s3: Any, intent: Path, language: Path, tmp_path: Path) -> None:
+def test_a_new_version_replaces_the_old_one(s3: Any, intent: Path, language: Path, tmp_path: Path) -> None:
     upload(s3, intent, "all/intent")
     upload(s3, language, "all/language")
     assert fetched(tmp_path / "cache", f"s3://{BUCKET}/all") == ["intent", "language"]
@@ -119,7 +119,7 @@ def begun(cache: Path, bundle: Path, content: Callable[[bytes], bytes]) -> Path:
     [lambda graph: graph[:100], lambda graph: graph, lambda _: b"stale", lambda graph: graph + b"more"],
     ids=["a beginning", "all", "something else", "too much"],
 )
-def test_a_fetch_that_broke_off_goes_on(
+def test_an_interrupted_download_resumes(
     s3: Any, intent: Path, tmp_path: Path, content: Callable[[bytes], bytes]
 ) -> None:
     upload(s3, intent, "intent")
@@ -130,7 +130,9 @@ def test_a_fetch_that_broke_off_goes_on(
     assert not partial.exists()
 
 
-def test_only_the_rest_is_asked_for(s3: Any, intent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_missing_bytes_are_requested(
+    s3: Any, intent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from handler.s3 import S3Source
 
     upload(s3, intent, "intent")
@@ -145,7 +147,7 @@ def test_only_the_rest_is_asked_for(s3: Any, intent: Path, tmp_path: Path, monke
     assert target.read_bytes() == (intent / "model.onnx").read_bytes()
 
 
-def test_a_download_from_the_hub_that_breaks_off(hub: Hub, intent: Path, tmp_path: Path) -> None:
+def test_an_interrupted_download_from_the_hub_resumes(hub: Hub, intent: Path, tmp_path: Path) -> None:
     """The library writes pieces of 10 MB, and goes on after the last whole one."""
     files = msgspec.to_builtins(read_bundle(intent).files)
     (intent / "LICENSE").write_bytes(b"free " * 5_000_000)
@@ -183,7 +185,7 @@ def relabelled(files: dict[str, bytes]) -> dict[str, bytes]:
     ids=["altered", "missing", "relabelled", "no bundle", "no manifest"],
 )
 @pytest.mark.parametrize("kind", ["s3", "hub"])
-def test_a_place_that_does_not_hold_what_it_should(
+def test_incomplete_and_altered_bundles_are_refused(
     kind: str,
     spoil: Callable[[dict[str, bytes]], dict[str, bytes]],
     message: str,
@@ -202,7 +204,7 @@ def test_a_place_that_does_not_hold_what_it_should(
 
 @pytest.mark.parametrize("name", ["model.onnx", MANIFEST])
 @pytest.mark.parametrize("kind", ["s3", "hub"])
-def test_a_file_that_is_larger_than_it_may_be_is_not_downloaded(
+def test_a_file_over_its_size_is_not_downloaded(
     kind: str, name: str, s3: Any, hub: Hub, intent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sources, "MAX_MANIFEST_BYTES", 100_000)
@@ -216,7 +218,7 @@ def test_a_file_that_is_larger_than_it_may_be_is_not_downloaded(
     assert sum(path.stat().st_size for path in cache.rglob("*") if path.is_file()) < 100_000
 
 
-def test_a_beginning_does_not_let_more_in(s3: Any, intent: Path, tmp_path: Path) -> None:
+def test_a_partial_file_does_not_bypass_the_size_limit(s3: Any, intent: Path, tmp_path: Path) -> None:
     upload(s3, intent, "intent")
     cache = tmp_path / "cache"
     fetched(cache, f"s3://{BUCKET}/intent")
@@ -227,7 +229,7 @@ def test_a_beginning_does_not_let_more_in(s3: Any, intent: Path, tmp_path: Path)
     assert partial.stat().st_size == 100
 
 
-def test_a_pinned_place_takes_the_bundle_with_its_seal_and_no_other(
+def test_a_pinned_uri_accepts_only_the_bundle_with_its_seal(
     s3: Any, hub: Hub, intent: Path, language: Path, tmp_path: Path
 ) -> None:
     seal = read_bundle(intent).seal
@@ -256,14 +258,14 @@ def test_a_pinned_place_takes_the_bundle_with_its_seal_and_no_other(
 
 
 @pytest.mark.parametrize("seal", ["", "abc", "A" * 64, "0" * 65])
-def test_a_pin_is_a_whole_seal(seal: str, tmp_path: Path) -> None:
+def test_a_pin_must_be_a_complete_seal(seal: str, tmp_path: Path) -> None:
     with pytest.raises(
         BundleError, match="has no valid seal after #seal=: give the 64 hex digits of `seal` in the bundle's manifest"
     ):
         fetched(tmp_path, f"s3://{BUCKET}/intent#seal={seal}")
 
 
-def test_a_commit_of_the_hub_stays_what_it_is(hub: Hub, intent: Path, language: Path, tmp_path: Path) -> None:
+def test_a_commit_of_the_hub_is_verified(hub: Hub, intent: Path, language: Path, tmp_path: Path) -> None:
     hub.files["me/nlu"] = {}
     commit = hub.commit("me/nlu", dict(contents(intent)))
     hub.commit("me/nlu", dict(contents(language)))
@@ -276,7 +278,7 @@ def test_a_commit_of_the_hub_stays_what_it_is(hub: Hub, intent: Path, language: 
         fetched(tmp_path / "cache", f"hf://me/nlu@{commit}")
 
 
-def test_what_a_fetch_leaves_is_no_part_of_the_bundle(hub: Hub, intent: Path, tmp_path: Path) -> None:
+def test_leftovers_of_a_download_are_not_part_of_the_bundle(hub: Hub, intent: Path, tmp_path: Path) -> None:
     hub.files["me/intent"] = contents(intent)
     cache = tmp_path / "cache"
     fetched(cache, "hf://me/intent")
@@ -298,7 +300,7 @@ def test_what_a_fetch_leaves_is_no_part_of_the_bundle(hub: Hub, intent: Path, tm
         ("s3://", "s3:// is not a location of bundles"),
     ],
 )
-def test_a_place_that_is_none(place: str, message: str, s3: Any, hub: Hub, tmp_path: Path) -> None:
+def test_an_invalid_location_is_refused(place: str, message: str, s3: Any, hub: Hub, tmp_path: Path) -> None:
     hub.files["me/here"] = {}
     with pytest.raises(BundleError, match=message):
         fetched(tmp_path / "cache", place)
@@ -316,7 +318,7 @@ CLOSED = "http://127.0.0.1:9"
     ],
     ids=["closed port", "no such host", "no proxy"],
 )
-def test_an_s3_that_cannot_be_reached(
+def test_unreachable_s3_is_an_error_with_advice(
     variables: dict[str, str], found: str, s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
@@ -331,7 +333,7 @@ def test_an_s3_that_cannot_be_reached(
     [(False, "The Hub cannot be reached: check the network"), (True, "HF_HUB_OFFLINE is set")],
     ids=["closed port", "offline"],
 )
-def test_a_hub_that_cannot_be_reached(
+def test_an_unreachable_hub_is_an_error_with_advice(
     is_offline: bool, said: str, intent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import huggingface_hub
@@ -350,13 +352,13 @@ def test_a_hub_that_cannot_be_reached(
     assert "Check the name" not in f"{found.value} {fetched_file.value}"
 
 
-def test_a_hub_that_fails(hub: Hub) -> None:
+def test_a_failing_hub_is_an_error_with_advice(hub: Hub) -> None:
     hub.failing = True
     with pytest.raises(BundleError, match="The Hub returned status 500: try again"):
         remote_source("hf://me/intent")
 
 
-def test_a_bundle_that_is_too_big_for_the_disk(
+def test_a_bundle_that_does_not_fit_on_the_disk_is_refused(
     s3: Any, intent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     upload(s3, intent, "intent")
@@ -369,13 +371,15 @@ def test_a_bundle_that_is_too_big_for_the_disk(
 
 
 @pytest.mark.parametrize(("place", "library"), [("s3://models/x", "boto3"), ("hf://me/x", "huggingface_hub")])
-def test_a_library_that_is_missing(place: str, library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_library_is_an_error_with_advice(
+    place: str, library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(BundleError, match=rf"needs {library}, .*environment\.py fetch`.*\[fetch\]'`, or .*FETCH=1"):
         fetched(tmp_path, place)
 
 
-def test_a_start_without_its_bundle_fails_with_a_sentence(s3: Any) -> None:
+def test_a_start_without_its_bundle_fails_with_one_sentence(s3: Any) -> None:
     environ = {**os.environ, "NLU_BUNDLES": f"s3://{BUCKET}/nothing", "NLU_OPEN": "1"}
     command = [sys.executable, "-c", "import handler.entrypoint"]
     started = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)

@@ -53,7 +53,9 @@ def subword_encoder(folder: Path, padding: Literal["left", "right"] = "right", *
     ],
     ids=["fits", "unknown word", "empty", "cut by one", "cut by many"],
 )
-def test_ids_are_wrapped_then_cut_then_padded(tmp_path: Path, text: str, right: list[int], left: list[int]) -> None:
+def test_ids_get_special_tokens_then_truncation_then_padding(
+    tmp_path: Path, text: str, right: list[int], left: list[int]
+) -> None:
     assert encoder(tmp_path).encode([text]).tolist() == [right]
     assert encoder(tmp_path, padding="left").encode([text]).tolist() == [left]
 
@@ -64,7 +66,7 @@ def test_a_batch_is_one_array_of_int32(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("lowercase", "expected"), [(True, FLY), (False, UNK)], ids=["lowered", "as it is"])
-def test_lower_case_is_the_models_choice(tmp_path: Path, lowercase: bool, expected: int) -> None:
+def test_lowercasing_depends_on_the_model(tmp_path: Path, lowercase: bool, expected: int) -> None:
     assert encoder(tmp_path, lowercase=lowercase).encode(["FLY"])[0, 1] == expected
 
 
@@ -83,18 +85,18 @@ def test_a_missing_value_is_the_fill_value_and_empty_text_is_not_missing(tmp_pat
     ],
     ids=["missing", "number", "list", "surrogate"],
 )
-def test_values_that_are_no_text(tmp_path: Path, value: Any, message: str) -> None:
+def test_values_that_are_not_text_are_refused(tmp_path: Path, value: Any, message: str) -> None:
     with pytest.raises(RequestError) as refusal:
         encoder(tmp_path).encode([value])
     assert str(refusal.value) == message
 
 
 @given(text=st.text())
-def test_any_unicode_text_is_text(text: str) -> None:
+def test_any_unicode_text_is_encoded(text: str) -> None:
     assert checked_text(text, "text") is text
 
 
-def test_subword_ids_are_the_tokenizers(tmp_path: Path) -> None:
+def test_subword_ids_come_from_the_tokenizer(tmp_path: Path) -> None:
     fly, to, par, is_ = (WORD_PIECES.index(piece) for piece in ("fly", "to", "par", "##is"))
     assert subword_encoder(tmp_path).encode(["Fly to PARIS"]).tolist() == [[2, fly, to, par, is_, 3, 0, 0]]
     assert subword_encoder(tmp_path, "left").encode(["Fly to PARIS"]).tolist() == [[0, 0, 2, fly, to, par, is_, 3]]
@@ -102,7 +104,9 @@ def test_subword_ids_are_the_tokenizers(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("padding", ["right", "left"])
 @pytest.mark.parametrize("text", ["  fly  to Paris ", "fly " * 9, "", "\tfly"], ids=["spaces", "cut", "empty", "tab"])
-def test_tokens_lie_where_their_ids_are(tmp_path: Path, padding: Literal["left", "right"], text: str) -> None:
+def test_spans_of_tokens_match_the_positions_of_their_ids(
+    tmp_path: Path, padding: Literal["left", "right"], text: str
+) -> None:
     words = encoder(tmp_path, padding=padding)
     ids = words.encode([text])[0]
     placed = words.placed_spans(text)
@@ -110,14 +114,14 @@ def test_tokens_lie_where_their_ids_are(tmp_path: Path, padding: Literal["left",
     assert len(placed) == min(len(text.split()), 5)
 
 
-def test_lowered_characters_lie_where_they_came_from(tmp_path: Path) -> None:
+def test_spans_after_lowercasing_refer_to_the_raw_text(tmp_path: Path) -> None:
     characters = encoder(tmp_path, tokenizer=CharactersTokenizer(), lowercase=True, length=9)
     text = "İß B"
     assert [text[start:end] for _, (start, end) in characters.placed_spans(text)] == ["İ", "İ", "ß", " ", "B"]
 
 
 @pytest.mark.parametrize("padding", ["right", "left"])
-def test_subwords_lie_where_their_ids_are(tmp_path: Path, padding: Literal["left", "right"]) -> None:
+def test_spans_of_subwords_match_the_positions_of_their_ids(tmp_path: Path, padding: Literal["left", "right"]) -> None:
     pieces = subword_encoder(tmp_path, padding, lowercase=True)
     text = "Fly PARIS, fly"
     first = {"right": 1, "left": 2}[padding]
@@ -136,12 +140,12 @@ def test_subwords_lie_where_their_ids_are(tmp_path: Path, padding: Literal["left
     ],
     ids=["no vocabulary", "padding over", "padding under", "stop over"],
 )
-def test_a_feature_that_cannot_be_encoded(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+def test_an_inconsistent_feature_is_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         encoder(tmp_path, **changes)
 
 
 @pytest.mark.parametrize("tokens", [{"a": 1}, [1, 2], "fly"], ids=["object", "numbers", "string"])
-def test_a_vocabulary_that_is_no_list_of_tokens(tmp_path: Path, tokens: Any) -> None:
+def test_a_vocabulary_must_be_a_list_of_strings(tmp_path: Path, tokens: Any) -> None:
     with pytest.raises(ValueError, match="Expected"):
         encoder(tmp_path, tokens)

@@ -50,7 +50,7 @@ def test_hexabot_sees_no_intent_below_the_threshold(send: Send) -> None:
     assert [slot.value for slot in understood.slots] == ["Paris"]
 
 
-def test_the_answer_itself_stands_apart(send: Send) -> None:
+def test_an_unsure_answer_is_moved_to_below_threshold(send: Send) -> None:
     intent = ask(send, "hotel")["intent"]
     assert (intent["status"], intent["error"]) == (
         "failed",
@@ -71,7 +71,9 @@ def test_the_answer_itself_stands_apart(send: Send) -> None:
     ],
     ids=["lower", "higher", "none", "other"],
 )
-def test_a_label_may_have_its_own(default: float, by_label: dict[str, float], answered: bool, tmp_path: Path) -> None:
+def test_a_label_can_have_its_own_threshold(
+    default: float, by_label: dict[str, float], answered: bool, tmp_path: Path
+) -> None:
     send = deploy(with_thresholds(write_bundle(tmp_path / "intent", UNSURE), default, **by_label))
     assert (ask(send, "hotel")["intent"]["status"] == "success") is answered
 
@@ -107,7 +109,7 @@ def with_evidence(bundle: Path, default: float) -> Path:
 
 @pytest.mark.parametrize("name", ["language", "language-cnn", "nlu"])
 @pytest.mark.parametrize("default", ["en", "fr", "de"])
-def test_an_unsure_language_leaves_the_subscriber_alone(name: str, default: str, tmp_path: Path) -> None:
+def test_an_unsure_language_is_not_stored_with_the_subscriber(name: str, default: str, tmp_path: Path) -> None:
     """Hexabot needs a language in every answer, and stores it with the subscriber if its probability is 0.1 or more."""
     heads = (UNSURE_LANGUAGE, UNSURE) if name == "nlu" else (UNSURE_LANGUAGE,)
     bundle = with_evidence(write_bundle(tmp_path / "b", *heads, name=name), 0.5)
@@ -129,13 +131,13 @@ def test_an_unsure_language_leaves_the_subscriber_alone(name: str, default: str,
     assert "below_threshold" not in ask(send, "voler")["language"]
 
 
-def test_an_output_that_is_no_language_is_never_unsure_where_the_model_is_called_so(tmp_path: Path) -> None:
+def test_other_outputs_of_a_model_called_language_are_never_unsure(tmp_path: Path) -> None:
     head = Head(name="code", kind="category", words={"fly": "en"}, logits={"fly": 0.1})
     send = deploy(with_thresholds(write_bundle(tmp_path / "language", head, name="language"), 0.99))
     assert ask(send, "fly")["language"]["status"] == "success"
 
 
-def test_a_batch_of_languages_keeps_ludwigs_columns_and_marks_those_that_are_unsure(tmp_path: Path) -> None:
+def test_a_batch_of_languages_keeps_ludwigs_columns_and_marks_unsure_rows(tmp_path: Path) -> None:
     send = deploy(with_evidence(write_bundle(tmp_path / "language", UNSURE_LANGUAGE), 0.5))
     table = {"columns": ["text"], "data": [["voler"], ["XK-4471"]]}
     found = predict(send, {"dataset": json.dumps(table)}, "/batch_predict").json()["language"]["predictions"]
@@ -146,13 +148,13 @@ def test_a_batch_of_languages_keeps_ludwigs_columns_and_marks_those_that_are_uns
     ]
 
 
-def test_the_golden_rows_and_the_predictor_see_ludwigs_columns(tmp_path: Path) -> None:
+def test_golden_rows_and_the_predictor_use_ludwigs_columns(tmp_path: Path) -> None:
     bundle = with_evidence(write_bundle(tmp_path / "language", UNSURE_LANGUAGE), 0.99)
     (columns,) = Predictor(bundle).predict([{"text": "XK-4471"}])
     assert (columns["language_predictions"], columns["language_probability"] > 0.9) == ("fr", True)
 
 
-def test_a_batch_has_a_column_that_tells(send: Send) -> None:
+def test_a_batch_has_a_column_for_unsure_answers(send: Send) -> None:
     table = {"columns": ["text"], "data": [["fly"], ["hotel"]]}
     answer = predict(send, {"dataset": json.dumps(table)}, "/batch_predict").json()
     found = answer["intent"]["predictions"]
@@ -164,7 +166,7 @@ def test_a_batch_has_a_column_that_tells(send: Send) -> None:
     assert "language_below_threshold" not in answer["language"]["predictions"]["columns"]
 
 
-def test_a_manifest_without_thresholds_is_written_as_before(tmp_path: Path) -> None:
+def test_a_manifest_without_thresholds_has_no_field_for_them(tmp_path: Path) -> None:
     bundle = write_bundle(tmp_path / "intent", UNSURE)
     content = (bundle / MANIFEST).read_bytes()
     assert b"thresholds" not in content
@@ -172,7 +174,7 @@ def test_a_manifest_without_thresholds_is_written_as_before(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("default", [-0.1, 1.1])
-def test_a_threshold_that_is_no_probability_is_refused(default: float, tmp_path: Path) -> None:
+def test_a_threshold_must_be_a_probability(default: float, tmp_path: Path) -> None:
     bundle = with_thresholds(write_bundle(tmp_path / "intent", UNSURE), default)
     with pytest.raises(BundleError, match="is not a manifest"):
         parse_manifest((bundle / MANIFEST).read_bytes(), "manifest.json")

@@ -50,13 +50,13 @@ TEXTS = st.text() | st.text(alphabet="ab_,; \t\n\r\u00a0\u3000\x1cİßéم!", ma
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, str | list) else None,
 )
-def test_tokens(tokenizer: SplittingTokenizer, text: str, tokens: list[str]) -> None:
+def test_tokenizers_split_texts(tokenizer: SplittingTokenizer, text: str, tokens: list[str]) -> None:
     assert tokenizer.split(text) == tokens
 
 
 @pytest.mark.parametrize("tokenizer", SPLITTERS, ids=lambda tokenizer: type(tokenizer).__name__)
 @given(text=TEXTS)
-def test_spans_are_where_the_tokens_are(tokenizer: SplittingTokenizer, text: str) -> None:
+def test_spans_match_the_tokens(tokenizer: SplittingTokenizer, text: str) -> None:
     spans = list(tokenizer.spans(text))
     assert [text[start:end] for start, end in spans] == tokenizer.split(text)
     assert spans == sorted(spans)
@@ -65,9 +65,7 @@ def test_spans_are_where_the_tokens_are(tokenizer: SplittingTokenizer, text: str
 
 @pytest.mark.parametrize(("tokenizer", "separator"), [(CommaTokenizer(), ","), (UnderscoreTokenizer(), "_")])
 @given(text=TEXTS | st.text(alphabet=",_ a\n\u2003", max_size=30))
-def test_pieces_are_those_between_the_matches_of_ludwigs_pattern(
-    tokenizer: SplittingTokenizer, separator: str, text: str
-) -> None:
+def test_pieces_equal_those_of_ludwigs_pattern(tokenizer: SplittingTokenizer, separator: str, text: str) -> None:
     place = len(text) - len(text.lstrip())
     end, expected = place + len(text.strip()), []
     for match in re.compile(rf"\s*{separator}\s*").finditer(text, place, end):
@@ -78,13 +76,13 @@ def test_pieces_are_those_between_the_matches_of_ludwigs_pattern(
 
 
 @given(text=TEXTS)
-def test_pairs_lie_behind_the_words_that_they_join(text: str) -> None:
+def test_pairs_follow_the_words(text: str) -> None:
     spans, words = list(NgramTokenizer().spans(text)), list(SpaceTokenizer().spans(text))
     assert spans[: len(words)] == words
     assert [text[start:end] for start, end in spans] == NgramTokenizer().split(text)
 
 
-def test_lowering_may_lengthen_a_text() -> None:
+def test_lowercasing_can_lengthen_a_text() -> None:
     assert "İß".lower() == "i\u0307ß"
     assert raw_spans("aİßB", [(0, 1), (1, 2), (2, 3), (1, 4), (4, 5), (5, 5)]) == [
         (0, 1),
@@ -97,7 +95,7 @@ def test_lowering_may_lengthen_a_text() -> None:
 
 
 @given(text=st.text(alphabet="aAİßΣσÇéÉم ", max_size=20) | st.text())
-def test_every_lowered_character_has_its_origin(text: str) -> None:
+def test_every_lowercased_character_has_an_origin(text: str) -> None:
     lowered = text.lower()
     spans = raw_spans(text, [(index, index + 1) for index in range(len(lowered))])
     assert spans == sorted(spans)
@@ -106,7 +104,7 @@ def test_every_lowered_character_has_its_origin(text: str) -> None:
     assert all(lowered[index] in (text[slice(*spans[index])].lower(), "ς") for index in single)
 
 
-def test_subwords_are_neither_padded_nor_cut_by_the_file(tmp_path: Path) -> None:
+def test_padding_and_truncation_in_the_file_are_ignored(tmp_path: Path) -> None:
     tokenizer = word_piece(WORD_PIECES)
     tokenizer.enable_padding(length=30)
     tokenizer.enable_truncation(3)
@@ -115,21 +113,21 @@ def test_subwords_are_neither_padded_nor_cut_by_the_file(tmp_path: Path) -> None
     assert loaded.encode("fly to PARIS").tokens == ["[CLS]", "fly", "to", "par", "##is", "[SEP]"]
 
 
-def test_subwords_are_cut_where_hugging_face_cuts(tmp_path: Path) -> None:
+def test_subwords_are_truncated_as_by_hugging_face(tmp_path: Path) -> None:
     word_piece(WORD_PIECES).save(str(tmp_path / "tokenizer.json"))
     loaded = SubwordTokenizer(file="tokenizer.json", max_tokens=4).load(tmp_path)
     assert loaded.encode("fly to paris").tokens == ["[CLS]", "fly", "to", "[SEP]"]
 
 
 @pytest.mark.parametrize("content", [None, b"", b"{}", b"[1]"], ids=["missing", "empty", "object", "list"])
-def test_a_file_that_is_no_tokenizer(tmp_path: Path, content: bytes | None) -> None:
+def test_a_file_that_is_not_a_tokenizer_is_refused(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
         (tmp_path / "tokenizer.json").write_bytes(content)
     with pytest.raises(ValueError, match=r"tokenizer\.json is not a Hugging Face tokenizer: "):
         SubwordTokenizer(file="tokenizer.json").load(tmp_path)
 
 
-def test_every_character_is_a_word_a_mark_or_white_space_as_python_has_it() -> None:
+def test_characters_are_classified_as_in_ludwig() -> None:
     """Ludwig asks `isalnum` and `isspace` of each character."""
     text = "".join(map(chr, range(sys.maxunicode + 1)))
     marks = [mark for mark in text if not (mark.isalnum() or mark == "_" or mark.isspace())]

@@ -64,7 +64,7 @@ def scripted(module: torch.nn.Module, folder: Path, compression: int = zipfile.Z
     return folder
 
 
-def test_a_program_that_computes_is_run(tmp_path: Path) -> None:
+def test_a_harmless_program_runs(tmp_path: Path) -> None:
     graph = TorchscriptGraph(GRAPH, scripted(Doubling(), tmp_path))
     assert graph.run({"x": np.array([1.5], dtype=np.float32)})["y"].tolist() == [3.0]
 
@@ -86,7 +86,7 @@ def test_a_program_that_opens_files_is_refused(
     assert loaded[0].tolist() == [1, 2, 3, 4] if operator == "from_file" else (tmp_path / "written").exists()
 
 
-def test_an_archive_that_hides_something_is_refused(tmp_path: Path) -> None:
+def test_an_ambiguous_archive_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"model\.pt is not an archive that export wrote"):
         TorchscriptGraph(GRAPH, scripted(Doubling(), tmp_path, zipfile.ZIP_DEFLATED))
     scripted(Doubling(), tmp_path)
@@ -97,7 +97,7 @@ def test_an_archive_that_hides_something_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive"])
-def test_what_is_no_archive_is_refused(content: bytes, tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_archive_is_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "model.pt").write_bytes(content)
     with pytest.raises(BundleError, match=r"torch cannot load .*model\.pt: .* Export the model again"):
         TorchscriptGraph(GRAPH, tmp_path)

@@ -72,7 +72,7 @@ def send(bundles: Path) -> Send:
     return deploy(bundles)
 
 
-def test_the_answer_holds_everything(send: Send) -> None:
+def test_the_answer_has_all_keys(send: Send) -> None:
     found = understand(send, "fly to Paris tomorrow 😀 Paris")
     assert found["language"]["value"] == "en"
     assert found["intent"]["name"] == "book_flight"
@@ -175,7 +175,7 @@ def test_any_text_has_sound_entities(send: Send, text: str) -> None:
     words=st.lists(st.sampled_from(["fly", "to", "Paris", "New York", "tomorrow"]), max_size=5),
     space=st.sampled_from([" ", "  ", "\t", "\n", " \r\n ", "\u00a0", "\u3000"]),
 )
-def test_entities_are_found_whatever_the_white_space(send: Send, words: list[str], space: str) -> None:
+def test_white_space_does_not_change_the_entities(send: Send, words: list[str], space: str) -> None:
     entities = {"Paris": "city", "New York": "city", "tomorrow": "date"}
     text = space + space.join(words) + space
     assert values(send, text) == [(entities[word], word) for word in words if word in entities]
@@ -224,7 +224,7 @@ def test_the_vocabulary_decides_where_a_word_ends(tmp_path: Path, text: str, wor
         ("comparing", {"p": C, "a": I, "r": I}, []),
     ],
 )
-def test_tags_of_tokens_reach_below_the_word(
+def test_token_tags_can_mark_part_of_a_word(
     tmp_path: Path, text: str, tags: dict[str, str], expected: list[tuple[str, str]]
 ) -> None:
     head = Head(name="slots", kind="sequence", words=tags, tag_unit="token")
@@ -232,7 +232,7 @@ def test_tags_of_tokens_reach_below_the_word(
     assert values(send, text) == expected
 
 
-def test_only_the_intents_that_are_asked_for_are_answered(send: Send) -> None:
+def test_only_requested_intents_are_answered(send: Send) -> None:
     free, found = understand(send, "fly"), understand(send, "fly", intents=["book_hotel", "greeting", "unheard_of"])
     assert free["intent"]["name"] == "book_flight"
     assert {each["name"] for each in found["intent"]["ranking"]} == {"book_hotel", "greeting"}
@@ -264,7 +264,7 @@ def test_without_models_the_keys_are_the_same(bundles: Path) -> None:
     assert found["intent"] == {"name": None, "confidence": 0.0, "ranking": []}
 
 
-def test_a_failed_model_leaves_the_others(tmp_path: Path) -> None:
+def test_a_failed_model_does_not_affect_the_other_answers(tmp_path: Path) -> None:
     for head in (INTENT, LANGUAGE, TAGGER):
         write_bundle(tmp_path / head.name, head, breaking=head is not INTENT)
     found = understand(deploy(tmp_path), f"fly to Paris {CRASH}")
@@ -286,7 +286,7 @@ def test_a_failed_model_leaves_the_others(tmp_path: Path) -> None:
         ({"text": "a" * 20_000}, 413, "A text has 20000 characters"),
     ],
 )
-def test_what_is_wrong_is_said(send: Send, fields: dict[str, Any], status: int, message: str) -> None:
+def test_an_invalid_request_is_explained(send: Send, fields: dict[str, Any], status: int, message: str) -> None:
     answer = ask(send, **fields)
     assert (answer.status, message in answer.json()["error"]) == (status, True)
 
