@@ -1,7 +1,7 @@
-"""Tiny bundles, written without Ludwig or torch, whose answers can be read off a table of words.
+"""Tiny bundles, written without Ludwig or torch, with answers that follow from a table of words.
 
-Each graph looks every token up in a table of logits: a category sums them over the text, a tagger keeps them apart. So
-"fly" is sure to mean `book_flight`, "Paris" sure to be a city, and a test can say what must come out.
+Each graph looks up every token in a table of logits: a category sums them over the text, and a tagger keeps them
+separate. So "fly" always means `book_flight` and "Paris" is always a city, and a test knows the right answers.
 """
 
 import hashlib
@@ -45,9 +45,15 @@ PIECE_SLOTS = {"par": "B-city", "##is": "B-date", "new": "B-city", "york": "I-ci
 
 @dataclass(frozen=True, kw_only=True)
 class Head:
-    """One output of a graph. words: the label that each word speaks for; logits: how loudly, SURE where not given.
+    """One output of a graph.
 
-    decoding, tag_unit: of a tagger.
+    Attributes:
+        name: The name of the output.
+        kind: The type of the output.
+        words: The label that each word votes for.
+        logits: The weight of each word's vote; SURE for words that are not listed.
+        decoding: How to decode the tags of a tagger.
+        tag_unit: Whether the tags of a tagger belong to words or to tokens.
     """
 
     name: str
@@ -59,7 +65,7 @@ class Head:
 
     @property
     def labels(self) -> list[str]:
-        """Every label, in index order, Ludwig's special ones included."""
+        """All labels in index order, Ludwig's special labels included."""
         special = [UNKNOWN] if self.kind == "category" else [*SPECIAL, "O"]
         return [*special, *dict.fromkeys(self.words.values())]
 
@@ -82,10 +88,23 @@ def write_bundle(
     breaking: bool = False,
     affixes: Affixes | None = None,
 ) -> Path:
-    """Write a bundle that knows the words of its heads.
+    """Write a bundle whose vocabulary is the words of its heads.
 
-    length: in words. breaking: its graph fails on a text with the word CRASH. affixes: its graph reads the middle token
-    of each word.
+    Args:
+        folder: The folder to write.
+        *heads: The outputs.
+        name: The model's name; None for the names of the outputs.
+        column: The column that the model reads.
+        tokenizer: The tokenizer; None for one that splits on spaces.
+        lowercase: Whether the model lowercases texts.
+        padding: The side of the padding.
+        length: The length of the input, in words.
+        fill_value: Replaces a missing text.
+        breaking: Whether the graph fails on a text with the word CRASH.
+        affixes: Prefixes and suffixes of the words. The graph reads only the middle token of each word.
+
+    Returns:
+        The folder.
     """
     folder.mkdir(parents=True)
     words = dict.fromkeys(word for head in heads for word in head.words)
@@ -114,7 +133,7 @@ def write_bundle(
 def write_subword_bundle(
     folder: Path, *, padding: Literal["left", "right"] = "right", lowercase: bool = False, max_tokens: int | None = None
 ) -> Path:
-    """Write a tagger on the pieces of words, with a real `tokenizer.json`."""
+    """Write a tagger of subwords, with a real `tokenizer.json`."""
     folder.mkdir(parents=True)
     word_piece(WORD_PIECES).save(str(folder / "tokenizer.json"))
     feature = TextInput(
@@ -131,7 +150,7 @@ def write_subword_bundle(
 
 
 def word_piece(pieces: Sequence[str]) -> tokenizers.Tokenizer:
-    """Return BERT's tokenizer over a few pieces; it lowers and strips accents itself."""
+    """Return a BERT tokenizer with a few pieces, which lowercases and strips accents."""
     tokenizer = tokenizers.Tokenizer(
         tokenizers.models.WordPiece({piece: index for index, piece in enumerate(pieces)}, unk_token="[UNK]")
     )
@@ -144,14 +163,14 @@ def word_piece(pieces: Sequence[str]) -> tokenizers.Tokenizer:
 
 
 def write_standard_bundles(folder: Path) -> Path:
-    """Write the three models that Hexabot hopes for, each in its folder."""
+    """Write the three models that Hexabot expects, each in its own folder."""
     for head in (LANGUAGE, INTENT, TAGGER):
         write_bundle(folder / head.name, head)
     return folder
 
 
 def give_entities(folder: Path, *entities: EntityWords) -> Path:
-    """Give a bundle a vocabulary of entities."""
+    """Add a vocabulary of entities to a bundle."""
     (folder / FILE).write_bytes(msgspec.json.encode(entities))
     files = msgspec.json.decode((folder / MANIFEST).read_bytes())["files"]
     edit_manifest(folder, entities=FILE, files=files | {FILE: msgspec.to_builtins(describe_file(folder / FILE))})
@@ -159,7 +178,7 @@ def give_entities(folder: Path, *entities: EntityWords) -> Path:
 
 
 def edit_manifest(folder: Path, **changes: Any) -> None:
-    """Change a manifest on disk, and seal it again; None takes a key away."""
+    """Change a manifest on disk and seal it again; a value of None removes the key."""
     path = folder / MANIFEST
     content = {**msgspec.json.decode(path.read_bytes()), **changes, "seal": UNSEALED}
     unsealed = msgspec.json.encode({key: value for key, value in content.items() if value is not None})
@@ -217,7 +236,7 @@ def _tensor(value: onnx.ValueInfoProto) -> Tensor:
 
 
 def _graph(feature: TextInput, heads: Sequence[Head], vocabulary: Sequence[str], breaking: bool) -> onnx.ModelProto:
-    """Build ids -> rows -> logits -> softmax. rows: each id itself, or one outside the table for CRASH."""
+    """Build the graph: ids -> rows of the table -> logits -> softmax. The row of CRASH is outside the table."""
     rows = np.arange(len(vocabulary), dtype=np.int64)
     if breaking:
         rows[vocabulary.index(CRASH)] = 1_000_000
@@ -258,7 +277,7 @@ def _graph(feature: TextInput, heads: Sequence[Head], vocabulary: Sequence[str],
 
 
 def _logits(head: Head, vocabulary: Sequence[str]) -> np.ndarray:
-    """Return the table, (vocabulary, labels). A tagger says of a word that it does not know that it is outside."""
+    """Return the table, (vocabulary, labels). A tagger labels an unknown word as outside."""
     table = np.zeros((len(vocabulary), len(head.labels)), dtype=np.float32)
     for row, word in enumerate(vocabulary):
         label = head.words.get(word)

@@ -1,4 +1,4 @@
-"""How far two graphs agree: on what is served, word by word."""
+"""The agreement of two graphs on the served tags, word by word."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,7 @@ TAGS = ["O B-city O", "B-city O", "B-event I-event", None]
 
 
 def measured(folder: Path, exact: Head, other: Head, labels: list[Any]) -> tuple[float, float | None]:
-    """Return the agreement and the accuracy of a bundle beside the exact one."""
+    """Return the agreement and the accuracy of a bundle, measured against the exact one."""
     rows = [Row(f"row {number}", {"text": text}, odd=False) for number, text in enumerate(TEXTS)]
     exact_bundle, other_bundle = (
         Predictor(write_bundle(folder / name, head)) for name, head in (("exact", exact), ("other", other))

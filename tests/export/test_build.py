@@ -1,4 +1,4 @@
-"""Bundles that fail, bundles that replace others, and the command line."""
+"""Bundles that fail the proof, bundles that replace others, and the command line."""
 
 import json
 import math
@@ -41,7 +41,7 @@ def copied(exported: Exported, folder: Path) -> Path:
 
 
 def swap_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give the words of the vocabulary each other's ids."""
+    """Swap the ids of words in the vocabulary."""
     describe = export.build.describe_inputs
 
     def tampered(model: SourceModel, folder: Path) -> Any:
@@ -133,7 +133,7 @@ def test_a_failed_bundle_stays_failed_and_is_refused_everywhere(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     TAMPERINGS[part][0](monkeypatch)
-    monkeypatch.setattr(export.quantize, "FASTER", math.inf)  # auto keeps a graph, however slow this machine is
+    monkeypatch.setattr(export.quantize, "FASTER", math.inf)  # make auto keep a graph even on a slow machine
     folder, bundle = trained("language-cnn").fitted.folder, tmp_path / "bundle"
     asked = [str(folder), str(bundle), "--dataset", str(DEMO_DATASET), "--max-rows", "320", "--quantize", mode]
     lenient = ["--agreement", "0.5", "--accuracy-loss", "100"]
@@ -254,7 +254,7 @@ def test_rows_without_the_models_column_are_an_error(
 
 
 def test_numbers_in_a_text_column_become_text(trained: Callable[[str], Run], tmp_path: Path) -> None:
-    """`fit` trains on them as text, so export asks them as text."""
+    """`fit` trains on them as text, so export must use them as text."""
     (tmp_path / "rows.json").write_text('[{"text": 5}, {"text": "a"}]')
     folder = trained("language-cnn").fitted.folder
     assert main([str(folder), str(tmp_path / "bundle"), "--dataset", str(tmp_path / "rows.json")]) == 0

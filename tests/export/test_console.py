@@ -1,4 +1,4 @@
-"""Progress: lines in a log, a bar on a real terminal, and a terminal that is left as it was."""
+"""Progress: lines in a log, a bar on a real terminal, and a restored terminal at the end."""
 
 import os
 import pty
@@ -17,9 +17,10 @@ SHOW_CURSOR, HIDE_CURSOR = "\x1b[?25h", "\x1b[?25l"
 
 
 def on_terminal(code: str, *, interrupt_after: str = "") -> tuple[int, str, str]:
-    """Run Python with a terminal as stderr. Returns its exit status, its stdout and what the terminal received.
+    """Run Python with a terminal as stderr, and send Ctrl-C after the terminal has received `interrupt_after`.
 
-    interrupt_after: send Ctrl-C when the terminal has received this.
+    Returns:
+        The exit status, the stdout and what the terminal received.
     """
     terminal, stderr = pty.openpty()
     environ = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "NO_COLOR": "1"}
@@ -32,7 +33,7 @@ def on_terminal(code: str, *, interrupt_after: str = "") -> tuple[int, str, str]
     while True:
         try:
             received = os.read(terminal, 4096).decode()
-        except OSError:  # Linux says so when the other side is closed
+        except OSError:  # Linux raises this when the other side is closed
             break
         shown += received
         if interrupt_after and interrupt_after in shown:

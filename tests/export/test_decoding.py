@@ -1,4 +1,4 @@
-"""How a bundle decodes slots: as asked, as measured, or as Ludwig does."""
+"""How a bundle decodes slots: as requested, as measured, or as Ludwig does."""
 
 from typing import Any
 

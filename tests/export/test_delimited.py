@@ -1,4 +1,4 @@
-"""CSV and TSV as people write them: delimiters, quotes, comments and headers."""
+"""Real-world CSV and TSV: delimiters, quotes, comments and headers."""
 
 from pathlib import Path
 

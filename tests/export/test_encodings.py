@@ -1,4 +1,4 @@
-"""Text files in every encoding that people save them in."""
+"""Text files in every common encoding."""
 
 from pathlib import Path
 

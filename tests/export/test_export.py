@@ -1,4 +1,4 @@
-"""Real models of the five kinds, exported: what their bundles answer, and what they hold."""
+"""Exported models of five kinds: what their bundles answer, and what they contain."""
 
 import hashlib
 import math
@@ -53,7 +53,7 @@ def ludwigs_answers(model: SourceModel, texts: list[Any]) -> list[dict[str, Any]
 
 
 def assert_same(expected: Mapping[str, Any], found: Mapping[str, Any]) -> None:
-    """Compare the columns of one row, their order included; nothing is taken from export/parity.py."""
+    """Compare the columns of one row and their order, independently of export/parity.py."""
     assert list(found) == list(expected)
     for column, value in expected.items():
         if column.endswith("_predictions"):
@@ -169,7 +169,7 @@ def test_a_manifest_of_another_model_is_refused(kind: str, exported: Export, tmp
 
 
 def test_hexabot_reads_one_tag_for_each_word(kind: str, exported: Export) -> None:
-    """Sub-words are folded, and every answer is JSON."""
+    """Subwords are merged into words, and every answer is JSON."""
     predictor = Predictor(exported(kind).folder)
     service = Service({predictor.manifest.name: predictor}, Settings(bundles=(), open=True))
     output = kind.split("-")[0]

@@ -1,4 +1,4 @@
-"""Which input is the text that a tagger tags."""
+"""Which input a tagger tags."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ def test_the_tagged_text_is_ludwigs_main_sequence(
 
 
 def test_an_encoder_or_decoder_can_be_just_its_type() -> None:
-    """Ludwig takes `encoder: parallel_cnn` for `encoder: {type: parallel_cnn}`."""
+    """Ludwig accepts `encoder: parallel_cnn` as short for `encoder: {type: parallel_cnn}`."""
     config = {"input_features": [{"name": "text", "type": "text", "encoder": "parallel_cnn"}]}
     assert tagged_text(config) == config["input_features"][0]
     assert is_tagger({"name": "slots", "type": "sequence", "decoder": "tagger"})

@@ -57,7 +57,7 @@ def test_nearly_equal_labels_are_grouped(labels: list[str], groups: list[list[st
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("label", [" a", "a ", "\ta\n", "\u00a0a", "a  b", "A", "e\u0301", "\u3000a", "\x1fa"])
 def test_labels_are_cleaned_as_in_ludwig(label: str) -> None:
-    """A category is stripped, tags are taken apart at spaces; letters and white space inside stay as they are."""
+    """Categories are stripped and tags are split at spaces; letters and inner white space do not change."""
     from ludwig.backend import LocalBackend
     from ludwig.features.category_feature import CategoryFeatureMixin
     from ludwig.utils.tokenizers import get_tokenizer_from_registry

@@ -1,4 +1,4 @@
-"""Models that Ludwig saves but does not load are loaded all the same, and answer as they did before they were saved."""
+"""Models that Ludwig saves but cannot load are fixed, and answer as they did before they were saved."""
 
 import json
 from pathlib import Path

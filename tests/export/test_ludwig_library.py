@@ -1,4 +1,4 @@
-"""Where Ludwig answers: on the CPU, as the Lambda does."""
+"""Ludwig runs on the CPU, as Lambda does."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +27,7 @@ def test_gpus_are_hidden_only_inside_the_block(monkeypatch: pytest.MonkeyPatch) 
 def test_a_model_is_proven_on_the_cpu_even_if_training_used_a_gpu_in_the_same_process(
     trained: Callable[[str], Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """To Ludwig it looks as if CUDA were initialized. Where there is none, a move to the GPU raises an error."""
+    """Ludwig sees an initialized CUDA. On a machine without a GPU, moving a tensor to it raises an error."""
     folder = trained("language-cnn").fitted.folder
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)

@@ -1,4 +1,4 @@
-"""`python -m export`: what it says before Ludwig is loaded. Exports themselves are in test_build.py."""
+"""`python -m export`: errors before Ludwig is loaded. test_build.py tests the export itself."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ FILES = {
 
 @pytest.fixture
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Work in a folder with the things of FILES, where whoever loads Ludwig fails the test."""
+    """Work in a folder with FILES. Loading Ludwig fails the test."""
 
     def loads_ludwig(**options: object) -> None:
         raise AssertionError("Ludwig was loaded")
@@ -36,7 +36,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(arguments: Sequence[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run the command in a process where whoever imports Ludwig dies loudly."""
+    """Run the command in a process in which importing Ludwig fails."""
     blocked = folder / "blocked"
     blocked.mkdir()
     (blocked / "ludwig.py").write_text("raise SystemExit('ludwig was imported')")

@@ -1,4 +1,4 @@
-"""Model folders: found, and refused where they cannot be loaded safely. Loading itself is in test_export.py."""
+"""Model folders are found, or refused if they cannot be loaded safely. test_export.py tests loading."""
 
 import json
 from collections.abc import Callable, Sequence

@@ -1,7 +1,6 @@
-"""The proof: what passes, what fails, and what is said of it.
+"""The proof of parity: what passes, what fails, and how it is reported.
 
-The models here are tiny bundles that answer for themselves, with one answer changed. test_pack.py tampers with real
-ones.
+The models here are tiny bundles that act as their own model, with one answer changed; test_build.py alters real ones.
 """
 
 import copy
@@ -27,7 +26,7 @@ Change = Callable[[list[dict[str, Any]]], None]
 
 
 class Twin:
-    """A model that answers as a bundle does, until somebody changes its answers or ids."""
+    """A model that answers as a bundle does, until a test changes its answers or ids."""
 
     def __init__(self, folder: Path, change: Change, new_ids: Sequence[int] = ()) -> None:
         self.predictor = Predictor(folder)
@@ -54,7 +53,7 @@ def proof(folder: Path, change: Change, new_ids: Sequence[int] = ()) -> tuple[Pa
 
 
 def shift(column: str, amount: float) -> Change:
-    """Return what moves a number, or the first of several, in the answer to the second row."""
+    """Return a change that moves a number, or the first of several, in the answer to the second row."""
 
     def change(answers: list[dict[str, Any]]) -> None:
         value = answers[1][column]

@@ -1,4 +1,4 @@
-"""int8: what is kept and what is not, on real models."""
+"""int8 quantization: which graphs are kept, on real models."""
 
 from collections.abc import Callable
 from pathlib import Path

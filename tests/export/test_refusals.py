@@ -1,4 +1,4 @@
-"""Models that cannot be reproduced are refused before any work, with what to do instead."""
+"""Models that cannot be reproduced are refused before any work, with an alternative."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +19,7 @@ SYMBOLS = ["<EOS>", "<SOS>", "<PAD>", "<UNK>"]
 
 
 def text_metadata(**preprocessing: Any) -> dict[str, Any]:
-    """Return what Ludwig writes down of a text feature."""
+    """Return Ludwig's metadata of a text feature."""
     return {
         "idx2str": [*SYMBOLS, "fly"],
         "str2idx": {word: index for index, word in enumerate([*SYMBOLS, "fly"])},
@@ -43,7 +43,7 @@ def model(
     architecture: str | None = None,
     **preprocessing: Any,
 ) -> SourceModel:
-    """Return a model of which nothing but the description is there."""
+    """Return a model that consists only of its description."""
     source = {"name": "text", "column": "text", "type": "text", **(text or {})}
     target = {"name": "intent", "column": "intent", "type": "category", "decoder": {"type": "classifier"}}
     target |= output or {}

@@ -1,4 +1,4 @@
-"""Files of rows, as people have them."""
+"""Real-world data files."""
 
 import json
 from pathlib import Path

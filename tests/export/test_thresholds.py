@@ -1,4 +1,4 @@
-"""What of a run's `thresholds.json` becomes part of a bundle."""
+"""Which parts of a run's `thresholds.json` go into a bundle."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ FITTED: dict[str, Any] = {
 
 
 def given(folder: Path, content: dict[str, Any] | None, **options: Any) -> dict[str, OutputFeature]:
-    """Return outputs, by name, as they become part of a bundle."""
+    """Return the outputs, by name, as they go into a bundle."""
     if content is not None:
         (folder / "thresholds.json").write_text(json.dumps(content))
     outputs = with_thresholds([INTENT, LANGUAGE, VECTOR], folder / "model", **options)
@@ -45,7 +45,7 @@ def test_fitted_thresholds_are_exported(tmp_path: Path) -> None:
 
 
 def test_the_file_that_fit_writes_is_exported(tmp_path: Path) -> None:
-    """With all that `fit` writes beside the thresholds: how they were fitted, and what they do."""
+    """The file contains the thresholds and everything else that `fit` records about them."""
     records = [
         {"intent": "a", "intent_predictions": "a" if sure > 0.5 else "b", "intent_probability": sure}
         for sure in (0.9, 0.8, 0.4, 0.3)

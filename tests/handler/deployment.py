@@ -1,4 +1,4 @@
-"""The handler as it is deployed: as a Lambda function behind API Gateway, or as a process of its own."""
+"""Run the handler as it is deployed: as a Lambda function behind API Gateway, or as a separate process."""
 
 import base64
 import os
@@ -28,26 +28,26 @@ Send = Callable[..., "Answer"]
 
 @dataclass(frozen=True)
 class LambdaContext:
-    """What the Lambda runtime hands to the function beside the event."""
+    """The context that the Lambda runtime passes to the function with the event."""
 
     aws_request_id: str = "8f507cfc-1111-2222-3333-444455556666"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP answer."""
+    """An HTTP response."""
 
     status: int
     headers: dict[str, str]
     body: bytes
 
     def json(self) -> Any:
-        """Return the body as axios reads it; a body that is no strict JSON stays a string."""
+        """Return the body as axios parses it: a body that is not strict JSON stays a string."""
         return decode(self.body)
 
 
 def lambda_handler(*places: Path, **environ: str) -> Callable[[Any, Any], Any]:
-    """Import the entry point as Lambda does, with these bundles; open unless `environ` says otherwise."""
+    """Import the entry point as Lambda does, with these bundles and without tokens unless `environ` sets them."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment(*places, **environ).items():
             patch.setenv(name, value)
@@ -56,12 +56,12 @@ def lambda_handler(*places: Path, **environ: str) -> Callable[[Any, Any], Any]:
 
 
 def environment(*places: Path, **environ: str) -> dict[str, str]:
-    """Return the handler's variables, open unless `environ` says otherwise."""
+    """Return the handler's environment variables, without tokens unless `environ` sets them."""
     return {"NLU_BUNDLES": ",".join(map(str, places)), "NLU_OPEN": "1", "NLU_TOKEN_DIGESTS": "", **environ}
 
 
 def invoke(handler: Callable[[Any, Any], Any], event: Mapping[str, Any]) -> Answer:
-    """Hand an event to a Lambda function and read its answer as API Gateway does."""
+    """Pass an event to a Lambda function and read the response as API Gateway does."""
     response = handler(dict(event), LambdaContext())
     body = response["body"]
     content = base64.b64decode(body) if response["isBase64Encoded"] else body.encode()
@@ -69,7 +69,7 @@ def invoke(handler: Callable[[Any, Any], Any], event: Mapping[str, Any]) -> Answ
 
 
 def deploy(*places: Path, **environ: str) -> Send:
-    """Deploy bundles as a Lambda function behind an HTTP API, and return what sends it requests."""
+    """Deploy bundles as a Lambda function behind an HTTP API, and return a function that sends it requests."""
     handler = lambda_handler(*places, **environ)
 
     def send(method: str, path: str, body: bytes = b"", **event: Any) -> Answer:
@@ -85,7 +85,7 @@ def predict(send: Send, fields: Mapping[str, str], path: str = "/predict") -> An
 
 
 def run_python(*arguments: str, timeout_seconds: float = 60, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run Python in a process of its own, without the handler's variables of this one."""
+    """Run Python in a separate process, without this process's NLU_ variables."""
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=ROOT,
@@ -99,7 +99,7 @@ def run_python(*arguments: str, timeout_seconds: float = 60, **environ: str) -> 
 
 @contextmanager
 def served(places: Sequence[Path], *options: str, **environ: str) -> Iterator[int]:
-    """Serve bundles with `python -m handler` on a free port, which is given."""
+    """Serve bundles with `python -m handler` on a free port, and yield the port."""
     port = free_port()
     command = [sys.executable, "-m", "handler", *map(str, places), "--port", str(port), *options]
     with subprocess.Popen(
@@ -114,7 +114,7 @@ def served(places: Sequence[Path], *options: str, **environ: str) -> Iterator[in
 
 
 def wait_for_port(port: int, is_alive: Callable[[], bool]) -> None:
-    """Return once somebody listens on a port."""
+    """Wait until a process listens on a port."""
     give_up = time.monotonic() + START_SECONDS
     while time.monotonic() < give_up and is_alive():
         try:

@@ -1,6 +1,6 @@
-"""A stand-in of the Hugging Face Hub: the parts of its HTTP API that fetching and publishing a model need.
+"""A stand-in for the Hugging Face Hub: the parts of its HTTP API that fetching and publishing need.
 
-Large files are uploaded by Git LFS's protocol, in parts, as the Hub also takes them; not by Xet's.
+Large files are uploaded in parts with the Git LFS protocol, which the Hub also accepts, and not with Xet.
 """
 
 import base64
@@ -26,14 +26,20 @@ REPO = r"([^/]+/[^/]+)"
 
 @dataclass
 class Hub:
-    """What the hub holds.
+    """The state of the hub.
 
-    failing: whether it answers every question with a failure of its own.
-    files: by repository and path, as the branch `main` has them. commits, tags: by repository.
-    cut: bytes after which the next download that is longer breaks off. starts: the first byte of each download.
-    tokens: who may do what: "write", or "read". broken: words in the paths that it answers with a failure of its own.
-    stuck: how many parts of uploads it takes before it takes no more; then `is_stuck` is set.
-    storage: uploaded content by SHA-256. uploads: the SHA-256 of each, as often as it was sent.
+    Attributes:
+        files: The files of the branch `main`, by repository and path.
+        commits: The files of each commit, by repository.
+        tags: The commit of each tag, by repository.
+        cut: After how many bytes the next longer download breaks off; None for never.
+        starts: The first byte of each download.
+        tokens: What each token may do: "write" or "read".
+        storage: The uploaded content, by SHA-256.
+        uploads: The SHA-256 of every upload, repeated uploads included.
+        stuck: How many parts of uploads the hub accepts before it hangs and sets `is_stuck`; None for no limit.
+        broken: Path segments whose uploads the hub answers with status 500.
+        failing: Whether the hub answers every GET request with status 500.
     """
 
     files: dict[str, dict[str, bytes]] = field(default_factory=dict)
@@ -58,14 +64,14 @@ class Hub:
         return next(reversed(self.commits.get(repo, {})), COMMIT)
 
     def at(self, repo: str, revision: str) -> dict[str, bytes] | None:
-        """Return the files at a branch, a tag or a commit."""
+        """Return the files of a branch, tag or commit."""
         commit = self.tags.get(repo, {}).get(revision, revision)
         if commit in self.commits.get(repo, {}):
             return self.commits[repo][commit]
         return self.files.get(repo) if revision in self.revisions else None
 
     def commit(self, repo: str, changes: Mapping[str, bytes | None]) -> str:
-        """Change files of `main`, those of None are gone. Returns the commit."""
+        """Change files on `main`; a content of None deletes the file. Return the commit."""
         changed = {**self.files[repo], **changes}
         self.files[repo] = {path: content for path, content in changed.items() if content is not None}
         name = hashlib.sha1(f"{self.head(repo)}{sorted(changes)}".encode()).hexdigest()
@@ -74,7 +80,7 @@ class Hub:
 
 
 class HubHandler(BaseHTTPRequestHandler):
-    """Answer for a hub, which a subclass of each hub's own holds."""
+    """Answer requests. Each hub has its own subclass, which refers to the hub."""
 
     hub: Hub
 
@@ -108,7 +114,7 @@ class HubHandler(BaseHTTPRequestHandler):
             self._answer({})
 
     def do_PUT(self) -> None:
-        """Take a part of a large file. The address is secret and needs no token, as that of a cloud's storage."""
+        """Accept a part of a large file. The URL is secret and needs no token, like a presigned URL."""
         _, _, digest, number = self.path.split("/")
         if self.hub.stuck is not None and len(self.hub.parts) >= self.hub.stuck:
             self.hub.is_stuck.set()
@@ -133,7 +139,7 @@ class HubHandler(BaseHTTPRequestHandler):
             self._refuse("EntryNotFound")
 
     def _may_write(self) -> bool:
-        """Return whether the request's token may write, after refusing it if not."""
+        """Return whether the request's token may write, and send the error if it may not."""
         right = self.hub.tokens.get((self.headers.get("authorization") or "").removeprefix("Bearer "))
         if right == "write" and not self.hub.broken & set(self.path.split("/")):
             return True
@@ -178,7 +184,7 @@ class HubHandler(BaseHTTPRequestHandler):
         )
 
     def _batch(self, objects: list[dict[str, Any]]) -> None:
-        """Say what to send, and where: nothing of what is in the storage."""
+        """Answer which files to upload, and where; files that are stored already need no upload."""
         answers: list[dict[str, Any]] = []
         for found in objects:
             answer = {"oid": found["oid"], "size": found["size"]}
@@ -290,7 +296,7 @@ class HubHandler(BaseHTTPRequestHandler):
 
 
 def _oid(path: str, content: bytes) -> str:
-    """Return Git's name of a file's content, or LFS's of a large one."""
+    """Return the Git object id of a file, or the LFS object id of a large one."""
     if path.endswith(LARGE):
         return hashlib.sha256(content).hexdigest()
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
@@ -298,7 +304,7 @@ def _oid(path: str, content: bytes) -> str:
 
 @contextmanager
 def running_hub() -> Iterator[Hub]:
-    """Serve a hub on a free port of this machine."""
+    """Serve a hub on a free port of localhost."""
     hub = Hub()
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (HubHandler,), {"hub": hub}))
     hub.address = f"http://127.0.0.1:{server.server_port}"
@@ -311,7 +317,7 @@ def running_hub() -> Iterator[Hub]:
 
 
 def send_library_to(hub: Hub, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let huggingface_hub, which reads its settings once, talk to a hub, without Xet, and keep files in a cache."""
+    """Point huggingface_hub, which reads its settings only once, to a hub and a cache folder, and disable Xet."""
     import huggingface_hub.constants
     import huggingface_hub.file_download
     import huggingface_hub.hf_api

@@ -1,4 +1,4 @@
-"""Words with their beginnings and endings."""
+"""Words with their prefixes and suffixes."""
 
 import pytest
 from hypothesis import given
@@ -25,7 +25,7 @@ def test_a_word_becomes_its_prefixes_itself_and_its_suffixes(lengths: list[int],
 
 @given(text=TEXTS, lengths=st.lists(st.integers(1, 4), min_size=1, max_size=3))
 def test_every_word_becomes_the_same_number_of_tokens(text: str, lengths: list[int]) -> None:
-    """Also as Ludwig splits them, whatever white space is in a word; and so does each symbol around them."""
+    """This also holds for Ludwig's split, for unusual white space, and for the start and stop symbols."""
     affixes, words = Affixes(lengths), SpaceTokenizer().split(text)
     tokens = ["<SOS>", *SpaceTokenizer().split(affixes.of(text)), "<EOS>"]
     assert len(tokens) == affixes.tokens_per_word * (len(words) + 2)

@@ -1,4 +1,4 @@
-"""Tags for the words that Hexabot sees."""
+"""Map tags to the words that Hexabot sees."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -34,7 +34,7 @@ TEXTS = st.text() | st.text(alphabet="Paris New York\t\n,.!\u00a0é😀İ", max_
 
 
 def service(*places: Path) -> Service:
-    """Load bundles, open."""
+    """Load bundles into a service without tokens."""
     return Service(load_predictors(places), Settings(bundles=(), open=True))
 
 
@@ -49,7 +49,7 @@ TAGGERS = ["space", "space_punct", "characters", "ngram", "lowercase", "left", "
 
 @pytest.fixture(scope="module", params=[*TAGGERS, "affixes", "affixes left"])
 def tagger(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Service:
-    """Give a tagger of each kind."""
+    """Yield a tagger of each kind."""
     folder = tmp_path_factory.mktemp("taggers") / "slots"
     if request.param == "subword":
         return service(write_subword_bundle(folder))
@@ -70,7 +70,7 @@ def tagger(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="module")
 def both_paddings(tmp_path_factory: pytest.TempPathFactory) -> tuple[Service, Service]:
-    """Give the same tagger, padded right and left."""
+    """Return the same tagger with padding on the right and on the left."""
     folder = tmp_path_factory.mktemp("paddings")
     return service(write_bundle(folder / "right", TAGGER)), service(
         write_bundle(folder / "left", TAGGER, padding="left")
@@ -79,7 +79,7 @@ def both_paddings(tmp_path_factory: pytest.TempPathFactory) -> tuple[Service, Se
 
 @pytest.fixture(scope="module")
 def tagged_by_words(tmp_path_factory: pytest.TempPathFactory) -> Tagging:
-    """Give the same tagger by padding, and by whether it reads affixes."""
+    """Return the same tagger for both padding sides, with and without affixes."""
     folder = tmp_path_factory.mktemp("affixes")
     paddings: tuple[Literal["left", "right"], ...] = ("left", "right")
     loaded = {
@@ -173,7 +173,7 @@ TORN = Head(
 
 
 def test_viterbi_decoding_completes_a_broken_slot(tmp_path: Path) -> None:
-    """The text has a double space, a word that is cut off, and tags that are whole already."""
+    """The text has a double space, a truncated word, and slots that are complete already."""
     torn = service(write_bundle(tmp_path / "torn", TORN, length=6))
     mended = service(write_bundle(tmp_path / "mended", replace(TORN, decoding="viterbi"), length=6))
     text = "to Rome gala  concert gala gala"
@@ -229,7 +229,7 @@ def test_a_span_is_as_certain_as_its_least_certain_word() -> None:
 def test_hexabot_reads_the_confidence_of_the_least_certain_word(
     words: list[tuple[str, float]], data: st.DataObject
 ) -> None:
-    """Also across two or more spaces, which Hexabot passes over."""
+    """This also holds across two or more spaces, which Hexabot skips."""
     spaces = st.sampled_from([" ", "  ", "    "])
     text = "".join(f"w{position}{data.draw(spaces)}" for position in range(len(words)))
     tags, probabilities = hexabot_tags(text, *map(list, zip(*words, strict=True)))
@@ -277,7 +277,7 @@ def test_words_that_share_a_token_are_one_slot() -> None:
 def test_affixes_do_not_change_positions(
     tagged_by_words: Tagging, padding: Literal["left", "right"], text: str
 ) -> None:
-    """A word is several tokens, but is tagged where it is: also behind double spaces, also where the text is cut."""
+    """A word with affixes has several tokens but one tag, also after double spaces and in a truncated text."""
     assert tagged_by_words[padding, True](text) == tagged_by_words[padding, False](text)
 
 

@@ -22,7 +22,7 @@ TEXT = "bonjour, fly to Paris 😀"
 
 @pytest.fixture(scope="module")
 def send(bundles: Path) -> Send:
-    """Deploy language, intent and slots, open."""
+    """Deploy language, intent and slots without tokens."""
     return deploy(bundles)
 
 
@@ -154,10 +154,10 @@ def test_head_answers_like_get_without_a_body(send: Send, path: str, status: int
 
 
 class BrokenService(Service):
-    """A service with a bug that quotes the utterance."""
+    """A service with a bug whose error message quotes the utterance."""
 
     def predict(self, fields: Fields) -> Outcome:
-        """Fail as no model's failure does."""
+        """Fail outside of any model."""
         raise ZeroDivisionError(f"cannot divide {fields['text']!r}")
 
 

@@ -1,4 +1,4 @@
-"""What is too much or malformed, answered with a clear 4xx through the Lambda function."""
+"""Oversized and malformed requests get a clear 4xx from the Lambda function."""
 
 import json
 from pathlib import Path

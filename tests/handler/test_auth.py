@@ -1,4 +1,4 @@
-"""Who may ask: tokens and their digests, on their own and through the Lambda function."""
+"""Tokens and their digests, on their own and through the Lambda function."""
 
 import base64
 import hashlib
@@ -25,7 +25,7 @@ def send(bundles: Path) -> Send:
 
 
 def status(send: Send, query: str = "", headers: Mapping[str, str] | None = None) -> int:
-    """Ask with what a caller presents."""
+    """Send a request with a caller's credentials and return the status."""
     content_type, body = multipart({"text": "fly"})
     answer = send("POST", "/predict", body, query=query, headers={"content-type": content_type, **(headers or {})})
     assert (answer.status == 401) == (answer.headers.get("www-authenticate") == "Bearer")

@@ -1,4 +1,4 @@
-"""Request bodies in, named values out."""
+"""Parse request bodies into named values."""
 
 import gzip
 import zlib
@@ -23,7 +23,7 @@ FIELDS = st.dictionaries(st.text(st.characters(categories=["L", "Nd"]), min_size
 
 
 def part(value: bytes, headers: bytes = b'Content-Disposition: form-data; name="text"') -> bytes:
-    """Return a multipart body of one part."""
+    """Return a multipart body with one part."""
     boundary = BOUNDARY.encode()
     return b"--" + boundary + b"\r\n" + headers + b"\r\n\r\n" + value + b"\r\n--" + boundary + b"--\r\n"
 
@@ -188,7 +188,7 @@ def test_random_bytes_that_claim_to_be_compressed_are_refused(encoding: str, bod
 
 
 def reads_or_refuses(content_type: str, body: bytes) -> None:
-    """Parse a body; nothing but a RequestError may come out, and otherwise fields."""
+    """Parse a body. The result must be fields or a RequestError."""
     try:
         fields = parse_body(content_type, body)
     except RequestError:

@@ -1,4 +1,4 @@
-"""What makes a folder a bundle, and what is refused."""
+"""Which folders are bundles, and which are refused."""
 
 import math
 from collections.abc import Callable
@@ -32,18 +32,18 @@ JSON = st.recursive(
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
-    """Give a bundle that a test may spoil."""
+    """Return a bundle that a test may alter."""
     return write_bundle(tmp_path / "intent", INTENT)
 
 
 @pytest.fixture(scope="module")
 def manifest(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """Give a manifest as it lies on disk."""
+    """Return the manifest on disk."""
     return (write_bundle(tmp_path_factory.mktemp("whole") / "slots", TAGGER) / MANIFEST).read_bytes()
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Return a manifest as it lies on disk."""
+    """Return the manifest on disk as JSON."""
     content: dict[str, Any] = msgspec.json.decode((path / MANIFEST).read_bytes())
     return content
 
@@ -83,7 +83,7 @@ def test_an_altered_or_missing_file_is_refused(bundle: Path, spoil: Callable[[Pa
 
 
 def test_an_unlisted_file_is_refused(bundle: Path) -> None:
-    """A graph, or whatever reads a bundle later, could read it, and no hash covers it."""
+    """The graph or a later reader of the bundle could use it, and no hash covers it."""
     extras = {
         "weights.bin": lambda path: path.write_bytes(b"more"),
         ".hidden": lambda path: path.write_bytes(b""),
@@ -221,7 +221,7 @@ def test_a_golden_row_may_contain_the_zeros_of_an_empty_seal(bundle: Path) -> No
 
 
 def parses_or_refuses(content: bytes) -> None:
-    """Parse a manifest; nothing but a BundleError may come out."""
+    """Parse a manifest. The only allowed error is a BundleError."""
     try:
         parse_manifest(content, "here")
     except BundleError as error:

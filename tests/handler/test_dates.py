@@ -1,4 +1,4 @@
-"""Dates in an image that holds no database of time zones: dateutil asks for it only by a zone's name."""
+"""Dates in an image without a time zone database, which dateutil needs only for named zones."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Whole slots, beside every path that there is."""
+"""Viterbi decoding, compared with every possible path."""
 
 from collections.abc import Iterator
 from itertools import product
@@ -21,7 +21,7 @@ LOGITS = arrays.arrays(
 
 
 def whole_paths(words: int) -> Iterator[tuple[str, ...]]:
-    """Yield every path of labels that makes whole slots."""
+    """Yield every sequence of labels in which all slots are complete."""
     return (path for path in product(LABELS, repeat=words) if is_whole(path))
 
 

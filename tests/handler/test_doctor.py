@@ -1,4 +1,4 @@
-"""`ludwig-serverless doctor`: a start, taken apart."""
+"""`ludwig-serverless doctor`: the timings of a cold start."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What AWS Lambda runs, in a process of its own."""
+"""The entry point that AWS Lambda runs, in a separate process."""
 
 import json
 from pathlib import Path

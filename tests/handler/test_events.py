@@ -1,4 +1,4 @@
-"""Events of every kind and shape: each is answered, none raises."""
+"""Events of every kind and shape: every one is answered and none raises."""
 
 import base64
 import json
@@ -67,7 +67,7 @@ OTHERS: dict[str, tuple[Any, str]] = {
 
 
 def load_balancer_event(method: str, path: str, body: bytes, *, lists: bool = False) -> dict[str, Any]:
-    """Return an event of an Application Load Balancer, which leaves the query as it was sent."""
+    """Return an event of an Application Load Balancer, which does not decode the query."""
     headers = {"host": "nlu.example.org", "x-forwarded-for": "192.0.2.1", **JSON}
     query = {"token": "a%20token"}
     return {
@@ -82,7 +82,7 @@ def load_balancer_event(method: str, path: str, body: bytes, *, lists: bool = Fa
 
 
 def lattice_event(method: str, path: str, body: bytes, version: int) -> dict[str, Any]:
-    """Return an event of VPC Lattice, of either structure."""
+    """Return an event of VPC Lattice, in either version of the structure."""
     headers, query = {"host": "nlu.example.org", **JSON}, {"token": TOKEN}
     if version == 1:
         return {
@@ -229,7 +229,7 @@ def test_no_event_raises(handler: Handler, handler_for_pages: Handler, event: An
 
 
 def test_a_response_over_lambdas_limit_is_refused_with_advice(tmp_path: Path) -> None:
-    """Lambda turns such an answer into an error, which the caller sees as 502 and which calls alarms."""
+    """Lambda would turn such a response into an error: the caller sees a 502, and the alarm fires."""
     from awslambdaric.lambda_runtime_marshaller import to_json  # type: ignore[import-untyped] # what Lambda runs
 
     labels = {f"word{number}": 'a "quoted" and rather long label ' * 3 + str(number) for number in range(60)}

@@ -1,4 +1,4 @@
-"""What a text shows of its language."""
+"""What counts as evidence of a text's language."""
 
 import sys
 import unicodedata

@@ -1,4 +1,4 @@
-"""Graphs that keep data in other files: refused, wherever in the graph they do it."""
+"""Graphs that keep data in other files are refused, wherever in the graph the data is."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -22,7 +22,7 @@ OPSETS = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
 
 
 def elsewhere(name: str = "weights") -> TensorProto:
-    """Return a tensor whose data is the file `secret`."""
+    """Return a tensor with its data in the file `secret`."""
     tensor = TensorProto(name=name, data_type=TensorProto.UINT8, dims=[len(SECRET)])
     tensor.data_location = TensorProto.EXTERNAL
     tensor.external_data.add(key="location", value="secret")
@@ -130,7 +130,7 @@ def test_a_graph_without_external_data_is_accepted(tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("tag", [b"\x70", b"\xf0\x80\x00", b"\xf0\x80\x80\x80\x70"], ids=repr)
 def test_overlong_varints_are_understood(tag: bytes, location: bytes) -> None:
-    """Protobuf cuts numbers to 32 bits, so there are many ways to write that data is EXTERNAL (1)."""
+    """Protobuf truncates numbers to 32 bits, so EXTERNAL (1) has many encodings."""
     tensor = tag + location
     graph = b"\x2a" + bytes([0x80 | len(tensor), 0x80, 0x00]) + tensor
     content = b"\x3a" + bytes([len(graph)]) + graph
@@ -138,7 +138,7 @@ def test_overlong_varints_are_understood(tag: bytes, location: bytes) -> None:
 
 
 def test_onnxruntimes_own_format_is_not_read(tmp_path: Path) -> None:
-    """Its name decides, so a bundle could have a graph that nothing looks into."""
+    """onnxruntime chooses the format by the file name, so such a graph would escape the check."""
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(tmp_path / "model.ort")
     folder = write_bundle(tmp_path / "intent", INTENT)
@@ -160,7 +160,7 @@ def test_random_bytes_are_refused_or_have_no_external_data(content: bytes) -> No
         return
     try:
         parsed = onnx.ModelProto.FromString(content)
-    except Exception:  # a graph that protobuf refuses is loaded by nobody
+    except Exception:  # no runtime loads a graph that protobuf rejects
         return
     tensors = [tensor for tensor in parsed.graph.initializer if tensor.data_location or tensor.external_data]
     assert found or not tensors

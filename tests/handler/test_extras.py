@@ -1,4 +1,4 @@
-"""What a missing package says: a command that works for this very installation."""
+"""The message about a missing package names a command that works in this installation."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def test_in_a_checkout_the_advice_names_the_script_and_the_folder(extra: str, en
 
 
 def test_in_a_copy_the_advice_names_the_requirements(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in the Lambda's image, which has the folder `handler` and nothing else of the repository."""
+    """The Lambda image is such a copy: it contains only the folder `handler` of the repository."""
     monkeypatch.setattr("handler.extras.ROOT", tmp_path)
     assert how_to_install("fetch") == "install the packages of requirements/fetch.txt"
 

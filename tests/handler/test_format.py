@@ -1,4 +1,4 @@
-"""The manifest's format: strict in every part, and the same for as long as its version is."""
+"""The manifest's format: strict in every part, and unchanged unless its version changes."""
 
 import hashlib
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ FORMATS = {3: "f40fbf56b46ef439"}
 
 
 def parts(schema: Any) -> Iterator[dict[str, Any]]:
-    """Give every object with named fields in a JSON schema."""
+    """Yield every object with named fields in a JSON schema."""
     if isinstance(schema, dict):
         if "properties" in schema:
             yield schema
@@ -29,7 +29,7 @@ def parts(schema: Any) -> Iterator[dict[str, Any]]:
 
 
 def without_prose(schema: Any) -> Any:
-    """Return a JSON schema without the docstrings in it."""
+    """Return a JSON schema without its docstrings."""
     if isinstance(schema, dict):
         kept = {name: inner for name, inner in schema.items() if not isinstance(inner, str) or name != "description"}
         return {name: without_prose(inner) for name, inner in kept.items()}
@@ -37,7 +37,7 @@ def without_prose(schema: Any) -> Any:
 
 
 def objects(content: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    """Give the place of every object in some JSON."""
+    """Yield the path of every object in a JSON value."""
     if isinstance(content, dict):
         yield place
     for key, inner in content.items() if isinstance(content, dict) else enumerate(content):
@@ -60,7 +60,7 @@ def test_every_part_of_a_manifest_refuses_unknown_fields() -> None:
 
 
 def test_an_unknown_field_is_refused(tmp_path: Path) -> None:
-    """A handler from before affixes read a bundle with affixes without complaint, and answered wrong tags."""
+    """An older handler read a bundle with affixes without an error, and answered wrong tags."""
     bundle = write_bundle(tmp_path / "intent", INTENT)
     content = msgspec.json.decode((bundle / MANIFEST).read_bytes())
     free = {("files",), ("inputs", 0, "fill_value")}

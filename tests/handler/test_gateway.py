@@ -1,4 +1,4 @@
-"""Events of API Gateway: answered directly as FastAPI and Mangum answer them."""
+"""Events of API Gateway get the same answers directly as through FastAPI and Mangum."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""The rows that a bundle is asked again before it takes traffic."""
+"""Golden rows: what a bundle must answer again before it takes traffic."""
 
 from pathlib import Path
 

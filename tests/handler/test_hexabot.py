@@ -1,4 +1,4 @@
-"""What Hexabot sends, answered so that it can read all of it: the contract, through the Lambda function."""
+"""The contract with Hexabot, through the Lambda function: it can read every answer to what it sends."""
 
 import json
 from collections.abc import Sequence
@@ -24,14 +24,14 @@ def send(bundles: Path) -> Send:
 
 
 def write_breaking(folder: Path, *names: str) -> Path:
-    """Write the three models; those that are named fail on a text with the word CRASH."""
+    """Write the three models. The named ones fail on a text with the word CRASH."""
     for head in (LANGUAGE, INTENT, TAGGER):
         write_bundle(folder / head.name, head, breaking=head.name in names)
     return folder
 
 
 def read(send: Send, text: str) -> Understanding:
-    """Ask as Hexabot does, and read the answer as it does."""
+    """Send a text and read the answer as Hexabot does."""
     answer = predict(send, {"text": text})
     assert answer.status == 200
     return understand(text, answer.json())

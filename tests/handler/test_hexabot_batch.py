@@ -1,4 +1,4 @@
-"""Tables of texts in, a table for each model out, in pandas' "split" orientation."""
+"""Batches: a table of texts goes in and a table for each model comes out, in pandas' "split" orientation."""
 
 import json
 from pathlib import Path

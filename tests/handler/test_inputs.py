@@ -1,4 +1,4 @@
-"""Values of every kind for inputs of every type: encoded as finite numbers, or refused as the caller's fault."""
+"""Values of every kind for inputs of every type are encoded as finite numbers or refused as the caller's error."""
 
 from typing import Any
 
@@ -50,7 +50,7 @@ numbers = (
 @example(feature=DATE, value="1T000000B")
 @example(feature=CATEGORY, value=10**4400)
 def test_any_value_is_encoded_or_refused(feature: PlainInput, value: Any) -> None:
-    """A warning would be an error here: dateutil, for one, quotes what it reads."""
+    """A warning fails the test, because dateutil's warnings quote what it reads."""
     try:
         array = feature.encode([value])
     except RequestError:

@@ -1,4 +1,4 @@
-"""Structured logs, one line a request; never an utterance, never a token."""
+"""Structured logs: one line for each request, and never an utterance or a token."""
 
 import json
 import logging
@@ -19,13 +19,13 @@ UTTERANCE = "zebra"
 
 
 def lines(captured: str) -> list[dict[str, Any]]:
-    """Parse every line of a log; each must be JSON."""
+    """Parse every line of a log as JSON."""
     return [json.loads(line) for line in captured.splitlines()]
 
 
 @pytest.fixture
 def breaking(tmp_path: Path) -> Path:
-    """Give three models, of which intent fails on CRASH."""
+    """Write three models, of which intent fails on CRASH."""
     for head in (LANGUAGE, INTENT, TAGGER):
         write_bundle(tmp_path / head.name, head, breaking=head is INTENT)
     return tmp_path
@@ -73,7 +73,7 @@ def test_a_failed_model_is_logged_with_its_traceback(breaking: Path, capsys: pyt
 
 
 def test_a_model_that_cannot_use_a_request_has_not_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The filter FailedModels of template.yaml counts failed models and calls an alarm: callers must not do that."""
+    """The filter FailedModels of template.yaml triggers an alarm. Callers must not be able to trigger it."""
     write_bundle(tmp_path / "intent", INTENT)
     write_bundle(tmp_path / "slots", TAGGER, column="question")
     send = deploy(tmp_path)

@@ -1,4 +1,4 @@
-"""Our tokenizers against Ludwig's own, token for token."""
+"""The handler's tokenizers give the same tokens as Ludwig's."""
 
 from collections.abc import Callable
 from typing import Any
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.ludwig
 
 @pytest.fixture(scope="module")
 def registry() -> dict[str, Callable[..., Any]]:
-    """Give Ludwig's tokenizers by the names that its configurations use."""
+    """Return Ludwig's tokenizers by their names in configurations."""
     from ludwig.utils.tokenizers import tokenizer_registry
 
     return dict(tokenizer_registry)

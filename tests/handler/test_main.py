@@ -1,4 +1,4 @@
-"""The command line, with real files and in real processes."""
+"""The command line, with real files and processes."""
 
 import hashlib
 import http.client
@@ -19,7 +19,7 @@ TEXT = "bonjour, fly to New York tomorrow"
 
 @pytest.fixture(scope="module")
 def port(bundles: Path) -> Iterator[int]:
-    """Serve language, intent and slots to those who have a token."""
+    """Serve language, intent and slots with a token, and yield the port."""
     with served([bundles], NLU_TOKEN_DIGESTS=digest("a token"), NLU_MAX_BODY_BYTES=str(LIMIT)) as port:
         yield port
 

@@ -1,4 +1,4 @@
-"""Libraries in Rust that panic: an error when a bundle is loaded, a failed model when it is asked."""
+"""Panics of Rust libraries: an error when a bundle is loaded, and a failed model when it is asked."""
 
 import json
 from pathlib import Path
@@ -38,7 +38,7 @@ def write_hostile(path: Path, changes: dict[str, object]) -> None:
 
 
 def hostile_bundle(folder: Path, changes: dict[str, object]) -> Path:
-    """Write a tagger whose tokenizer panics, and whose manifest is in order."""
+    """Write a tagger with a tokenizer that panics and a valid manifest."""
     write_subword_bundle(folder)
     write_hostile(folder / "tokenizer.json", changes)
     files = {name: msgspec.to_builtins(describe_file(folder / name)) for name in ("model.onnx", "tokenizer.json")}

@@ -1,4 +1,4 @@
-"""What onnxruntime and its libraries write at their start, and where it goes."""
+"""What onnxruntime and its libraries write during the import becomes log lines."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""The graph's arrays in, Ludwig's columns out."""
+"""Convert the graph's arrays to Ludwig's columns."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""One bundle, ready to answer, and folders of them."""
+"""Load and run single bundles and folders of bundles."""
 
 import shutil
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from tests.bundles import INTENT, TAGGER, Head, edit_manifest, write_bundle, wri
 
 
 def rewrite(folder: Path, name: str, content: bytes) -> None:
-    """Put other content into a bundle's file, and into the manifest that this is right."""
+    """Replace a bundle's file, and its hash in the manifest."""
     (folder / name).write_bytes(content)
     files: dict[str, Any] = msgspec.json.decode((folder / MANIFEST).read_bytes())["files"]
     edit_manifest(folder, files={**files, name: msgspec.to_builtins(describe_file(folder / name))})
@@ -112,12 +112,12 @@ def test_two_bundles_with_one_name_are_refused(bundles: Path, tmp_path: Path) ->
 
 
 def rename_output(model: onnx.ModelProto) -> None:
-    """Give the graph an output of another name than the manifest says."""
+    """Rename an output in the graph but not in the manifest."""
     model.graph.output[0].name = model.graph.node[-1].output[0] = "renamed"
 
 
 def rename_input(model: onnx.ModelProto) -> None:
-    """Give the graph an input of another name than the manifest says."""
+    """Rename an input in the graph but not in the manifest."""
     model.graph.input[0].name = model.graph.node[0].input[1] = "renamed"
 
 

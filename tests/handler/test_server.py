@@ -1,4 +1,4 @@
-"""Several requests at once, on a real socket."""
+"""Concurrent requests on a real socket."""
 
 import http.client
 import threading
@@ -18,7 +18,7 @@ from tests.handler.deployment import START_SECONDS, wait_for_port
 
 
 class SlowService(Service):
-    """A service whose answers wait until a test lets them go."""
+    """A service that answers only when the test releases it."""
 
     entered = threading.Event()
     released = threading.Event()

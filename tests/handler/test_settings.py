@@ -1,4 +1,4 @@
-"""The environment in, settings or a clear refusal out."""
+"""Environment variables become settings or a clear error."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Bundles from S3 (moto's server, over HTTP) and from the Hub (a stand-in of its API, over HTTP)."""
+"""Fetch bundles from S3 (moto's server, over HTTP) and from the Hub (a stand-in for its API, over HTTP)."""
 
 import os
 import shutil
@@ -34,7 +34,7 @@ def s3_address() -> Iterator[str]:
 
 @pytest.fixture
 def s3(s3_address: str, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Give a client of an empty S3 with one bucket, which is also the one that the handler talks to."""
+    """Yield a client of an empty S3 with one bucket, and let the handler use the same server."""
     use_empty_aws(s3_address, monkeypatch)
     client = boto3.client("s3")
     client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
@@ -43,7 +43,7 @@ def s3(s3_address: str, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    """Give an empty hub, which is also the one that the handler talks to."""
+    """Yield an empty hub, and let the handler use it."""
     with running_hub() as running:
         send_library_to(running, tmp_path / "hub-cache", monkeypatch)
         yield running
@@ -106,7 +106,7 @@ def test_a_new_version_replaces_the_old_one(s3: Any, intent: Path, language: Pat
 
 
 def begun(cache: Path, bundle: Path, content: Callable[[bytes], bytes]) -> Path:
-    """Leave the beginning of a graph where a broken start leaves it."""
+    """Leave a partial graph where an interrupted start leaves it."""
     (whole,) = cache.rglob("model.onnx")
     partial = whole.with_name("model.onnx.part")
     whole.unlink()
@@ -148,7 +148,7 @@ def test_only_the_missing_bytes_are_requested(
 
 
 def test_an_interrupted_download_from_the_hub_resumes(hub: Hub, intent: Path, tmp_path: Path) -> None:
-    """The library writes pieces of 10 MB, and goes on after the last whole one."""
+    """The library writes chunks of 10 MB, and resumes after the last complete one."""
     files = msgspec.to_builtins(read_bundle(intent).files)
     (intent / "LICENSE").write_bytes(b"free " * 5_000_000)
     license_file = msgspec.to_builtins(describe_file(intent / "LICENSE"))
@@ -344,7 +344,7 @@ def test_an_unreachable_hub_is_an_error_with_advice(
         source = remote_source("hf://me/intent")
     assert source is not None
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", is_offline)
-    monkeypatch.setattr(time, "sleep", lambda _: None)  # the library tries again for 24 s
+    monkeypatch.setattr(time, "sleep", lambda _: None)  # the library retries for 24 s
     with pytest.raises(BundleError, match=said) as found:
         remote_source("hf://me/intent")
     with pytest.raises(BundleError, match=said) as fetched_file:

@@ -1,4 +1,4 @@
-"""Texts in, the graph's arrays out, and where each token lies."""
+"""Encode texts as the graph's arrays, and find the position of each token."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +20,7 @@ VOCABULARY = Vocabulary(file="vocabulary.json", unknown_id=UNK, start_id=SOS, st
 
 
 def encoder(folder: Path, tokens: Any = WORDS, **changes: Any) -> TextEncoder:
-    """Load a feature of 6 tokens that knows a few words."""
+    """Load a feature with a length of 6 tokens and a small vocabulary."""
     (folder / "vocabulary.json").write_bytes(msgspec.json.encode(tokens))
     feature = TextInput(
         name="text",
@@ -36,7 +36,7 @@ def encoder(folder: Path, tokens: Any = WORDS, **changes: Any) -> TextEncoder:
 
 
 def subword_encoder(folder: Path, padding: Literal["left", "right"] = "right", **changes: Any) -> TextEncoder:
-    """Load a feature of 8 subwords."""
+    """Load a feature with a length of 8 subwords."""
     word_piece(WORD_PIECES).save(str(folder / "tokenizer.json"))
     tokenizer: Tokenizer = SubwordTokenizer(file="tokenizer.json")
     return encoder(folder, tokenizer=tokenizer, length=8, vocabulary=None, padding_id=0, padding=padding, **changes)

@@ -1,4 +1,4 @@
-"""Answers below a bundle's thresholds: Hexabot must not take them for good, and others must find them."""
+"""Answers below a bundle's thresholds: Hexabot must not use them, but other clients can read them."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ UNSURE = Head(name="intent", kind="category", words=INTENTS, logits={"fly": SURE
 
 
 def with_thresholds(bundle: Path, default: float, **by_label: float) -> Path:
-    """Give the only output of a bundle thresholds, as export does."""
+    """Add thresholds to the only output of a bundle, as export does."""
     outputs = json.loads((bundle / MANIFEST).read_bytes())["outputs"]
     outputs[0]["thresholds"] = {"default": default, "by_label": by_label}
     edit_manifest(bundle, outputs=outputs)
@@ -27,7 +27,7 @@ def with_thresholds(bundle: Path, default: float, **by_label: float) -> Path:
 
 @pytest.fixture
 def send(tmp_path: Path) -> Send:
-    """Deploy the three models, the intent with a threshold."""
+    """Deploy the three models, with a threshold for the intent."""
     bundles = write_standard_bundles(tmp_path)
     for path in (bundles / "intent").iterdir():
         path.unlink()
@@ -99,7 +99,7 @@ EVIDENCE = {"letters": 16, "words": {"fr": "voler"}, "scripts": {"LATIN": ["en",
 
 
 def with_evidence(bundle: Path, default: float) -> Path:
-    """Give the first output of a bundle thresholds, and say what is evidence of its language, as export does."""
+    """Add thresholds and evidence of a language to the first output of a bundle, as export does."""
     with_thresholds(bundle, default)
     outputs = json.loads((bundle / MANIFEST).read_bytes())["outputs"]
     outputs[0]["evidence"] = EVIDENCE
@@ -110,7 +110,7 @@ def with_evidence(bundle: Path, default: float) -> Path:
 @pytest.mark.parametrize("name", ["language", "language-cnn", "nlu"])
 @pytest.mark.parametrize("default", ["en", "fr", "de"])
 def test_an_unsure_language_is_not_stored_with_the_subscriber(name: str, default: str, tmp_path: Path) -> None:
-    """Hexabot needs a language in every answer, and stores it with the subscriber if its probability is 0.1 or more."""
+    """Hexabot needs a language in every answer, and stores one with a probability of at least 0.1."""
     heads = (UNSURE_LANGUAGE, UNSURE) if name == "nlu" else (UNSURE_LANGUAGE,)
     bundle = with_evidence(write_bundle(tmp_path / "b", *heads, name=name), 0.5)
     send = deploy(bundle, NLU_DEFAULT_LANGUAGE=default)

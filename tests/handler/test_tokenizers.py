@@ -1,4 +1,4 @@
-"""Our tokenizers on their own; `test_ludwig_tokenizers.py` compares them with Ludwig's."""
+"""The handler's tokenizers on their own; `test_ludwig_tokenizers.py` compares them with Ludwig's."""
 
 import re
 import sys
@@ -128,7 +128,7 @@ def test_a_file_that_is_not_a_tokenizer_is_refused(tmp_path: Path, content: byte
 
 
 def test_characters_are_classified_as_in_ludwig() -> None:
-    """Ludwig asks `isalnum` and `isspace` of each character."""
+    """Ludwig classifies each character with `isalnum` and `isspace`."""
     text = "".join(map(chr, range(sys.maxunicode + 1)))
     marks = [mark for mark in text if not (mark.isalnum() or mark == "_" or mark.isspace())]
     tokens = SpacePunctTokenizer().split(text)

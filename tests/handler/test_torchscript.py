@@ -1,4 +1,4 @@
-"""TorchScript archives: programs that open files are refused before any of it runs."""
+"""TorchScript archives: a program that opens files is refused before any of it runs."""
 
 import zipfile
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The compact answer, through the Lambda function: what each client of any chatbot reads."""
+"""The compact answer for any chatbot, through the Lambda function."""
 
 import json
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ def ask(send: Send, **fields: Any) -> Answer:
 
 
 def understand(send: Send, text: str, **fields: Any) -> Any:
-    """Ask, and check what holds for every answer."""
+    """Send a text, and check what must hold for every answer."""
     answer = ask(send, text=text, **fields)
     assert answer.status == 200
     found = answer.json()
@@ -46,7 +46,7 @@ def understand(send: Send, text: str, **fields: Any) -> Any:
 
 
 def check_entities(text: str, entities: list[dict[str, Any]]) -> None:
-    """Check that offsets are JavaScript's, and that no entity is blank or begins or ends in white space."""
+    """Check that offsets are in UTF-16 code units, and that no entity is blank or has surrounding white space."""
     units = text.encode("utf-16-le", "surrogatepass")
     for entity in entities:
         assert units[2 * entity["start"] : 2 * entity["end"]].decode("utf-16-le") == entity["value"]
@@ -61,7 +61,7 @@ def values(send: Send, text: str) -> list[tuple[str, str]]:
 
 
 def tagger(folder: Path, tags: Mapping[str, str], *entities: EntityWords) -> Send:
-    """Deploy a tagger of words that gives each word its tag."""
+    """Deploy a tagger that gives each known word its tag."""
     head = Head(name="slots", kind="sequence", words=tags)
     return deploy(give_entities(write_bundle(folder, head, length=60, affixes=AFFIXES), *entities))
 
