@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from export.features import column_of
+from export.features import column_of, is_tagger, part_of, tagged_text
 from export.text import SPLITTING, SUBWORDS
-from handler.affixes import parse_column
+from handler.affixes import Affixes, parse_column
 from training.config import SPLIT, Config
 from training.dataset import TRAIN
 
@@ -19,20 +19,54 @@ AUTO = "auto"
 TRANSFORMERS = ("auto_transformer", "bert")
 LONGEST = 1024
 LONGEST_SUBWORDS = 256
+LONGEST_WORDS = 167
 SHARE, MARGIN = 99.5, 1.1
 """`max_sequence_length` is this percentile of the texts' lengths, times this margin."""
-STEPS = 1000
-"""Number of batches that a layer on frozen or fitted vectors needs to converge."""
-FEWEST_EPOCHS, MOST_EPOCHS = 8, 30
+WORDS_MARGIN, FEWEST_WORDS = 2.0, 40
+"""Slots beyond `max_sequence_length` are lost, so tagged texts get a larger margin, and at least this many words."""
 DEFAULT_BATCH = 32
+FEW_ROWS, SMALL_BATCH = 2000, 32
+VERY_FEW_ROWS, SMALLEST_BATCH = 500, 16
+"""Small batches give small datasets more steps in each epoch, and each epoch has the cost of a checkpoint."""
+
+
+class Need(NamedTuple):
+    """How long a network has to train.
+
+    Attributes:
+        steps: Number of batches that it needs.
+        fewest_epochs: Minimum number of epochs, for large datasets.
+        most_epochs: Maximum number of epochs: each one writes a checkpoint, so more of them cost more than they help.
+    """
+
+    steps: int
+    fewest_epochs: int
+    most_epochs: int
+
+    def epochs(self, rows: int, batch_size: int) -> int:
+        """Return the number of epochs that makes enough batches, within the limits."""
+        needed = math.ceil(self.steps / math.ceil(max(rows, 1) / batch_size))
+        return int(np.clip(needed, self.fewest_epochs, self.most_epochs))
+
+
+ON_VECTORS = Need(1000, 8, 30)
+"""A layer on frozen or fitted vectors."""
+FROM_NOTHING = {
+    "embed": Need(2500, 25, 120),
+    "rnn": Need(1200, 20, 120),
+    "cnnrnn": Need(700, 15, 100),
+    "parallel_cnn": Need(600, 5, 100),
+}
+"""Networks that start from random weights, by the type of the first encoder."""
 
 
 def sized(config: Config, dataset: "pd.DataFrame") -> Config:
     """Return a configuration with numbers in place of `auto`.
 
     `max_sequence_length: auto` of a text input becomes the smallest length that fits nearly all rows: Ludwig's
-    transformers attend to padding, so longer sequences make the model worse. `trainer.epochs: auto` becomes the number
-    of epochs that makes about 1,000 batches.
+    transformers attend to padding, so longer sequences make the model worse. A tagged text and its tags get more room.
+    `trainer.epochs: auto` becomes the number of epochs that makes as many batches as the network needs: an epoch of few
+    rows is only a few batches. Then `trainer.batch_size` is the largest: few rows get smaller batches.
 
     Args:
         config: A configuration without Ludwig's defaults. `trainer.batch_size: auto` is Ludwig's own and stays.
@@ -40,24 +74,65 @@ def sized(config: Config, dataset: "pd.DataFrame") -> Config:
     """
     if SPLIT in dataset:
         dataset = dataset[dataset[SPLIT] == TRAIN]
-    features = [_with_length(feature, dataset) for feature in config["input_features"]]
-    trainer = dict(config.get("trainer", {}))
-    if trainer.get("epochs") == AUTO:
-        batch = trainer.get("batch_size", DEFAULT_BATCH)
-        trainer["epochs"] = epochs_for(len(dataset), batch if isinstance(batch, int) else DEFAULT_BATCH)
-    return {**config, "input_features": features, **({"trainer": trainer} if trainer else {})}
+    words = _words(config, dataset)
+    trainer = _with_epochs(config, len(dataset))
+    return {
+        **config,
+        "input_features": [_with_length(feature, dataset, words) for feature in config["input_features"]],
+        "output_features": [_with_words(feature, words) for feature in config["output_features"]],
+        **({"trainer": trainer} if trainer else {}),
+    }
 
 
-def epochs_for(rows: int, batch_size: int) -> int:
-    """Return the number of epochs that makes about 1,000 batches, between 8 and 30."""
-    return int(np.clip(math.ceil(STEPS * batch_size / max(rows, 1)), FEWEST_EPOCHS, MOST_EPOCHS))
+def _with_epochs(config: Config, rows: int) -> dict[str, Any]:
+    """Return the section `trainer` with numbers in place of `epochs: auto`."""
+    trainer = dict(config.get("trainer") or {})
+    if trainer.get("epochs") != AUTO:
+        return trainer
+    batch = trainer.get("batch_size", DEFAULT_BATCH)
+    if isinstance(batch, int):
+        batch = trainer["batch_size"] = batch_size_for(rows, batch)
+    else:
+        batch = DEFAULT_BATCH
+    encoder = part_of(config["input_features"][0], "encoder").get("type")
+    trainer["epochs"] = FROM_NOTHING.get(str(encoder), ON_VECTORS).epochs(rows, batch)
+    return trainer
 
 
-def _with_length(feature: dict[str, Any], dataset: "pd.DataFrame") -> dict[str, Any]:
+def batch_size_for(rows: int, largest: int) -> int:
+    """Return the batch size for a number of training rows."""
+    if rows < VERY_FEW_ROWS:
+        return min(largest, SMALLEST_BATCH)
+    return min(largest, SMALL_BATCH) if rows < FEW_ROWS else largest
+
+
+def _words(config: Config, dataset: "pd.DataFrame") -> int | None:
+    """Return the length of a tagged text for `auto`, in words with the start and stop symbols; None without tags."""
+    text = tagged_text(config)
+    if text is None or not any(is_tagger(feature) for feature in config["output_features"]):
+        return None
+    lengths = [len(each.split()) for each in dataset[parse_column(column_of(text))[0]] if isinstance(each, str)]
+    fits = math.ceil(np.percentile(lengths, SHARE) * WORDS_MARGIN) if lengths else 1
+    return min(max(fits, FEWEST_WORDS) + 2, LONGEST_WORDS)
+
+
+def _with_words(feature: dict[str, Any], words: int | None) -> dict[str, Any]:
+    """Return an output with a number in place of `max_sequence_length: auto`."""
+    preprocessing = feature.get("preprocessing") or {}
+    if words is None or preprocessing.get("max_sequence_length") != AUTO:
+        return feature
+    return {**feature, "preprocessing": {**preprocessing, "max_sequence_length": words}}
+
+
+def _with_length(feature: dict[str, Any], dataset: "pd.DataFrame", words: int | None) -> dict[str, Any]:
+    """Return an input with a number in place of `max_sequence_length: auto`."""
     preprocessing = feature.get("preprocessing") or {}
     if preprocessing.get("max_sequence_length") != AUTO:
         return feature
     source, made = parse_column(column_of(feature))
+    if words is not None and isinstance(made, Affixes):  # a convolution makes one vector of the tokens of each word
+        length = words * made.tokens_per_word
+        return {**feature, "preprocessing": {**preprocessing, "max_sequence_length": length}}
     texts = [text for text in dataset[source] if isinstance(text, str)]
     count, longest = _counter(feature)
     lengths = [count(made.of(text) if made else text) for text in texts]
@@ -67,7 +142,7 @@ def _with_length(feature: dict[str, Any], dataset: "pd.DataFrame") -> dict[str, 
 
 def _counter(feature: dict[str, Any]) -> tuple[Callable[[str], int], int]:
     """Return a function that counts the tokens of a text, with special symbols, and the longest useful length."""
-    encoder = feature.get("encoder") or {}
+    encoder = part_of(feature, "encoder")
     preprocessing = feature.get("preprocessing") or {}
     if encoder.get("type") in TRANSFORMERS or preprocessing.get("tokenizer") == SUBWORDS:
         from transformers import AutoTokenizer

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from export.features import column_of
@@ -18,6 +19,7 @@ from training.config import (
     with_pretrained,
 )
 from training.errors import ConfigError
+from training.sizing import sized
 
 GOOD = """
 input_features: [{name: text, type: text, encoder: {type: bert, pretrained_model_name_or_path: some/model}}]
@@ -79,7 +81,11 @@ def test_slots_are_tagged_from_whole_sequences(kind: str) -> None:
     source, target = features(config, "input_features"), features(config, "output_features")
     assert source["encoder"]["reduce_output"] is None
     assert target["decoder"]["type"] == "tagger"
-    length = "sequence_length" if kind == "slots-bert" else "max_sequence_length"
+    if kind == "slots-bert":
+        length = "sequence_length"
+    else:
+        length, config = "max_sequence_length", sized(config, pd.DataFrame({"text": ["a b c"], "slots": ["O O O"]}))
+        source, target = features(config, "input_features"), features(config, "output_features")
     _, affixes = parse_column(column_of(source))
     tokens_per_word = affixes.tokens_per_word if affixes else 1
     assert source["preprocessing"][length] == tokens_per_word * target["preprocessing"][length]
@@ -92,7 +98,7 @@ def test_light_intents_meet_the_unknown_before_they_are_served(kind: str) -> Non
     config = read_config(Path(kind))
     source = features(config, "input_features")
     assert source["preprocessing"] == {"tokenizer": "space_punct", "lowercase": True, "most_common": 3000}
-    assert (source["encoder"]["dropout"], config["trainer"]["early_stop"]) == (0.5, 5)
+    assert (source["encoder"]["dropout"], config["trainer"]["early_stop"]) == (0.5, -1)
 
 
 def test_light_slots_meet_the_unknown_before_they_are_served() -> None:

@@ -1,11 +1,13 @@
 """Settings that are `auto` depend on the rows."""
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from training.sizing import epochs_for, sized
+from training.config import CONFIGS, read_config
+from training.sizing import FROM_NOTHING, ON_VECTORS, _with_epochs, sized
 
 
 def config(**preprocessing: Any) -> dict[str, Any]:
@@ -13,11 +15,45 @@ def config(**preprocessing: Any) -> dict[str, Any]:
     return {"input_features": [feature], "output_features": [{"name": "intent", "type": "category"}]}
 
 
+@pytest.mark.parametrize("rows", [10, 100, 770, 1600, 15_000, 10**6])
+@pytest.mark.parametrize("name", sorted(path.stem for path in CONFIGS.glob("*.yaml")))
+def test_every_configuration_that_starts_from_nothing_trains_for_enough_batches(name: str, rows: int) -> None:
+    given = read_config(Path(name))
+    encoder = given["input_features"][0]["encoder"]
+    if encoder["type"] not in FROM_NOTHING or encoder.get("pretrained_embeddings"):
+        return
+    trainer = _with_epochs(given, rows)
+    need = FROM_NOTHING[encoder["type"]]
+    steps = trainer["epochs"] * -(-rows // trainer["batch_size"])
+    assert need.fewest_epochs <= trainer["epochs"] <= need.most_epochs
+    assert steps >= need.steps or trainer["epochs"] == need.most_epochs
+    assert trainer["early_stop"] == -1, "early stopping can end a run that has not begun to learn"
+
+
 @pytest.mark.parametrize(
     ("rows", "batch_size", "epochs"), [(100, 32, 30), (1600, 32, 20), (3200, 32, 10), (10**6, 32, 8)]
 )
-def test_small_datasets_get_more_epochs(rows: int, batch_size: int, epochs: int) -> None:
-    assert epochs_for(rows, batch_size) == epochs
+def test_a_layer_on_vectors_sees_few_rows_more_often(rows: int, batch_size: int, epochs: int) -> None:
+    assert ON_VECTORS.epochs(rows, batch_size) == epochs
+
+
+@pytest.mark.parametrize(
+    ("rows", "batch_size", "expected"),
+    [(100, 64, 16), (100, 8, 8), (770, 64, 32), (5000, 64, 64), (100, "auto", "auto")],
+)
+def test_few_rows_get_small_batches_where_epochs_are_auto(rows: int, batch_size: Any, expected: Any) -> None:
+    trainer = {"epochs": "auto", "batch_size": batch_size}
+    made = sized({**config(), "trainer": trainer}, pd.DataFrame({"text": ["hi"] * rows}))
+    assert made["trainer"]["batch_size"] == expected
+
+
+@pytest.mark.parametrize(("words", "length"), [(5, 42), (30, 62), (400, 167)])
+def test_a_tagged_text_has_room_for_longer_messages_than_those_of_training(words: int, length: int) -> None:
+    given = read_config(Path("slots-lstm"))
+    made = sized(given, pd.DataFrame({"text": ["word " * words], "slots": ["O " * words]}))
+    text, slots = (made[section][0]["preprocessing"] for section in ("input_features", "output_features"))
+    assert slots["max_sequence_length"] == length
+    assert text["max_sequence_length"] == 5 * length, "a convolution over five tokens makes one vector for each tag"
 
 
 def test_the_length_fits_nearly_all_rows_and_ignores_an_outlier() -> None:
@@ -34,5 +70,5 @@ def test_a_derived_column_is_measured_as_its_tokens() -> None:
 
 
 def test_given_numbers_stay() -> None:
-    given = {**config(tokenizer="space", max_sequence_length=40), "trainer": {"epochs": 3, "batch_size": "auto"}}
+    given = {**config(tokenizer="space", max_sequence_length=40), "trainer": {"epochs": 3, "batch_size": 64}}
     assert sized(given, pd.DataFrame({"text": ["hi"]})) == given

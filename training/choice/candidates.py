@@ -6,7 +6,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from training.choice.steps import with_enough_steps
 from training.config import CONFIGS, MINILM, Config, read_config, with_pretrained
 
 Prefer = Literal["balanced", "fast", "accurate"]
@@ -27,8 +26,6 @@ class Candidate:
         is_english: Whether it uses MiniLM, which knows only English.
         prefer: Values of `--prefer` for which it is tried.
         fewest_rows: Minimum number of training rows; with fewer, it has never won.
-        fewest_steps: Minimum number of batches, for networks that start from random weights; 0 keeps the
-            configuration's epochs.
     """
 
     config: str
@@ -37,7 +34,6 @@ class Candidate:
     pretrained: str = ""
     prefer: tuple[Prefer, ...] = ("balanced", "fast", "accurate")
     fewest_rows: int = 0
-    fewest_steps: int = 0
     is_english: bool = False
 
     @property
@@ -45,10 +41,9 @@ class Candidate:
         """Path of the configuration file."""
         return CONFIGS / f"{self.config}.yaml"
 
-    def read(self, rows: int) -> Config:
-        """Return the configuration for this number of training rows, without its split section."""
+    def read(self) -> Config:
+        """Return the configuration without its split section."""
         config = read_config(self.path)
-        config = with_enough_steps(config, rows, self.fewest_steps) if self.fewest_steps else config
         config["preprocessing"] = {
             name: value for name, value in config.get("preprocessing", {}).items() if name != "split"
         }
@@ -58,13 +53,13 @@ class Candidate:
 CANDIDATES = (
     Candidate("intent-light", "intent", 1),
     Candidate("intent-light-en", "intent", 2, is_english=True),
-    Candidate("intent-embed", "intent", 3, fewest_rows=MANY_ROWS, fewest_steps=2500),
-    Candidate("intent-lstm", "intent", 4, fewest_rows=MANY_ROWS, fewest_steps=2000),
+    Candidate("intent-embed", "intent", 3, fewest_rows=MANY_ROWS),
+    Candidate("intent-lstm", "intent", 4, fewest_rows=MANY_ROWS),
     Candidate("intent-minilm-frozen", "intent", 5, MINILM, ("balanced", "accurate"), is_english=True),
     Candidate("intent-minilm", "intent", 30, MINILM, ("accurate",), is_english=True),
-    Candidate("slots-lstm", "slots", 1, fewest_steps=800),
+    Candidate("slots-lstm", "slots", 1),
     Candidate("slots-bert", "slots", 10, MINILM, ("accurate",), is_english=True),
-    Candidate("language-cnn", "language", 1, fewest_steps=400),
+    Candidate("language-cnn", "language", 1),
 )
 """Ordered from light to heavy: between two equally good candidates, the earlier one wins."""
 

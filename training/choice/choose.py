@@ -82,7 +82,7 @@ def choose_and_fit(
     winner, choice = _compared(learn, candidates, trainable, trials, options, left)
     crossed = _crossed(winner, choice)
     say(f"Training {winner.candidate.config} on all {len(trainable)} rows ...")
-    config = winner.candidate.read(len(trainable))
+    config = winner.candidate.read()
     import pandas as pd
 
     fitted = fit(
@@ -144,7 +144,7 @@ def _compared(
 
     def attempt(candidate: Candidate, number: int) -> Trial:
         return try_fold(
-            candidate.read(len(rows) - len(folds[number])),
+            candidate.read(),
             rows,
             folds[number],
             trials / f"{candidate.config}-{number + 1}",

@@ -12,7 +12,6 @@ from training.choice.candidates import CANDIDATES, Candidate, find_candidates
 from training.choice.choose import looks_english, what_to_learn
 from training.choice.comparing import compare, described
 from training.choice.folds import FEW_ROWS, deal
-from training.choice.steps import MOST_EPOCHS, with_enough_steps
 from training.choice.trials import Trial
 from training.errors import DatasetError
 from training.evaluation.calibration import fit_temperature
@@ -99,16 +98,6 @@ def test_every_candidate_has_a_configuration_file_and_minilm_is_skipped_for_othe
         assert found
         assert not any(candidate.is_english for candidate in found)
         assert all("English only" in reason or "rows or more" in reason for reason in left)
-
-
-@pytest.mark.parametrize("rows", [10, 100, 1000, 100_000])
-def test_small_datasets_train_for_enough_steps(rows: int) -> None:
-    config = {"input_features": [], "trainer": {"epochs": 5, "batch_size": 64, "early_stop": 5}}
-    trainer = with_enough_steps(config, rows, 1000)["trainer"]
-    steps = trainer["epochs"] * -(-rows // trainer["batch_size"])
-    assert trainer["epochs"] >= 5
-    assert steps >= 1000 or trainer["epochs"] == MOST_EPOCHS
-    assert trainer["early_stop"] == -1
 
 
 def test_the_column_to_learn_follows_from_the_columns_and_the_output() -> None:
