@@ -18,7 +18,6 @@ from training.__main__ import main
 from training.config import MINILM, minilm_folder, read_config, with_pretrained
 from training.dataset import dataset_sha256, prepare
 from training.errors import ConfigError, DatasetError, TrainingError
-from training.evaluation.loaded import evaluate_file
 from training.evaluation.thresholds import ThresholdOptions
 from training.fit import fit
 from training.sizing import sized
@@ -104,19 +103,6 @@ def test_slots_are_measured_as_whole_slots_on_the_test_rows(tmp_path: Path) -> N
     assert names_of_words | {"token_accuracy", "loss"} <= set(metrics)
     assert not {"sequence_accuracy", "perplexity"} & set(metrics)
     assert all(0 <= metrics[name] <= 1 for name in metrics if name.startswith("slot_"))
-
-
-@pytest.mark.parametrize("kind", ["intent-embed", "intent-lstm", "slots-lstm"])
-def test_a_configuration_that_starts_from_nothing_learns_ten_rows_of_each_intent(kind: str, tmp_path: Path) -> None:
-    rows = demo_rows(600)
-    few = rows.groupby("intent").head(10).reset_index(drop=True)
-    fitted = fit(read_config(Path(kind)), few, tmp_path / "run")
-    others = rows[~rows["text"].isin(few["text"])].reset_index(drop=True)
-    measured = evaluate_file(fitted.folder, others, tmp_path / "evaluation", "others")["outputs"]
-    if kind == "slots-lstm":
-        assert measured["slots"]["f1"] > 0.5
-    else:
-        assert measured["intent"]["accuracy"] > 0.5
 
 
 def test_slots_may_stay_as_ludwig_tags_them(tmp_path: Path) -> None:
