@@ -1,7 +1,7 @@
-"""Turn slot tags into entities: the part of the text that a person would mark, at offsets that JavaScript reads.
+"""Turn slot tags into entities: the part of the text that a person would mark, with offsets as in JavaScript.
 
-A tag belongs to a whole word, such as `Paris.` or `l'hôtel`. An entity leaves out the punctuation around its value, the
-elided article before it and the possessive `'s` behind it, unless the bundle's vocabulary knows the value with them.
+A tag belongs to a whole word, such as `Paris.` or `l'hôtel`. An entity excludes the punctuation around its value, an
+elided article before it and a possessive `'s` after it, unless the bundle's vocabulary contains the value with them.
 """
 
 import re
@@ -17,38 +17,45 @@ from handler.words import CLITICS, HANGUL, in_word
 
 Source = Literal["model", "keyword", "pattern"]
 IsKnown = Callable[[str], bool]
-"""Whether the vocabulary has a value or a synonym that is written like this."""
+"""Returns whether a string is a value or synonym in the vocabulary."""
 
 OPENING, CLOSING = "([{<«“‘„‚（【「『《〈", ")]}>»”’“‘）】」』》〉"
 PARTNERS = dict(zip(")]}）】」』》〉", "([{（【「『《〈", strict=True))
-"""Brackets that may belong to a value, as in `Paris (Texas)`: trimmed only without their partner."""
+"""Brackets that can be part of a value, as in `Paris (Texas)`. One without its partner is trimmed."""
 BEFORE_WORDS, BEFORE_DIGITS = frozenset("#@"), frozenset("+-−$€£¥₹")
-"""Marks that begin a value if a letter or a digit follows, as in `#urgent`, or only before a digit, as in `-5`."""
+"""Symbols that can start a value: before a letter or digit, as in `#urgent`, or only before a digit, as in `-5`."""
 KEPT_BEHIND = frozenset("%‰+#°$€£¥₹")
-"""Marks that end a value if a letter or a digit precedes, as in `50%`, `5 €` or `C++`."""
+"""Symbols that can end a value after a letter or digit, as in `50%`, `5 €` or `C++`."""
 ABBREVIATION = re.compile(r"(?:^|[\s(])(?:\w\.){2,}$")
-"""Ends in a full stop of its own: `p.m.` or `U.S.A.`"""
+"""An abbreviation with a period after every letter, such as `p.m.` or `U.S.A.`: its last period is not trimmed."""
 
 APOSTROPHE = "['’ʼ＇]"
 ELISION = re.compile(
     rf"(?:[cdjlmnst]|qu|jusqu|lorsqu|puisqu|quoiqu|dell|all|dall|nell|sull|un){APOSTROPHE}", re.IGNORECASE
 )
-"""Short words that French, Italian and Catalan join to the next with an apostrophe."""
+"""Short words that French, Italian and Catalan join to the next word with an apostrophe."""
 POSSESSIVE = re.compile(rf"{APOSTROPHE}s$", re.IGNORECASE)
 AFTER_APOSTROPHE = re.compile(rf"{APOSTROPHE}\w*$")
-"""An ending behind an apostrophe, as in `Paris's` and Turkish `Paris'te`."""
+"""An ending after an apostrophe, as in `Paris's` and Turkish `Paris'te`."""
 NOUN_FOLLOWS = re.compile(
     r"[ \t]+(?!(?:a|an|the|at|in|on|for|to|from|with|near|by|and|or|but|now|today|tonight|tomorrow|please|is|was)\b)"
     r"[a-z]"
 )
-"""What follows `London's` but rarely follows a name that ends in `'s`, such as `McDonald's`."""
+"""A noun, which often follows `London's` but rarely a name that ends in `'s`, such as `McDonald's`."""
 LONGEST_CLITICS, LONGEST_PARTICLE = 5, 3
-"""In characters: Arabic and Hebrew words before a value, Korean particles behind one."""
+"""The longest Arabic or Hebrew clitics before a value and the longest Korean particle after one, in characters."""
 ARABIC_AND_ARTICLE = re.compile(r"و(?=ال\w{3})")
 
 
 class TaggedSpan(NamedTuple):
-    """What consecutive tags mark. start, end: in characters. confidence: of the least certain word, in [0, 1]."""
+    """A value that consecutive tags mark.
+
+    Attributes:
+        start: Index of its first character.
+        end: Index after its last character.
+        name: The entity.
+        confidence: The probability of its least certain word, in [0, 1].
+    """
 
     start: int
     end: int
@@ -57,16 +64,16 @@ class TaggedSpan(NamedTuple):
 
 
 class Entity(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A value in a text, as clients read it.
+    """A value in a text, as clients get it.
 
     Attributes:
         entity: The kind of the value, such as `city`.
         value: The text between `start` and `end`.
-        canonical_value: The main value that this is a synonym of, else the same as `value`.
+        canonical_value: The main value that `value` is a synonym of, or else `value` itself.
         start: Offset of the first character, in UTF-16 code units.
         end: Offset after the last character, in UTF-16 code units.
         confidence: In [0, 1]; 1.0 for keywords and patterns.
-        source: What found it.
+        source: What found the value.
     """
 
     entity: str
@@ -79,12 +86,12 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 def tagged_spans(spans: Sequence[Span], tags: Sequence[str], probabilities: Sequence[float]) -> list[TaggedSpan]:
-    """Join the words of each value.
+    """Join tagged words into values.
 
     Args:
-        spans: Where each tagged piece of the text is, in characters, in reading order.
-        tags: The BIO tag of each piece. An `I-` tag that continues nothing begins a value.
-        probabilities: Those of the tags.
+        spans: The span of each tagged piece of the text, in characters, in reading order.
+        tags: The BIO tag of each piece. An `I-` tag without a matching tag before it begins a value.
+        probabilities: The probability of each tag.
 
     Returns:
         The values, in reading order.
@@ -107,11 +114,11 @@ def marked(text: str, span: Span, is_known: IsKnown) -> Span | None:
 
     Args:
         text: The raw text.
-        span: The first and last character of the words, in characters.
-        is_known: Which values are complete as they are, such as `Yahoo!`.
+        span: The span of the words, in characters.
+        is_known: Returns whether the vocabulary contains a value. Known values, such as `Yahoo!`, are not trimmed.
 
     Returns:
-        A span inside the given one, or None if it holds punctuation only.
+        A span inside the given one, or None if the span contains only punctuation.
     """
     inner = _trimmed(text, *span, is_known)
     if inner is None or is_known(text[slice(*inner)]):
@@ -122,7 +129,15 @@ def marked(text: str, span: Span, is_known: IsKnown) -> Span | None:
 
 
 def utf16_offsets(text: str, spans: Sequence[Span]) -> Iterator[Span]:
-    """Yield spans in UTF-16 code units, which is how JavaScript and Java count. The input is in characters."""
+    """Convert spans from characters to UTF-16 code units, which JavaScript and Java count.
+
+    Args:
+        text: The raw text.
+        spans: Spans in characters.
+
+    Yields:
+        The same spans in UTF-16 code units.
+    """
     if text.isascii():
         yield from spans
         return
@@ -134,7 +149,7 @@ def utf16_offsets(text: str, spans: Sequence[Span]) -> Iterator[Span]:
 
 
 def _trimmed(text: str, start: int, end: int, is_known: IsKnown) -> Span | None:
-    """Take off punctuation, symbols, white space and invisible characters at both ends."""
+    """Trim punctuation, symbols, white space and invisible characters from both ends."""
     while start < end and not _begins_value(text, start, end):
         if is_known(text[start:end]):
             return start, end
@@ -147,7 +162,7 @@ def _trimmed(text: str, start: int, end: int, is_known: IsKnown) -> Span | None:
 
 
 def _begins_value(text: str, start: int, end: int) -> bool:
-    """Return whether a value may begin with this character."""
+    """Return whether a value can begin with the character at `start`."""
     character = text[start]
     if character.isalnum():
         return True
@@ -159,12 +174,12 @@ def _begins_value(text: str, start: int, end: int) -> bool:
 
 
 def _ends_value(text: str, start: int, end: int) -> bool:
-    """Return whether a value may end with this character."""
+    """Return whether a value can end with the character before `end`."""
     character = text[end - 1]
     if character.isalnum():
         return True
     if unicodedata.category(character)[0] == "M":
-        # A mark belongs to the letter before it; the variation selector of an emoji has none.
+        # A combining mark belongs to the letter before it. The variation selector after an emoji has no letter.
         base = text[start : end - 1].rstrip(character)
         return bool(base) and in_word(base[-1])
     if character in PARTNERS:
@@ -177,10 +192,10 @@ def _ends_value(text: str, start: int, end: int) -> bool:
 
 
 def _after_clitics(text: str, start: int, end: int, is_known: IsKnown) -> int:
-    """Return where a value begins behind an elided or attached short word."""
+    """Return the start of a value after an elided article or clitics."""
     elided = ELISION.match(text, start, end)
     if elided and elided.end() < end and text[elided.end()].isalpha():
-        # `L'Oréal` and `D'Angelo` are names; `L'hôtel` begins a sentence.
+        # `L'Oréal` and `D'Angelo` are names, but in `L'hôtel` the article begins a sentence.
         if text[start].islower() or text[elided.end()].islower() or is_known(text[elided.end() : end]):
             return elided.end()
         return start
@@ -192,7 +207,7 @@ def _after_clitics(text: str, start: int, end: int, is_known: IsKnown) -> int:
 
 
 def _before_ending(text: str, start: int, end: int, is_known: IsKnown) -> int:
-    """Return where a value ends before a possessive, or before an ending that the vocabulary does not have."""
+    """Return the end of a value before a possessive, or before an ending if the vocabulary has the value without it."""
     ending = AFTER_APOSTROPHE.search(text, start, end)
     if ending and ending.start() > start and is_known(text[start : ending.start()]):
         return ending.start()

@@ -1,4 +1,4 @@
-"""Encode a text as fastText does: known words, and hashed character n-grams of every word.
+"""Encode a text as fastText does: as its known words and the hashed character n-grams of every word.
 
 Source: `Dictionary::getLine`, `computeSubwords` and `hash` in fastText's `dictionary.cc`, version 0.9.2.
 """
@@ -15,10 +15,10 @@ from handler.described import Described
 from handler.text import checked_text, filled
 
 LONGEST = 1_000
-"""Characters of a text that are read. The rest of a long message is in the same language."""
+"""How many characters of a text to read. The rest of a long message is in the same language."""
 
 SPACES = re.compile(r"[ \n\r\t\v\f\0]+")
-"""fastText's white space: other Unicode spaces belong to words."""
+"""What fastText treats as white space. Other Unicode spaces are part of words."""
 
 START, END = "<", ">"
 END_OF_LINE = "</s>"
@@ -27,20 +27,23 @@ FNV_OFFSET, FNV_PRIME, BITS = 2166136261, 16777619, 0xFFFFFFFF
 
 
 class _Vocabulary(msgspec.Struct, frozen=True):
-    """The vocabulary file. words: in the order of their ids. buckets: of the n-grams, whose ids follow."""
+    """The content of the vocabulary file: words in the order of their ids, then the n-gram buckets in that order."""
 
     words: list[str]
     buckets: list[int]
 
 
 class FastTextInput(Described, frozen=True, kw_only=True, tag="fasttext"):
-    """A text that fastText reads.
+    """A text input of a fastText model.
 
-    name, column: name of the feature, and the column (the request's field) that its values come from.
-    file: the bundle's file with the words and the buckets that the model kept.
-    shortest, longest: characters of the n-grams; the borders of a word count as characters.
-    buckets: number of hash values.
-    fill_value: replaces a missing value.
+    Attributes:
+        name: The name of the feature.
+        column: The column, and field of a request, that the values come from.
+        file: The bundle's file with the words and buckets that the model kept.
+        shortest: The length of the shortest n-grams in characters. The marks `<` and `>` around a word count.
+        longest: The length of the longest n-grams.
+        buckets: The number of hash values.
+        fill_value: Replaces a missing value; None makes a missing value an error.
     """
 
     name: str
@@ -53,18 +56,27 @@ class FastTextInput(Described, frozen=True, kw_only=True, tag="fasttext"):
 
     @property
     def files(self) -> list[str]:
-        """The files of the bundle that this feature reads."""
+        """The names of the bundle's files that this feature reads."""
         return [self.file]
 
     def encoder(self, folder: Path) -> "FastTextEncoder":
-        """Load the vocabulary from the bundle's folder. Raises ValueError if the file cannot be used."""
+        """Load the vocabulary from the bundle's folder. Raises ValueError if the file is invalid."""
         return FastTextEncoder(self, folder)
 
 
 class FastTextEncoder:
-    """Encode texts as the rows of fastText's input matrix."""
+    """Encode texts as row numbers of fastText's input matrix."""
 
     def __init__(self, feature: FastTextInput, folder: Path) -> None:
+        """Load the vocabulary.
+
+        Args:
+            feature: The description of the input.
+            folder: The bundle's folder.
+
+        Raises:
+            ValueError: The vocabulary file is invalid.
+        """
         known = msgspec.json.decode((folder / feature.file).read_bytes(), type=_Vocabulary)
         self._feature = feature
         self._words = {word: index for index, word in enumerate(known.words)}
@@ -72,10 +84,17 @@ class FastTextEncoder:
         self._padding_id = len(known.words) + len(known.buckets)
 
     def encode(self, values: Sequence[Any]) -> np.ndarray:
-        """Encode texts; None is a missing value.
+        """Encode one text for each row.
+
+        Args:
+            values: The texts; None is a missing value.
 
         Returns:
-            int32, (batch, tokens of the longest text). Shorter texts are padded on the right, which the graph ignores.
+            Row numbers, int32, (batch, length of the longest row). Shorter rows are padded on the right; the graph
+            ignores the padding.
+
+        Raises:
+            RequestError: A value is not valid text, or is missing and there is no fill value.
         """
         rows = [self._ids(read_text(value, self._feature)) for value in values]
         ids = np.full((len(rows), max(map(len, rows))), self._padding_id, dtype=np.int32)
@@ -94,14 +113,14 @@ class FastTextEncoder:
         return ids or [self._padding_id]
 
     def _buckets(self, word: str) -> Iterator[int]:
-        """Yield the bucket of each n-gram: those of a character together, because their hashes have a common start."""
+        """Yield the bucket of each n-gram. N-grams that start at the same character share the start of their hash."""
         characters = [character.encode() for character in word]
         feature, last = self._feature, len(characters)
         for start in range(last):
             found = FNV_OFFSET
             for end in range(start, min(start + feature.longest, last)):
                 for byte in characters[end]:
-                    # fastText reads bytes as signed: those above 127 set the upper 24 bits, too.
+                    # FNV-1a, but fastText treats bytes as signed: those above 127 also set the upper 24 bits.
                     found = (found ^ (byte if byte < 128 else byte | 0xFFFFFF00)) * FNV_PRIME & BITS
                 length = end - start + 1
                 is_border = length == 1 and (start == 0 or end == last - 1)
@@ -110,7 +129,7 @@ class FastTextEncoder:
 
 
 def read_text(value: Any, feature: FastTextInput) -> str:
-    """Return the part of a value that the model reads: lowercase, because models know few words in capitals.
+    """Return the part of a value that the model reads, in lower case because models know few uppercase words.
 
     Args:
         value: The raw value; None is a missing value.
@@ -120,14 +139,21 @@ def read_text(value: Any, feature: FastTextInput) -> str:
         At most LONGEST characters on one line.
 
     Raises:
-        RequestError: The value is not a string, or missing without a fill value.
+        RequestError: The value is not a string, or is missing and there is no fill value.
     """
     text = checked_text(filled(value, feature.fill_value, feature.column), feature.column)
     return text[:LONGEST].lower().replace("\n", " ")
 
 
 def words_of(text: str) -> Iterator[str]:
-    """Yield the words of a line as fastText splits it, and then the end of the line."""
+    """Yield the words of a line as fastText splits it, then the end-of-line token.
+
+    Args:
+        text: One line of text.
+
+    Yields:
+        The words, without labels.
+    """
     for word in SPACES.split(text):
         if word == END_OF_LINE:
             break

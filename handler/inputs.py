@@ -31,7 +31,7 @@ SECONDS_MAGNITUDE = 9
 
 
 class InputEncoder(Protocol):
-    """Encodes the values of one input feature as one array."""
+    """Encode the values of one input feature as one array."""
 
     def encode(self, values: Sequence[Any]) -> np.ndarray:
         """Encode one raw value for each row.
@@ -43,7 +43,7 @@ class InputEncoder(Protocol):
             The graph's input, (batch, ...), in the dtype that the feature's class names.
 
         Raises:
-            RequestError: A value is invalid, or is missing and there is no fill value.
+            RequestError: A value is invalid, or is missing without a fill value.
         """
 
 
@@ -66,7 +66,7 @@ class PlainInput(Described, frozen=True, kw_only=True):
         return []
 
     def encoder(self, folder: Path) -> InputEncoder:
-        """Return the encoder of this feature: the feature itself."""
+        """Return this feature, which is its own encoder."""
         return self
 
     def encode(self, values: Sequence[Any]) -> np.ndarray:
@@ -87,8 +87,7 @@ class PlainInput(Described, frozen=True, kw_only=True):
 class NumberInput(PlainInput, frozen=True, kw_only=True, tag="number"):
     """A number: float32, (batch,).
 
-    The `outlier_` fields replace outliers: a number that is more than `outlier_threshold` times `outlier_deviation`
-    from `outlier_mean` becomes `outlier_fill`. A threshold of None keeps all numbers.
+    A number that is more than `outlier_threshold` deviations from the mean becomes `outlier_fill`.
     """
 
     normalization: AnyNormalization
@@ -218,11 +217,10 @@ class VectorInput(PlainInput, frozen=True, kw_only=True, tag="vector"):
 
 
 class DateInput(PlainInput, frozen=True, kw_only=True, tag="date"):
-    """A date and time: int32, (batch, 9).
+    """The year, month, day, weekday, day of the year, hour, minute, second and second of the day: int32, (batch, 9).
 
-    The nine numbers are the year, month, day, weekday, day of the year, hour, minute, second and second of the day. A
-    text is parsed with `format` (for `datetime.strptime`) if there is one, then by dateutil, and then as a Unix time in
-    seconds, milliseconds and so on. If all fail, the fill value is parsed instead.
+    A text is parsed with `format` (for `datetime.strptime`), then by dateutil, then as a Unix time in seconds,
+    milliseconds and so on. If all fail, the fill value is parsed instead.
     """
 
     format: str | None = None
@@ -265,17 +263,8 @@ class DateInput(PlainInput, frozen=True, kw_only=True, tag="date"):
         ]
 
 
-InputFeature = (
-    TextInput
-    | FastTextInput
-    | NumberInput
-    | BinaryInput
-    | CategoryInput
-    | SetInput
-    | BagInput
-    | VectorInput
-    | DateInput
-)
+AnyText = TextInput | FastTextInput
+InputFeature = AnyText | NumberInput | BinaryInput | CategoryInput | SetInput | BagInput | VectorInput | DateInput
 
 
 def _parsed_number(value: Any) -> float:

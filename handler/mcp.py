@@ -1,8 +1,8 @@
 """The Model Context Protocol over streamable HTTP: two tools for agents, stateless and with JSON answers only.
 
-Every POST carries one JSON-RPC message and is answered at once, so any Lambda instance can answer it: there are no
-sessions and no streams. The official SDK is not used: it imports pydantic, starlette and httpx, which take longer than
-loading the models. Source: the specification of 2025-11-25, https://modelcontextprotocol.io/specification/2025-11-25.
+Every POST carries one JSON-RPC message and gets a complete answer, so any Lambda instance can handle it: there are no
+sessions and no streams. This module does not use the official SDK, which imports pydantic, starlette and httpx: that
+takes longer than loading the models. Source: https://modelcontextprotocol.io/specification/2025-11-25.
 """
 
 from collections.abc import Mapping
@@ -19,13 +19,13 @@ from handler.outputs import BinaryOutput, SequenceOutput
 from handler.understanding import UNKNOWN_LABEL, Understander
 
 VERSIONS = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
-"""Versions of the protocol that this server speaks, the newest first. They are the same in all that it uses."""
+"""The supported versions of the protocol, newest first. They do not differ in the features that this server uses."""
 VERSION_HEADER = "mcp-protocol-version"
 INVALID_REQUEST, NO_METHOD, INVALID_PARAMS = -32600, -32601, -32602
 """JSON-RPC's error codes."""
 INSTRUCTIONS = (
-    "Call `understand` with a message of a user, unchanged, to get its intent, language and entities. `list_models` "
-    "tells which intents exist."
+    "Call `understand` with a user's message, unchanged, to get its intent, language and entities. `list_models` "
+    "returns the intents that exist."
 )
 ACCEPTED = 202
 
@@ -87,7 +87,7 @@ UNDERSTAND = {
 LIST_MODELS = {
     "name": "list_models",
     "title": "List the models",
-    "description": "Return the models of this service, what each answers, and the labels it chooses from.",
+    "description": "Return the models of this service, their outputs, and the labels that each output chooses from.",
     "inputSchema": {"type": "object", "properties": {}, "additionalProperties": False},
     "outputSchema": _object(
         {
@@ -109,12 +109,12 @@ class Tools:
     """Answers JSON-RPC messages."""
 
     def __init__(self, service: Service, understander: Understander, origins: tuple[str, ...]) -> None:
-        """Keep what the tools ask.
+        """Keep what the tools need.
 
         Args:
             service: The loaded models.
-            understander: Makes the compact answer.
-            origins: Origins of web pages that may call; "*" for all.
+            understander: Builds the compact answer.
+            origins: Origins whose pages may call the server; "*" for all.
         """
         self._service = service
         self._understander = understander
@@ -123,14 +123,17 @@ class Tools:
     def check(self, request: Request) -> None:
         """Check the headers of a request.
 
+        Args:
+            request: The request.
+
         Raises:
-            ForbiddenError: A web page of another origin sent it.
-            RequestError: It speaks a version of the protocol that this server does not.
+            ForbiddenError: A page of an origin that is not allowed sent the request.
+            RequestError: The server does not support the protocol version of the request.
         """
         origin = request.headers.get("origin", "")
         if origin and not {origin, "*"} & set(self._origins):
             raise ForbiddenError(
-                "Pages of this origin may not call the service: add the origin to NLU_CORS_ORIGINS if they should."
+                "Pages of this origin may not call the service. To allow them, add the origin to NLU_CORS_ORIGINS."
             )
         version = request.headers.get(VERSION_HEADER, VERSIONS[0])
         if version not in VERSIONS:
@@ -143,16 +146,16 @@ class Tools:
             message: A request, a notification or a response.
 
         Returns:
-            The response to a request, a result or an error; nothing, with status 202, for the others.
+            The result or error of a request; for a notification or response, an empty answer with status 202.
         """
         method, identity = message.get("method"), message.get("id")
         if message.get("jsonrpc") != "2.0" or not isinstance(identity, str | int | None):
-            return _error(None, INVALID_REQUEST, "Not a JSON-RPC 2.0 message with a string or an integer as id.")
+            return _error(None, INVALID_REQUEST, "This is not a JSON-RPC 2.0 message with a string or integer id.")
         if identity is None or method is None:
             return Outcome(status=ACCEPTED)
         params = message.get("params") or {}
         if not isinstance(method, str) or not isinstance(params, dict):
-            return _error(identity, INVALID_REQUEST, "'method' must be a string, and 'params' an object.")
+            return _error(identity, INVALID_REQUEST, "'method' must be a string, and 'params' must be an object.")
         match method:
             case "initialize":
                 return _result(identity, _greeting(params))
@@ -162,13 +165,13 @@ class Tools:
                 return _result(identity, {"tools": [UNDERSTAND, LIST_MODELS]})
             case "tools/call":
                 return self._call(identity, params)
-        return _error(identity, NO_METHOD, f"There is no method {method!r}: this server has tools only.")
+        return _error(identity, NO_METHOD, f"Unknown method {method!r}: this server only offers tools.")
 
     def _call(self, identity: str | int, params: Mapping[str, Any]) -> Outcome:
-        """Call a tool. What is wrong with its arguments is part of the result, so that an agent can correct them."""
+        """Call a tool. An error in its arguments is part of the result, so the agent can correct them."""
         name, arguments = params.get("name"), params.get("arguments") or {}
         if name not in (UNDERSTAND["name"], LIST_MODELS["name"]) or not isinstance(arguments, dict):
-            return _error(identity, INVALID_PARAMS, f"There is no tool {name!r}: call 'understand' or 'list_models'.")
+            return _error(identity, INVALID_PARAMS, f"Unknown tool {name!r}: call 'understand' or 'list_models'.")
         try:
             if name == LIST_MODELS["name"]:
                 outcome = Outcome(self._models())
@@ -197,7 +200,7 @@ class Tools:
 
 
 def _greeting(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the answer to `initialize`: the client's version of the protocol, or else the newest."""
+    """Return the answer to `initialize`, with the client's protocol version if it is supported, or else the newest."""
     asked = params.get("protocolVersion")
     return {
         "protocolVersion": asked if asked in VERSIONS else VERSIONS[0],
@@ -208,7 +211,7 @@ def _greeting(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _labels(output: Any) -> list[str]:
-    """Return what an output chooses from; for slots the entities."""
+    """Return the labels that an output chooses from; for slots, the entities."""
     if isinstance(output, BinaryOutput):
         return list(output.labels or ("false", "true"))
     labels = [str(label) for label in getattr(output, "labels", ()) if label != UNKNOWN_LABEL]

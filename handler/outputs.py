@@ -276,14 +276,7 @@ class VectorOutput(Described, frozen=True, kw_only=True, tag="vector"):
         return [f"{self.name}::predictions"]
 
     def rows(self, arrays: Mapping[str, np.ndarray]) -> Iterator[Columns]:
-        """Convert the graph's array to Ludwig's column.
-
-        Args:
-            arrays: By name: `predictions`, float32, (batch, size).
-
-        Yields:
-            The column of each row.
-        """
+        """Convert the graph's `predictions`, float32, (batch, size), to Ludwig's column."""
         for row in arrays[self.tensors[0]].tolist():
             yield {f"{self.name}_predictions": row}
 

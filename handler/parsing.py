@@ -1,7 +1,7 @@
-"""Answer the calls of Hexabot v2's TensorFlow helper and of its older core helper: /parse, /evaluate and /train.
+"""Answer the requests of Hexabot v2's TensorFlow helper and its older core helper: /parse, /evaluate and /train.
 
-They send Rasa's requests of long ago. The helpers pass entities on as they get them, so that exact offsets, main values
-of synonyms and further traits arrive in Hexabot unchanged.
+The helpers use the format of old Rasa versions. They pass on entities unchanged, so exact offsets, main values of
+synonyms and additional traits reach Hexabot.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,17 +16,17 @@ from handler.understanding import INTENT, Understander
 from handler.unsure import LANGUAGE
 
 NO_TRAINING = (
-    "This service answers and does not train: export the samples from Hexabot, run `ludwig-serverless train "
-    "nlpsample.json --output bundles`, and deploy the bundles."
+    "This service does not train models: export the samples from Hexabot, run `ludwig-serverless train nlpsample.json "
+    "--output bundles`, and deploy the bundles."
 )
-"""Sent with an error status: Hexabot marks its samples as trained after a success."""
+"""Sent with an error status, because Hexabot would mark its samples as trained after a success."""
 SHAPE = 'a dataset such as {"common_examples": [{"text": "hello", "intent": "greeting", "entities": []}]}'
 WRONG_ROWS = 100
 """The most wrong rows that an evaluation lists."""
 
 
 class Expected(msgspec.Struct, frozen=True):
-    """An entity of an example. Traits and values that Hexabot did not locate have no offsets."""
+    """An expected entity of an example. Traits, and values that Hexabot did not find in the text, have no offsets."""
 
     entity: str
     value: str
@@ -35,7 +35,7 @@ class Expected(msgspec.Struct, frozen=True):
 
 
 class Example(msgspec.Struct, frozen=True):
-    """A sample, as the helpers write it."""
+    """A labeled sample in the helpers' format."""
 
     text: str
     intent: str
@@ -52,15 +52,15 @@ def parse(understander: Understander, fields: Fields) -> Outcome:
     """Answer a text in the helpers' format.
 
     Args:
-        understander: Makes the compact answer.
-        fields: `q`, the text; `project` and other fields are ignored.
+        understander: Builds the compact answer.
+        fields: `q`, the text. `project` and other fields are ignored.
 
     Returns:
-        An outcome with text, intent, language, intent_ranking and entities. An intent or a language that is unsure is
-        left out: the helpers would pass it on, whatever its confidence. The value of an entity is its main value.
+        An outcome with text, intent, language, intent_ranking and entities. An unsure intent or language is left out,
+        because the helpers ignore confidences. The value of an entity is its main value.
 
     Raises:
-        RequestError: `q` is missing or not a text.
+        RequestError: `q` is missing or not a string.
     """
     if "q" not in fields:
         raise RequestError("The field 'q' is missing: send the message as a JSON key or a form field.")
@@ -85,13 +85,13 @@ def evaluate(understander: Understander, fields: Fields, max_rows: int) -> Outco
     """Compare the answers to a dataset with its labels.
 
     Args:
-        understander: Makes the compact answer.
+        understander: Builds the compact answer.
         fields: The dataset, in Rasa's old JSON format.
-        max_rows: The most samples that one request may have.
+        max_rows: The largest allowed number of samples.
 
     Returns:
-        An outcome with, for the intent and each other label, the number of samples, of right answers and the accuracy;
-        for entities precision, recall and F1; and the samples with a wrong answer.
+        An outcome with the number of samples, the number of correct answers and the accuracy of the intent and each
+        other label; the precision, recall and F1 of entities; and the samples with a wrong answer.
 
     Raises:
         PayloadTooLargeError: There are too many samples, or one is too long.
@@ -146,7 +146,7 @@ def _entity(entity: Entity) -> dict[str, Any]:
 
 
 def _traits(traits: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield traits as entities without offsets: the helpers read no others."""
+    """Yield traits as entities without offsets, the only form in which the helpers read them."""
     for name, trait in traits.items():
         if isinstance(trait["value"], str):
             yield {"entity": name, "value": trait["value"], "confidence": trait["confidence"]}
@@ -158,7 +158,7 @@ def _labels_of(example: Example) -> dict[str, str]:
 
 
 def _answered(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the labels of an answer, by name; values that were found in the text count for samples without offsets."""
+    """Return the labels of an answer, by name. Entities count too, for samples whose values have no offsets."""
     entities = {entity.entity: entity.canonical_value for entity in answer["entities"]}
     traits = {name: trait["value"] for name, trait in answer["traits"].items()}
     return entities | traits | {INTENT: answer[INTENT]["name"], LANGUAGE: answer[LANGUAGE]["value"]}
@@ -172,7 +172,7 @@ def _add_times(total: Outcome, one: Outcome) -> None:
 
 
 def _scores(expected: int, found: int, right: int) -> dict[str, float]:
-    """Return precision, recall and F1; 1.0 where there is nothing to find or to get wrong."""
+    """Return precision, recall and F1. Precision is 1.0 if nothing was found, and recall if nothing was expected."""
     precision, recall = (right / count if count else 1.0 for count in (found, expected))
     return {
         "precision": precision,

@@ -1,7 +1,7 @@
 """The compact answer: one object with the language, the intent, entities and traits, for any chatbot.
 
-`/predict` answers Ludwig's columns, from which each client has to make entities itself. This answer holds entities with
-exact offsets, applies the confidence thresholds, and always has the same keys.
+`/predict` returns Ludwig's columns, from which every client must build entities itself. The compact answer contains
+entities with exact offsets, applies the confidence thresholds, and always has the same keys.
 """
 
 import re
@@ -21,13 +21,20 @@ from handler.vocabulary import EntityVocabulary
 INTENT = "intent"
 WHITE_SPACE = re.compile(r"\s")
 RANKED = 10
-"""Intents in a ranking."""
+"""The number of intents in a ranking."""
 UNKNOWN_LABEL = "<UNK>"
-"""Ludwig's label for values that are not in its vocabulary; no answer for a client."""
+"""Ludwig's label for values outside its vocabulary. Clients never see it."""
 
 
 class Label(NamedTuple):
-    """What a model answers for a whole text. value: None if it is not sure enough. best: its best guess."""
+    """A label of a whole text.
+
+    Attributes:
+        value: The label to answer; None if the model is unsure.
+        confidence: The probability of `best`, in [0, 1].
+        best: The most probable label; None if there is none.
+        ranking: All labels with their probabilities, most probable first.
+    """
 
     value: str | None
     confidence: float
@@ -36,7 +43,7 @@ class Label(NamedTuple):
 
 
 class Found(NamedTuple):
-    """An entity before its offsets are converted. start, end: in characters."""
+    """An entity with offsets in characters, before they are converted to UTF-16 code units."""
 
     start: int
     end: int
@@ -47,10 +54,10 @@ class Found(NamedTuple):
 
 
 class Understander:
-    """Makes compact answers from a service's models and their vocabularies."""
+    """Build compact answers from a service's models and their vocabularies."""
 
     def __init__(self, service: Service, default_language: str) -> None:
-        """Join the vocabularies of all models.
+        """Merge the vocabularies of all models.
 
         Args:
             service: The loaded models.
@@ -74,14 +81,14 @@ class Understander:
 
         Raises:
             PayloadTooLargeError: The text is over the length limit.
-            RequestError: There is no text, a model name is unknown, or `intents` is no list of names.
+            RequestError: There is no text, a model name is unknown, or `intents` is not a list of names.
         """
         if TEXT not in fields:
             raise RequestError("The field 'text' is missing: send the message as a form field or a JSON key.")
         text = checked_text(fields[TEXT], TEXT)
         allowed = _names(fields.get("intents"))
         self._service.check_lengths(fields.values())
-        # Tokenizers that split at spaces would glue words around a tab or a line break. Offsets stay the same.
+        # Tokenizers that split only at spaces would join words around a tab or a line break. Offsets stay the same.
         fields = {**fields, TEXT: WHITE_SPACE.sub(" ", text)}
         chosen = self._service.chosen(fields.get("model"))
         labels: dict[str, Label] = {}
@@ -120,10 +127,10 @@ class Understander:
 
         Args:
             text: The raw text.
-            spans: What the models tagged, in characters.
+            spans: The spans that the models tagged, in characters.
 
         Returns:
-            Entities in reading order. A keyword that overlaps a value of a model is left out.
+            Entities in reading order. A keyword that overlaps a model's entity is left out.
         """
         found = [entity for span in spans if (entity := self._tagged(text, span))]
         taken = [(entity.start, entity.end) for entity in found]
@@ -148,13 +155,13 @@ class Understander:
         ]
 
     def _tagged(self, text: str, span: TaggedSpan) -> Found | None:
-        """Return the entity of tagged words, or None for punctuation."""
+        """Return the entity in a tagged span, or None if the span is only punctuation."""
         main = self._vocabulary.main_value
-        place = marked(text, (span.start, span.end), lambda value: main(span.name, value) is not None)
-        if place is None:
+        inner = marked(text, (span.start, span.end), lambda value: main(span.name, value) is not None)
+        if inner is None:
             return None
-        value = text[slice(*place)]
-        return Found(*place, span.name, main(span.name, value) or value, span.confidence, "model")
+        value = text[slice(*inner)]
+        return Found(*inner, span.name, main(span.name, value) or value, span.confidence, "model")
 
     def _language(self, label: Label | None) -> dict[str, Any]:
         if label is not None and label.value is not None:
@@ -163,7 +170,7 @@ class Understander:
 
 
 def _outputs(predictor: Predictor, row: Mapping[str, Any]) -> Iterator[tuple[Any, Columns, list[TaggedSpan]]]:
-    """Ask a model one row. Yields each output with its columns and, for slots, with the tagged spans."""
+    """Run a model on one row. Yield each output with its columns and, for slots, the tagged spans."""
     arrays = predictor.run([row])
     (outputs,) = predictor.columns(arrays)
     for output in predictor.manifest.outputs:
@@ -179,14 +186,17 @@ def _has_slots(output: SequenceOutput) -> bool:
 
 
 def _role(predictor: Predictor, output: Any) -> str:
-    """Return under which name an output is answered: a model named `intent` with one category answers the intent."""
+    """Return the key of an output in the answer: its name, or `intent` or `language` if the model has that name.
+
+    The model's name counts only if the output is its single category.
+    """
     name, model = str(output.name), predictor.manifest.name
     categories = [each for each in predictor.manifest.outputs if isinstance(each, CategoryOutput)]
     return model if categories == [output] and model in (INTENT, LANGUAGE) else name
 
 
 def _label(output: CategoryOutput, columns: Columns, text: str, allowed: frozenset[str] | None) -> Label:
-    """Return the label of a text: the best one, or the best of those that are allowed."""
+    """Return the label of a text: the most probable one, or the most probable of the allowed ones."""
     probabilities = zip(output.labels, columns[f"{output.name}_probabilities"], strict=True)
     ranking = [
         (label, probability)
@@ -196,7 +206,7 @@ def _label(output: CategoryOutput, columns: Columns, text: str, allowed: frozens
     if not ranking or (allowed is None and columns[f"{output.name}_predictions"] == UNKNOWN_LABEL):
         return Label(None, 0.0, None, ranking)
     best, confidence = ranking[0]
-    if allowed is None:  # Ludwig's own choice, also between equals
+    if allowed is None:  # keep Ludwig's own choice, which also breaks ties
         best = columns[f"{output.name}_predictions"]
     asked = {f"{output.name}_predictions": best, f"{output.name}_probability": confidence}
     return Label(None if output.is_unsure(asked, text) else best, confidence, best, ranking)
@@ -218,7 +228,7 @@ def _traits(labels: Mapping[str, Label]) -> dict[str, Any]:
 
 
 def _value(output: Any, columns: Columns) -> dict[str, Any] | None:
-    """Return what other outputs than categories and slots answer; None for those without a value."""
+    """Return the trait of an output that is neither a category nor slots; None if its type is not a trait."""
     value = columns.get(f"{output.name}_predictions")
     match output:
         case BinaryOutput():
@@ -230,7 +240,7 @@ def _value(output: Any, columns: Columns) -> dict[str, Any] | None:
 
 
 def _names(given: Any) -> frozenset[str] | None:
-    """Return the names in the field `intents`; None if it is not sent."""
+    """Return the names in the field `intents`; None if the field is missing or empty."""
     if given in (None, ""):
         return None
     names = given.split(",") if isinstance(given, str) else given

@@ -1,7 +1,7 @@
-"""A bundle's vocabulary of entities: main values, their synonyms, and keywords and patterns to find without a model.
+"""A bundle's vocabulary of entities: main values, their synonyms, and keywords that are found without a model.
 
-`ludwig-serverless import` reads it from the training data, and export copies it into the bundle. Keywords are found
-with a trie over folded characters, so the time depends on the length of the text and not on the number of keywords.
+`ludwig-serverless import` extracts it from the training data, and export copies it into the bundle. A trie of folded
+characters finds keywords, so the time depends on the length of the text and not on the number of keywords.
 """
 
 import unicodedata
@@ -17,22 +17,22 @@ from handler.tokenizers import Span
 from handler.words import stands_behind_clitics
 
 FILE = "entities.json"
-"""The file's name: beside the dataset with the dataset's name before it, in a run and in a bundle."""
+"""The name of the vocabulary file in a run and in a bundle. Next to a dataset, it starts with the dataset's name."""
 END = ""
-"""The trie's key of a keyword's end, which no character can be."""
+"""The key in the trie for the end of a keyword. No character equals it."""
 SHORTEST = 2
-"""Letters of the longest English ending behind an apostrophe."""
+"""The length of the longest English ending after an apostrophe, in letters."""
 APOSTROPHES = dict.fromkeys(map(ord, "’ʼ＇‘`´"), "'")
 MARKS_OF_ARABIC = dict.fromkeys(map(ord, "\u0640\u064b\u064c\u064d\u064e\u064f\u0650\u0651\u0652"))
-"""Tatweel and vowels, which people leave out."""
+"""Tatweel and vowel marks, which users often omit."""
 
 
 class Value(Described, frozen=True, kw_only=True):
-    """A main value.
+    """A main value and its synonyms.
 
     Attributes:
-        value: How clients get it.
-        synonyms: Other ways to write it.
+        value: The main value, which clients get.
+        synonyms: Other spellings and words for it.
     """
 
     value: str
@@ -40,17 +40,17 @@ class Value(Described, frozen=True, kw_only=True):
 
     @property
     def words(self) -> list[str]:
-        """All ways to write it."""
+        """The main value and its synonyms."""
         return [self.value, *self.synonyms]
 
 
 class EntityWords(Described, frozen=True, kw_only=True):
-    """What is known of an entity without a model.
+    """The vocabulary of one entity.
 
     Attributes:
         name: The entity.
         values: Its main values with their synonyms.
-        keywords: The words that the handler finds in a text by itself: some of `values`, or none.
+        keywords: The words that the handler finds in a text without a model: some of `values`, or none.
     """
 
     name: str
@@ -59,7 +59,7 @@ class EntityWords(Described, frozen=True, kw_only=True):
 
 
 class Match(NamedTuple):
-    """A keyword or a pattern that was found. start, end: in characters."""
+    """A keyword in a text, with offsets in characters."""
 
     start: int
     end: int
@@ -71,7 +71,7 @@ class EntityVocabulary:
     """The vocabularies of all loaded bundles."""
 
     def __init__(self, entities: Iterable[EntityWords]) -> None:
-        """Index the words of all entities. The same word of the same entity counts once; the first main value wins."""
+        """Index the words of all entities. If a word of an entity has several main values, the first one wins."""
         self._main: dict[tuple[str, str], str] = {}
         self._trie: dict[str, Any] = {}
         for entity in entities:
@@ -85,11 +85,19 @@ class EntityVocabulary:
         return bool(self._main or self._trie)
 
     def main_value(self, entity: str, value: str) -> str | None:
-        """Return the main value of a value or synonym; None for words that the vocabulary does not have."""
+        """Return the main value of a value or synonym, or None if the vocabulary does not contain it.
+
+        Args:
+            entity: The entity.
+            value: The value, in any case and spacing.
+
+        Returns:
+            The main value.
+        """
         return self._main.get((entity, folded(value)))
 
     def keywords_in(self, text: str) -> list[Match]:
-        """Find keywords in a text: whole words, in any case, with any white space between them.
+        """Find keywords in a text: whole words, in any case and with any white space between them.
 
         Args:
             text: The raw text.
@@ -104,7 +112,7 @@ class EntityVocabulary:
         ends: dict[str, int] = {}
         for first, origin in enumerate(origins):
             if first and origins[first - 1] == origin:
-                continue  # inside a character that folds to several
+                continue  # inside a character that folds to several characters
             for entity, (last, main) in self._longest(characters, first, text, origins).items():
                 if origin >= ends.get(entity, 0):
                     ends[entity] = last
@@ -123,7 +131,7 @@ class EntityVocabulary:
     def _longest(
         self, characters: Sequence[str], first: int, text: str, origins: Sequence[int]
     ) -> Mapping[str, tuple[int, str]]:
-        """Return the end in the text and the main value of each entity's longest keyword that begins here."""
+        """Return the longest keyword of each entity that begins at `first`: its end in the text and its main value."""
         found: dict[str, tuple[int, str]] = {}
         node: dict[str, Any] | None = self._trie.get(characters[first])
         last = first + 1
@@ -140,25 +148,35 @@ class EntityVocabulary:
 
 @lru_cache(maxsize=4096)
 def folded(value: str) -> str:
-    """Return what ways to write the same words share: without case, repeated white space and Arabic vowel marks."""
+    """Return a value without differences in case, white space, Unicode form and Arabic vowel marks."""
     return "".join(_folded_characters(value.strip())[0])
 
 
 def read_entities(path: Path) -> list[EntityWords]:
-    """Read the file of a vocabulary. Raises ValueError for one that is broken."""
+    """Read a vocabulary file.
+
+    Args:
+        path: The JSON file.
+
+    Returns:
+        The vocabulary of each entity.
+
+    Raises:
+        ValueError: The file is malformed.
+    """
     return msgspec.json.decode(path.read_bytes(), type=list[EntityWords])
 
 
 def _is_whole(text: str, span: Span) -> bool:
-    """Return whether a keyword cuts no word. Arabic and Hebrew clitics and Korean particles are words of their own."""
+    """Return whether a keyword is made of whole words. Arabic and Hebrew clitics and Korean particles may adjoin it."""
     start, end = span
     if end - start <= SHORTEST and _fold(text[start - 1 : start]) == "'":
-        return False  # the end of `it's` or `I'll`
+        return False  # part of `it's` or `I'll`
     return stands_behind_clitics(text, start, end)
 
 
 def _folded_characters(text: str) -> tuple[list[str], list[int]]:
-    """Fold a text character by character, and return the position in the text that each one comes from."""
+    """Return the folded characters of a text, and the index in the text that each one comes from."""
     characters: list[str] = []
     origins: list[int] = []
     for position, character in enumerate(text):
@@ -172,7 +190,7 @@ def _folded_characters(text: str) -> tuple[list[str], list[int]]:
 
 @lru_cache(maxsize=4096)
 def _fold(character: str) -> str:
-    """Fold one character: `É` and `é` are alike, and so are composed and decomposed letters."""
+    """Fold one character, so that `É` equals `é`, and a composed letter equals a decomposed one."""
     if character.isspace():
         return " "
     plain = unicodedata.normalize("NFKD", character.translate(APOSTROPHES))

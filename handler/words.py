@@ -5,8 +5,8 @@ A word is a run of letters, digits, marks and `_`. A part of a text may cut a wo
 * Chinese, Japanese, Thai and other scripts put no spaces between words, so nothing cuts their words. A digit
   next to a letter, as in `5pm`, is a word boundary. So is an apostrophe, as in `l'hôtel`.
 * Arabic and Hebrew attach short words in front (`لل` in `للقاهرة`), and most languages attach endings (`s` in
-  `pizzas`). A part that these leave is the word's main part: it begins where the word begins or right after such short
-  words, and no more letters follow than it has. Korean particles may be longer.
+  `pizzas`). What remains is the word's main part: it begins at the start of the word or right after such short words,
+  and the ending after it is not longer than the part itself. Only Korean particles may be longer.
 * Everything else, such as `par` in `comparing` or `parking`, is a fragment of another word.
 """
 
@@ -17,8 +17,8 @@ UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3
 """Letters of scripts without spaces between words: Thai, Lao, Burmese, Khmer, Japanese, Chinese."""
 HANGUL = re.compile(r"[\uac00-\ud7a3]")
 CLITICS = re.compile(r"أ?[وف]?(?:[بكس]?(?:ال)?|لل?)|[ושהכלבמ]{1,4}")
-"""Short words that are written together with the next: Arabic's question particle, conjunctions, prepositions, future
-particle and article, and Hebrew's like them."""
+"""Short words that are attached to the next word: Arabic's question particle, conjunctions, prepositions, future
+particle and article, and the similar ones of Hebrew."""
 TATWEEL = "\u0640"
 """Stretches an Arabic word without changing its meaning."""
 LETTER_APOSTROPHE = "\u02bc"
