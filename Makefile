@@ -1,4 +1,4 @@
-# Every command here sets up what it needs: Python 3.12, the pinned packages, the emulator. It asks for python3 and git.
+# Every command sets up what it needs: Python 3.12, the pinned packages, the emulator. Requirements: python3 and git.
 
 TORCH ?= default
 SERVE ?= 1
@@ -14,7 +14,7 @@ DEMO_BUNDLES = build/demo/bundles
 environment = $(shell python3 scripts/environment.py $(1))
 sam = $(dir $(call checked,$(call environment,cloud)))sam
 full = $(call environment,full --torch $(TORCH))
-# An environment that could not be made has said why on stderr already.
+# If an environment cannot be created, the reason is already on stderr.
 checked = $(if $(1),$(1),$(error The environment could not be set up: see the message above))
 
 .DEFAULT_GOAL := help
@@ -23,7 +23,7 @@ checked = $(if $(1),$(1),$(error The environment could not be set up: see the me
 help: ## Show these commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
 
-demo: ## Train, export, prove and serve the demo's models (SERVE=0: ask the Lambda under its emulator, and end)
+demo: ## Train, export, prove and serve the demo's models (SERVE=0: send messages to the Lambda emulator and exit)
 	@set -e; python=$(call checked,$(full)); \
 	$$python -m scripts.demo --bundles $(DEMO_BUNDLES); \
 	if [ "$(SERVE)" = 0 ]; then \
@@ -35,57 +35,57 @@ demo: ## Train, export, prove and serve the demo's models (SERVE=0: ask the Lamb
 serve: ## Serve bundles on this machine, without Ludwig or torch (BUNDLES=folder PORT=8000)
 	@exec $(call checked,$(call environment,serve)) -m ludwig_serverless serve $(BUNDLES) --open --port $(PORT)
 
-token: ## Make a token for Hexabot, and the digest of it that the service is given
+token: ## Create a token for Hexabot, and its digest for the service
 	@$(call checked,$(call environment,serve)) -m ludwig_serverless token
 
-test: lint ## Run every test, the long ones too
+test: lint ## Run all tests, including the slow ones
 	@$(call checked,$(full)) -m pytest $(ARGS)
 
-fuzz: ## Export random models that Ludwig trains, as many as you say (EXAMPLES=500)
+fuzz: ## Train and export random models (EXAMPLES=500)
 	@ZOO_EXAMPLES=$(EXAMPLES) $(call checked,$(full)) -m pytest tests/zoo/test_random.py -q
 
-atheris: ## Fuzz what reads other people's bytes (TARGET=manifest, body or tokenizers; SECONDS=3600)
+atheris: ## Fuzz the parsers of untrusted input (TARGET=manifest, body or tokenizers; SECONDS=3600)
 	@$(call checked,$(call environment,fuzz)) -m scripts.fuzz $(TARGET) $(SECONDS)
 
-lint: ## Check style, types and who imports whom
+lint: ## Check style, types and import contracts
 	@set -e; bin=$(dir $(call checked,$(full))); \
 	python3 scripts/requirements.py --check; \
 	$$bin/ruff check .; $$bin/ruff format --check .; $$bin/mypy; $$bin/lint-imports
 
-format: ## Put the code into shape
+format: ## Format the code
 	@set -e; bin=$(dir $(call checked,$(full))); $$bin/ruff check --fix .; $$bin/ruff format .
 
-bundles: ## Make the bundles that the repository ships, anew
+bundles: ## Rebuild the bundles that ship with the repository
 	@rm -rf build/demo examples/bundles examples/answers
 	@set -e; python=$(call checked,$(full)); $$python -m scripts.demo --bundles examples/bundles; \
 	$$python -m scripts.record_answers build/demo/runs examples/bundles examples/answers
 
-image: ## Build the Lambda's image, and say what it adds to the base (BUNDLES=folder BASE_IMAGE=name FETCH=1)
+image: ## Build the Lambda image, and print the size that it adds to its base (BUNDLES=folder BASE_IMAGE=name FETCH=1)
 	@$(call checked,$(call environment,serve)) -m scripts.image --bundles $(BUNDLES) --fetch $(FETCH) \
 	  $(if $(BASE_IMAGE),--base-image $(BASE_IMAGE))
 
-invoke: ## Answer one event in the Lambda's container, by SAM (EVENT=examples/events/json.json)
+invoke: ## Answer one event in the Lambda container, with SAM (EVENT=examples/events/json.json)
 	@$(call checked,$(call environment,serve)) -m scripts.local_sam --bundles $(BUNDLES) $(sam) invoke $(EVENT)
 
-api: ## Serve the HTTP API on 127.0.0.1 from the Lambda's container, by SAM (PORT=8000 BUNDLES=folder)
+api: ## Serve the HTTP API on 127.0.0.1 from the Lambda container, with SAM (PORT=8000 BUNDLES=folder)
 	@exec $(call checked,$(call environment,serve)) -m scripts.local_sam --bundles $(BUNDLES) $(sam) api --port $(PORT)
 
-# PART=quality DATA=folder writes docs/quality.md; ROWS, SEEDS, MODELS and ONLY limit it.
-bench: ## Measure, and write docs/performance.md: about 20 minutes, or one part (PART=cold, see PART=--help)
+# PART=quality DATA=folder writes docs/quality.md; ROWS, SEEDS, MODELS and ONLY limit what it measures.
+bench: ## Measure and write docs/performance.md, in about 20 minutes (one part: PART=cold, see PART=--help)
 	@$(call checked,$(full)) -m benchmarks $(PART) $(if $(DATA),--data $(abspath $(DATA))) $(if $(ROWS),--rows $(ROWS)) \
 	  $(if $(SEEDS),--seeds $(SEEDS)) $(if $(MODELS),--models $(MODELS)) $(if $(ONLY),--only $(ONLY)) $(OPTIONS)
 
-support: ## Write docs/support.md anew: what can be exported, with the differences seen
+support: ## Rewrite docs/support.md: what can be exported, with the measured differences
 	@$(call checked,$(full)) -m tests.zoo.support
 
-docs: ## Build the documentation site into build/site (--strict: a broken link is an error)
+docs: ## Build the documentation site into build/site (a broken link is an error)
 	@$(dir $(call checked,$(call environment,docs)))mkdocs build --strict
 
-reference: ## Write the pages that are made from the code: the commands' help, and ARCHITECTURE.md's tables of files
+reference: ## Regenerate documentation from the code: the commands' help, ARCHITECTURE.md's tables, docs/answer.svg
 	@python=$(call checked,$(full)); $$python -m scripts.reference && $$python -m scripts.picture
 
 requirements: ## Compile requirements/ from pyproject.toml
 	@python3 scripts/requirements.py
 
-clean: ## Remove what the demo made (environments stay)
+clean: ## Remove build/ (environments stay)
 	rm -rf build

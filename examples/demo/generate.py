@@ -26,7 +26,7 @@ PLACEHOLDER = re.compile(r"\{([a-z_]+)(?:=([^}]+))?\}")
 
 
 class Grammar(NamedTuple):
-    """Hold one language: the templates of each intent, the values of each slot and those kept out of train."""
+    """One language: the templates of each intent, the values of each slot, and the values that train must not contain."""
 
     intent: dict[str, list[str]]
     values: dict[str, list[str]]
@@ -34,7 +34,7 @@ class Grammar(NamedTuple):
 
 
 class Row(NamedTuple):
-    """Hold one labeled text and the template it comes from."""
+    """A labeled text and its template."""
 
     text: str
     intent: str
@@ -59,7 +59,7 @@ def read_grammar(language: str) -> Grammar:
 
 
 def split_templates(templates: list[str], rng: random.Random) -> dict[str, int]:
-    """Give each template one split."""
+    """Assign a split to each template."""
     shuffled = rng.sample(templates, len(templates))
     splits = [split for split, share in SHARES.items() for _ in range(max(1, round(share * len(templates))))]
     splits += [TRAIN] * (len(templates) - len(splits))
@@ -91,7 +91,7 @@ def generate() -> Iterator[Row]:
     for language in LANGUAGES:
         grammar = read_grammar(language)
         for intent, templates in grammar.intent.items():
-            # One generator per intent and language, so that an edit leaves the other intents as they were.
+            # One generator per intent and language, so that an edit does not change other intents.
             rng = random.Random(f"{SEED}/{language}/{intent}")
             for template, split in split_templates(templates, rng).items():
                 rows: list[Row] = []
@@ -107,7 +107,7 @@ def generate() -> Iterator[Row]:
 
 
 def to_csv(rows: list[Row]) -> str:
-    """Write the rows as CSV text."""
+    """Return the rows as CSV text."""
     target = io.StringIO()
     writer = csv.writer(target, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -116,7 +116,7 @@ def to_csv(rows: list[Row]) -> str:
 
 
 def to_table(rows: list[Row]) -> str:
-    """Write the counts of the rows as a Markdown table."""
+    """Return the counts of the rows as a Markdown table."""
     counts: Counter[tuple[str, str | int]] = Counter(
         key for row in rows for key in ((row.intent, row.language), (row.intent, row.split))
     )
