@@ -1,1 +1,1 @@
-"""One command line for handler, export and training, and the bill of a month on AWS."""
+"""The command line for handler, export and training, and the calculation of monthly costs on AWS."""

@@ -1,4 +1,4 @@
-"""`python -m ludwig_serverless`: the command line, where it is not installed."""
+"""`python -m ludwig_serverless`: run the command line where `ludwig-serverless` is not installed."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The console script `ludwig-serverless`: the commands of all packages, and of others that register theirs."""
+"""The console script `ludwig-serverless`: run the commands of all packages, including those of other distributions."""
 
 import sys
 from collections.abc import Sequence
@@ -12,23 +12,23 @@ if TYPE_CHECKING:
     from handler.command_line import Command
 
 ABOUT = """\
-Train language models with Ludwig for the chatbot platform Hexabot, export them to small bundles that are proven to
-answer alike, and serve these without Ludwig: on AWS Lambda, or anywhere else."""
+Train NLU models with Ludwig for the chatbot platform Hexabot, export them to small bundles that are proven to give the
+same answers, and serve the bundles without Ludwig, on AWS Lambda or anywhere else."""
 GROUP = "ludwig_serverless.commands"
 GROUPS = ("Train", "Export", "Serve", "Publish", "Shell")
 TABLES = ("training.commands", "export.commands", "handler.commands", "ludwig_serverless.commands")
-"""The tables of this distribution, which pyproject.toml registers too. A checkout has them without an installation."""
+"""Command tables of this distribution. pyproject.toml registers them too, but a checkout is not installed."""
 
 
 def main(arguments: Sequence[str] | None = None, *, program: str = "ludwig-serverless") -> int:
     """Run a command.
 
     Args:
-        arguments: The command line without the program; that of this process by default.
-        program: What the help calls the program.
+        arguments: The command line without the program; None uses the arguments of this process.
+        program: Name of the program in help texts.
 
     Returns:
-        The exit status: `handler.command_line` lists them.
+        The exit status; see `handler.command_line`.
     """
     if collision := find_collision():
         print(f"error: {collision}", file=sys.stderr)
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None, *, program: str = "ludwig-serve
 
 
 def find_commands() -> "dict[str, Command]":
-    """Return every command by name, in the order of the help. A name belongs to the table that registered it first."""
+    """Return all commands by name, in the order of the help. If a name is registered twice, the first table wins."""
     commands: dict[str, Command] = {}
     for table in TABLES:
         commands |= import_module(table).COMMANDS
@@ -48,13 +48,13 @@ def find_commands() -> "dict[str, Command]":
             continue
         try:
             found = entry_point.load()
-        except Exception as error:  # A broken package of somebody else must not take the other commands away.
-            print(f"The commands of {entry_point.value} cannot be loaded: {error}", file=sys.stderr)
+        except Exception as error:  # a broken third-party package must not break all commands
+            print(f"Cannot load the commands of {entry_point.value}: {error}", file=sys.stderr)
             continue
         commands |= {name: command for name, command in found.items() if name not in commands}
     return dict(sorted(commands.items(), key=lambda found: _rank(found[1])))
 
 
 def _rank(command: "Command") -> int:
-    """Return where the help lists a command's group; groups of other packages come last."""
+    """Return the position of a command's group in the help; groups of other distributions come last."""
     return GROUPS.index(command.group) if command.group in GROUPS else len(GROUPS)

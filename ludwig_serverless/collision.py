@@ -1,7 +1,7 @@
-"""Whether `handler`, `export` and `training` are this distribution's packages, and not another's of the same name.
+"""Check that `handler`, `export` and `training` belong to this distribution, not to another one with the same names.
 
-Two distributions that install a package of one name into one environment overwrite each other's files, and neither pip
-nor uv says so. Nothing here imports the three packages: what is checked may be broken.
+If two distributions install packages with the same name, they overwrite each other's files, and neither pip nor uv
+reports it. This module does not import the three packages, because they may be broken.
 """
 
 import base64
@@ -13,29 +13,29 @@ from pathlib import Path
 
 NAME = "ludwig-serverless"
 PACKAGES = ("handler", "export", "training")
-ADVICE = "Install ludwig-serverless in an environment of its own, or run it with `uvx --from WHEEL ludwig-serverless`."
+ADVICE = "Install ludwig-serverless in a separate environment, or run it with `uvx --from WHEEL ludwig-serverless`."
 
 
 def find_collision() -> str | None:
-    """Return one sentence on the first collision and what to do about it, or None if there is none."""
+    """Return a message about the first collision and what to do about it, or None."""
     folder = Path(__file__).resolve().parents[1]
     return next((f"{found} {ADVICE}" for found in (*_elsewhere(folder), *_overwritten(folder))), None)
 
 
 def _elsewhere(folder: Path) -> Iterator[str]:
-    """Yield the packages that Python would import from another folder than this package's own."""
+    """Yield a message for each package that Python would import from another folder than this package's."""
     for name in PACKAGES:
         spec = PathFinder.find_spec(name)
         origin = Path(spec.origin).resolve() if spec and spec.origin else None
         if origin is None:
-            gone = "it was removed with another one."
-            yield f"The package `{name}` of ludwig-serverless is missing from {folder}: {gone}"
+            reason = "it was removed with another distribution."
+            yield f"The package `{name}` of ludwig-serverless is missing from {folder}: {reason}"
         elif origin != folder / name / "__init__.py":
-            yield f"The package `{name}` comes from {origin.parent}, and not from ludwig-serverless in {folder}."
+            yield f"The package `{name}` comes from {origin.parent}, not from ludwig-serverless in {folder}."
 
 
 def _overwritten(folder: Path) -> Iterator[str]:
-    """Yield the packages whose `__init__.py` is not the one that was installed, by the distribution's RECORD."""
+    """Yield a message for each package whose `__init__.py` differs from the distribution's RECORD."""
     try:
         own = distribution(NAME)
     except PackageNotFoundError:
@@ -43,7 +43,7 @@ def _overwritten(folder: Path) -> Iterator[str]:
     recorded = {str(path): path for path in own.files or ()}
     for name in PACKAGES:
         init = recorded.get(f"{name}/__init__.py")
-        # An editable installation records no files of the packages; another folder's record says nothing of this one.
+        # An editable installation records no files of the packages; a record for another folder does not apply.
         if init is None or init.hash is None or Path(str(init.locate())).resolve() != folder / name / "__init__.py":
             continue
         digest = hashlib.new(init.hash.mode, (folder / name / "__init__.py").read_bytes()).digest()
@@ -52,7 +52,7 @@ def _overwritten(folder: Path) -> Iterator[str]:
 
 
 def _by_whom(own: Distribution, name: str) -> str:
-    """Return the other distributions that installed a package of this name, for the end of a sentence."""
+    """Return " by NAMES" with the other distributions that installed a package with this name, or ""."""
     others = [
         other.name
         for other in distributions()

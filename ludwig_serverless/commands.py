@@ -1,8 +1,8 @@
-"""Commands that belong to no other package; `handler.command_line` says what each field is."""
+"""The entries of `cost` and `completion` in the command table; see `handler.command_line.Command` for the fields."""
 
 from handler.command_line import Command
 
 COMMANDS = {
-    "cost": Command("compare what a month costs on AWS", "Serve", "ludwig_serverless.cost.command:add"),
-    "completion": Command("print a script for completion in a shell", "Shell", "ludwig_serverless.completion:add"),
+    "cost": Command("compare monthly costs on AWS", "Serve", "ludwig_serverless.cost.command:add"),
+    "completion": Command("print a shell completion script", "Shell", "ludwig_serverless.completion:add"),
 }

@@ -1,4 +1,4 @@
-"""`ludwig-serverless completion`: scripts that complete commands, options and files in a shell."""
+"""The command `ludwig-serverless completion`: print a script that completes commands, options and files in a shell."""
 
 import argparse
 from pathlib import Path
@@ -36,7 +36,7 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _prepare(parser: argparse.ArgumentParser) -> None:
-    """Mark every argument that is a path, and show shtab the commands, which the help lists in its own way."""
+    """Mark path arguments for file completion, and reset the help of subcommands, whose format shtab cannot read."""
     import shtab
 
     for action in parser._actions:

@@ -26,7 +26,7 @@ PLACEHOLDER = re.compile(r"\{([a-z_]+)(?:=([^}]+))?\}")
 
 
 class Grammar(NamedTuple):
-    """One language: the templates of each intent, the values of each slot, and the values that train must not contain."""
+    """One language: the templates of each intent, the values of each slot, and those that train must not contain."""
 
     intent: dict[str, list[str]]
     values: dict[str, list[str]]

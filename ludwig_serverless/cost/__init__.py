@@ -1,1 +1,1 @@
-"""What a month costs on AWS, from list prices and from what the benchmarks measured. Nothing of it runs in Lambda."""
+"""Monthly costs on AWS, calculated from list prices and benchmark results. This package does not run in Lambda."""

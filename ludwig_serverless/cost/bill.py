@@ -1,4 +1,4 @@
-"""A month's bill on AWS: plain Lambda, SnapStart, provisioned concurrency, or Ludwig day and night."""
+"""Calculate a month's bill on AWS: plain Lambda, SnapStart, provisioned concurrency, or Ludwig on EC2."""
 
 import math
 
@@ -12,27 +12,27 @@ MONTH_DAYS = 365.25 / 12
 MONTH_HOURS = MONTH_DAYS * 24
 MONTH_SECONDS = MONTH_HOURS * 3600
 MEGABYTES = 1024
-"""In a gigabyte, as Lambda counts: 1769 MB are 1.728 GB."""
+"""MB per GB, as Lambda calculates: 1769 MB are 1.728 GB."""
 DAYTIME = (1, 1, 1, 1, 1, 1, 2, 4, 6, 8, 9, 9, 8, 8, 9, 9, 8, 8, 7, 6, 5, 4, 3, 2)
-"""How messages spread over the hours of a day, in parts: a bot whose users live in one time zone."""
+"""Relative number of messages in each hour of the day, for a bot whose users live in one time zone."""
 PLATFORM_LOG_BYTES = 1000
-"""What AWS logs of a message, rounded up: the function's start, end and report, and API Gateway's access line."""
+"""What AWS logs per message, rounded up: the function's START, END and REPORT lines, and API Gateway's access log."""
 INSTANCE_DISK_GB = 30
 HEADROOM = 2.0
-"""How many times Ludwig's peak an instance has in memory: there is a system too, and a second version at a rollout."""
+"""Memory of an instance relative to Ludwig's peak: it also runs the system and, during a rollout, a second version."""
 MOST_MESSAGES = 1e12
 STEPS = 20
-"""How finely each power of ten is searched for a break-even point."""
+"""Number of steps per power of ten in the search for a break-even point."""
 
 
 class Traffic(msgspec.Struct, frozen=True):
-    """What a function gets in a month.
+    """The load and the size of a function.
 
     Attributes:
-        messages: How many messages.
-        memory_megabytes: The function's memory.
-        idle_minutes: How long Lambda keeps an idle sandbox.
-        provisioned: How many instances are provisioned.
+        messages: Messages per month.
+        memory_megabytes: The function's memory, in MB.
+        idle_minutes: How long Lambda keeps an idle sandbox, in minutes.
+        provisioned: Number of provisioned instances.
     """
 
     messages: float
@@ -42,26 +42,33 @@ class Traffic(msgspec.Struct, frozen=True):
 
     @property
     def gigabytes(self) -> float:
-        """The memory that is billed, in GB of 1024 MB."""
+        """The billed memory, in GB of 1024 MB."""
         return self.memory_megabytes / MEGABYTES
 
     def cold_share(self) -> float:
         """Return the share of messages that wait for a cold start.
 
-        Messages arrive at random within an hour; one is cold if no other came in the idle minutes before it. Busy
-        sandboxes are left out: with answers of a few milliseconds they are rare.
+        Within an hour, messages arrive as a Poisson process. A message is cold if no other arrived in the
+        `idle_minutes` before it. Cold starts due to concurrent messages are ignored: they are rare, because an answer
+        takes a few milliseconds.
         """
         shares = [hour / sum(DAYTIME) for hour in DAYTIME]
-        a_minute = [self.messages / MONTH_DAYS * share / 60 for share in shares]
-        return sum(share * math.exp(-rate * self.idle_minutes) for share, rate in zip(shares, a_minute, strict=True))
+        per_minute = [self.messages / MONTH_DAYS * share / 60 for share in shares]
+        return sum(share * math.exp(-rate * self.idle_minutes) for share, rate in zip(shares, per_minute, strict=True))
 
     def peak_per_second(self) -> float:
-        """Return the messages a second in the busiest hour."""
+        """Return the messages per second in the busiest hour."""
         return self.messages / MONTH_DAYS * max(DAYTIME) / sum(DAYTIME) / 3600
 
 
 class Bill(msgspec.Struct, frozen=True):
-    """What a month costs, in dollars: what is paid without any message, and what grows with them."""
+    """A month's bill, in dollars.
+
+    Attributes:
+        name: Name of the option.
+        fixed: Costs that do not depend on the number of messages, by item.
+        by_message: Costs that grow with the number of messages, by item.
+    """
 
     name: str
     fixed: dict[str, float]
@@ -69,12 +76,21 @@ class Bill(msgspec.Struct, frozen=True):
 
     @property
     def total(self) -> float:
-        """Their sum."""
+        """The sum of all items."""
         return sum(self.fixed.values()) + sum(self.by_message.values())
 
 
 def compare(traffic: Traffic, prices: RegionPrices, measured: Measured) -> list[Bill]:
-    """Return every way to answer the messages; Ludwig's is the last."""
+    """Calculate the bills of all options.
+
+    Args:
+        traffic: The load and the size of the function.
+        prices: List prices of a region.
+        measured: Benchmark results.
+
+    Returns:
+        One bill per option; Ludwig's is the last.
+    """
     gigabytes = traffic.gigabytes
     cold = traffic.messages * traffic.cold_share()
     answer_gb_seconds = traffic.messages * math.ceil(measured.warm_answer_milliseconds.value) / 1000 * gigabytes
@@ -115,30 +131,36 @@ def compare(traffic: Traffic, prices: RegionPrices, measured: Measured) -> list[
 
 
 def ludwig_instances(traffic: Traffic, prices: RegionPrices, measured: Measured) -> tuple[PricedInstance, int]:
-    """Return the cheapest instance that has room for Ludwig, and how many answer the busiest hour.
+    """Return the cheapest instance type with enough memory for Ludwig, and the number needed in the busiest hour.
 
-    Raises SettingsError if none has room.
+    Args:
+        traffic: The load.
+        prices: List prices of a region, with its instance types.
+        measured: Benchmark results.
+
+    Raises:
+        SettingsError: No instance type has enough memory.
     """
     needed = HEADROOM * measured.ludwig_memory_megabytes.value / 1000
     fitting = [instance for instance in prices.instances if instance.gigabytes >= needed]
     if not fitting:
-        raise SettingsError(f"No instance of the file of prices has the {needed:.1f} GB that Ludwig needs.")
+        raise SettingsError(f"No instance in the price file has the {needed:.1f} GB of memory that Ludwig needs.")
     count = math.ceil(traffic.peak_per_second() / measured.ludwig_answers_per_second.value)
     return min(fitting, key=lambda instance: instance.hour), max(1, count)
 
 
 def break_even(index: int, traffic: Traffic, prices: RegionPrices, measured: Measured) -> float | None:
-    """Return the messages a month from which one way of `compare` costs more than Ludwig.
+    """Return the number of messages per month above which an option costs more than Ludwig.
 
     Args:
-        index: Of the way, in the list that `compare` returns.
-        traffic: All but its number of messages counts.
+        index: Index of the option in the result of `compare`.
+        traffic: The size of the function; its number of messages is ignored.
         prices: List prices of the region.
-        measured: What the benchmarks measured.
+        measured: Benchmark results.
 
     Returns:
-        The first such point, since Ludwig's instances are added one at a time and there may be several; None if the
-        way never costs more.
+        The first break-even point (there may be several, because Ludwig's instances are added one at a time); None if
+        there is none.
     """
 
     def surplus(number: float) -> float:

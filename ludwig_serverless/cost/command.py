@@ -1,4 +1,4 @@
-"""`ludwig-serverless cost`, on a command line."""
+"""The command `ludwig-serverless cost`: parse its arguments and print the bills."""
 
 import argparse
 import math
@@ -12,11 +12,11 @@ from ludwig_serverless.cost.report import report
 from training.aws_prices import PRICES, PriceList, RegionPrices, read_prices
 
 SMALLEST_MEGABYTES, LARGEST_MEGABYTES = 128, 10_240
-"""Memory that a Lambda may have."""
+"""Limits of a Lambda function's memory."""
 
 DESCRIPTION = """
-Compare what a month costs on AWS: plain Lambda, SnapStart, provisioned concurrency, or Ludwig on an instance that runs
-day and night.
+Compare monthly costs on AWS: plain Lambda, SnapStart, provisioned concurrency, or Ludwig on an EC2 instance that runs
+around the clock.
 """
 EXAMPLES = """
 examples:
@@ -25,7 +25,8 @@ examples:
   ludwig-serverless cost --refused-per-second 20
 
 training/aws_prices.json lists AWS's prices with their month and sources. Check them before you decide. To use other
-prices, edit a copy and pass it with --prices. ludwig_serverless/cost/measured.json holds the results of `make bench`.
+prices, edit a copy and pass it with --prices. The measured figures come from `make bench`
+(ludwig_serverless/cost/measured.json).
 
 Next: deploy (docs/deploy.md).
 """
@@ -35,23 +36,26 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `cost` to its parser."""
     parser.description, parser.epilog = DESCRIPTION, EXAMPLES
     asked = parser.add_mutually_exclusive_group(required=True)
-    asked.add_argument("--messages-per-month", type=_messages, help="that Hexabot sends", metavar="N")
+    asked.add_argument("--messages-per-month", type=_messages, help="number of messages from Hexabot", metavar="N")
     asked.add_argument(
         "--refused-per-second",
         type=_messages,
         metavar="RATE",
-        help="instead: what a month of requests without a valid token costs, at the template's RequestsPerSecond",
+        help="instead, calculate the cost of a month of requests without a valid token, at this rate (see the "
+        "template's RequestsPerSecond)",
     )
-    parser.add_argument("--memory", type=_megabytes, default=1769, metavar="MB", help="of the function (%(default)s)")
+    parser.add_argument("--memory", type=_megabytes, default=1769, metavar="MB", help="memory (default: %(default)s)")
     parser.add_argument("--region", default="us-east-1", help="a region in the price file (default: %(default)s)")
     parser.add_argument(
         "--idle-minutes",
         type=_messages,
         default=10.0,
         metavar="MINUTES",
-        help="how long Lambda keeps an idle sandbox; AWS promises nothing (%(default)s)",
+        help="how long Lambda keeps an idle sandbox; AWS does not guarantee it (default: %(default)s)",
     )
-    parser.add_argument("--provisioned", type=_instances, default=1, metavar="N", help="instances (%(default)s)")
+    parser.add_argument(
+        "--provisioned", type=_instances, default=1, metavar="N", help="provisioned instances (default: %(default)s)"
+    )
     parser.add_argument("--prices", type=Path, default=PRICES, help="another price file with the same structure")
     parser.set_defaults(run=_run)
 
@@ -59,7 +63,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def _messages(given: str) -> float:
     number = _number(given)
     if not 0 < number <= MOST_MESSAGES:
-        raise argparse.ArgumentTypeError(f"must be above zero and at most {MOST_MESSAGES:.0e}, found {given}")
+        raise argparse.ArgumentTypeError(f"expected a number above zero and at most {MOST_MESSAGES:.0e}, got {given}")
     return number
 
 
@@ -67,19 +71,19 @@ def _megabytes(given: str) -> int:
     number = _number(given)
     if not SMALLEST_MEGABYTES <= number <= LARGEST_MEGABYTES or number != int(number):
         allowed = f"{SMALLEST_MEGABYTES} to {LARGEST_MEGABYTES} MB"
-        raise argparse.ArgumentTypeError(f"a Lambda has {allowed}, found {given}")
+        raise argparse.ArgumentTypeError(f"expected {allowed}, got {given}")
     return int(number)
 
 
 def _instances(given: str) -> int:
     number = _number(given)
     if not number >= 1 or number != int(number):
-        raise argparse.ArgumentTypeError(f"must be a whole number, at least 1, found {given}")
+        raise argparse.ArgumentTypeError(f"expected a whole number, at least 1, got {given}")
     return int(number)
 
 
 def _number(given: str) -> float:
-    """Return a number; infinity and NaN fail every range check."""
+    """Return a number; anything else, and infinity, becomes NaN, which fails every range check."""
     try:
         number = float(given)
     except ValueError:
@@ -88,7 +92,7 @@ def _number(given: str) -> float:
 
 
 def _run(options: argparse.Namespace) -> None:
-    """Print the bills, or what refused requests cost. Raises SettingsError."""
+    """Print the bills, or the cost of rejected requests."""
     listed = read_prices(options.prices)
     prices = _of_region(listed, options)
     if options.refused_per_second:
@@ -102,7 +106,7 @@ def _run(options: argparse.Namespace) -> None:
 def _of_region(listed: PriceList, options: argparse.Namespace) -> RegionPrices:
     if options.region not in listed.regions:
         raise SettingsError(
-            f"{options.prices} has no prices of {options.region!r}; it has {sorted(listed.regions)}. "
-            "Add the region to a copy of the file, and pass the copy with --prices."
+            f"{options.prices} has no prices for {options.region!r}, only for {sorted(listed.regions)}: "
+            "add the region to a copy of the file, and pass the copy with --prices."
         )
     return listed.regions[options.region]

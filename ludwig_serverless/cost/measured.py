@@ -1,4 +1,4 @@
-"""The measured figures that `ludwig-serverless cost` calculates with. `make bench` writes them, with their dates."""
+"""Read the benchmark results that `ludwig-serverless cost` uses. `make bench` writes them, with their dates."""
 
 from pathlib import Path
 
@@ -10,7 +10,14 @@ MEASURED = Path(__file__).with_name("measured.json")
 
 
 class Figure(msgspec.Struct, frozen=True):
-    """A measured number, with the day, the command and the machine of the measurement."""
+    """A measured number.
+
+    Attributes:
+        value: The number.
+        measured_at: Date of the measurement.
+        by: Command of the measurement.
+        machine: Machine of the measurement.
+    """
 
     value: float
     measured_at: str
@@ -49,6 +56,6 @@ def read_measured(path: Path = MEASURED) -> Measured:
     try:
         return msgspec.json.decode(path.read_bytes(), type=Measured)
     except OSError as error:
-        raise SettingsError(f"Cannot read the measured figures in {path} ({error.strerror}).") from None
+        raise SettingsError(f"Cannot read {path}: {error.strerror}. Run `make bench` to write it.") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} does not hold measured figures: {error}. Run `make bench` to write it.") from None
+        raise SettingsError(f"{path} has an invalid structure: {error}. Run `make bench` to write it.") from None

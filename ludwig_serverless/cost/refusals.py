@@ -1,7 +1,7 @@
-"""What requests without a valid token cost in a month: an upper bound, by the rate that API Gateway lets through.
+"""Calculate an upper bound of the monthly cost of requests without a valid token, from the rate limit of API Gateway.
 
-API Gateway does not bill what it answers with 429, so RequestsPerSecond bounds the bill. Of the rest it bills every
-request, and by its size: each 512 KB, begun or full, counts as a request.
+API Gateway does not bill requests that it answers with 429, so RequestsPerSecond limits the bill. It bills all others
+by their size: every started 512 KB count as one request.
 """
 
 import math
@@ -12,46 +12,46 @@ from ludwig_serverless.cost.measured import Measured
 from training.aws_prices import RegionPrices
 
 METERED_BYTES = 512 * 1024
-"""Of a request to an HTTP API, what is billed as one."""
+"""An HTTP API bills every started block of this size as one request."""
 LARGEST_BYTES = 10 * 1024 * 1024
-"""Of a request that an HTTP API takes. Lambda takes 6 MB: API Gateway bills a larger one, the function never runs."""
+"""The largest request that an HTTP API accepts. Above Lambda's 6 MB, it is billed, but the function does not run."""
 
 
 def refusals(per_second: float, memory_megabytes: int, prices: RegionPrices, measured: Measured) -> Iterator[str]:
-    """Give the lines of the answer, as Markdown.
+    """Yield a Markdown table with the monthly cost of the smallest and of the largest requests.
 
     Args:
-        per_second: Requests a second, day and night.
-        memory_megabytes: Memory of the function.
+        per_second: Requests per second, around the clock.
+        memory_megabytes: Memory of the function, in MB.
         prices: List prices of a region.
-        measured: Measured figures, of which a request that is answered is the upper bound of one that is refused.
+        measured: Benchmark results of answered requests, an upper bound for rejected ones.
 
     Yields:
-        A table with a row for the smallest and one for the largest requests.
+        The lines of the table.
     """
     requests = per_second * MONTH_SECONDS
     rows = {
-        "small, answered 401": smallest(requests, memory_megabytes, prices, measured),
-        "10 MB each, which the function never sees": largest(requests, prices),
+        "small, answered with 401": smallest(requests, memory_megabytes, prices, measured),
+        "10 MB each, which never reach the function": largest(requests, prices),
     }
-    yield f"| {requests:,.0f} requests a month ({per_second:g} a second) | together | made of |"
+    yield f"| {requests:,.0f} requests per month ({per_second:g} per second) | total | items |"
     yield "|---|--:|---|"
     for name, parts in rows.items():
-        made_of = ", ".join(f"{part} {price:.0f}" for part, price in parts.items())
-        yield f"| {name} | {sum(parts.values()):.0f} | {made_of} |"
+        items = ", ".join(f"{part} {price:.0f}" for part, price in parts.items())
+        yield f"| {name} | {sum(parts.values()):.0f} | {items} |"
 
 
 def smallest(requests: float, memory_megabytes: int, prices: RegionPrices, measured: Measured) -> dict[str, float]:
-    """Return what requests cost that the function refuses.
+    """Calculate the cost of small requests that the function rejects.
 
     Args:
-        requests: How many, in a month.
-        memory_megabytes: Memory of the function.
+        requests: Number of requests per month.
+        memory_megabytes: Memory of the function, in MB.
         prices: List prices of a region.
-        measured: Measured figures.
+        measured: Benchmark results.
 
     Returns:
-        The price of each part.
+        The cost by item, in dollars.
     """
     seconds = requests * math.ceil(measured.warm_answer_milliseconds.value) / 1000
     return {
@@ -64,14 +64,14 @@ def smallest(requests: float, memory_megabytes: int, prices: RegionPrices, measu
 
 
 def largest(requests: float, prices: RegionPrices) -> dict[str, float]:
-    """Return what requests cost that are as large as an HTTP API takes them.
+    """Calculate the cost of requests of the largest size that an HTTP API accepts.
 
     Args:
-        requests: How many, in a month.
+        requests: Number of requests per month.
         prices: List prices of a region.
 
     Returns:
-        The price of each part.
+        The cost by item, in dollars.
     """
     metered = requests * math.ceil(LARGEST_BYTES / METERED_BYTES)
     return {

@@ -233,7 +233,7 @@ def test_commands_of_other_packages_are_found(
     assert main(["hello"]) == 0
     out, err = capsys.readouterr()
     assert out == "theirs\n"
-    assert err == "The commands of no_such_module:COMMANDS cannot be loaded: No module named 'no_such_module'\n"
+    assert err == "Cannot load the commands of no_such_module:COMMANDS: No module named 'no_such_module'\n"
     assert isinstance(find_commands()["fit"], Command)
 
 

@@ -12,9 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("handler", "export", "training", "ludwig_serverless")
-ADVICE = (
-    "Install ludwig-serverless in an environment of its own, or run it with `uvx --from WHEEL ludwig-serverless`.\n"
-)
+ADVICE = "Install ludwig-serverless in a separate environment, or run it with `uvx --from WHEEL ludwig-serverless`.\n"
 
 
 @pytest.fixture
@@ -63,7 +61,7 @@ def test_a_package_that_comes_first_is_named(name: str, site: Path, tmp_path: Pa
     found = run(other, site, cwd=tmp_path)
     assert (found.returncode, found.stdout) == (1, "")
     assert found.stderr == (
-        f"error: The package `{name}` comes from {other / name}, and not from ludwig-serverless in {site}. {ADVICE}"
+        f"error: The package `{name}` comes from {other / name}, not from ludwig-serverless in {site}. {ADVICE}"
     )
 
 
@@ -82,7 +80,9 @@ def test_a_package_that_was_taken_away_is_named(site: Path, tmp_path: Path) -> N
     (site / "export" / "__init__.py").unlink()
     found = run(site, cwd=tmp_path)
     assert found.returncode == 1
-    said = f"The package `export` of ludwig-serverless is missing from {site}: it was removed with another one."
+    said = (
+        f"The package `export` of ludwig-serverless is missing from {site}: it was removed with another distribution."
+    )
     assert found.stderr == f"error: {said} {ADVICE}"
 
 

@@ -1,4 +1,4 @@
-"""What requests without a token cost: by hand-calculated cases, and as docs/deploy.md tells it."""
+"""The cost of requests without a token: hand-calculated cases, and the table in docs/deploy.md."""
 
 from pathlib import Path
 
@@ -29,11 +29,11 @@ def test_a_million_large_requests_are_billed_as_twenty_each() -> None:
     assert largest(1e6, ROUND_PRICES) == pytest.approx({"API": 20.0, "logs": 1.0 * 0.53})
 
 
-def test_the_docs_tell_what_the_command_prints_at_the_default_throttle(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_docs_show_what_the_command_prints_at_the_default_rate_limit(capsys: pytest.CaptureFixture[str]) -> None:
     rate = load()["Parameters"]["RequestsPerSecond"]["Default"]
     assert main(["cost", "--refused-per-second", str(rate)]) == 0
     printed = capsys.readouterr().out
-    assert f"{rate * MONTH_SECONDS:,.0f} requests a month ({rate} a second)" in printed
+    assert f"{rate * MONTH_SECONDS:,.0f} requests per month ({rate} per second)" in printed
     docs = DOCS.read_text(encoding="utf-8")
     assert f"ludwig-serverless cost --refused-per-second {rate}`" in docs
     assert printed.strip() in docs

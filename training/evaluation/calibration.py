@@ -1,4 +1,4 @@
-"""Temperature scaling of label probabilities: reads, fits and sets the temperatures of a model."""
+"""Temperature scaling of label probabilities: read, fit and set the temperatures of a model."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Runs an evaluation and writes its folder: predictions, metrics, plots and report."""
+"""Run an evaluation and write its folder: predictions, metrics, plots and report."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Learns the evidence that a text must contain before its predicted language counts as known."""
+"""Learn the evidence that a text must contain before its predicted language counts as known."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping

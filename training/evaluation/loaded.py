@@ -1,4 +1,4 @@
-"""Loads a trained model to predict new rows or to evaluate it on them."""
+"""Load a trained model to predict new rows or to evaluate it on them."""
 
 import json
 from collections.abc import Sequence

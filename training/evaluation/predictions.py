@@ -1,4 +1,4 @@
-"""Runs a Ludwig model on rows, and adds the logits that Ludwig's own predictions lack."""
+"""Run a Ludwig model on rows, and add the logits that Ludwig's own predictions lack."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager

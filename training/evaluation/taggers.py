@@ -1,4 +1,4 @@
-"""Tags words from Ludwig's predictions with the handler's own code, so that an evaluation scores what is served."""
+"""Tag words from Ludwig's predictions with the handler's own code, so that an evaluation scores what is served."""
 
 import tempfile
 from collections.abc import Mapping, Sequence

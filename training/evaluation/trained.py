@@ -1,4 +1,4 @@
-"""Evaluates a newly trained model: fits its thresholds and measures it on rows that it was not trained on."""
+"""Evaluate a newly trained model: fit its thresholds and measure it on rows that it was not trained on."""
 
 import json
 from collections.abc import Mapping

@@ -1,1 +1,1 @@
-"""Publishes models and bundles to the Hugging Face Hub or Amazon S3, and fetches them back."""
+"""Publish models and bundles to the Hugging Face Hub or Amazon S3, and fetch them back."""

@@ -1,4 +1,4 @@
-"""Fetches a published version: verifies every file, and creates the output folder only when it is complete."""
+"""Fetch a published version: verify every file, and create the output folder only when it is complete."""
 
 import shutil
 import tempfile

@@ -1,4 +1,4 @@
-"""Publishes to the Hugging Face Hub: a model repository with a commit and a tag for each version.
+"""Publish to the Hugging Face Hub: a model repository with a commit and a tag for each version.
 
 A commit is atomic. Large files are uploaded to the Hub's content-addressed storage before the commit, so that a
 publication that resumes after an interruption does not send them again.

@@ -1,4 +1,4 @@
-"""Publishes to Amazon S3: a folder for each version under a prefix, and `latest.json` with the latest version.
+"""Publish to Amazon S3: a folder for each version under a prefix, and `latest.json` with the latest version.
 
 PREFIX/VERSION/files.json             written first: permanently reserves the version for this content
 PREFIX/VERSION/...                    each file once; files that are already there are not sent again
