@@ -146,3 +146,14 @@ def test_temperatures_are_fitted_on_held_out_answers() -> None:
     assert record["intent_probability"] == pytest.approx(0.7, abs=0.03)
     assert record["intent_uncalibrated"] == 0.99
     assert "intent_logs" not in record
+
+
+@pytest.mark.parametrize(("is_english", "tried"), [(True, True), (False, False)])
+def test_vectors_of_english_words_are_tried_for_english_only_and_after_the_lighter_model(
+    *, is_english: bool, tried: bool
+) -> None:
+    found, left = find_candidates("intent", 300, is_english=is_english, prefer="fast")
+    names = [each.config for each in found]
+    assert names[0] == "intent-light"
+    assert ("intent-light-en" in names) is tried
+    assert ("intent-light-en reads English only" in left) is not tried
