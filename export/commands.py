@@ -4,5 +4,5 @@ from handler.command_line import Command
 
 COMMANDS = {
     "export": Command("export models as proven bundles", "Export", "export.export_command:add", "export"),
-    "language": Command("make a language model without training", "Export", "export.language.command:add", "language"),
+    "language": Command("build a language model without training", "Export", "export.language.command:add", "language"),
 }

@@ -150,14 +150,14 @@ def compare(
     expected: Sequence[Mapping[str, Any]],
     reference: str = "Ludwig",
 ) -> Proof:
-    """Compare a bundle's answers with those of what it was made from.
+    """Compare a bundle's answers with those of the model that it was built from.
 
     Args:
         predictor: The loaded bundle.
         rows: The rows.
         expected_ids: The preprocessed array of each row, by input.
         expected: The expected columns of each row.
-        reference: What gave the expected answers, for messages.
+        reference: The name of the program that gave the expected answers, for messages.
 
     Returns:
         The proof that the answers are exact.

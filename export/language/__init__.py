@@ -1,1 +1,1 @@
-"""A language model without training: fastText's language identification, as a bundle for a bot's languages."""
+"""Build a language model without training: fastText's language identification, limited to a bot's languages."""

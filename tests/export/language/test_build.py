@@ -91,7 +91,7 @@ def test_the_command_makes_a_bundle_and_measures_it(tmp_path: Path, capsys: pyte
     assert main([*command, "--dataset", str(tmp_path / "data.csv"), "--golden", "2"]) == 0
     out, err = capsys.readouterr()
     assert out.startswith("language: matches its source on ")
-    assert "Of 4 rows, " in err
+    assert "% of 4 rows. The model is sure in " in err
     assert "License: CC-BY-4.0. Source: tiny.ftz, a fastText model; limited to ar, en, fr" in err
     assert sum(row.own for row in read_bundle(bundle).golden) == 2
     assert main(command) == 1

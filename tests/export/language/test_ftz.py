@@ -46,10 +46,10 @@ def test_every_label_has_its_own_path() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is cut off or not a fastText model"),
+        (b"", "is truncated or not a fastText model"),
         (b"\0" * 100, "is not a fastText model of version 12"),
-        (TINY.read_bytes()[:5000], "is cut off or not a fastText model"),
-        (TINY.read_bytes()[:-100], "is cut off or not a fastText model"),
+        (TINY.read_bytes()[:5000], "is truncated or not a fastText model"),
+        (TINY.read_bytes()[:-100], "is truncated or not a fastText model"),
         (TINY.read_bytes()[:32] + b"\3" + TINY.read_bytes()[33:], "is another kind of fastText model"),
     ],
     ids=["empty", "zeros", "no vectors", "no end", "softmax"],
