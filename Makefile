@@ -25,7 +25,7 @@ help: ## Show these commands
 
 demo: ## Train, export, prove and serve the demo's models (SERVE=0: send messages to the Lambda emulator and exit)
 	@set -e; python=$(call checked,$(full)); \
-	$$python -m scripts.demo --bundles $(DEMO_BUNDLES); \
+	$$python -m ludwig_serverless train examples/demo/dataset.csv --output $(DEMO_BUNDLES) --runs build/demo/runs; \
 	if [ "$(SERVE)" = 0 ]; then \
 	  $$python -m scripts.ask_emulator $(call checked,$(call environment,emulator)) $(DEMO_BUNDLES); \
 	else \
@@ -56,9 +56,9 @@ format: ## Format the code
 	@set -e; bin=$(dir $(call checked,$(full))); $$bin/ruff check --fix .; $$bin/ruff format .
 
 bundles: ## Rebuild the bundles that ship with the repository
-	@rm -rf build/demo examples/bundles examples/answers
-	@set -e; python=$(call checked,$(full)); $$python -m scripts.demo --bundles examples/bundles; \
-	$$python -m scripts.record_answers build/demo/runs examples/bundles examples/answers
+	@rm -rf build/shipped examples/bundles examples/answers
+	@set -e; python=$(call checked,$(full)); $$python -m scripts.shipped_models --bundles examples/bundles; \
+	$$python -m scripts.record_answers build/shipped/runs examples/bundles examples/answers
 
 image: ## Build the Lambda image, and print the size that it adds to its base (BUNDLES=folder BASE_IMAGE=name FETCH=1)
 	@$(call checked,$(call environment,serve)) -m scripts.image --bundles $(BUNDLES) --fetch $(FETCH) \

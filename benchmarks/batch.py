@@ -13,17 +13,17 @@ from benchmarks.report import parser, publish, ratios, say, spread, table
 PART = "batch"
 ROWS = 256
 THREADS = (1, 2)
-RUNS, BUNDLES = Path("build/demo/runs"), Path("build/demo/bundles")
+RUNS, BUNDLES = Path("build/shipped/runs"), Path("build/shipped/bundles")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, write the section, and return the exit status."""
     made = parser(PART, __doc__, rounds=(7, "rounds of each pair"))
     made.add_argument(
-        "pairs", nargs="*", type=Path, metavar="RUN BUNDLE", help="models and bundles (default: the demo's)"
+        "pairs", nargs="*", type=Path, metavar="RUN BUNDLE", help="models and bundles (default: the shipped models)"
     )
     options = made.parse_args(arguments)
-    pairs = list(zip(options.pairs[::2], options.pairs[1::2], strict=True)) or demo_pairs()
+    pairs = list(zip(options.pairs[::2], options.pairs[1::2], strict=True)) or shipped_pairs()
     rows = [row for run, bundle in pairs for row in measured(run, bundle, options.rounds)]
     publish(
         options,
@@ -37,13 +37,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def demo_pairs() -> list[tuple[Path, Path]]:
-    """Return the demo's models and bundles, after creating the missing ones."""
-    from scripts import demo
+def shipped_pairs() -> list[tuple[Path, Path]]:
+    """Return the shipped models and bundles, after creating the missing ones."""
+    from scripts import shipped_models
 
-    if demo.main([]):
-        raise SystemExit("error: cannot create the demo's models")
-    return [(RUNS / name, BUNDLES / name) for name in demo.MODELS]
+    if shipped_models.main([]):
+        raise SystemExit("error: cannot create the shipped models")
+    return [(RUNS / name, BUNDLES / name) for name in shipped_models.MODELS]
 
 
 def measured(run: Path, bundle: Path, rounds: int) -> list[list[str]]:
@@ -54,7 +54,7 @@ def measured(run: Path, bundle: Path, rounds: int) -> list[list[str]]:
     from export.ludwig_library import on_cpu
     from export.model import load_model
     from handler.predictor import Predictor
-    from scripts.demo import test_rows
+    from scripts.shipped_models import test_rows
 
     model = load_model(run).ludwig_model
     texts = test_rows()["text"].tolist()

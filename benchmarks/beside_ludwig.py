@@ -26,7 +26,7 @@ from benchmarks.sandbox import DIGEST, TOKEN
 from scripts.ask_emulator import TEXTS, free_port, hexabot_event
 
 PART = "beside_ludwig"
-RUNS, BUNDLES = ROOT / "build" / "demo" / "runs", ROOT / "build" / "demo" / "bundles"
+RUNS, BUNDLES = ROOT / "build" / "shipped" / "runs", ROOT / "build" / "shipped" / "bundles"
 ONE = ROOT / "build" / "bench" / "bundles" / "one"
 CLIENTS = (1, 4, 16)
 SECONDS = 4.0
@@ -122,14 +122,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def prepare() -> None:
-    """Train and export the demo's models if any is missing."""
+    """Train and export the shipped models if any is missing."""
     names = ("intent", "language", "slots")
     wanted = [*(RUNS / name / "training.json" for name in names), *(BUNDLES / name / "manifest.json" for name in names)]
     if not all(path.exists() for path in wanted):
-        say("Creating the demo's models (only once) ...")
-        done = subprocess.run([sys.executable, "-m", "scripts.demo"], cwd=ROOT, stdout=sys.stderr)
+        say("Creating the shipped models (only once) ...")
+        done = subprocess.run([sys.executable, "-m", "scripts.shipped_models"], cwd=ROOT, stdout=sys.stderr)
         if done.returncode:
-            raise SystemExit("error: cannot create the demo's models")
+            raise SystemExit("error: cannot create the shipped models")
     shutil.rmtree(ONE, ignore_errors=True)
     shutil.copytree(BUNDLES / "intent", ONE / "intent")
 

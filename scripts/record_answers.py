@@ -13,7 +13,7 @@ import pandas as pd
 from export.model import load_model
 from export.parity import rows_to_try
 from handler.bundle import read_bundle
-from scripts.demo import MODELS, test_rows
+from scripts.shipped_models import MODELS, test_rows
 
 DATASET_ROWS = 60
 RECORDED = ("_predictions", "_probabilities")

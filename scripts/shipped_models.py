@@ -1,4 +1,4 @@
-"""Train, export and prove the demo's models; `make demo` then serves them."""
+"""Train and export the three small models that the repository ships, from the configurations in examples/demo/models."""
 
 import argparse
 import sys
@@ -24,13 +24,13 @@ SHOWN_METRICS = ("accuracy", "slot_f1")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Make the demo's bundles, and return the exit status."""
+    """Make the bundles, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--runs", type=Path, default=Path("build/demo/runs"), help="folder for the models (default: %(default)s)"
+        "--runs", type=Path, default=Path("build/shipped/runs"), help="folder for the models (default: %(default)s)"
     )
     parser.add_argument(
-        "--bundles", type=Path, default=Path("build/demo/bundles"), help="folder for the bundles (default: %(default)s)"
+        "--bundles", type=Path, default=Path("build/shipped/bundles"), help="folder for the bundles (default: %(default)s)"
     )
     options = parser.parse_args(arguments)
     try:
