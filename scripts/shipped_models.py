@@ -1,4 +1,4 @@
-"""Train and export the three small models that the repository ships, from the configurations in examples/demo/models."""
+"""Train and export the three models that the repository ships, with the configurations of examples/demo/models."""
 
 import argparse
 import sys
@@ -30,7 +30,10 @@ def main(arguments: Sequence[str]) -> int:
         "--runs", type=Path, default=Path("build/shipped/runs"), help="folder for the models (default: %(default)s)"
     )
     parser.add_argument(
-        "--bundles", type=Path, default=Path("build/shipped/bundles"), help="folder for the bundles (default: %(default)s)"
+        "--bundles",
+        type=Path,
+        default=Path("build/shipped/bundles"),
+        help="folder for the bundles (default: %(default)s)",
     )
     options = parser.parse_args(arguments)
     try:

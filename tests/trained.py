@@ -26,7 +26,15 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 DEMO_DATASET = ROOT / "examples" / "demo" / "dataset.csv"
 PRETRAINED = ("intent-bert", "intent-minilm", "intent-minilm-frozen", "slots-bert")
-LIGHT = ("intent-embed", "intent-light", "intent-light-en", "intent-lstm", "language-cnn", "slots-lstm")
+LIGHT = (
+    "intent-embed",
+    "intent-light",
+    "intent-light-en",
+    "intent-lstm",
+    "language-cnn",
+    "language-light",
+    "slots-lstm",
+)
 KINDS = (*PRETRAINED, *LIGHT)
 EPOCHS = dict.fromkeys(PRETRAINED, 1)
 ROWS = dict.fromkeys(PRETRAINED, 100)

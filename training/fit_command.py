@@ -50,8 +50,8 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--config",
         type=Path,
         help="a Ludwig configuration file, or the name of a built-in one: intent-bert, intent-embed, intent-light, "
-        "intent-light-en, intent-lstm, intent-minilm, intent-minilm-frozen, language-cnn, slots-bert, slots-lstm; "
-        "without it, `fit` compares those that suit the dataset",
+        "intent-light-en, intent-lstm, intent-minilm, intent-minilm-frozen, language-cnn, language-light, slots-bert, "
+        "slots-lstm; without it, `fit` compares those that suit the dataset",
     )
     add_choice(parser)
     parser.add_argument("--dataset", required=True, type=Path, help="training rows: CSV, TSV, JSON, JSONL or Parquet")

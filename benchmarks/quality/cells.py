@@ -36,7 +36,7 @@ MODELS = {
     "intent": (AUTOMATIC, "intent-light", "intent-light-en", "intent-minilm-frozen", "intent-minilm", "intent-embed",
                "intent-lstm", SVM),
     "slots": (AUTOMATIC, "slots-lstm", CRF),
-    "language": (AUTOMATIC, "language-cnn", SVM),
+    "language": (AUTOMATIC, "language-light", "language-cnn", SVM),
 }  # fmt: skip
 """By what is learned. `auto` is `fit` without a configuration, which chooses one."""
 SHOWN = {AUTOMATIC: "`fit` without --config", SVM: "TF-IDF + linear SVM", CRF: "CRF"}

@@ -55,6 +55,7 @@ def test_the_package_ships_ten_configurations() -> None:
         ("intent-light-en", "text", "embed", "intent", "category"),
         ("intent-lstm", "sequence", "rnn", "intent", "category"),
         ("language-cnn", "text", "parallel_cnn", "language", "category"),
+        ("language-light", "text", "embed", "language", "category"),
         ("slots-lstm", "sequence", "cnnrnn", "slots", "sequence"),
     ],
     ids=KINDS,

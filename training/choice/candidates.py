@@ -59,7 +59,8 @@ CANDIDATES = (
     Candidate("intent-minilm", "intent", 30, MINILM, ("accurate",), is_english=True),
     Candidate("slots-lstm", "slots", 1),
     Candidate("slots-bert", "slots", 10, MINILM, ("accurate",), is_english=True),
-    Candidate("language-cnn", "language", 1),
+    Candidate("language-light", "language", 1),
+    Candidate("language-cnn", "language", 15, prefer=("accurate",)),
 )
 """Ordered from light to heavy: between two equally good candidates, the earlier one wins."""
 

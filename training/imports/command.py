@@ -47,7 +47,7 @@ examples:
   ludwig-serverless import dialogflow-agent.zip --output data.csv
 
 Next: read the report on stderr, which lists dropped, corrected and doubtful rows, and train:
-  ludwig-serverless fit --config intent-lstm --dataset data.csv --output runs/intent
+  ludwig-serverless fit --learn intent --dataset data.csv --output runs/intent
 """
 
 
@@ -133,8 +133,7 @@ def _import(options: argparse.Namespace) -> None:
     if options.report:
         report.write(options.report)
     for kind in report.trainable():
-        config = {"intent": "intent-lstm", "language": "language-cnn", "slots": "slots-lstm"}[kind]
-        say(f"Next: ludwig-serverless fit --config {config} --dataset {options.output} --output runs/{kind}")
+        say(f"Next: ludwig-serverless fit --learn {kind} --dataset {options.output} --output runs/{kind}")
 
 
 def _column(given: str) -> tuple[str, str]:

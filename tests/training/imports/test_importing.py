@@ -139,7 +139,7 @@ def test_importing_is_light(light: dict[str, str], tmp_path: Path) -> None:
     found = run([DATA / "nlu.yml", DATA / "hexabot.csv", "--output", tmp_path / "data.jsonl"], light)
     assert (found.returncode, found.stdout) == (0, "")
     assert "Kept 12 rows, dropped 3." in found.stderr
-    assert "Next: ludwig-serverless fit --config intent-lstm" in found.stderr
+    assert "Next: ludwig-serverless fit --learn intent" in found.stderr
 
 
 def test_the_same_files_give_the_same_bytes(light: dict[str, str], tmp_path: Path) -> None:
