@@ -1,4 +1,4 @@
-"""Write docs/support.md: what export supports, each with the largest difference seen, and what it refuses."""
+"""Write docs/support.md: what export supports, with the largest difference measured, and what it rejects."""
 
 import sys
 import tempfile
@@ -16,47 +16,47 @@ from tests.zoo.proof import FORMATS, train_and_prove
 PAGE = Path("docs/support.md")
 HEAD = """# What can be exported
 
-Made by `make support`: it trains a tiny model of every choice below with Ludwig 0.17.10, exports it as ONNX and as
-TorchScript, and compares the bundles with `LudwigModel.predict` on ordinary and odd rows. All token ids and labels are
-equal; the numbers are the largest differences of a probability (of numbers above one, relative). The tests do it again.
+`make support` writes this page. For every choice below, it trains a tiny model with Ludwig 0.17.10, exports it as ONNX
+and as TorchScript, and compares the bundles with `LudwigModel.predict` on ordinary rows and edge cases. All token ids and
+labels are equal; the numbers are the largest differences of a probability (for numbers above one, relative). The tests
+repeat this.
 
-Everything else is refused before any work, with the reason; so is a model whose bundle answers differently, whatever
-the cause.
+`export` rejects everything else at once, with the reason. It also rejects every model whose bundle answers differently.
 """
 TITLES = {
     "tokenizer": "Tokenizers",
     "preprocessing": "Preprocessing of text",
     "encoder": "Encoders of text",
-    "transformer": "Pretrained transformers, and tokenizers that come from their files",
-    "input": "Other inputs, beside a text",
+    "transformer": "Pretrained transformers, and tokenizers loaded from their files",
+    "input": "Other inputs, in addition to a text",
     "combiner": "Combiners",
     "output": "Outputs",
 }
-NOTES = """Models of other types than `model_type: ecd` are refused as well: large language models (`llm`) and, of
+NOTES = """`export` also rejects models of other types than `model_type: ecd`: large language models (`llm`) and, from
 Ludwig 0.10, gradient-boosted trees (`gbm`).
 
 ## Adapters
 
-Encoders that were trained with an adapter (LoRA, IA3 ...) are exported with the adapter in the graph. Ludwig trains and
-loads them with `peft`, which it does not install, and the extra `export` does. A bundle never needs it. Tried with peft
-0.21.2: LoRA, DoRA, IA3 and AdaLoRA on BERT, LoRA on the encoder `llm`.
+If an encoder was trained with an adapter (LoRA, IA3, ...), the graph includes the adapter. Ludwig trains and loads
+adapters with `peft`, which Ludwig does not install, but the extra `export` does. Bundles do not need it. Tested with peft
+0.21.2: LoRA, DoRA, IA3 and AdaLoRA on BERT, and LoRA on the encoder `llm`.
 
-## Limits of Ludwig 0.17.10 itself
+## Limitations of Ludwig 0.17.10
 
-- `roberta`, `xlmroberta`, `deberta` and `longformer` by name: Ludwig loads a saved model only if the pretrained one has
-  the sizes that are its defaults. Use `auto_transformer`, which takes any.
+- `roberta`, `xlmroberta`, `deberta` and `longformer` by name: Ludwig can load a saved model only if the pretrained model
+  has the encoder's default sizes. Use `auto_transformer`, which supports all sizes.
 - `auto_transformer` cannot train T5; the encoder `t5` can.
-- `mamba2` and `tf_idf`: Ludwig cannot load what it saved, because its schema refuses its own values. Export mends the
-  configuration before it loads the model, whose answers are then those that it gave when it was trained.
-- An ordinal output (CORN) whose levels are all passed: Ludwig fails, as it looks for a label beyond the last one. The
-  bundle answers the last one.
-- A vector input with the encoder `passthrough` trains, but Ludwig cannot load what it saved.
-- The combiner `tabpfn_v2` needs `tabpfn`, which Ludwig does not install. It is not tried here.
+- `mamba2` and `tf_idf`: Ludwig cannot load the models that it saved, because its schema rejects its own values. `export`
+  fixes the configuration before it loads the model, which then gives the same answers as right after training.
+- Ordinal outputs (CORN): if a row passes all levels, Ludwig fails, because it looks up a label after the last one. The
+  bundle answers the last label.
+- A vector input with the encoder `passthrough` can be trained, but Ludwig cannot load the saved model.
+- The combiner `tabpfn_v2` needs `tabpfn`, which Ludwig does not install. It is not tested.
 """
 
 
 def main() -> int:
-    """Train, export and write the page. Returns the exit status."""
+    """Train, export, write the page, and return the exit status."""
     sections = [HEAD]
     for group, title in TITLES.items():
         sections.append(f"## {title}\n\n| choice | ONNX | TorchScript |\n|---|--:|--:|")
@@ -68,7 +68,7 @@ def main() -> int:
             say(f"{group} {name}: {differences}")
             sections.append(f"| {name} | {differences} |")
         sections.append("")
-    sections.append("## Refused\n\n| what | the message |\n|---|---|")
+    sections.append("## Not supported\n\n| choice | message |\n|---|---|")
     sections += [f"| {what} | {_refusal(what)} |" for what in REFUSALS]
     PAGE.write_text("\n".join([*sections, "", NOTES]), encoding="utf-8")
     return 0
@@ -85,7 +85,7 @@ def _refusal(what: str) -> str:
             describe_outputs(model, describe_inputs(model, Path(folder)))
         except UnsupportedError as error:
             return str(error).replace("|", "\\|")
-    raise AssertionError(f"{what} is not refused")
+    raise AssertionError(f"{what} is not rejected")
 
 
 if __name__ == "__main__":
