@@ -16,12 +16,13 @@ from tests.zoo.proof import FORMATS, train_and_prove
 PAGE = Path("docs/support.md")
 HEAD = """# What can be exported
 
-`make support` writes this page. For every choice below, it trains a tiny model with Ludwig 0.17.10, exports it as ONNX
-and as TorchScript, and compares the bundles with `LudwigModel.predict` on ordinary rows and edge cases. All token ids and
-labels are equal; the numbers are the largest differences of a probability (for numbers above one, relative). The tests
-repeat this.
+`make support` writes this page. For every choice below, it trains a tiny model with Ludwig 0.17.10, exports it as
+ONNX and as TorchScript, and compares the bundles with `LudwigModel.predict` on ordinary rows and edge cases. All
+token ids and labels are equal; the numbers are the largest differences of a probability (for numbers above one,
+relative). The tests repeat this.
 
-`export` rejects everything else at once, with the reason. It also rejects every model whose bundle answers differently.
+`export` rejects everything else at once, with the reason. It also rejects every model whose bundle answers
+differently.
 """
 TITLES = {
     "tokenizer": "Tokenizers",
@@ -38,18 +39,19 @@ Ludwig 0.10, gradient-boosted trees (`gbm`).
 ## Adapters
 
 If an encoder was trained with an adapter (LoRA, IA3, ...), the graph includes the adapter. Ludwig trains and loads
-adapters with `peft`, which Ludwig does not install, but the extra `export` does. Bundles do not need it. Tested with peft
-0.21.2: LoRA, DoRA, IA3 and AdaLoRA on BERT, and LoRA on the encoder `llm`.
+adapters with `peft`, which Ludwig does not install, but the extra `export` does. Bundles do not need it. Tested with
+peft 0.21.2: LoRA, DoRA, IA3 and AdaLoRA on BERT, and LoRA on the encoder `llm`.
 
 ## Limitations of Ludwig 0.17.10
 
-- `roberta`, `xlmroberta`, `deberta` and `longformer` by name: Ludwig can load a saved model only if the pretrained model
-  has the encoder's default sizes. Use `auto_transformer`, which supports all sizes.
+- `roberta`, `xlmroberta`, `deberta` and `longformer` by name: Ludwig can load a saved model only if the pretrained
+  model has the encoder's default sizes. Use `auto_transformer`, which supports all sizes.
 - `auto_transformer` cannot train T5; the encoder `t5` can.
-- `mamba2` and `tf_idf`: Ludwig cannot load the models that it saved, because its schema rejects its own values. `export`
-  fixes the configuration before it loads the model, which then gives the same answers as right after training.
-- Ordinal outputs (CORN): if a row passes all levels, Ludwig fails, because it looks up a label after the last one. The
-  bundle answers the last label.
+- `mamba2` and `tf_idf`: Ludwig cannot load the models that it saved, because its schema rejects its own values.
+  `export` fixes the configuration before it loads the model, which then gives the same answers as right after
+  training.
+- Ordinal outputs (CORN): if a row passes all levels, Ludwig fails, because it looks up a label after the last one.
+  The bundle answers the last label.
 - A vector input with the encoder `passthrough` can be trained, but Ludwig cannot load the saved model.
 - The combiner `tabpfn_v2` needs `tabpfn`, which Ludwig does not install. It is not tested.
 """
