@@ -16,6 +16,7 @@ import msgspec
 from export.certificate import explain_failure
 from export.console import say
 from export.decoding import with_decoding
+from export.entities import copy_entities
 from export.errors import ExportError, ParityError
 from export.features import column_of
 from export.graph import write_graph
@@ -53,11 +54,12 @@ UNPROVEN = Parity(
 
 
 class Description(NamedTuple):
-    """A bundle's name and features. The files that the features read are in the bundle's folder."""
+    """A bundle's name and features, and the file of its entities or None. The files are in the bundle's folder."""
 
     name: str
     inputs: list[InputFeature]
     outputs: list[OutputFeature]
+    entities: str | None
 
 
 def export_model(
@@ -151,7 +153,7 @@ def describe(
         describe_outputs(model, inputs), model.folder, reads_text=reads_text, language_rule=language_rule
     )
     outputs = with_decoding(outputs, model.training, slot_decoding)
-    return Description(name or default_name(outputs), inputs, outputs)
+    return Description(name or default_name(outputs), inputs, outputs, copy_entities(model.folder.parent, folder))
 
 
 def write(
@@ -180,6 +182,7 @@ def write(
         graph=graph,
         inputs=description.inputs,
         outputs=description.outputs,
+        entities=description.entities,
         files={path.name: describe_file(path) for path in sorted(folder.iterdir())},
         provenance=Provenance(
             ludwig_version=model.ludwig_version,

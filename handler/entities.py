@@ -29,14 +29,12 @@ KEPT_BEHIND = frozenset("%‰+#°$€£¥₹")
 ABBREVIATION = re.compile(r"(?:^|[\s(])(?:\w\.){2,}$")
 """An abbreviation with a period after every letter, such as `p.m.` or `U.S.A.`: its last period is not trimmed."""
 
-APOSTROPHE = "['’ʼ＇]"
 ELISION = re.compile(
-    rf"(?:[cdjlmnst]|qu|jusqu|lorsqu|puisqu|quoiqu|dell|all|dall|nell|sull|un){APOSTROPHE}", re.IGNORECASE
+    "(?:[cdjlmnst]|qu|jusqu|lorsqu|puisqu|quoiqu|dell|all|dall|nell|sull|un)['\u2019\u02bc\uff07]", re.IGNORECASE
 )
-"""Short words that French, Italian and Catalan join to the next word with an apostrophe."""
-POSSESSIVE = re.compile(rf"{APOSTROPHE}s$", re.IGNORECASE)
-AFTER_APOSTROPHE = re.compile(rf"{APOSTROPHE}\w*$")
-"""An ending after an apostrophe, as in `Paris's` and Turkish `Paris'te`."""
+"""Short words that French, Italian and Catalan join to the next with an apostrophe."""
+POSSESSIVE = re.compile("['\u2019\u02bc\uff07]s$", re.IGNORECASE)
+APOSTROPHES = "'\u2019\u02bc\uff07"
 NOUN_FOLLOWS = re.compile(
     r"[ \t]+(?!(?:a|an|the|at|in|on|for|to|from|with|near|by|and|or|but|now|today|tonight|tomorrow|please|is|was)\b)"
     r"[a-z]"
@@ -207,10 +205,10 @@ def _after_clitics(text: str, start: int, end: int, is_known: IsKnown) -> int:
 
 
 def _before_ending(text: str, start: int, end: int, is_known: IsKnown) -> int:
-    """Return the end of a value before a possessive, or before an ending if the vocabulary has the value without it."""
-    ending = AFTER_APOSTROPHE.search(text, start, end)
-    if ending and ending.start() > start and is_known(text[start : ending.start()]):
-        return ending.start()
+    """Return where a value ends before a possessive, or before an ending that the vocabulary does not have."""
+    ending = max(text.rfind(apostrophe, start, end) for apostrophe in APOSTROPHES)
+    if ending > start and text[ending + 1 : end].isalpha() and is_known(text[start:ending]):
+        return ending  # as in `Paris's` and Turkish `Paris'te`
     if HANGUL.match(text, end - 1):
         for last in range(end - 1, max(start, end - LONGEST_PARTICLE - 1), -1):
             if is_known(text[start:last]):

@@ -16,7 +16,7 @@ from handler.outputs import BinaryOutput, CategoryOutput, Columns, NumberOutput,
 from handler.predictor import Predictor
 from handler.text import checked_text
 from handler.unsure import LANGUAGE
-from handler.vocabulary import EntityVocabulary
+from handler.vocabulary import EntityVocabulary, Match
 
 INTENT = "intent"
 WHITE_SPACE = re.compile(r"\s")
@@ -123,22 +123,25 @@ class Understander:
         return outcome
 
     def entities(self, text: str, spans: Sequence[TaggedSpan]) -> list[Entity]:
-        """Return the entities of a text: those of the models, and keywords.
+        """Return the entities of a text: those of the models, patterns and keywords.
 
         Args:
             text: The raw text.
             spans: The spans that the models tagged, in characters.
 
         Returns:
-            Entities in reading order. A keyword that overlaps a model's entity is left out.
+            Entities in reading order. The values of models come first, then patterns, then keywords: a pattern that
+            overlaps a value of the same entity is left out, and a keyword that overlaps any value of a model.
         """
         found = [entity for span in spans if (entity := self._tagged(text, span))]
-        taken = [(entity.start, entity.end) for entity in found]
-        found += [
-            Found(*match, 1.0, "keyword")
-            for match in self._vocabulary.keywords_in(text)
-            if not any(start < match.end and match.start < end for start, end in taken)
-        ]
+        of_models = len(found)
+        for match in self._vocabulary.patterns_in(text):
+            if not any(each.entity == match.entity and _overlap(each, match) for each in found):
+                found.append(Found(*match, 1.0, "pattern"))
+        for match in self._vocabulary.keywords_in(text):
+            others = (each for number, each in enumerate(found) if number < of_models or each.entity == match.entity)
+            if not any(_overlap(each, match) for each in others):
+                found.append(Found(*match, 1.0, "keyword"))
         found = sorted(dict.fromkeys(found))
         offsets = utf16_offsets(text, [(each.start, each.end) for each in found])
         return [
@@ -167,6 +170,10 @@ class Understander:
         if label is not None and label.value is not None:
             return {"value": label.value, "confidence": label.confidence}
         return {"value": self._default_language, "confidence": 0.0 if self._has_language else 1.0}
+
+
+def _overlap(one: Found, other: Match) -> bool:
+    return one.start < other.end and other.start < one.end
 
 
 def _outputs(predictor: Predictor, row: Mapping[str, Any]) -> Iterator[tuple[Any, Columns, list[TaggedSpan]]]:

@@ -8,11 +8,13 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
 from handler.described import Described
+from handler.pattern_syntax import PatternError
+from handler.patterns import Program, compiled
 from handler.tokenizers import Span
 from handler.words import stands_behind_clitics
 
@@ -44,18 +46,42 @@ class Value(Described, frozen=True, kw_only=True):
         return [self.value, *self.synonyms]
 
 
+Change = Literal["remove_spaces", "lowercase", "strip_diacritics"]
+
+
+class Pattern(Described, frozen=True, kw_only=True):
+    """A regular expression that finds values.
+
+    Attributes:
+        pattern: The expression, in the syntax that `handler.patterns` reads.
+        whole_words: Whether a match must not cut a word.
+        changes: What turns the text of a match into its main value.
+    """
+
+    pattern: str
+    whole_words: bool = False
+    changes: list[Change] = msgspec.field(default_factory=list)
+
+    @property
+    def program(self) -> Program:
+        """The compiled expression. Raises PatternError, a ValueError, for one that cannot be used."""
+        return compiled(self.pattern, whole_words=self.whole_words)
+
+
 class EntityWords(Described, frozen=True, kw_only=True):
     """The vocabulary of one entity.
 
     Attributes:
         name: The entity.
         values: Its main values with their synonyms.
-        keywords: The words that the handler finds in a text without a model: some of `values`, or none.
+        keywords: The words that the handler finds in a text by itself: some of `values`, or none.
+        patterns: Regular expressions with which the handler finds values in a text by itself.
     """
 
     name: str
     values: list[Value] = msgspec.field(default_factory=list)
     keywords: list[str] = msgspec.field(default_factory=list)
+    patterns: list[Pattern] = msgspec.field(default_factory=list)
 
 
 class Match(NamedTuple):
@@ -74,15 +100,21 @@ class EntityVocabulary:
         """Index the words of all entities. If a word of an entity has several main values, the first one wins."""
         self._main: dict[tuple[str, str], str] = {}
         self._trie: dict[str, Any] = {}
+        self._patterns: list[tuple[str, Pattern]] = []
+        entities = list(entities)
         for entity in entities:
             for value in entity.values:
-                for word in value.words:
+                self._main.setdefault((entity.name, folded(value.value)), value.value)
+        for entity in entities:
+            for value in entity.values:
+                for word in value.synonyms:
                     self._main.setdefault((entity.name, folded(word)), value.value)
             for keyword in entity.keywords:
                 self._add_keyword(entity.name, keyword)
+            self._patterns += [(entity.name, pattern) for pattern in entity.patterns]
 
     def __bool__(self) -> bool:
-        return bool(self._main or self._trie)
+        return bool(self._main or self._trie or self._patterns)
 
     def main_value(self, entity: str, value: str) -> str | None:
         """Return the main value of a value or synonym, or None if the vocabulary does not contain it.
@@ -119,6 +151,21 @@ class EntityVocabulary:
                     found.append(Match(origin, last, entity, main))
         return found
 
+    def patterns_in(self, text: str) -> list[Match]:
+        """Find patterns in a text.
+
+        Args:
+            text: The raw text.
+
+        Returns:
+            The matches of all patterns. Those of different patterns may overlap.
+        """
+        return [
+            Match(start, end, entity, self.main_value(entity, text[start:end]) or _changed(text[start:end], pattern))
+            for entity, pattern in self._patterns
+            for start, end in pattern.program.find(text)
+        ]
+
     def _add_keyword(self, entity: str, keyword: str) -> None:
         characters, _ = _folded_characters(keyword.strip())
         if not any(map(str.isalnum, characters)):
@@ -153,18 +200,27 @@ def folded(value: str) -> str:
 
 
 def read_entities(path: Path) -> list[EntityWords]:
-    """Read a vocabulary file.
+    """Read the file of a vocabulary. Raises ValueError for one that is broken or has a pattern that cannot be run."""
+    entities = msgspec.json.decode(path.read_bytes(), type=list[EntityWords])
+    for entity in entities:
+        for pattern in entity.patterns:
+            try:
+                pattern.program  # noqa: B018
+            except PatternError as error:
+                raise PatternError(f"the pattern {pattern.pattern!r} of {entity.name!r}: {error}") from None
+    return entities
 
-    Args:
-        path: The JSON file.
 
-    Returns:
-        The vocabulary of each entity.
-
-    Raises:
-        ValueError: The file is malformed.
-    """
-    return msgspec.json.decode(path.read_bytes(), type=list[EntityWords])
+def _changed(value: str, pattern: Pattern) -> str:
+    """Apply the changes of a pattern to the text of a match, in Hexabot's order."""
+    if "remove_spaces" in pattern.changes:
+        value = "".join(value.split())
+    if "lowercase" in pattern.changes:
+        value = value.lower()
+    if "strip_diacritics" in pattern.changes:
+        decomposed = unicodedata.normalize("NFD", value)
+        value = "".join(each for each in decomposed if unicodedata.category(each) != "Mn")
+    return value
 
 
 def _is_whole(text: str, span: Span) -> bool:

@@ -33,7 +33,8 @@ def fit_model(
 
     Args:
         config: A Ludwig configuration, a YAML file, or the name of a built-in configuration, such as `intent-lstm`.
-        dataset: Rows, or a file with rows: CSV, TSV, JSON, JSONL or Parquet. An optional column `split` assigns rows:
+        dataset: Rows, or a file with rows: CSV, TSV, JSON, JSONL or Parquet, whose vocabulary of entities is taken from
+            `NAME.entities.json` beside it. An optional column `split` assigns rows:
             0 train, 1 validation, 2 test.
         output: The run's folder. An interrupted training with the same settings is resumed.
         pretrained: Pretrained model for transformers: a Hugging Face name, a folder, or `minilm`.
@@ -53,6 +54,7 @@ def fit_model(
         TrainingError: The folder exists, or the training fails.
     """
     from training.fit import check_output, fit
+    from training.imports.vocabulary import entities_of
 
     check_output(Path(output), overwrite=force)
     found = dict(config) if isinstance(config, Mapping) else read_config(Path(config))
@@ -65,6 +67,7 @@ def fit_model(
         overwrite=force,
         thresholds=thresholds,
         slot_decoding=slot_decoding,
+        entities=entities_of(Path(dataset)) if isinstance(dataset, str | PathLike) else None,
     )
 
 

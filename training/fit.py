@@ -18,6 +18,7 @@ from export.ludwig_library import import_ludwig
 from export.model import TRAINING_RECORD
 from export.thresholds import THRESHOLDS
 from handler.outputs import Decoding
+from handler.vocabulary import FILE
 from training.config import Config, with_fixed_split
 from training.dataset import dataset_sha256, out_of_scope, prepare, tell_weaknesses, with_split
 from training.errors import TrainingError
@@ -70,6 +71,7 @@ def fit(
     thresholds: ThresholdOptions | None = None,
     slot_decoding: Decoding = "viterbi",
     crossed: Crossed | None = None,
+    entities: bytes | None = None,
 ) -> Fitted:
     """Train a model and write a run.
 
@@ -88,6 +90,7 @@ def fit(
         crossed: Cross-validated predictions of the same configuration. With them, training uses all rows except the
             test split, and the predictions provide the thresholds, the calibration and, without a test split, the
             evaluation.
+        entities: The vocabulary of entities that belongs to the rows, which export puts into the bundle.
 
     Returns:
         The finished run.
@@ -138,6 +141,8 @@ def fit(
         evaluation = evaluate_training(training, workspace.ludwig, folder.name, fitted, crossed)
         if fitted:
             write_json(workspace.ludwig / THRESHOLDS, evaluation["thresholds"])
+        if entities:
+            (workspace.ludwig / FILE).write_bytes(entities)
         metrics = summaries(evaluation)
         record |= {"seconds": training.seconds, "metrics": metrics}
         check_output(folder, overwrite=overwrite)

@@ -140,6 +140,7 @@ def _fit(options: argparse.Namespace) -> None:
     from training.api import chosen_config
     from training.config import read_config
     from training.fit import check_output, fit
+    from training.imports.vocabulary import entities_of
 
     if not options.hyperopt:
         check_output(options.output, overwrite=options.force)
@@ -167,6 +168,7 @@ def _fit(options: argparse.Namespace) -> None:
         overwrite=options.force,
         thresholds=_threshold_options(options),
         slot_decoding=options.slot_decoding,
+        entities=entities_of(options.dataset),
     )
     _tell(fitted)
 
@@ -187,6 +189,7 @@ def _read(options: argparse.Namespace) -> "pd.DataFrame":
 def _choose(options: argparse.Namespace) -> None:
     """Train without a configuration: compare the candidates and train the best one."""
     from training.choice.choose import ChoiceOptions, choose_and_fit, what_to_learn
+    from training.imports.vocabulary import entities_of
 
     given = {
         "--pretrained": options.pretrained,
@@ -206,7 +209,8 @@ def _choose(options: argparse.Namespace) -> None:
         seed=options.seed,
     )
     learn = options.learn or what_to_learn(dataset, options.output)
-    _tell(choose_and_fit(learn, dataset, options.output, choice, overwrite=options.force))
+    entities = entities_of(options.dataset)
+    _tell(choose_and_fit(learn, dataset, options.output, choice, overwrite=options.force, entities=entities))
 
 
 def _refuse_choice(options: argparse.Namespace) -> None:

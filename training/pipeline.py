@@ -2,6 +2,7 @@
 
 RUNS/train.json    digests of the input files, and the options
 RUNS/data.csv      the dataset; RUNS/import.json is its report
+RUNS/data.entities.json   the vocabulary of entities, if the files have one
 RUNS/intent ...    the runs, with their reports
 BUNDLES/intent ... the bundles
 """
@@ -29,6 +30,7 @@ from training.errors import DatasetError, TrainingError
 from training.imports.importing import SPREAD, import_files
 from training.imports.options import ImportOptions
 from training.imports.report import Report
+from training.imports.vocabulary import entities_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -159,7 +161,7 @@ class Pipeline:
             thresholds=ThresholdOptions(self.confidence_threshold, self.out_of_scope) if name == "intent" else None,
             seed=self.data.seed,
         )
-        choose_and_fit(name, dataset, run, options)
+        choose_and_fit(name, dataset, run, options, entities=entities_of(self.runs / DATA))
 
     def _exported(self, name: str, dataset: "pd.DataFrame") -> None:
         """Export and prove a model, unless its bundle exists; print the certificate."""

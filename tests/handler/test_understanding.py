@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from handler.affixes import Affixes
 from handler.auth import new_token
 from handler.bundle import MANIFEST
+from handler.errors import BundleError
 from handler.tokenizers import CharactersTokenizer
-from handler.vocabulary import EntityWords, Value
+from handler.vocabulary import EntityWords, Pattern, Value
 from handler.words import in_word
 from tests.bundles import CRASH, INTENT, LANGUAGE, TAGGER, Head, edit_manifest, give_entities, write_bundle
 from tests.handler.deployment import Answer, Send, deploy
@@ -305,3 +306,67 @@ def test_a_token_is_required(bundles: Path) -> None:
     assert send("POST", "/understand", body, headers=kind).status == 401
     for extra in ({"query": f"token={token}"}, {"headers": kind | {"authorization": f"Bearer {token}"}}):
         assert send("POST", "/understand", body, **({"headers": kind} | extra)).status == 200
+
+
+FOUND = [
+    EntityWords(
+        name="city",
+        values=[Value(value="Paris", synonyms=["Lutèce", "the city of light"])],
+        keywords=["Paris", "Lutèce", "the city of light", "北京", "عمان", "ll"],
+    ),
+    EntityWords(name="size", keywords=["large", "extra large", "S"]),
+    EntityWords(
+        name="code",
+        patterns=[Pattern(pattern="[a-z]{2} ?\\d{4}", whole_words=True, changes=["remove_spaces", "lowercase"])],
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("an Extra  large one", [("size", "Extra  large", "extra large", "keyword")]),
+        ("enlarge it's larger", []),
+        ("I'll take S.", [("size", "S", "S", "keyword")]),
+        ("à LUTÈCE, THE CITY\nof light", [("city", "LUTÈCE", "Paris", "keyword"), ("city", "THE CITY\nof light", "Paris", "keyword")]),  # noqa: E501
+        ("Lute\u0300ce et Lutece", [("city", "Lute\u0300ce", "Paris", "keyword")]),
+        ("Parisian comparisons", []),
+        ("我去北京。", [("city", "北京", "北京", "keyword")]),
+        ("وعمان", [("city", "عمان", "عمان", "keyword")]),
+        ("code AB 1234, not xab1234", [("code", "AB 1234", "ab1234", "pattern")]),
+        ("😀ab1234", [("code", "ab1234", "ab1234", "pattern")]),
+    ],
+    ids=ascii,
+)  # fmt: skip
+def test_keywords_and_patterns_are_found(tmp_path: Path, text: str, expected: list[tuple[str, ...]]) -> None:
+    found = understand(tagger(tmp_path / "slots", {"x": C}, *FOUND), text)["entities"]
+    assert [tuple(each[key] for key in ("entity", "value", "canonicalValue", "source")) for each in found] == expected
+    assert all(each["confidence"] == 1.0 for each in found)
+
+
+def test_a_value_of_a_model_comes_before_keywords_and_patterns(tmp_path: Path) -> None:
+    entities = [
+        EntityWords(name="city", keywords=["Paris", "York"], patterns=[Pattern(pattern="york")]),
+        EntityWords(name="state", keywords=["New York"], patterns=[Pattern(pattern="york")]),
+    ]
+    found = understand(tagger(tmp_path / "slots", {"New": C, "York": I}, *entities), "New York or Paris")["entities"]
+    assert [(each["entity"], each["value"], each["source"]) for each in found] == [
+        ("city", "New York", "model"),
+        ("state", "York", "pattern"),
+        ("city", "Paris", "keyword"),
+    ]
+
+
+@given(text=st.text() | st.text(alphabet="Paris extralgSnw 北京عمان1234ab'.\u0301\u0640 ", max_size=40))
+def test_any_text_has_sound_keywords(known: Send, text: str) -> None:
+    understand(known, text)
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory: pytest.TempPathFactory) -> Send:
+    return tagger(tmp_path_factory.mktemp("known") / "slots", {"Paris": C}, *FOUND)
+
+
+def test_a_bundle_with_a_pattern_that_cannot_be_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"the pattern '\(a\)\\\\1' of 'x': it refers back to a group"):
+        tagger(tmp_path / "slots", {"x": C}, EntityWords(name="x", patterns=[Pattern(pattern="(a)\\1")]))

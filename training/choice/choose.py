@@ -51,7 +51,13 @@ class ChoiceOptions:
 
 
 def choose_and_fit(
-    learn: str, dataset: "pd.DataFrame", folder: Path, options: ChoiceOptions, *, overwrite: bool = False
+    learn: str,
+    dataset: "pd.DataFrame",
+    folder: Path,
+    options: ChoiceOptions,
+    *,
+    overwrite: bool = False,
+    entities: bytes | None = None,
 ) -> Fitted:
     """Compare the candidates for a dataset, train the best one on all rows, and write a run.
 
@@ -61,6 +67,7 @@ def choose_and_fit(
         folder: The run's folder. Trials are stored in `.NAME-trials` next to it until the run is finished.
         options: How to choose.
         overwrite: Whether to replace an existing run.
+        entities: The vocabulary of entities that belongs to the rows, which export puts into the bundle.
 
     Returns:
         The finished run.
@@ -94,6 +101,7 @@ def choose_and_fit(
         thresholds=options.thresholds if learn == "intent" else None,
         slot_decoding=options.slot_decoding,
         crossed=crossed,
+        entities=entities,
     )
     shutil.rmtree(trials, ignore_errors=True)
     return fitted

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from export.cells import cell
+from handler.vocabulary import Pattern
 from training.imports.entities import ImportedEntity, read_entities
 
 TEXT, INTENT, SLOTS, LANGUAGE, ENTITIES = "text", "intent", "slots", "language", "entities"
@@ -44,11 +45,23 @@ class Example:
 
 @dataclass
 class ImportedVocabulary:
-    """Synonyms of values, and the values of each entity."""
+    """Synonyms of values, and the values of each entity.
+
+    Attributes:
+        synonyms: The other ways to write a value, in both directions, by the folded value.
+        lookups: The values of each entity.
+        main_values: The synonyms of each main value.
+        marked: What texts have in place of a main value, by entity: main value and text.
+        keywords: Entities whose values are to be found without a model.
+        patterns: Regular expressions, by entity.
+    """
 
     synonyms: dict[str, list[str]] = field(default_factory=dict)
     lookups: dict[str, list[str]] = field(default_factory=dict)
-    patterns: int = 0
+    main_values: dict[str, list[str]] = field(default_factory=dict)
+    marked: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    keywords: set[str] = field(default_factory=set)
+    patterns: dict[str, list[Pattern]] = field(default_factory=dict)
 
     def add_synonyms(self, value: str, others: Sequence[str]) -> None:
         """Make the value and its synonyms interchangeable. The value comes first."""
@@ -58,10 +71,19 @@ class ImportedVocabulary:
             back = self.synonyms.setdefault(other.casefold(), [])
             if value not in back:
                 back.insert(0, value)
+        self.main_values.setdefault(value, []).extend(other for other in others if other)
 
     def add_lookup(self, name: str, elements: Sequence[str]) -> None:
         """Add values of an entity."""
         self.lookups.setdefault(name, []).extend(element for element in elements if element)
+
+    def add_pattern(self, name: str, pattern: Pattern) -> None:
+        """Add a regular expression of an entity."""
+        self.patterns.setdefault(name, []).append(pattern)
+
+    def add_marked(self, name: str, value: str, words: str) -> None:
+        """Add what a text has in place of an entity's main value."""
+        self.marked.setdefault(name, []).append((value, words))
 
     def add(self, other: "ImportedVocabulary") -> None:
         """Add the vocabulary of another file."""
@@ -70,7 +92,13 @@ class ImportedVocabulary:
             known += [word for word in words if word not in known]
         for name, elements in other.lookups.items():
             self.add_lookup(name, elements)
-        self.patterns += other.patterns
+        for value, words in other.main_values.items():
+            self.main_values.setdefault(value, []).extend(words)
+        for name, pairs in other.marked.items():
+            self.marked.setdefault(name, []).extend(pairs)
+        for name, patterns in other.patterns.items():
+            self.patterns.setdefault(name, []).extend(patterns)
+        self.keywords |= other.keywords
 
     def words_for(self, value: str) -> list[str]:
         """Return the value and its synonyms."""

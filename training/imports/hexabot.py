@@ -7,14 +7,66 @@ be undone, so exports with offsets are better. Source: `formatSlots` of hexabot-
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate, pairwise
+from pathlib import Path
+from typing import Any
 
+from export.cells import cell
+from handler.vocabulary import Change, Pattern
+from training.imports.examples import INTENT, LANGUAGE, ImportedVocabulary, SourceFile
+from training.imports.nested import objects_in, words_in
 from training.imports.spans import Span
 from training.imports.tags import read_tags
 
+CHANGES: dict[str, Change] = {
+    "removeSpaces": "remove_spaces",
+    "toLowerCase": "lowercase",
+    "stripDiacritics": "strip_diacritics",
+}
+"""Hexabot's names of what it does to the text of a match, in its order."""
+LISTED = "Hexabot's entities"
+
 BLANKS = re.compile("[\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]+")
 """The white space of JavaScript's `\\s`."""
+
+
+def is_entity_list(data: Any) -> bool:
+    """Return whether JSON is Hexabot's list of entities, `GET /nlpentity?populate=values`."""
+    return (
+        isinstance(data, list)
+        and bool(data)
+        and all(
+            isinstance(each, Mapping) and isinstance(each.get("lookups"), list) and isinstance(each.get("values"), list)
+            for each in data
+        )
+    )
+
+
+def read_entity_list(path: Path, data: Sequence[Mapping[str, Any]]) -> SourceFile:
+    """Read values with their synonyms, keywords and patterns. No other export of Hexabot has its patterns."""
+    source = SourceFile(path, LISTED)
+    vocabulary = source.vocabulary
+    for entity in data:
+        name, lookups = cell(entity.get("name")), entity["lookups"]
+        if name in (INTENT, LANGUAGE) or "trait" in lookups:
+            continue
+        for value in objects_in(entity, "values"):
+            main, words = cell(value.get("value")), words_in(value.get("expressions"))
+            metadata = value.get("metadata")
+            if "pattern" in lookups and isinstance(metadata, Mapping):
+                if pattern := cell(metadata.get("pattern")):
+                    changes = [change for key, change in CHANGES.items() if metadata.get(key)]
+                    whole = bool(metadata.get("wordBoundary"))
+                    vocabulary.add_pattern(name, Pattern(pattern=pattern, whole_words=whole, changes=changes))
+            elif main:
+                vocabulary.add_synonyms(main, words)
+                vocabulary.add_lookup(name, [main])
+        if "keywords" in lookups:
+            vocabulary.keywords.add(name)
+    if vocabulary == ImportedVocabulary():
+        source.notes.append("It has no keywords, patterns or values of slots: skipped.")
+    return source
 
 
 def slots_written_by_helper(text: str, tags: str) -> list[Span] | None:

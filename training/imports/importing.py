@@ -12,6 +12,7 @@ from training.imports.report import PART_NAMES, Report
 from training.imports.roles import decide_roles
 from training.imports.sources import read_source
 from training.imports.splits import own_splits, read_fractions, spread, spread_rest
+from training.imports.vocabulary import described, entity_words, is_unicode, without_refused_patterns, write_entities
 from training.imports.writing import ENDINGS, write_dataset
 
 DEFAULT_FRACTIONS = "0.8,0.1,0.1"
@@ -61,10 +62,14 @@ def import_files(paths: Sequence[Path], output: Path, options: ImportOptions) ->
     report.vocabulary = {
         "synonyms": len(vocabulary.synonyms),
         "lookup tables": len(vocabulary.lookups),
-        "regular expressions (not used: Ludwig does not support them)": vocabulary.patterns,
+        "regular expressions": sum(map(len, vocabulary.patterns.values())),
     }
     report.count(examples)
     write_dataset(output, examples, _split(examples, fractions, options, report))
+    report.notes += without_refused_patterns(vocabulary)
+    entities = entity_words(examples, vocabulary)
+    write_entities(output, entities)
+    report.entities = described(entities)
     return report
 
 
@@ -99,14 +104,10 @@ def _is_usable(example: Example, report: Report) -> bool:
     names = (entity.name for entity in example.entities or ())
     labels = (example.intent, example.language, example.tags, *example.traits, *example.traits.values(), *names)
     values = "".join((example.text, *labels))
-    if not values.isascii() and not _is_unicode(values):
+    if not is_unicode(values):
         report.drop(NO_UNICODE, example)
         return False
     return True
-
-
-def _is_unicode(value: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _split(

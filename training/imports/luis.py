@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from export.cells import cell
+from handler.vocabulary import Pattern
 from training.imports.examples import SourceFile, example_of
 from training.imports.nested import objects_in, words_in
 
@@ -46,7 +47,9 @@ def read_luis(path: Path, data: Mapping[str, Any]) -> SourceFile:
     for name, value, words in _lists(assets):
         source.vocabulary.add_synonyms(value, words)
         source.vocabulary.add_lookup(name, [value, *words])
-    source.vocabulary.patterns += len(objects_in(assets, "regex_entities"))
+    for found in objects_in(assets, "regex_entities"):
+        if pattern := cell(found.get("regexPattern")):
+            source.vocabulary.add_pattern(cell(found.get("name")), Pattern(pattern=pattern))
     if patterns := len(objects_in(assets, "patterns")):
         source.notes.append(f"Patterns are templates, not examples, and were left out: {patterns}.")
     return source

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from export.cells import cell
+from handler.vocabulary import Pattern
 from training.errors import DatasetError
 from training.imports.examples import Example, SourceFile, example_of
 from training.imports.fields import PlainValues
@@ -94,7 +95,9 @@ def read_rasa_json(path: Path, data: Mapping[str, Any]) -> SourceFile:
             source.vocabulary.add_lookup(cell(table.get("name")), words_in(table["elements"]))
         else:
             source.notes.append(f"The lookup table {table.get('name')!r} is in another file, which was not read.")
-    source.vocabulary.patterns += len(_objects(source, inner, "regex_features"))
+    for feature in _objects(source, inner, "regex_features"):
+        if pattern := cell(feature.get("pattern")):
+            source.vocabulary.add_pattern(cell(feature.get("name")), Pattern(pattern=pattern, whole_words=True))
     return source
 
 
@@ -109,7 +112,8 @@ def _take_item(source: SourceFile, kind: str, name: str, lines: list[Line]) -> N
         case "lookup":
             source.vocabulary.add_lookup(name, [line.text for line in lines])
         case _:
-            source.vocabulary.patterns += len(lines)
+            for line in lines:
+                source.vocabulary.add_pattern(name, Pattern(pattern=line.text, whole_words=True))
 
 
 def _take_example(source: SourceFile, intent: str, line: Line) -> None:
@@ -123,6 +127,7 @@ def _take_example(source: SourceFile, intent: str, line: Line) -> None:
         marked = plain[entity.start : entity.end]
         if marked.casefold() != entity.value.casefold():
             source.vocabulary.add_synonyms(entity.value, [marked])
+            source.vocabulary.add_marked(entity.name, entity.value, marked)
     broken = f"brackets that look like a mark: {doubt}" if doubt else ""
     source.examples.append(Example(place, line.number, plain, intent, line.language, entities=entities, broken=broken))
 

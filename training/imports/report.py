@@ -31,6 +31,7 @@ class Report:
         findings: Rows that the dataset has but the import changed or doubts, by finding.
         columns: For each extra column or entity, whether it is a slot or a trait, and why.
         vocabulary: Number of synonyms, lookup tables and regular expressions.
+        entities: What the vocabulary for the bundles has, a line for each entity.
         read: Number of rows read.
         kept: Number of rows in the dataset.
         counts: Number of rows per label, by column.
@@ -47,6 +48,7 @@ class Report:
     findings: dict[str, Rows] = field(default_factory=lambda: defaultdict(list))
     columns: dict[str, str] = field(default_factory=dict)
     vocabulary: dict[str, int] = field(default_factory=dict)
+    entities: list[str] = field(default_factory=list)
     read: int = 0
     kept: int = 0
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -131,6 +133,7 @@ class Report:
                 "findings": _listed(self.findings),
                 "columns": self.columns,
                 "vocabulary": self.vocabulary,
+                "entities": self.entities,
                 "counts": self.counts,
                 "fewer_than": {"rows": SMALLEST_STRATUM, "labels": self.small},
                 "rows_without": self.without,
@@ -219,6 +222,8 @@ class Report:
                 say(f"{count} rows have no {column}{advice}: `fit` skips them when it learns {column}.")
         if any(self.vocabulary.values()):
             say("Used " + ", ".join(f"{count} {kind}" for kind, count in self.vocabulary.items()) + ".")
+        if self.entities:
+            say(f"For the bundles: {_first(self.entities)}.")
 
     def _tell_splits(self) -> None:
         if not self.splits:

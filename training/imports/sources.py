@@ -17,7 +17,7 @@ from export.tables import (
     records_in,
 )
 from training.errors import DatasetError
-from training.imports import clinc, conll, dialogflow, intent_lists, luis, rasa, snips
+from training.imports import clinc, conll, dialogflow, hexabot, intent_lists, luis, rasa, snips
 from training.imports.examples import ImportedVocabulary, SourceFile
 from training.imports.tables import NAMES, Columns, table_source
 
@@ -50,6 +50,7 @@ class JsonFormat(NamedTuple):
 
 
 JSON_FORMATS = (
+    JsonFormat(hexabot.is_entity_list, hexabot.read_entity_list),
     JsonFormat(rasa.is_rasa_json, rasa.read_rasa_json),
     JsonFormat(luis.is_luis, luis.read_luis),
     JsonFormat(snips.is_snips, snips.read_snips),

@@ -129,7 +129,7 @@ def _trusted(
                 note(OTHER_UNITS, f"{entity.name} {entity.value!r} at {entity.start}-{entity.end}: {unit}")
             return span
     if readings and readings[0].unit == units and is_on_borders(text, *readings[0].span[:2]):
-        return _of_other_value(text, entity, readings[0].span, note)
+        return _of_other_value(text, entity, readings[0].span, vocabulary, note)
     return None
 
 
@@ -156,12 +156,13 @@ def _corrected(
         return None
     for _, span in readings:
         if is_main_part(text, span.start, span.end):
-            return _of_other_value(text, entity, span, note)
+            return _of_other_value(text, entity, span, vocabulary, note)
     note(NOT_FOUND, f"{entity.name} {entity.value!r} at {entity.start}-{entity.end} of {text[:60]!r}")
     return None
 
 
-def _of_other_value(text: str, entity: ImportedEntity, span: Span, note: Note) -> Span:
+def _of_other_value(text: str, entity: ImportedEntity, span: Span, vocabulary: ImportedVocabulary, note: Note) -> Span:
+    vocabulary.add_marked(entity.name, entity.value, text[span.start : span.end])
     note(OTHER_VALUE, f"{entity.name} {entity.value!r}; the text has {text[span.start : span.end]!r}")
     return span
 

@@ -16,6 +16,7 @@ from training.config import read_config, with_pretrained
 from training.dataset import TRAIN, out_of_scope, prepare, read_dataset
 from training.errors import LaunchError, UnreachedError
 from training.fit import check_output
+from training.imports.vocabulary import entities_of, entities_path
 from training.launch.aws import Aws
 from training.launch.discovery import NAME as PROFILE
 from training.launch.fetching import check_targets, fetch
@@ -64,6 +65,8 @@ def run(options: argparse.Namespace) -> None:
         INPUTS + job.dataset: options.dataset,
         JOB: msgspec.json.encode(job),
     }
+    if entities := entities_of(options.dataset):
+        inputs[INPUTS + entities_path(Path(job.dataset)).name] = entities
     _submit(options, aws, location, job, inputs, options.output, bundle)
 
 

@@ -4,7 +4,7 @@ README.md       the model card
 bundle/         what the handler serves; its manifest is written last
 model/          what Ludwig loads and `ludwig-serverless export` reads
 training.json   the record of the training
-thresholds.json and evaluation/, if the run has them: its metrics and, on request, its report
+thresholds.json, entities.json and evaluation/, if the run has them: its metrics and, on request, its report
 files.json      the version, and the size and SHA-256 of every other file
 """
 
@@ -20,6 +20,7 @@ import msgspec
 from export.model import NEEDED, TRAINING_RECORD, WEIGHTS, find_model_folder
 from export.thresholds import THRESHOLDS
 from handler.bundle import MANIFEST, BundleFile, Manifest, describe_file, read_bundle
+from handler.vocabulary import FILE as ENTITIES
 from training.errors import PublishError
 
 BUNDLE, MODEL, EVALUATION = "bundle", "model", "evaluation"
@@ -177,7 +178,7 @@ def _model_files(model: Path) -> dict[str, Content]:
 
 
 def _run_files(run: Path, *, with_report: bool) -> dict[str, Content]:
-    records = (TRAINING_RECORD, THRESHOLDS, f"{EVALUATION}/{METRICS}")
+    records = (TRAINING_RECORD, THRESHOLDS, ENTITIES, f"{EVALUATION}/{METRICS}")
     files: dict[str, Content] = {
         path: without_local_paths((run / path).read_bytes()) for path in records if (run / path).is_file()
     }
