@@ -34,6 +34,7 @@ from training.evaluation.trained import (
     thresholds_of,
 )
 from training.frozen import encode_in_small_batches, is_cached, with_encoders
+from training.linear_start import asking_outputs, linear_start, without_linear_start
 from training.progress import Interruption, interruptible, watch
 from training.schema import check_shape, complete_config
 from training.sizing import sized
@@ -201,6 +202,8 @@ def train_in(
     """
     dataset, outside = rows
     started = time.monotonic()
+    starting = asking_outputs(config)
+    config = without_linear_start(config)
     with _failures_explained():
         full = complete_config(api, config)
         dataset = with_split(full, dataset, record["seed"], validated=validated)
@@ -218,7 +221,10 @@ def train_in(
         model = api.LudwigModel(
             with_fixed_split(config),
             backend=config.get("backend", "local"),
-            callbacks=[watch(config, workspace, checkpoint, interruption)],
+            callbacks=[
+                watch(config, workspace, checkpoint, interruption),
+                *([linear_start(starting)] if starting and not checkpoint else []),
+            ],
         )
         if cached:
             encode_in_small_batches(model)

@@ -13,6 +13,7 @@ from typing import Any
 from export.features import column_of
 from training.config import Config
 from training.errors import ConfigError
+from training.linear_start import without_linear_start
 from training.names import check_names
 
 SECTIONS = ("input_features", "output_features", "combiner", "trainer", "preprocessing", "defaults", "hyperopt")
@@ -38,6 +39,7 @@ def complete_config(api: Any, config: Config) -> Config:
     from ludwig.utils.backward_compatibility import upgrade_config_dict_to_latest_version
 
     check_shape(config)
+    config = without_linear_start(config)
     try:
         complete = _completed(api, config)
         given = upgrade_config_dict_to_latest_version(copy.deepcopy(config))

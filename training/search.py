@@ -19,6 +19,7 @@ from handler.extras import how_to_install
 from training.config import Config, with_fixed_split
 from training.dataset import prepare, tell_weaknesses, with_split
 from training.errors import ConfigError, TrainingError
+from training.linear_start import asking_outputs
 from training.schema import check_shape, complete_config
 from training.sizing import sized
 from training.slots import ludwig_rows
@@ -77,9 +78,9 @@ def search(config: Config, dataset: "pd.DataFrame", folder: Path, *, seed: int =
     """
     check_search(config, folder, overwrite=overwrite)
     check_shape(config)
-    if asking_feature(config):
+    if asking_feature(config) or asking_outputs(config):
         raise ConfigError(
-            "--hyperopt does not support configurations whose vectors come from a linear model: run `fit` without it."
+            "--hyperopt does not support configurations that start from a linear model: run `fit` without it."
         )
     config, dataset = prepare(config, dataset)
     config = sized(config, dataset)

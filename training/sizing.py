@@ -51,6 +51,8 @@ class Need(NamedTuple):
 
 ON_VECTORS = Need(1000, 8, 30)
 """A layer on frozen or fitted vectors."""
+FINE_TUNED = Need(1000, 3, 5)
+"""A pretrained transformer that is trained: it needs few epochs, and each one takes long."""
 FROM_NOTHING = {
     "embed": Need(2500, 25, 120),
     "rnn": Need(1200, 20, 120),
@@ -94,9 +96,16 @@ def _with_epochs(config: Config, rows: int) -> dict[str, Any]:
         batch = trainer["batch_size"] = batch_size_for(rows, batch)
     else:
         batch = DEFAULT_BATCH
-    encoder = part_of(config["input_features"][0], "encoder").get("type")
-    trainer["epochs"] = FROM_NOTHING.get(str(encoder), ON_VECTORS).epochs(rows, batch)
+    trainer["epochs"] = _need(config).epochs(rows, batch)
     return trainer
+
+
+def _need(config: Config) -> Need:
+    """Return how long the first encoder has to train."""
+    encoder = part_of(config["input_features"][0], "encoder")
+    if encoder.get("type") in TRANSFORMERS and encoder.get("trainable", True):
+        return FINE_TUNED
+    return FROM_NOTHING.get(str(encoder.get("type")), ON_VECTORS)
 
 
 def batch_size_for(rows: int, largest: int) -> int:

@@ -56,6 +56,13 @@ def test_a_tagged_text_has_room_for_longer_messages_than_those_of_training(words
     assert text["max_sequence_length"] == 5 * length, "a convolution over five tokens makes one vector for each tag"
 
 
+@pytest.mark.parametrize(("trainable", "rows", "epochs"), [(True, 100, 5), (True, 10**5, 3), (False, 100, 30)])
+def test_a_transformer_that_is_trained_gets_fewer_epochs(trainable: bool, rows: int, epochs: int) -> None:
+    given = {**config(), "trainer": {"epochs": "auto", "batch_size": 32}}
+    given["input_features"][0]["encoder"] = {"type": "auto_transformer", "trainable": trainable}
+    assert sized(given, pd.DataFrame({"text": ["hi"] * rows}))["trainer"]["epochs"] == epochs
+
+
 def test_the_length_fits_nearly_all_rows_and_ignores_an_outlier() -> None:
     texts = ["five words in each row"] * 999 + ["word " * 500]
     made = sized(config(tokenizer="space", max_sequence_length="auto"), pd.DataFrame({"text": texts}))

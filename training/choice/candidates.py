@@ -56,7 +56,7 @@ CANDIDATES = (
     Candidate("intent-embed", "intent", 3, fewest_rows=MANY_ROWS),
     Candidate("intent-lstm", "intent", 4, fewest_rows=MANY_ROWS),
     Candidate("intent-minilm-frozen", "intent", 5, MINILM, ("balanced", "accurate"), is_english=True),
-    Candidate("intent-minilm", "intent", 30, MINILM, ("accurate",), is_english=True),
+    Candidate("intent-minilm", "intent", 25, MINILM, ("balanced", "accurate"), is_english=True),
     Candidate("slots-lstm", "slots", 1),
     Candidate("slots-bert", "slots", 10, MINILM, ("accurate",), is_english=True),
     Candidate("language-light", "language", 1),

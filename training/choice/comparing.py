@@ -119,7 +119,9 @@ def _may_begin(contender: Contender, contenders: Sequence[Contender], started: f
     known = [each for each in contenders if each.trials]
     if not known:
         return True
-    likely = max(each.seconds / each.candidate.weight for each in known) * contender.candidate.weight
+    # The heaviest candidate tells most: what lighter ones take is mostly the start of Ludwig.
+    heaviest = max(known, key=lambda each: each.candidate.weight)
+    likely = heaviest.seconds / heaviest.candidate.weight * contender.candidate.weight
     return time.monotonic() - started + 2 * likely <= budget_minutes * MINUTE
 
 

@@ -67,6 +67,20 @@ def test_no_trial_starts_that_would_exceed_the_budget() -> None:
     assert left == ["heavy would exceed the time budget"]
 
 
+def test_the_heaviest_trial_says_whether_the_next_candidate_fits_the_budget() -> None:
+    """Lighter ones take little more than Ludwig's start, which is as long for every candidate."""
+    seconds = {"light": 20.0, "heavy": 30.0, "heaviest": 60.0}
+    candidates = [LIGHT, HEAVY, Candidate("heaviest", "intent", 20)]
+    _, contenders = compare(
+        candidates,
+        FOLDS[:1],
+        lambda candidate, _: trial(90, seconds[candidate.config]),
+        budget_minutes=7.0,
+        prefer="balanced",
+    )
+    assert [len(each.trials) for each in contenders] == [1, 1, 1]
+
+
 def rows(count: int) -> pd.DataFrame:
     return pd.DataFrame(
         {"text": [f"say word{number // 2}" for number in range(count)], "intent": ["a", "a", "b", "b"] * (count // 4)}
