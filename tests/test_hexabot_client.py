@@ -37,7 +37,7 @@ def test_slots_are_read_as_the_helper_reads_them(text: str, tags: str, slots: li
     assert read(text, tags) == slots
 
 
-def test_a_slot_is_as_sure_as_its_first_word() -> None:
+def test_a_slot_has_the_confidence_of_its_first_word() -> None:
     assert read("a  b", "B-x O I-x", [0.51, 0.0, 0.0]) == [("x", "a b", 0, 3)]
     assert read("a  b", "B-x O I-x", [0.5, 1.0, 1.0]) == []
 
@@ -51,6 +51,6 @@ def test_labels_under_the_threshold_are_dropped() -> None:
     assert set(understand("XK-4471", answer, threshold=0.0).traits) == {"language", "intent"}
 
 
-def test_a_failed_language_loses_everything() -> None:
+def test_a_failed_language_loses_the_whole_message() -> None:
     with pytest.raises(LostAnswerError):
         understand("hello", {"language": {"status": "failed"}})

@@ -157,7 +157,7 @@ def test_twice_the_text_takes_about_twice_the_steps(name: str) -> None:
         (r"(?:x\d*)*y", "search"),
     ],
 )
-def test_what_takes_more_is_found(source: str, use: Use) -> None:
+def test_patterns_that_take_longer_are_found(source: str, use: Use) -> None:
     assert growth(source, 0, use) > 2.6
 
 
@@ -184,6 +184,6 @@ def test_the_matcher_finds_what_python_finds(source: str, text: str) -> None:
         assert Matcher(re.compile(source), text, use).found == ([found.span()] if found else [])
 
 
-def test_the_patterns_of_all_packages_are_tried() -> None:
+def test_the_patterns_of_all_packages_are_tested() -> None:
     found = {name.partition(":")[0] for name in patterns()}
     assert {"handler/tokenizers.py", "handler/sources.py", "training/imports/marks.py"} <= found

@@ -114,7 +114,7 @@ def test_what_was_measured_is_kept_and_the_rest_is_not_guessed(data: Path, page:
     assert "seeds)" not in page.read_text(encoding="utf-8"), "cells of other rows do not count"
 
 
-def test_folders_without_sets_and_other_sizes_are_refused(
+def test_folders_without_sets_and_other_sizes_are_rejected(
     tmp_path: Path, data: Path, page: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(tmp_path / "nothing", page) == 1

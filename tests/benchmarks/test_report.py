@@ -43,7 +43,7 @@ def test_a_part_replaces_its_own_section_only(tmp_path: Path) -> None:
     )
 
 
-def test_a_page_without_the_section_is_left_alone(tmp_path: Path) -> None:
+def test_a_page_without_the_section_is_not_changed(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("<!-- begin cold -->\n", encoding="utf-8")
     with pytest.raises(ValueError, match="no section for 'cold'"):
@@ -68,7 +68,7 @@ def test_no_figure_of_the_page_is_written_by_hand() -> None:
 
 
 @pytest.mark.parametrize("part", [part.name for part in PARTS])
-def test_every_part_explains_itself(part: str) -> None:
+def test_every_part_has_help(part: str) -> None:
     done = python("-m", f"benchmarks.{part}", "--help")
     assert done.returncode == 0, done.stderr
     assert PAGES.get(part, "docs/performance.md") in done.stdout
@@ -82,7 +82,7 @@ def test_all_parts_are_listed_and_an_unknown_one_is_rejected() -> None:
     assert "unknown part colder: expected cold, warm" in refused.stderr
 
 
-def test_nothing_is_measured_no_times() -> None:
+def test_the_number_of_runs_must_be_positive() -> None:
     refused = python("-m", "benchmarks.warm", "--runs", "0")
     assert refused.returncode == 2
     assert "expected a positive integer, got 0" in refused.stderr
@@ -94,7 +94,7 @@ def test_numbers_become_cells() -> None:
     assert table(["", "ms"], [["warm", "1"]]) == ["|  | ms |", "| --- | --: |", "| warm | 1 |"]
 
 
-def test_a_curve_has_a_slope_and_bends_where_growth_takes_over() -> None:
+def test_slope_and_bend_of_a_curve() -> None:
     assert slope([1, 10, 100], [2.0, 20.0, 200.0]) == pytest.approx(1)
     assert slope([1, 10, 100], [5.0, 5.0, 5.0]) == pytest.approx(0)
     assert bend([1, 10, 100, 1000], [5.0, 5.0, 5.0, 40.0]) == "100"

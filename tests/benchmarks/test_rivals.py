@@ -52,7 +52,7 @@ def expected() -> list[tuple[int, str]]:
     return found
 
 
-def test_fastapi_answers_the_same_bytes(expected: list[tuple[int, str]]) -> None:
+def test_plain_fastapi_answers_the_same_bytes(expected: list[tuple[int, str]]) -> None:
     assert answers("benchmarks.baseline_fastapi", ROOT / "examples" / "bundles", TEXTS + ODD_TEXTS) == expected
 
 
@@ -74,7 +74,7 @@ def without_language(body: str) -> dict[str, Any]:
     return {name: answer for name, answer in json.loads(body).items() if name != "language"}
 
 
-def test_the_texts_try_small_numbers_and_slots(expected: list[tuple[int, str]]) -> None:
+def test_the_texts_include_small_numbers_and_slots(expected: list[tuple[int, str]]) -> None:
     """The minimal baseline writes its JSON itself: the texts must cover the numbers that its writer corrects."""
     bodies = "".join(body for _, body in expected)
     assert "0.0000" in bodies
@@ -82,7 +82,7 @@ def test_the_texts_try_small_numbers_and_slots(expected: list[tuple[int, str]]) 
     assert "B-destination" in bodies
 
 
-def test_the_minimal_baseline_answers_the_same_where_no_model_knows_the_language(tmp_path: Path) -> None:
+def test_the_minimal_baseline_answers_the_same_bytes_without_a_language_model(tmp_path: Path) -> None:
     exported = write_bundle(tmp_path / "synthetic" / "intent", vocabulary=50, labels=5, length=8)
     texts = ("w1 w2 w3", "w4 and more words than the graph has places for")
     assert answers("benchmarks.baseline_minimal", exported.parent, texts) == answers(

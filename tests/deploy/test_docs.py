@@ -25,7 +25,7 @@ def known_arguments(service: str, operation: str) -> set[str]:
     return {xform_name(member, "-") for member in model.operation_model(name).input_shape.members}
 
 
-def test_there_are_commands() -> None:
+def test_the_page_has_commands() -> None:
     assert len(COMMANDS) >= 8
 
 
@@ -36,7 +36,7 @@ def test_every_command_has_arguments_that_aws_knows(command: str) -> None:
     assert given <= known_arguments(service, operation) | GLOBAL
 
 
-def test_a_rollback_takes_the_weights_off() -> None:
+def test_a_rollback_removes_the_weights() -> None:
     updates = [line or inline for line, inline in COMMANDS if "update-alias" in (line or inline)]
     assert updates
     assert all("--routing-config AdditionalVersionWeights={}" in command for command in updates)

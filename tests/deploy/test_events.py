@@ -33,18 +33,18 @@ def ask() -> Callable[[str], Answer]:
     return lambda name: invoke(handler, read(name))
 
 
-def test_every_file_is_tried() -> None:
+def test_every_event_file_is_tested() -> None:
     assert {path.stem for path in EVENTS.glob("*.json")} == {*STATUSES, "env"}
     assert read("env")["Function"]["NLU_TOKEN_DIGESTS"] == hashlib.sha256(b"local-only").hexdigest()
 
 
 @pytest.mark.parametrize("name", STATUSES)
-def test_each_event_is_answered_as_it_says(ask: Callable[[str], Answer], name: str) -> None:
+def test_each_event_gets_the_expected_answer(ask: Callable[[str], Answer], name: str) -> None:
     answer = ask(name)
     assert answer.status == STATUSES[name], answer.body
 
 
 @pytest.mark.parametrize("name", ["hexabot-base64", "hexabot-raw", "rest-api", "json"])
-def test_all_shapes_of_one_request_are_understood_alike(ask: Callable[[str], Answer], name: str) -> None:
+def test_all_forms_of_a_request_get_the_same_answer(ask: Callable[[str], Answer], name: str) -> None:
     assert ask(name).json() == ask("hexabot-base64").json()
     assert ask(name).json()["intent"]["predictions"]["intent_predictions"] == "book_flight"

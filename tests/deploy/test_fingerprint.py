@@ -33,7 +33,7 @@ def test_every_request_is_answered(request_type: str) -> None:
     assert told["LogicalResourceId"] == "Fingerprint"
 
 
-def test_the_digest_differs_where_a_parameter_does_and_only_there() -> None:
+def test_the_digest_changes_only_with_the_parameters() -> None:
     first = answer("Create", TokenDigests="a")
     assert answer("Update", TokenDigests="a") == first
     assert answer("Update", TokenDigests="a", ServiceTimeout="30") == first

@@ -62,7 +62,7 @@ def run_check(monkeypatch: pytest.MonkeyPatch, answer: Version) -> Cloud:
     return cloud
 
 
-def test_a_version_that_answers_as_ludwig_did_takes_traffic(
+def test_a_version_with_ludwigs_answers_takes_traffic(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cloud = run_check(monkeypatch, version(golden()))
@@ -96,7 +96,7 @@ def test_bundles_without_golden_rows_pass_with_a_warning(
     ],
     ids=["changed label", "failed proof", "function error", "unhealthy", "other handler", "other answer"],
 )
-def test_a_version_that_answers_otherwise_is_stopped(
+def test_a_version_with_different_answers_is_stopped(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answer: Version, reason: str
 ) -> None:
     cloud = run_check(monkeypatch, answer)
@@ -106,7 +106,7 @@ def test_a_version_that_answers_otherwise_is_stopped(
     assert reason in line["reason"]
 
 
-def test_the_log_quotes_no_message_of_the_function(
+def test_the_log_does_not_quote_the_functions_errors(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     failure = {"errorType": "ValueError", "errorMessage": "cannot read 'my name is Ada'"}
@@ -156,7 +156,7 @@ def test_a_version_that_cannot_be_reached_is_stopped(
     ],
     ids=["swapped", "dropped", "added", "another than expected", "more than expected", "older handler", "broken"],
 )
-def test_models_that_nobody_announced_are_stopped(
+def test_unexpected_models_are_stopped(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     found: dict[str, str],
@@ -180,7 +180,7 @@ def test_models_that_nobody_announced_are_stopped(
 @pytest.mark.parametrize(
     "expected", [f"intent@{INTENT},language@{LANGUAGE[:12]}", "intent,language", "language, intent"]
 )
-def test_announced_models_pass_whatever_takes_traffic_now(monkeypatch: pytest.MonkeyPatch, expected: str) -> None:
+def test_expected_models_pass_regardless_of_the_live_version(monkeypatch: pytest.MonkeyPatch, expected: str) -> None:
     monkeypatch.setenv("EXPECTED_MODELS", expected)
     cloud = run_check(monkeypatch, version(golden(), live=["broken"]))
     assert [report["status"] for report in cloud.statuses] == ["Succeeded"]

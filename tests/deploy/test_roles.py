@@ -38,14 +38,14 @@ def test_a_bucket_and_a_folder() -> None:
     [("models", "nlu"), ("models", "nlu/v4,nlu/v3"), ("models", "")],
     ids=["parent", "both", "whole bucket"],
 )
-def test_a_new_prefix_leaves_the_version_that_serves_its_right(bucket: str, prefix: str) -> None:
+def test_a_new_prefix_keeps_the_access_of_the_live_version(bucket: str, prefix: str) -> None:
     for key in ("models/nlu/v4/intent/manifest.json", "models/nlu/v3/intent/model.onnx"):
         assert may_read(bucket, prefix, key)
     assert may_read(bucket, prefix, "models/invoices/1.pdf") is (prefix == "")
     assert not may_read(bucket, prefix, "others/nlu/v4/x")
 
 
-def test_a_new_bucket_leaves_the_version_that_serves_its_right() -> None:
+def test_a_new_bucket_keeps_the_access_of_the_live_version() -> None:
     assert reads("new,old", "nlu/v4,nlu/v3") == (
         {"arn:aws:s3:::new/nlu/v4/*", "arn:aws:s3:::old/nlu/v3/*"},
         {"arn:aws:s3:::new", "arn:aws:s3:::old"},
@@ -54,7 +54,7 @@ def test_a_new_bucket_leaves_the_version_that_serves_its_right() -> None:
     assert reads("new,old", "")[0] == {"arn:aws:s3:::new/*", "arn:aws:s3:::old/*"}
 
 
-def test_roles_allow_single_things() -> None:
+def test_roles_allow_only_specific_resources() -> None:
     for policy in values(TEMPLATE["Resources"], "PolicyDocument"):
         for statement in policy["Statement"]:
             actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
@@ -63,7 +63,7 @@ def test_roles_allow_single_things() -> None:
     assert not list(values(TEMPLATE["Resources"], "ManagedPolicyArns"))
 
 
-def test_every_arn_is_of_the_stacks_own_partition() -> None:
+def test_every_arn_uses_the_stacks_partition() -> None:
     for text in (*values(TEMPLATE, "Fn::Sub"),):
         written = text if isinstance(text, str) else text[0]
         assert "arn:" not in written or "arn:${AWS::Partition}:" in written, written

@@ -133,7 +133,7 @@ def test_every_metric_of_a_log_is_read_by_an_alarm_that_exists_only_with_its_dim
         ("ApiClientErrors", 3, 100, False),
     ],
 )
-def test_shares_that_ring(alarm: str, bad: int, everything: int, rings: bool) -> None:
+def test_thresholds_of_the_alarms(alarm: str, bad: int, everything: int, rings: bool) -> None:
     properties = RESOURCES[alarm]["Properties"]
     (expression,) = (metric["Expression"] for metric in properties["Metrics"] if "Expression" in metric)
     one, other = re.fullmatch(r"100 \* (\w+) / (\w+)", expression).groups()  # type: ignore[union-attr]
@@ -144,7 +144,7 @@ def test_shares_that_ring(alarm: str, bad: int, everything: int, rings: bool) ->
     assert properties["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
 
 
-def test_people_are_told_of_4xx() -> None:
+def test_an_alarm_watches_4xx() -> None:
     alarm = RESOURCES["ApiClientErrors"]["Properties"]
     assert [metric["MetricName"] for metric in metrics(alarm)] == ["4xx", "Count"]
     assert {"Fn::If": ["SendsMail", {"Ref": "AlarmTopic"}, {"Ref": "AWS::NoValue"}]} in alarm["AlarmActions"]

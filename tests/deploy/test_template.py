@@ -78,12 +78,12 @@ def test_every_parameter_is_described_grouped_and_used(template: Any) -> None:
     assert set(template["Parameters"]) <= used
 
 
-def test_no_default_bakes_the_demos_models(template: Any) -> None:
+def test_no_default_includes_the_demos_models(template: Any) -> None:
     assert template["Parameters"]["BakedBundles"]["Default"] == "bundles"
     assert "ARG BUNDLES=bundles\n" in (ROOT / "Dockerfile.lambda").read_text(encoding="utf-8")
 
 
-def test_only_the_digests_must_be_given(template: Any) -> None:
+def test_only_the_token_digests_are_required(template: Any) -> None:
     assert [name for name, parameter in template["Parameters"].items() if "Default" not in parameter] == [
         "TokenDigests"
     ]
@@ -111,7 +111,7 @@ def test_only_the_digests_must_be_given(template: Any) -> None:
         ("AlarmEmail", ["", "ops@example.org"], ["ops"]),
     ],
 )
-def test_wrong_values_are_refused_before_anything_is_made(
+def test_invalid_values_are_rejected_before_anything_is_created(
     template: Any, name: str, accepted: list[str], refused: list[str]
 ) -> None:
     pattern = re.compile(template["Parameters"][name]["AllowedPattern"])
@@ -139,7 +139,7 @@ def test_secrets_are_not_echoed(template: Any) -> None:
         ({"MonthlyBudget": "50", "AlarmEmail": "ops@example.org"}, set()),
     ],
 )
-def test_values_that_exclude_each_other_are_refused_before_anything_is_made(
+def test_conflicting_values_are_rejected_before_anything_is_created(
     template: Any, given: dict[str, str], broken: set[str]
 ) -> None:
     evaluate = Evaluator(template, **given)
@@ -151,7 +151,7 @@ def test_values_that_exclude_each_other_are_refused_before_anything_is_made(
     assert found == broken
 
 
-def test_a_budget_is_set_only_where_it_is_asked_for(template: Any) -> None:
+def test_a_budget_is_created_only_on_request(template: Any) -> None:
     assert template["Resources"]["Budget"]["Condition"] == "SetsBudget"
     assert not Evaluator(template).condition("SetsBudget")
     budget = Evaluator(template, MonthlyBudget="50", AlarmEmail="ops@example.org")
@@ -168,7 +168,7 @@ def routes(template: Any) -> set[tuple[str, str]]:
     return {(event["Properties"]["Method"], event["Properties"]["Path"]) for event in events}
 
 
-def test_browsers_of_other_origins_are_answered_by_api_gateway_and_never_by_the_function(template: Any) -> None:
+def test_api_gateway_answers_preflight_requests(template: Any) -> None:
     assert not [method for method, _ in routes(template) if method in {"OPTIONS", "ANY"}]
     body = template["Resources"]["Api"]["Properties"]["DefinitionBody"]
     assert "x-amazon-apigateway-cors" not in Evaluator(template).value(body)
@@ -188,7 +188,7 @@ def test_the_routes_are_those_of_the_handler(template: Any, bundles: Path) -> No
     assert routes(template) == expected
 
 
-def test_the_access_log_quotes_nothing_of_the_query(template: Any) -> None:
+def test_the_access_log_does_not_contain_the_query(template: Any) -> None:
     form = template["Resources"]["Api"]["Properties"]["AccessLogSettings"]["Format"]
     variables = set(re.findall(r"\$context\.([\w.]+)", form))
     assert {"routeKey", "status", "requestId", "responseLatency", "integrationErrorMessage"} <= variables
@@ -207,13 +207,13 @@ def test_every_parameter_that_a_version_freezes_publishes_a_new_one(template: An
     assert function["VersionDescription"] == {"Fn::Sub": "configuration ${Fingerprint.Digest}"}
 
 
-def test_the_image_is_built_with_arguments_that_its_file_knows(template: Any) -> None:
+def test_the_dockerfile_knows_all_build_arguments(template: Any) -> None:
     given = template["Resources"]["Function"]["Metadata"]["DockerBuildArgs"]
     known = re.findall(r"^ARG (\w+)", (ROOT / "Dockerfile.lambda").read_text(encoding="utf-8"), re.MULTILINE)
     assert set(given) <= set(known)
 
 
-def test_logs_are_kept_as_long_as_asked(template: Any) -> None:
+def test_logs_are_kept_for_the_retention_days(template: Any) -> None:
     kinds = {name: resource["Type"] for name, resource in template["Resources"].items()}
     groups = [
         template["Resources"][name]["Properties"] for name, kind in kinds.items() if kind == "AWS::Logs::LogGroup"

@@ -67,7 +67,7 @@ def test_architecture_has_a_table_for_every_folder() -> None:
     assert folders == set(reference.FOLDERS)
 
 
-def test_every_file_says_what_it_is_for() -> None:
+def test_every_file_has_a_purpose() -> None:
     for folder in reference.FOLDERS:
         for line in reference.files_table(folder).splitlines()[2:]:
             assert re.fullmatch(r"\| `\w+\.py` \| \S.{10,240} \|", line), f"{folder}: {line}"

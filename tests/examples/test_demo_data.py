@@ -29,7 +29,7 @@ def spans(text: str, slots: str) -> list[tuple[str, str]]:
     return [(slot, value.rstrip(".,?!:،؟")) for slot, value in found]
 
 
-def test_committed_csv_is_what_the_grammar_gives() -> None:
+def test_the_committed_csv_matches_the_grammar() -> None:
     assert demo.DATASET.read_bytes() == demo.to_csv(ROWS).encode()
 
 
@@ -132,7 +132,7 @@ def test_render_uses_the_value_written_in_the_template() -> None:
     assert slots == "O B-origin I-origin O"
 
 
-def test_check_tells_a_stale_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_detects_an_outdated_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo.sys, "argv", ["generate.py", "--check"])
     assert demo.main() == 0
     stale = tmp_path / "dataset.csv"

@@ -28,7 +28,7 @@ def recorded(model: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_a_shipped_bundle_answers_as_ludwig_did(model: str) -> None:
+def test_a_shipped_bundle_gives_ludwigs_recorded_answers(model: str) -> None:
     predictor = Predictor(BUNDLES / model)
     rows = recorded(model)
     assert len(rows) > 150
@@ -50,7 +50,7 @@ def test_shipped_bundles_are_small_certified_and_licensed() -> None:
     assert sum(path.stat().st_size for path in BUNDLES.rglob("*") if path.is_file()) <= MAX_BYTES
 
 
-def test_shipped_models_understand_what_the_readme_asks() -> None:
+def test_shipped_models_understand_the_readmes_messages() -> None:
     text = "book me a flight to New York next friday morning"
     answers = {name: predictor.predict([{"text": text}])[0] for name, predictor in load_predictors([BUNDLES]).items()}
     assert answers["intent"]["intent_predictions"] == "book_flight"
@@ -72,14 +72,14 @@ def test_shipped_models_understand_what_the_readme_asks() -> None:
     ],
     ids=["nothing shown", "shared or foreign", "en", "fr", "ar"],
 )
-def test_hexabot_stores_a_language_only_where_a_message_shows_one(language: str | None, texts: list[str]) -> None:
+def test_hexabot_stores_a_language_only_if_a_message_shows_one(language: str | None, texts: list[str]) -> None:
     send = deploy(BUNDLES, NLU_DEFAULT_LANGUAGE="de")
     for text in texts:
         found = understand(text, predict(send, {"text": text}).json()).traits.get("language")
         assert (found and found.value) == language, text
 
 
-def test_what_makes_a_language_unsure_costs_few_right_answers() -> None:
+def test_the_language_rule_costs_few_correct_answers() -> None:
     predictor = Predictor(BUNDLES / "language")
     (output,) = predictor.manifest.outputs
     assert isinstance(output, CategoryOutput)

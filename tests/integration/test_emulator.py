@@ -44,19 +44,19 @@ def test_hexabots_request_is_answered(url: str) -> None:
 
 
 @pytest.mark.parametrize("token", ["", "wrong"])
-def test_a_wrong_token_is_refused(url: str, token: str) -> None:
+def test_a_wrong_token_is_rejected(url: str, token: str) -> None:
     response = invoke(url, hexabot_event("hello", token))
     assert response["statusCode"] == 401
     assert "token" in json.loads(response["body"])["error"]
 
 
-def test_requests_one_after_another_keep_their_answers_apart(url: str) -> None:
+def test_consecutive_requests_get_their_own_answers(url: str) -> None:
     for text, language in {"good morning!": "en", "merci beaucoup !": "fr", "أريد إلغاء الحجز": "ar"}.items():
         answer = json.loads(invoke(url, hexabot_event(text, TOKEN))["body"])
         assert answer["language"]["predictions"]["language_predictions"] == language
 
 
-def test_a_deployment_without_bundles_fails_at_start_and_says_why(
+def test_a_deployment_without_bundles_fails_at_start_with_the_reason(
     emulator: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     environ = {"NLU_BUNDLES": str(tmp_path), "NLU_TOKEN_DIGESTS": DIGEST}

@@ -103,7 +103,9 @@ def python(engine: Engine, image: str, code: str) -> Any:
     ],
     ids=["query", "bearer", "api-key"],
 )
-def test_hexabots_request_is_answered_wherever_its_token_stands(url: str, query: str, headers: dict[str, str]) -> None:
+def test_hexabots_request_is_answered_with_its_token_in_any_place(
+    url: str, query: str, headers: dict[str, str]
+) -> None:
     response = ask(url, query=query, **headers)
     assert response["statusCode"] == 200
     understanding = understand(TEXT, decode(response["body"].encode()))
@@ -117,11 +119,11 @@ def test_hexabots_request_is_answered_wherever_its_token_stands(url: str, query:
     ]
 
 
-def test_a_wrong_token_is_refused(url: str) -> None:
+def test_a_wrong_token_is_rejected(url: str) -> None:
     assert ask(url, query="token=wrong")["statusCode"] == 401
 
 
-def test_an_overlong_text_is_refused(url: str) -> None:
+def test_a_text_that_is_too_long_is_rejected(url: str) -> None:
     assert ask(url, "a" * 10_001, query=axios_query(TOKEN))["statusCode"] == 413
 
 
@@ -150,7 +152,7 @@ def altered_bundles(folder: Path, damage: str) -> Path:
         ("relabelled", "/bundles/intent/manifest.json was altered", "Copy the whole bundle again"),
     ],
 )
-def test_bundles_that_are_not_whole_fail_the_start(
+def test_incomplete_bundles_fail_the_start(
     engine: Engine, image: str, tmp_path: Path, capfd: pytest.CaptureFixture[str], damage: str, found: str, advice: str
 ) -> None:
     mounted = ("-v", f"{altered_bundles(tmp_path, damage)}:/bundles:ro", "-e", "NLU_BUNDLES=/bundles")
@@ -179,7 +181,7 @@ def test_the_handler_adds_little_to_the_base(engine: Engine, image: str) -> None
     assert added <= LARGEST_BYTES
 
 
-def test_the_image_holds_what_it_needs_and_nothing_more(engine: Engine, image: str) -> None:
+def test_the_image_contains_only_what_it_needs(engine: Engine, image: str) -> None:
     code = """
 import importlib.util, json, os, pathlib, pwd, shutil
 files = [path for path in pathlib.Path("/var/task").rglob("*") if path.is_file()]
@@ -201,7 +203,7 @@ print(json.dumps({
     }
 
 
-def test_the_image_itself_names_a_user_without_rights(engine: Engine, image: str) -> None:
+def test_the_image_sets_an_unprivileged_user(engine: Engine, image: str) -> None:
     configured = engine.run("image", "inspect", "--format", "{{.Config.User}}", image).stdout.strip()
     assert configured == "993:990"
 
@@ -230,7 +232,7 @@ print(json.dumps([answer["intent"]["predictions"]["intent_predictions"], answer[
     assert json.loads(answered.stdout.splitlines()[-1]) == ["book_flight", "success"]
 
 
-def test_make_image_says_what_is_missing(
+def test_make_image_reports_what_is_missing(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["--base-image", "localhost/none:1"]) == 1

@@ -67,7 +67,7 @@ def test_every_command_of_the_readme_works(clone: Path) -> None:
         stop(servers)
 
 
-def test_commands_that_the_readme_names_in_passing_exist(clone: Path) -> None:
+def test_commands_mentioned_in_the_readme_exist(clone: Path) -> None:
     page = (ROOT / "README.md").read_text(encoding="utf-8") + (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     targets = set(re.findall(r"`make ([a-z]+)", page)) | {line.split()[1] for line in commands("CONTRIBUTING.md")}
     for target in targets:

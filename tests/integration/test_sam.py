@@ -138,7 +138,7 @@ def test_make_invoke_prints_the_answer(sam: Sam) -> None:
     assert json.loads(done.stdout.splitlines()[-1])["statusCode"] == 200
 
 
-def test_an_event_that_is_not_there_is_named_with_those_that_are() -> None:
+def test_a_missing_event_lists_the_existing_ones() -> None:
     command = [sys.executable, "-m", "scripts.local_sam", "sam", "invoke", "nothing.json"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS)
     assert done.returncode == 2
@@ -154,7 +154,7 @@ def test_hexabots_own_request_is_understood(port: int) -> None:
     assert ("destination", "New York") in [(slot.entity, slot.value) for slot in understanding.slots]
 
 
-def test_arabic_arrives_as_it_was_sent(port: int) -> None:
+def test_arabic_texts_arrive_unchanged(port: int) -> None:
     text = "أريد إلغاء الحجز"
     understanding = understand(text, decode(predict(port, text, axios_query(TOKEN)).body))
     assert understanding.traits["language"].value == "ar"
@@ -165,16 +165,16 @@ def test_arabic_arrives_as_it_was_sent(port: int) -> None:
     [(f"token={TOKEN}", {}), ("", {"authorization": f"Bearer {TOKEN}"}), ("", {"x-api-key": TOKEN})],
     ids=["query", "bearer", "x-api-key"],
 )
-def test_a_token_may_stand_in_three_places(port: int, query: str, headers: dict[str, str]) -> None:
+def test_a_token_is_accepted_in_three_places(port: int, query: str, headers: dict[str, str]) -> None:
     assert predict(port, query=query, headers=headers).status == 200
 
 
 @pytest.mark.parametrize("query", ["", "token=", "token=wrong"])
-def test_any_other_token_is_refused(port: int, query: str) -> None:
+def test_any_other_token_is_rejected(port: int, query: str) -> None:
     assert predict(port, query=query).status == 401
 
 
-def test_an_overlong_text_is_refused(port: int) -> None:
+def test_a_text_that_is_too_long_is_rejected(port: int) -> None:
     assert predict(port, "a" * 10_001, axios_query(TOKEN)).status == 413
 
 
@@ -209,7 +209,7 @@ def faulty_port(sam: Sam, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.mark.parametrize("fault", ["slow", "greedy"])
-def test_a_request_that_breaks_its_container_leaves_the_next_one_alone(faulty_port: int, fault: str) -> None:
+def test_a_request_that_kills_its_container_does_not_affect_the_next_one(faulty_port: int, fault: str) -> None:
     broken = predict(faulty_port, query=axios_query(TOKEN), headers={"x-fault": fault})
     assert broken.status >= 500
     assert predict(faulty_port, query=axios_query(TOKEN)).status == 200

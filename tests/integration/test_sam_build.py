@@ -84,7 +84,7 @@ def release(monkeypatch: pytest.MonkeyPatch, new: Mapping[str, Any], live: Mappi
         return check(NEW, LIVE, expected)
 
 
-def test_every_documented_build_bakes_the_same_models_and_none_the_demos(
+def test_all_documented_builds_include_the_same_models_and_not_the_demos(
     build: Build, repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The first build and the later ones, as docs/deploy.md gives them; the first once with the words of older docs.
@@ -111,7 +111,7 @@ def test_every_documented_build_bakes_the_same_models_and_none_the_demos(
     assert release(monkeypatch, demos, live, advised) == demos["checked"]
 
 
-def test_a_build_without_bundles_ends(build: Build, repository: Path) -> None:
+def test_a_build_without_bundles_fails(build: Build, repository: Path) -> None:
     shutil.rmtree(repository / "bundles")
     done = build("build")
     assert done.returncode == 1

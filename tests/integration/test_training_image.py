@@ -139,7 +139,7 @@ def test_a_model_from_rows_to_a_bundle(engine: Engine, compose: Compose) -> None
 
 
 @pytest.mark.parametrize(("device", "expected"), [("cpu", False), ("gpu", True)])
-def test_a_gpu_is_asked_for_in_one_line(compose: Compose, device: str, expected: bool) -> None:
+def test_one_line_requests_a_gpu(compose: Compose, device: str, expected: bool) -> None:
     compose.run("config", DEVICE=device)
     shown = (
         ("config",)
@@ -151,21 +151,21 @@ def test_a_gpu_is_asked_for_in_one_line(compose: Compose, device: str, expected:
     assert ("CUDA_VISIBLE_DEVICES" in said) != expected
 
 
-def test_the_entry_point_teaches(engine: Engine, image: str) -> None:
+def test_the_entry_point_shows_help(engine: Engine, image: str) -> None:
     assert "usage: python -m ludwig_serverless" in engine.run("run", "--rm", image).stdout
     named = engine.run("run", "--rm", "--entrypoint", "ludwig-serverless", image, "--version")
     assert named.stdout.startswith("ludwig-serverless ")
     assert "usage: python -m export" in engine.run("run", "--rm", image, "export", "--help").stdout
 
 
-def test_no_cache_of_packages_stays_in_the_image(engine: Engine, image: str) -> None:
+def test_the_image_contains_no_package_cache(engine: Engine, image: str) -> None:
     """Asked as root: others cannot look into root's home, and would find nothing there."""
     listed = "test ! -e /build/uv && ls -A ~root"
     asked = ("run", "--rm", "--user", "0", "--entrypoint", "sh", image, "-c", listed)
     assert ".cache" not in engine.run(*asked).stdout.split()
 
 
-def test_the_image_holds_code_and_nothing_else(engine: Engine, image: str) -> None:
+def test_the_image_contains_only_code(engine: Engine, image: str) -> None:
     code = """
 import importlib.util, json, os, pathlib
 files = [str(path) for path in pathlib.Path("/app").rglob("*") if path.is_file()]

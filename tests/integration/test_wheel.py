@@ -66,7 +66,7 @@ def programs(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return environment(tmp_path_factory.mktemp("clean"), wheel)
 
 
-def test_the_wheel_holds_all_that_the_packages_need(wheel: Path) -> None:
+def test_the_wheel_contains_all_data_files(wheel: Path) -> None:
     """Configurations, policies, prices, templates, and the marks that say that the packages have types."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", *PACKAGES],
@@ -78,7 +78,7 @@ def test_the_wheel_holds_all_that_the_packages_need(wheel: Path) -> None:
     assert {f"{package}/py.typed" for package in PACKAGES} <= held
 
 
-def test_what_the_wheel_needs_is_installed(programs: Path) -> None:
+def test_the_wheels_requirements_are_installed(programs: Path) -> None:
     run(find_uv(), "pip", "check", "--python", programs / "python", cwd=programs)
     listed = json.loads(
         run(find_uv(), "pip", "list", "--format=json", "--python", programs / "python", cwd=programs).stdout
@@ -101,7 +101,7 @@ def test_the_commands_work(programs: Path, tmp_path: Path) -> None:
         assert "usage: " in run(programs / "python", "-m", module, "--help", cwd=tmp_path).stdout
 
 
-def test_a_missing_extra_is_installed_by_the_command_that_is_advised(wheel: Path, tmp_path: Path) -> None:
+def test_the_advised_command_installs_a_missing_extra(wheel: Path, tmp_path: Path) -> None:
     """Pip finds the extra in the installed metadata, although no index has this distribution."""
     programs = environment(tmp_path, wheel)
     ask = (programs / "ludwig-serverless", "ask", "s3://my-bucket/nlu", "hello")

@@ -67,7 +67,7 @@ def assert_same(found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_pickle_is_refused_without_the_flag(
+def test_a_pickle_is_rejected_without_the_flag(
     name: str, models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([str(models / name), str(tmp_path / "bundle")]) == 1
@@ -86,7 +86,7 @@ def test_the_certificate_passes(name: str, models: Path, bundles: Path) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_bundle_answers_as_the_old_ludwig_did(name: str, bundles: Path) -> None:
+def test_the_bundle_gives_the_old_ludwigs_answers(name: str, bundles: Path) -> None:
     predictor = Predictor(bundles / name)
     rows = recorded(name)
     assert len(rows) >= 40
@@ -95,13 +95,13 @@ def test_the_bundle_answers_as_the_old_ludwig_did(name: str, bundles: Path) -> N
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_recorded_answers_can_tell_models_apart(name: str) -> None:
+def test_the_recorded_answers_differ_between_models(name: str) -> None:
     assert len({json.dumps(row["answer"]) for row in recorded(name)}) > 20
     column = f"{name.split('-')[0]}_predictions" if name != "mixed-punct" else "intent_predictions"
     assert len({json.dumps(row["answer"][column]) for row in recorded(name)}) >= 3
 
 
-def test_unpickled_models_need_no_flag_and_answer_alike(models: Path, bundles: Path, tmp_path: Path) -> None:
+def test_unpickled_models_need_no_flag_and_give_the_same_answers(models: Path, bundles: Path, tmp_path: Path) -> None:
     pairs = []
     for name in NAMES:
         folder = tmp_path / "models" / name
@@ -119,7 +119,7 @@ def test_unpickled_models_need_no_flag_and_answer_alike(models: Path, bundles: P
         assert len(hashes) == 2
 
 
-def test_what_is_no_weights_is_not_unpickled(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_files_without_weights_are_not_unpickled(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import torch
 
     for name in ("model_hyperparameters.json", "training_set_metadata.json"):
@@ -133,7 +133,7 @@ def test_what_is_no_weights_is_not_unpickled(tmp_path: Path, capsys: pytest.Capt
     assert not (tmp_path / "model_weights.safetensors").exists()
 
 
-def test_a_large_language_model_is_named(tmp_path: Path) -> None:
+def test_a_large_language_model_is_rejected(tmp_path: Path) -> None:
     for name in ("model_hyperparameters.json", "training_set_metadata.json"):
         (tmp_path / name).write_text("{}")
     (tmp_path / "model_weights").mkdir()
@@ -146,7 +146,7 @@ def config(tokenizer: str, **more: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("tokenizer", CHANGED)
-def test_tokenizers_that_changed_are_refused(tokenizer: str) -> None:
+def test_tokenizers_that_changed_are_rejected(tokenizer: str) -> None:
     with pytest.raises(
         UnsupportedError, match=rf"'text' cannot be exported: its tokenizer '{tokenizer}' in Ludwig 0\.10"
     ):
@@ -154,7 +154,7 @@ def test_tokenizers_that_changed_are_refused(tokenizer: str) -> None:
     check_tokenizers(config(tokenizer, ludwig_version="0.11.0"))
 
 
-def test_ngram_is_old_ludwigs_only() -> None:
+def test_ngram_is_only_for_old_models() -> None:
     for version in ("0.10.4", "0.9.3", "0.10.dev"):
         check_tokenizers(config("ngram", ludwig_version=version))
     check_tokenizers(config("ngram"))
@@ -162,12 +162,12 @@ def test_ngram_is_old_ludwigs_only() -> None:
         check_tokenizers(config("ngram", ludwig_version="0.17.10"))
 
 
-def test_ngram_is_registered_for_the_while_only(bundles: Path) -> None:
+def test_ngram_is_registered_only_temporarily(bundles: Path) -> None:
     from ludwig.utils.tokenizers import tokenizer_registry
 
     assert "ngram" not in tokenizer_registry
 
 
 @given(text=TEXTS)
-def test_ngrams_are_the_handlers(text: str) -> None:
+def test_ngrams_match_the_handlers(text: str) -> None:
     assert LegacyNgramTokenizer(ngram_size=3)(text) == NgramTokenizer().split(text)

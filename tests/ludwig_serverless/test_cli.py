@@ -59,7 +59,7 @@ def test_every_command_is_listed_with_its_group(capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_help_teaches(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_shows_examples(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """What the command does, an example, and what comes next, in the words that the list of commands uses."""
     shown = help_of(capsys, name)
     assert shown.startswith(f"usage: ludwig-serverless {name} ")
@@ -105,7 +105,9 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     ],
     ids=["nothing", "misspelled", "unknown", "incomplete", "launch", "option"],
 )
-def test_wrong_usage_is_told_on_stderr(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_usage_is_reported_on_stderr(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as caught:
         main(arguments)
     out, err = capsys.readouterr()
@@ -129,7 +131,9 @@ def test_a_failure_is_one_sentence_on_stderr(tmp_path: Path) -> None:
         ("predict", "pandas", ["model", "--dataset", "data.csv", "--output", "out.csv"]),
     ],
 )
-def test_a_missing_extra_says_what_installs_it(name: str, package: str, arguments: list[str], tmp_path: Path) -> None:
+def test_a_missing_extra_names_the_command_that_installs_it(
+    name: str, package: str, arguments: list[str], tmp_path: Path
+) -> None:
     for path in ("data.csv", "data.yml", "model/model_weights.safetensors", "model/training_set_metadata.json"):
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_text("text,intent\na,b\n")
@@ -144,7 +148,7 @@ def test_a_missing_extra_says_what_installs_it(name: str, package: str, argument
     )
 
 
-def test_a_fault_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unexpected_error_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only what is raised on purpose becomes a sentence; a module of our own that is missing is a fault."""
     monkeypatch.setattr("handler.auth.new_token", lambda: __import__("handler.no_such_module"))
     with pytest.raises(ModuleNotFoundError, match=r"handler\.no_such_module"):
@@ -159,7 +163,7 @@ def test_an_interruption_has_its_own_exit_code(monkeypatch: pytest.MonkeyPatch) 
     assert main(["token"]) == 130
 
 
-def test_a_reader_that_leaves_is_no_error() -> None:
+def test_a_closed_pipe_is_not_an_error() -> None:
     """As in `ludwig-serverless cost ... | head -1`: the pipe is closed before anything is written."""
     reading, writing = os.pipe()
     os.close(reading)
@@ -190,7 +194,7 @@ def test_the_modules_are_commands_too(module: list[str], usage: str) -> None:
     assert found.stdout.startswith(usage)
 
 
-def test_a_command_that_moved_says_where_it_is() -> None:
+def test_a_moved_command_names_its_new_place() -> None:
     found = subprocess.run(
         [sys.executable, "-m", "handler", "cost", "--messages-per-month", "1"],
         cwd=ROOT, capture_output=True, text=True, check=False,
@@ -200,7 +204,7 @@ def test_a_command_that_moved_says_where_it_is() -> None:
 
 
 @pytest.mark.parametrize("name", ["import", "fit", "predict", "fetch", "publish"])
-def test_what_replaces_is_called_force(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_options_that_replace_files_are_called_force(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The names that it had before still work, and are shown to nobody."""
     import argparse
 

@@ -47,13 +47,13 @@ def run(*folders: Path, cwd: Path) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_an_installation_alone_runs(site: Path, tmp_path: Path) -> None:
+def test_a_single_installation_runs(site: Path, tmp_path: Path) -> None:
     found = run(site, cwd=tmp_path)
     assert (found.returncode, found.stdout[:5]) == (0, "token")
 
 
 @pytest.mark.parametrize("name", ["handler", "export", "training"])
-def test_a_package_that_comes_first_is_named(name: str, site: Path, tmp_path: Path) -> None:
+def test_a_package_that_shadows_ours_is_reported(name: str, site: Path, tmp_path: Path) -> None:
     """As a folder `handler` beside a user's script does, or PYTHONPATH."""
     other = tmp_path / "other"
     (other / name).mkdir(parents=True)
@@ -65,7 +65,7 @@ def test_a_package_that_comes_first_is_named(name: str, site: Path, tmp_path: Pa
     )
 
 
-def test_a_distribution_that_overwrote_a_package_is_named(site: Path, tmp_path: Path) -> None:
+def test_a_distribution_that_overwrote_a_package_is_reported(site: Path, tmp_path: Path) -> None:
     """Pip and uv install both and say nothing."""
     init = site / "handler" / "__init__.py"
     init.write_text("def handle(): ...\n")
@@ -75,7 +75,7 @@ def test_a_distribution_that_overwrote_a_package_is_named(site: Path, tmp_path: 
     assert found.stderr == f"error: The package `handler` in {site} was overwritten by my-lambda. {ADVICE}"
 
 
-def test_a_package_that_was_taken_away_is_named(site: Path, tmp_path: Path) -> None:
+def test_a_removed_package_is_reported(site: Path, tmp_path: Path) -> None:
     """Uninstalling the other distribution removes the files that both had."""
     (site / "export" / "__init__.py").unlink()
     found = run(site, cwd=tmp_path)

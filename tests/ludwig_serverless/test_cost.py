@@ -75,7 +75,7 @@ def test_messages_that_are_all_cold_pay_for_the_start() -> None:
     assert "cold starts" not in snap.by_message | provisioned.by_message
 
 
-def test_what_stands_ready_costs_without_a_message() -> None:
+def test_provisioned_capacity_costs_without_messages() -> None:
     seconds = MONTH_HOURS * 3600
     _, snap, provisioned, ludwig = bills(Traffic(1, memory_megabytes=1024, provisioned=3))
     assert snap.fixed["snapshot"] == pytest.approx(seconds * 0.000002)
@@ -102,14 +102,14 @@ def test_the_share_of_cold_starts_is_that_of_a_poisson_process() -> None:
         (1000, 2 * 3600 * 121 / 9 * MONTH_DAYS * 1.001, "small", 2),
     ],
 )
-def test_ludwig_gets_the_cheapest_machine_with_room_and_as_many_as_it_takes(
+def test_ludwig_gets_enough_of_the_cheapest_instances_with_enough_memory(
     megabytes: float, messages: float, machine: str, count: int
 ) -> None:
     found, number = ludwig_instances(Traffic(messages), ROUND_PRICES, measured(ludwig_memory_megabytes=megabytes))
     assert (found.name, number) == (machine, count)
 
 
-def test_a_ludwig_that_fits_nowhere_is_said() -> None:
+def test_a_ludwig_that_fits_no_instance_is_reported() -> None:
     with pytest.raises(SettingsError, match=r"has the 10\.0 GB of memory that Ludwig needs"):
         ludwig_instances(Traffic(1), ROUND_PRICES, measured(ludwig_memory_megabytes=5000))
 
@@ -124,7 +124,7 @@ def test_at_the_break_even_point_both_cost_the_same() -> None:
     assert below[0].total < below[-1].total
 
 
-def test_no_break_even_point_where_lambda_is_always_dearer_or_never() -> None:
+def test_no_break_even_point_if_lambda_is_always_or_never_more_expensive() -> None:
     assert break_even(2, Traffic(1, memory_megabytes=10_240, provisioned=50), ROUND_PRICES, measured()) is None
     assert break_even(0, Traffic(1), ROUND_PRICES, measured(ludwig_answers_per_second=0.1)) is None
 
@@ -149,13 +149,13 @@ def edited_prices(folder: Path, **changes: Any) -> Path:
     return path
 
 
-def test_another_file_of_prices_is_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_price_file_is_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = edited_prices(tmp_path, http_api_million_requests=1000.0)
     assert main(["cost", "--messages-per-month", "1e6", "--prices", str(path)]) == 0
     assert "API 1000.00" in capsys.readouterr().out
 
 
-def test_a_broken_file_of_prices_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_price_file_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = edited_prices(tmp_path, logs_gb="cheap")
     assert main(["cost", "--messages-per-month", "1", "--prices", str(path)]) == 1
     assert "logs_gb" in capsys.readouterr().err
@@ -163,7 +163,7 @@ def test_a_broken_file_of_prices_is_named(tmp_path: Path, capsys: pytest.Capture
     assert "Cannot read the price file" in capsys.readouterr().err
 
 
-def test_a_region_without_prices_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_region_without_prices_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["cost", "--messages-per-month", "1", "--region", "mars-1"]) == 1
     assert "no prices for 'mars-1', only for ['us-east-1']" in capsys.readouterr().err
 
@@ -186,7 +186,7 @@ def test_mistakes_are_explained(arguments: list[str], said: str, capsys: pytest.
     assert said in capsys.readouterr().err
 
 
-def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_shows_examples(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["cost", "--help"])
     printed = capsys.readouterr().out
@@ -194,7 +194,7 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
     assert "training/aws_prices.json" in printed
 
 
-def test_the_lambda_does_not_import_it() -> None:
+def test_the_lambda_handler_does_not_import_it() -> None:
     code = "import sys, handler.entrypoint; print([n for n in sys.modules if n.startswith('ludwig_serverless')])"
     done = run_python("-c", code, NLU_BUNDLES="examples/bundles", NLU_OPEN="1")
     assert done.stdout.strip() == "[]", done.stderr

@@ -39,7 +39,7 @@ def test_the_docs_show_what_the_command_prints_at_the_default_rate_limit(capsys:
     assert printed.strip() in docs
 
 
-def test_the_rate_and_the_messages_exclude_each_other(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_rate_and_the_messages_are_mutually_exclusive(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["cost", "--refused-per-second", "20", "--messages-per-month", "5"])
     assert "not allowed with argument" in capsys.readouterr().err

@@ -56,7 +56,7 @@ def test_a_command_is_written_once_and_repaired(interpreter: Path) -> None:
     assert command.read_text() == content
 
 
-def test_the_environments_of_another_checkout_stay_as_they_are(
+def test_environments_of_another_checkout_are_not_changed(
     interpreter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     link = tmp_path / "linked"
@@ -66,7 +66,7 @@ def test_the_environments_of_another_checkout_stay_as_they_are(
     assert not interpreter.with_name("ludwig-serverless").exists()
 
 
-def test_tools_have_no_command(interpreter: Path) -> None:
+def test_environments_of_tools_have_no_command(interpreter: Path) -> None:
     environment.write_command("cloud", interpreter)
     assert not interpreter.with_name("ludwig-serverless").exists()
     assert all((ROOT / "requirements" / f"{name}.txt").is_file() for name in environment.WITH_COMMAND)

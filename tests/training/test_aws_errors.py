@@ -79,7 +79,7 @@ def describe(address: str, **more: Any) -> Any:
     ],
     ids=["closed port", "no such host", "no proxy", "no answer", "no TLS"],
 )
-def test_a_line_that_is_broken_is_worth_another_attempt(
+def test_connection_errors_are_retried(
     address: str, more: dict[str, Any], found: str, server: str, silent: str
 ) -> None:
     places = {"SILENT": silent, "TLS": server.replace("http:", "https:")}
@@ -103,20 +103,20 @@ def test_a_line_that_is_broken_is_worth_another_attempt(
         ("refused", LaunchError, "`ludwig-serverless launch policy user"),
     ],
 )
-def test_answers_of_all_kinds(answer: str, kind: type[LaunchError], said: str, server: str) -> None:
+def test_each_error_has_its_kind_and_remedy(answer: str, kind: type[LaunchError], said: str, server: str) -> None:
     with pytest.raises(LaunchError) as raised:
         describe(f"{server}/{answer.replace(' ', '%20')}")
     assert type(raised.value) is kind
     assert said in str(raised.value)
 
 
-def test_what_is_not_about_aws_is_left_alone() -> None:
+def test_errors_unrelated_to_aws_are_not_explained() -> None:
     with pytest.raises(FileNotFoundError), explained("It cannot be sent"):
         raise FileNotFoundError("data.csv")
     assert explain(http.client.HTTPException(), "") is None
 
 
-def test_every_remedy_says_what_to_do() -> None:
+def test_every_remedy_names_an_action() -> None:
     assert not CAPACITY & BUSY
     assert [code for code, remedy in {**REMEDIES, **PHRASES}.items() if not remedy.endswith(".")] == [
         code for code, remedy in REMEDIES.items() if remedy is RIGHTS

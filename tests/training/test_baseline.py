@@ -28,17 +28,17 @@ def test_only_labels_of_a_text_have_a_baseline() -> None:
     assert labels_of({**CONFIG, "input_features": [{"name": "age", "type": "number"}]}) == []
 
 
-def test_the_baseline_learns_words_and_pieces_of_words() -> None:
+def test_the_baseline_learns_words_and_character_ngrams() -> None:
     asked = pd.DataFrame({"text": ["a flight to paris", "lamps on"]})
     assert baseline_answers(CONFIG, "intent", ROWS, asked) == ["fly", "light"]
 
 
 @pytest.mark.parametrize("texts", [["", ""], ["?", "!"], ["a", "b"]])
-def test_texts_without_words_are_answered_too(texts: list[str]) -> None:
+def test_texts_without_words_get_an_answer(texts: list[str]) -> None:
     assert set(answers_of_svm(texts, ["x", "y"], ["what", ""])) <= {"x", "y"}
 
 
-def test_missing_texts_and_a_single_label_are_answered() -> None:
+def test_missing_texts_and_a_single_label_get_an_answer() -> None:
     rows = pd.DataFrame({"text": ["hello", None], "intent": ["greet", "greet"]})
     assert baseline_answers(CONFIG, "intent", rows, rows) == ["greet", "greet"]
 
@@ -57,7 +57,7 @@ EXPECTED = ["a", "b", "c", "d"] * 10
         (["a"] * 40, ["a"] * 40, "fine", None),  # the rows teach nothing that anything could learn
     ],
 )
-def test_a_model_is_measured_by_the_baseline(
+def test_a_model_is_compared_with_the_baseline(
     model: list[str], baseline: list[str], verdict: str, told: str | None
 ) -> None:
     found = compare(EXPECTED, model, baseline)
@@ -70,7 +70,7 @@ def test_a_model_is_measured_by_the_baseline(
 
 @pytest.mark.ludwig
 @pytest.mark.filterwarnings("ignore")
-def test_a_run_that_learned_nothing_says_so_loudly(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_that_learned_nothing_prints_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = tiny_config(trainer={"epochs": 1, "batch_size": 64, "learning_rate": 1e-12})
     rows = tiny()
     rows.loc[rows["split"] == 2, "intent"] = ["greet", "leave"] * 5

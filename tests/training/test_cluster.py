@@ -44,7 +44,7 @@ def test_ludwigs_own_ray_backend_is_rejected(backend: str, tmp_path: Path, capsy
     assert not (tmp_path / "run").exists()
 
 
-def test_ray_that_is_not_installed(
+def test_missing_ray_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
@@ -85,7 +85,7 @@ def cluster() -> Iterator[str]:
 
 
 @pytest.mark.integration
-def test_trainings_on_two_workers_come_back_and_are_exported(tmp_path: Path) -> None:
+def test_runs_of_two_workers_are_downloaded_and_exported(tmp_path: Path) -> None:
     python, environ = tool("ray", "python"), {**os.environ, "PYTHONWARNINGS": "ignore"}
     trainings: dict[str, subprocess.Popen[str]] = {}
     with cluster() as address:

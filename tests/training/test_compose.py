@@ -8,7 +8,7 @@ COMPOSE = (ROOT / "compose.yaml").read_text(encoding="utf-8")
 EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
 
 
-def test_the_example_gives_every_variable_with_its_default() -> None:
+def test_the_example_lists_every_variable_with_its_default() -> None:
     used = dict(re.findall(r"\$\{(\w+):-([^}]*)\}", COMPOSE))
     given = dict(re.findall(r"^(\w+)=(.*)$", EXAMPLE, re.MULTILINE))
     assert used == given

@@ -60,7 +60,7 @@ def test_the_package_ships_ten_configurations() -> None:
     ],
     ids=KINDS,
 )
-def test_each_kind_reads_and_answers(kind: str, input_type: str, encoder: str, output: str, output_type: str) -> None:
+def test_features_of_each_kind(kind: str, input_type: str, encoder: str, output: str, output_type: str) -> None:
     config = read_config(Path(kind))
     source, target = features(config, "input_features"), features(config, "output_features")
     assert (source["name"], source["type"], source["encoder"]["type"]) == ("text", input_type, encoder)
@@ -68,7 +68,7 @@ def test_each_kind_reads_and_answers(kind: str, input_type: str, encoder: str, o
 
 
 @pytest.mark.parametrize("kind", ["intent-bert", "slots-bert"])
-def test_transformers_start_multilingual_and_learn_as_hexabots_do(kind: str) -> None:
+def test_transformers_are_multilingual_with_hexabots_settings(kind: str) -> None:
     config = read_config(Path(kind))
     encoder = features(config, "input_features")["encoder"]
     assert (encoder["pretrained_model_name_or_path"], encoder["trainable"]) == (MULTILINGUAL, True)
@@ -95,14 +95,14 @@ def test_slots_are_tagged_from_whole_sequences(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["intent-embed", "intent-lstm"])
-def test_light_intents_meet_the_unknown_before_they_are_served(kind: str) -> None:
+def test_light_intent_models_train_on_unknown_words(kind: str) -> None:
     config = read_config(Path(kind))
     source = features(config, "input_features")
     assert source["preprocessing"] == {"tokenizer": "space_punct", "lowercase": True, "most_common": 3000}
     assert (source["encoder"]["dropout"], config["trainer"]["early_stop"]) == (0.5, -1)
 
 
-def test_light_slots_meet_the_unknown_before_they_are_served() -> None:
+def test_light_slot_models_train_on_unknown_words() -> None:
     config = read_config(Path("slots-lstm"))
     source = features(config, "input_features")
     assert (source["preprocessing"]["most_common"], source["encoder"]["dropout"]) == (8000, 0.5)
@@ -115,7 +115,7 @@ def test_language_cnn_reads_characters() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_splits_are_hexabots(kind: str) -> None:
+def test_splits_match_hexabots(kind: str) -> None:
     config = read_config(Path(kind))
     split = config["preprocessing"]["split"]
     assert split["probabilities"] == [0.85, 0.1, 0.05]
@@ -130,19 +130,19 @@ def test_a_file_is_read(tmp_path: Path) -> None:
     assert columns(config, "output_features") == ["label"]
 
 
-def test_a_file_comes_before_a_shipped_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_takes_precedence_over_a_built_in_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "intent-lstm").write_text(GOOD)
     monkeypatch.chdir(tmp_path)
     assert columns(read_config(Path("intent-lstm")), "output_features") == ["label"]
 
 
-def test_sections_without_content_are_absent(tmp_path: Path) -> None:
+def test_empty_sections_are_ignored(tmp_path: Path) -> None:
     config = read_config(write(tmp_path, GOOD + "preprocessing:\ntrainer:\n"))
     assert set(config) == {"input_features", "output_features"}
 
 
 @pytest.mark.parametrize("name", ["intent-lstn", "missing/config.yaml"])
-def test_a_missing_file_lists_the_shipped_names(name: str) -> None:
+def test_a_missing_file_lists_the_built_in_names(name: str) -> None:
     with pytest.raises(
         ConfigError,
         match=r"Cannot read .*: No such file.*one of intent-bert, intent-embed, intent-light, intent-light-en, ",
@@ -181,7 +181,7 @@ def test_a_missing_file_lists_the_shipped_names(name: str) -> None:
         "null",
     ],
 )
-def test_a_broken_file_is_named_with_its_reason(tmp_path: Path, content: str | bytes, reason: str) -> None:
+def test_an_invalid_file_is_reported_with_the_reason(tmp_path: Path, content: str | bytes, reason: str) -> None:
     path = write(tmp_path, content)
     with pytest.raises(ConfigError, match=reason) as caught:
         read_config(path)
@@ -193,7 +193,7 @@ def test_a_folder_is_not_a_configuration(tmp_path: Path) -> None:
         read_config(tmp_path)
 
 
-def test_every_pretrained_encoder_starts_from_the_other_model() -> None:
+def test_with_pretrained_changes_every_encoder() -> None:
     config = read_config(Path("slots-bert"))
     changed = with_pretrained(config, "some/other")
     assert features(changed, "input_features")["encoder"]["pretrained_model_name_or_path"] == "some/other"
@@ -215,13 +215,13 @@ def test_minilm_is_the_folder_of_its_package() -> None:
     assert encoder["pretrained_model_name_or_path"] == str(folder)
 
 
-def test_without_its_package_minilm_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_minilm_names_the_package_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training.config.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"\[minilm\]'"):
         minilm_folder()
 
 
-def test_a_fixed_split_replaces_the_split_and_nothing_else() -> None:
+def test_a_fixed_split_replaces_only_the_split() -> None:
     config = {**read_config(Path("intent-lstm")), "preprocessing": {"split": {"type": "random"}, "sample_ratio": 0.5}}
     fixed = with_fixed_split(config)
     assert fixed["preprocessing"] == {"split": {"type": "fixed", "column": "split"}, "sample_ratio": 0.5}

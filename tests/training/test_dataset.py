@@ -35,7 +35,7 @@ def table(intents: Sequence[object], **more: object) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize(("read", "given"), [("text", "utterance"), ("utterance", "text")])
-def test_the_words_may_stand_in_the_other_column(read: str, given: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_text_can_be_in_the_column_utterance(read: str, given: str, capsys: pytest.CaptureFixture[str]) -> None:
     dataset = pd.DataFrame({given: ["hi", "bye"], "intent": ["a", "b"]})
     _, prepared = prepare(config(read), dataset)
     assert list(prepared.columns) == [read, "intent"]
@@ -62,7 +62,7 @@ def test_columns_that_nothing_reads_are_dropped() -> None:
 
 
 @pytest.mark.parametrize("nothing", [None, float("nan"), ""], ids=["none", "nan", "empty"])
-def test_rows_without_a_label_are_left_out(nothing: object, capsys: pytest.CaptureFixture[str]) -> None:
+def test_rows_without_a_label_are_skipped(nothing: object, capsys: pytest.CaptureFixture[str]) -> None:
     _, prepared = prepare(config(), table(["a", nothing, "b", "a"]))
     assert list(prepared["text"]) == ["text 0", "text 2", "text 3"]
     assert list(prepared.index) == [0, 1, 2]
@@ -83,7 +83,7 @@ def test_labels_are_clean_before_anything_is_counted(capsys: pytest.CaptureFixtu
     assert list(prepared["intent"]) == ["a", "b"]
 
 
-def test_labels_that_look_alike_are_pointed_out(capsys: pytest.CaptureFixture[str]) -> None:
+def test_similar_labels_are_reported(capsys: pytest.CaptureFixture[str]) -> None:
     tell_weaknesses(config(), table(["Greet"] * 11 + ["greet"] * 12))
     hint = "has labels that differ only in case, separators or encoding"
     assert f"'intent' {hint}: 'Greet' (11), 'greet' (12). Are they one label?" in capsys.readouterr().err
@@ -92,18 +92,18 @@ def test_labels_that_look_alike_are_pointed_out(capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.parametrize("intents", [["a", "a"], ["a", ""], [None, None]], ids=["one", "one left", "none left"])
-def test_one_class_is_too_few(intents: list[object]) -> None:
+def test_a_single_class_is_rejected(intents: list[object]) -> None:
     with pytest.raises(DatasetError, match=r"'intent' has the values .*: expected at least two different ones"):
         prepare(config(), table(intents))
 
 
-def test_sequences_have_no_classes() -> None:
+def test_sequences_may_have_a_single_value() -> None:
     _, prepared = prepare(config(output="sequence"), table(["O O", "O O"]))
     assert len(prepared) == 2
 
 
 @pytest.mark.parametrize("splits", [[0, 1, 2], ["0", "1", "2"], [0.0, 1.0, 1.0]], ids=["int", "str", "float"])
-def test_a_split_column_is_taken(splits: list[object]) -> None:
+def test_a_split_column_is_used(splits: list[object]) -> None:
     given = config(split=STRATIFY)
     fixed, prepared = prepare(given, table(["a", "b", "a"], split=splits))
     assert fixed["preprocessing"]["split"] == {"type": "fixed", "column": "split"}
@@ -117,12 +117,12 @@ def test_a_split_column_is_taken(splits: list[object]) -> None:
     [["train", "valid", "test"], [0, 1, 3], [0, 1, None], [0, 0, 2], [1, 1, 2], [0, 1, 0.5]],
     ids=["words", "three", "missing", "no validation", "no training", "half"],
 )
-def test_a_split_column_of_other_values_is_refused(splits: list[object]) -> None:
+def test_a_split_column_with_other_values_is_rejected(splits: list[object]) -> None:
     with pytest.raises(DatasetError, match=r"'split' may contain only 0 \(train\), 1 \(validation\) and 2 \(test\)"):
         prepare(config(), table(["a", "b", "a"], split=splits))
 
 
-def test_a_stratified_split_stays_where_classes_are_large(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_stratified_split_is_kept_if_all_classes_are_large_enough(capsys: pytest.CaptureFixture[str]) -> None:
     prepared, _ = prepare(config(split=STRATIFY), table(["a"] * 10 + ["b"] * 10))
     assert prepared["preprocessing"]["split"] == STRATIFY
     assert capsys.readouterr().err == ""
@@ -146,7 +146,7 @@ def test_one_file_keeps_its_own_split(tmp_path: Path) -> None:
     assert list(read_dataset({TRAIN: path})["split"]) == ["0", "1"]
 
 
-def test_files_of_their_own_are_the_splits(tmp_path: Path) -> None:
+def test_separate_files_become_the_splits(tmp_path: Path) -> None:
     (tmp_path / "train.csv").write_text("text,intent,split\nhi,a,1\nbye,b,1\n")
     (tmp_path / "valid.tsv").write_text("intent\ttext\nb\tciao\n")
     (tmp_path / "test.jsonl").write_text('{"text": "hey", "intent": "a"}\n')
@@ -161,7 +161,7 @@ def test_files_of_their_own_are_the_splits(tmp_path: Path) -> None:
     assert fixed["preprocessing"]["split"]["type"] == "fixed"
 
 
-def test_the_digest_is_of_rows_not_of_files(tmp_path: Path) -> None:
+def test_the_digest_does_not_depend_on_the_file_format(tmp_path: Path) -> None:
     rows = pd.DataFrame({"text": ["hé,\n", "b"], "intent": ["x", "y"]})
     rows.to_csv(tmp_path / "a.csv", index=False)
     rows.to_json(tmp_path / "a.json", orient="records")
@@ -171,5 +171,5 @@ def test_the_digest_is_of_rows_not_of_files(tmp_path: Path) -> None:
     assert dataset_sha256(rows.replace("b", "c")) not in digests
 
 
-def test_the_digest_takes_half_surrogates() -> None:
+def test_the_digest_accepts_unpaired_surrogates() -> None:
     assert len(dataset_sha256(pd.DataFrame({"text": ["\ud800"]}, dtype=object))) == 64

@@ -20,9 +20,7 @@ RECORDS = [
 ]
 
 
-def test_numbers_null_and_utf_16_mean_the_same_to_every_command(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_all_commands_read_numbers_null_and_utf_16_alike(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     from export.__main__ import main as export
 
     rows = [record for record in RECORDS for _ in range(6)]

@@ -39,7 +39,7 @@ def test_each_kind_trains(kind: str, trained: Callable[[str], Run]) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_record_says_what_was_done_and_not_where(kind: str, trained: Callable[[str], Run]) -> None:
+def test_the_record_has_the_settings_but_no_local_paths(kind: str, trained: Callable[[str], Run]) -> None:
     run = trained(kind)
     text = (run.fitted.folder / "training.json").read_text()
     record = json.loads(text)
@@ -59,7 +59,7 @@ def test_the_record_says_what_was_done_and_not_where(kind: str, trained: Callabl
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_progress_is_told_epoch_by_epoch(kind: str, trained: Callable[[str], Run]) -> None:
+def test_progress_is_reported_after_each_epoch(kind: str, trained: Callable[[str], Run]) -> None:
     epochs, output = EPOCHS.get(kind, 2), kind.split("-")[0]
     lines = trained(kind).log.splitlines()
     assert f"Training {output} on {ROWS.get(kind, 300)} rows ..." in lines
@@ -94,7 +94,7 @@ def test_the_command_line_trains_on_utterances(tmp_path: Path, capsys: pytest.Ca
     )  # sums of threads differ in the last bits
 
 
-def test_slots_are_measured_as_whole_slots_on_the_test_rows(tmp_path: Path) -> None:
+def test_whole_slots_are_measured_on_the_test_rows(tmp_path: Path) -> None:
     rows = pd.read_csv(DEMO_DATASET, dtype=str, keep_default_na=False).sample(150, random_state=0)
     config = read_config(Path("slots-lstm"))
     config["trainer"]["epochs"] = 1
@@ -105,7 +105,7 @@ def test_slots_are_measured_as_whole_slots_on_the_test_rows(tmp_path: Path) -> N
     assert all(0 <= metrics[name] <= 1 for name in metrics if name.startswith("slot_"))
 
 
-def test_slots_may_stay_as_ludwig_tags_them(tmp_path: Path) -> None:
+def test_argmax_keeps_ludwigs_tags(tmp_path: Path) -> None:
     config = read_config(Path("slots-lstm"))
     config["trainer"]["epochs"] = 1
     fitted = fit(config, demo_rows(60), tmp_path / "run", slot_decoding="argmax")
@@ -113,13 +113,13 @@ def test_slots_may_stay_as_ludwig_tags_them(tmp_path: Path) -> None:
     assert json.loads((fitted.folder / "training.json").read_text())["decoding"] == {"slots": "argmax"}
 
 
-def test_the_folder_one_stands_in_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_current_folder_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(TrainingError, match="contains the current folder: choose another one"):
         fit(tiny_config(), tiny(), Path())
 
 
-def test_only_a_run_is_replaced_and_only_when_asked(tmp_path: Path) -> None:
+def test_only_runs_are_replaced_and_only_with_overwrite(tmp_path: Path) -> None:
     run = tmp_path / "run"
     fit(tiny_config(), tiny(), run)
     (run / "note.txt").write_text("mine")
@@ -147,7 +147,7 @@ def test_only_a_run_is_replaced_and_only_when_asked(tmp_path: Path) -> None:
     ],
     ids=["unknown setting", "unknown encoder", "unknown tokenizer", "no encoder"],
 )
-def test_what_ludwig_refuses_is_one_error_and_nothing_is_written(
+def test_a_configuration_that_ludwig_rejects_writes_nothing(
     changes: dict[str, Any], reason: str, tmp_path: Path
 ) -> None:
     with pytest.raises(TrainingError, match=r"^Ludwig ") as caught:
@@ -156,9 +156,7 @@ def test_what_ludwig_refuses_is_one_error_and_nothing_is_written(
     assert names(tmp_path) == []
 
 
-def test_a_bad_configuration_is_one_line_on_the_command_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_invalid_configuration_is_reported_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "config.yaml").write_text(TINY_CONFIG.replace("epochs: 5", "epochs: many"))
     tiny().to_json(tmp_path / "data.json", orient="records")
     arguments = ["--config", str(tmp_path / "config.yaml"), "--dataset", str(tmp_path / "data.json")]
@@ -173,7 +171,7 @@ def test_a_bad_configuration_is_one_line_on_the_command_line(
 
 
 @pytest.mark.parametrize("error", [RuntimeError("out of memory"), KeyboardInterrupt()], ids=["error", "interrupt"])
-def test_a_training_that_breaks_off_at_once_leaves_the_old_run(
+def test_a_training_that_fails_immediately_keeps_the_old_run(
     error: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What Ludwig wrote up to then is thrown away: no epoch was finished."""
@@ -193,9 +191,7 @@ def test_a_training_that_breaks_off_at_once_leaves_the_old_run(
     assert (tmp_path / "run" / "training.json").read_text() == "old"
 
 
-def test_what_is_wrong_with_the_rows_is_told_before_training(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_warnings_about_the_rows_come_before_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = pd.DataFrame({"text": [f"word {number}" for number in range(16)], "intent": ["a"] * 9 + ["b"] * 7})
     fit(tiny_config(), rows, tmp_path / "run")
     said = capsys.readouterr().err
@@ -218,7 +214,7 @@ def test_a_split_without_test_rows_is_measured_on_validation(
     assert (metrics["rows"], metrics["source"][:20]) == (20, "the validation split")
 
 
-def test_thresholds_are_fitted_where_they_are_asked_for(tmp_path: Path) -> None:
+def test_thresholds_are_fitted_on_request(tmp_path: Path) -> None:
     strange = pd.DataFrame({"text": ["hello bye"] * 8, "intent": ["oos"] * 8, "split": [0, 1, 1, 1, 2, 2, 2, 2]})
     rows = pd.concat([tiny(), strange], ignore_index=True)
     config = tiny_config(trainer={"epochs": 8, "batch_size": 8, "learning_rate": 0.01})
@@ -269,14 +265,14 @@ def test_a_language_always_gets_a_threshold_and_its_words(tmp_path: Path) -> Non
     assert bundle.parity.passed
 
 
-def test_a_threshold_of_no_category_is_refused(tmp_path: Path) -> None:
+def test_thresholds_without_a_category_are_rejected(tmp_path: Path) -> None:
     config = tiny_config(output_features=[{"name": "polite", "type": "binary"}])
     rows = tiny().assign(polite=["yes", "no"] * 30)
     with pytest.raises(ConfigError, match="Only a category can have a threshold, but the outputs are of type binary"):
         fit(config, rows, tmp_path / "run", thresholds=ThresholdOptions(0.9))
 
 
-def test_tags_that_fit_no_words_are_refused(tmp_path: Path) -> None:
+def test_tags_that_do_not_match_the_words_are_rejected(tmp_path: Path) -> None:
     rows = demo_rows(20)
     rows.loc[3, "slots"] = "O"
     with pytest.raises(DatasetError, match="row 4: "):
@@ -307,7 +303,7 @@ def test_spaces_around_labels_change_nothing(tmp_path: Path, capsys: pytest.Capt
     assert json.loads(capsys.readouterr().out)["intent"]["accuracy"] == 1.0
 
 
-def test_names_that_ludwig_replaces_are_refused_before_it_is_loaded(tmp_path: Path) -> None:
+def test_names_that_ludwig_replaces_are_rejected_before_it_loads(tmp_path: Path) -> None:
     config = tiny_config(output_features=[{"name": "user.intent", "type": "category"}])
     with pytest.raises(ConfigError, match=r"The name 'user\.intent' has \., which Ludwig replaces"):
         fit(config, tiny().rename(columns={"intent": "user.intent"}), tmp_path / "run")

@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.ludwig, pytest.mark.filterwarnings("ignore")]
 KIND = "intent-minilm-frozen"
 
 
-def test_a_frozen_model_answers_texts_as_it_was_measured_and_is_proven(
+def test_a_frozen_model_answers_texts_and_is_proven(
     trained: Callable[[str], Run], exported: Callable[[str], Exported]
 ) -> None:
     folder = trained(KIND).fitted.folder / "model"

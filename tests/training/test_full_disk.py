@@ -28,7 +28,7 @@ def run(limit: int, *arguments: object) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_fit_and_export_say_what_cannot_be_written(tmp_path: Path) -> None:
+def test_fit_and_export_report_failed_writes(tmp_path: Path) -> None:
     config, data, output = tmp_path / "config.yaml", tmp_path / "data.csv", tmp_path / "run"
     config.write_text(TINY_CONFIG.replace("parallel_cnn", "embed"))
     tiny().to_csv(data, index=False)

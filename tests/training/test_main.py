@@ -63,7 +63,7 @@ def test_help_needs_no_ludwig(arguments: list[str], without_ludwig: dict[str, st
     assert "usage: python -m training" in found.stdout
 
 
-def test_help_shows_commands_that_exist(without_ludwig: dict[str, str], tmp_path: Path) -> None:
+def test_help_mentions_only_existing_commands(without_ludwig: dict[str, str], tmp_path: Path) -> None:
     shown = run(["fit", "--help"], without_ludwig, tmp_path).stdout
     for text in (
         "--config intent-lstm",
@@ -95,7 +95,7 @@ def test_help_shows_commands_that_exist(without_ludwig: dict[str, str], tmp_path
     ],
     ids=["column", "missing", "ending", "config", "taken", "overwrite", "file", "run", "pretrained"],
 )
-def test_mistakes_are_told_in_one_line_before_ludwig_loads(
+def test_mistakes_are_reported_in_one_line_before_ludwig_loads(
     arguments: list[str],
     message: str,
     tmp_path: Path,
@@ -148,7 +148,9 @@ def test_each_format_is_read(name: str, tmp_path: Path, capsys: pytest.CaptureFi
     [("valid", "'split' may contain only 0 (train), 1 (validation) and 2 (test)"), ("0", "rows for train and valid")],
     ids=["words", "one split"],
 )
-def test_a_wrong_split_is_told(split: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_split_is_reported(
+    split: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "data.csv").write_text(f"utterance,intent,split\nhi,a,{split}\nbye,b,{split}\n")
     assert main(
         ["fit", "--config", "intent-lstm", "--dataset", str(tmp_path / "data.csv"), "--output", str(tmp_path / "run")]

@@ -73,7 +73,7 @@ def test_a_killed_training_resumes(tmp_path: Path, capsys: pytest.CaptureFixture
     assert len(metrics["learning"]["outputs"]["intent"]["validation"]["loss"]) == 12
 
 
-def test_sigterm_says_how_to_resume(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_sigterm_prints_how_to_resume(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = tmp_path / "runs" / "run"
     with start(tmp_path, run) as process:
         wait_for(process, "  epoch 1/12")
@@ -107,7 +107,7 @@ def interrupt_at(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training.progress.say", say)
 
 
-def test_a_resumed_training_ends_like_an_uninterrupted_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_resumed_training_gives_the_same_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The learning rate schedule resumes too; Ludwig alone would restart it."""
     schedule = {"warmup_evaluations": 3, "decay": "linear"}
     trainer = {"epochs": 6, "batch_size": 8, "learning_rate": 0.003, "validation_field": "intent"}

@@ -53,7 +53,7 @@ def api() -> ModuleType:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_key_that_ludwig_ignores_is_refused(
+def test_a_key_that_ludwig_ignores_is_rejected(
     api: ModuleType, config: dict[str, Any], key: str, near: str | None
 ) -> None:
     with pytest.raises(ConfigError, match=r"would ignore them|Ludwig rejects") as refused:
@@ -130,18 +130,18 @@ def test_structural_mistakes_are_found_before_ludwig_loads(config: dict[str, Any
     [{"type": "stratify", "column": "nope"}, {"type": "fixed", "column": "nope"}, {"type": "hash", "column": "nope"}],
     ids=lambda split: str(split["type"]),
 )
-def test_a_split_by_a_column_that_is_missing_is_refused(split: dict[str, Any]) -> None:
+def test_a_split_by_a_missing_column_is_rejected(split: dict[str, Any]) -> None:
     rows = tiny().drop(columns="split")
     with pytest.raises(DatasetError, match=r"preprocessing\.split reads the column 'nope', but the dataset has"):
         prepare(tiny_config(preprocessing={"split": split}), rows)
 
 
-def test_a_fixed_split_without_its_column_is_refused() -> None:
+def test_a_fixed_split_without_its_column_is_rejected() -> None:
     with pytest.raises(DatasetError, match="reads the column 'split', but the dataset has"):
         prepare(tiny_config(preprocessing={"split": {"type": "fixed"}}), tiny().drop(columns="split"))
 
 
-def test_a_fixed_split_may_have_another_name() -> None:
+def test_a_fixed_split_can_use_another_column_name() -> None:
     config = tiny_config(preprocessing={"split": {"type": "fixed", "column": "part"}})
     config, rows = prepare(config, tiny().rename(columns={"split": "part"}))
     assert config["preprocessing"]["split"] == {"type": "fixed", "column": "split"}

@@ -89,7 +89,7 @@ def test_lowercasing_that_lengthens_a_text_does_not_shift_tags() -> None:
     assert spread(config("space", lowercase=True), *rows) == ["O B-city B-date"]
 
 
-def test_only_taggers_are_spread() -> None:
+def test_only_outputs_that_are_taggers_are_changed() -> None:
     assert spread(config("characters", decoder="generator"), ("ab", "B-x")) == ["B-x"]
     assert spread(config("characters", kind="category"), ("ab", "B-x")) == ["B-x"]
 
@@ -102,7 +102,7 @@ def test_column_names_can_differ_from_feature_names() -> None:
     assert list(dataset["tags"]) == ["B-x"]
 
 
-def test_wrong_counts_are_named_with_their_rows() -> None:
+def test_rows_with_too_many_or_too_few_tags_are_listed() -> None:
     rows = [("fly to Paris", "O O B-city"), ("hello there", "O"), ("bye", "O O")]
     with pytest.raises(DatasetError) as caught:
         spread(config("space"), *rows)
@@ -112,13 +112,13 @@ def test_wrong_counts_are_named_with_their_rows() -> None:
     )
 
 
-def test_row_numbers_are_those_of_the_file() -> None:
+def test_row_numbers_match_the_file() -> None:
     rows = {"text": ["hi", "no tags", "hello there", "bye"], "slots": ["O", None, "O", "O"], "split": [0, 0, 1, 1]}
     with pytest.raises(DatasetError, match="row 3: 2 words, 1 tags \\('hello there'\\)"):
         prepare(config("space"), pd.DataFrame(rows))
 
 
-def test_of_many_wrong_rows_some_are_shown() -> None:
+def test_only_the_first_wrong_rows_are_shown() -> None:
     with pytest.raises(DatasetError, match=r"^9 rows .*row 5: 1 words, 2 tags \('bye'\) \.\.\.$"):
         spread(config("space"), *[("bye", "O O")] * 9)
 

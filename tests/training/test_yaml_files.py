@@ -43,7 +43,7 @@ def test_ambiguous_or_broken_yaml_is_rejected_with_line_numbers(text: str, messa
         *(path.read_text(encoding="utf-8") for path in sorted(CONFIGS.glob("*.yaml"))),
     ],
 )
-def test_the_rest_is_what_pyyaml_reads(text: str) -> None:
+def test_valid_yaml_is_read_like_pyyaml(text: str) -> None:
     assert repr(load_document(text)) == repr(yaml.safe_load(text))
 
 

@@ -30,7 +30,7 @@ def assert_proven(config: Config, folder: Path) -> None:
     assert all(parity.passed and parity.rows > 40 for parity in parities.values())
 
 
-def test_the_page_of_what_is_supported_names_every_choice() -> None:
+def test_the_page_lists_every_supported_choice() -> None:
     page = SUPPORT.read_text(encoding="utf-8")
     missing = [name for name in [*(name for _, name in NAMES), *TRANSFORMERS] if f"| {name} |" not in page]
     assert not missing, f"run `make support`, which writes {SUPPORT.name} anew: {missing}"

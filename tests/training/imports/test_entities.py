@@ -53,7 +53,7 @@ def test_offsets_are_read_under_every_common_key(entity: dict[str, Any], tmp_pat
         None,
     ],
 )
-def test_what_cannot_be_read_makes_the_slots_unknown(entity: object, tmp_path: Path) -> None:
+def test_unreadable_entities_make_the_slots_unknown(entity: object, tmp_path: Path) -> None:
     known = {"entity": "city", "value": "two", "start": 17, "end": 20}
     tags, report = row_of(tmp_path, known, entity)
     assert (tags, report["counts"]["intent"]) == ("", {"Book": 1})

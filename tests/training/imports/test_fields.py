@@ -12,7 +12,7 @@ ENTITIES = [{"entity": "city", "start": 3, "end": 7}]
 
 
 @pytest.mark.parametrize("written_as", [json.dumps, str], ids=["JSON", "Python"])
-def test_cells_of_csv_may_hold_json(written_as: object, tmp_path: Path) -> None:
+def test_csv_cells_can_contain_json(written_as: object, tmp_path: Path) -> None:
     assert callable(written_as)
     table = pd.DataFrame(
         {
@@ -36,7 +36,7 @@ def test_cells_of_csv_may_hold_json(written_as: object, tmp_path: Path) -> None:
     assert report["notes"][0].endswith("Lists and objects cannot be traits and were left out: 'mood'.")
 
 
-def test_rasas_metadata_fills_the_language(tmp_path: Path) -> None:
+def test_rasas_metadata_provides_the_language(tmp_path: Path) -> None:
     examples = [
         {"text": "hi", "intent": "greet", "metadata": {"language": "en", "source": "web"}},
         {"text": "salut", "intent": "greet", "metadata": {"example": {"language": "fr"}}},
@@ -53,7 +53,7 @@ def test_rasas_metadata_fills_the_language(tmp_path: Path) -> None:
         assert report["notes"][0].endswith("were left out: 'metadata'.")
 
 
-def test_labels_that_are_lists_are_missing_and_told(tmp_path: Path) -> None:
+def test_labels_that_are_lists_count_as_missing_and_are_reported(tmp_path: Path) -> None:
     records = [
         {"text": "hi", "intent": ["greet"], "language": "en"},
         {"text": "hi you", "intent": ["greet", "you"], "language": "en"},

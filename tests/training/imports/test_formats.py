@@ -152,7 +152,7 @@ def test_dialogflow(kind: str, tmp_path: Path) -> None:
     assert report["vocabulary"]["lookup tables"] == (0 if kind == "files" else 1)
 
 
-def test_a_folder_or_zip_of_something_else_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_or_zip_with_other_data_is_rejected(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "data").mkdir()
     assert f"For other data, pass the files, such as {tmp_path / 'data'}/*.yml" in error_of(
         capsys, tmp_path, tmp_path / "data"
@@ -177,7 +177,7 @@ def test_dialogflow_cx(tmp_path: Path) -> None:
     assert report["vocabulary"]["lookup tables"] == 1
 
 
-def test_the_old_form_of_dialogflow(tmp_path: Path) -> None:
+def test_api_ai(tmp_path: Path) -> None:
     data = {"name": "hi", "userSays": [{"data": [{"text": "hello"}], "isTemplate": False}], "responses": []}
     as_json(tmp_path / "agent", "intents/hi.json", data)
     rows, _ = imported(tmp_path, tmp_path / "agent")
@@ -356,7 +356,7 @@ def test_other_formats_get_a_conversion(
     assert '{"text": "fly to Oslo", "intent": "fly", "entities": [{"entity": "city", "start": 7, "end": 11}]}' in error
 
 
-def test_the_form_of_json_lines_that_is_advised_works(tmp_path: Path) -> None:
+def test_the_recommended_json_lines_format_works(tmp_path: Path) -> None:
     from training.imports.sources import JSON_LINES
 
     line = JSON_LINES[JSON_LINES.index("{") : JSON_LINES.rindex("}") + 1]
@@ -416,7 +416,7 @@ def containers(data: Any) -> Iterator[tuple[Any, Any]]:
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_data_of_any_shape_is_imported_or_refused_in_words(name: str, tmp_path: Path) -> None:
+def test_data_of_any_shape_is_imported_or_rejected_with_a_message(name: str, tmp_path: Path) -> None:
     generator, imports = random.Random(name), 0
     for _ in range(150):
         path = as_json(tmp_path, "hi_usersays_en.json", changed(SHAPES[name], generator))

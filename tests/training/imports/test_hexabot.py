@@ -90,14 +90,14 @@ def test_hexabots_csv(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "empty", [[], {"common_examples": [], "lookup_tables": [{"name": "language", "elements": []}]}]
 )
-def test_an_export_of_the_dataset_all_is_empty_and_says_why(
+def test_an_empty_export_of_the_dataset_all_is_explained(
     empty: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     error = error_of(capsys, tmp_path, written(tmp_path, "nlp_export_all.json", json.dumps(empty)))
     assert "choose train or test there, and export each" in error
 
 
-def test_what_the_tensorflow_helper_exports(tmp_path: Path) -> None:
+def test_the_tensorflow_helpers_export(tmp_path: Path) -> None:
     """It writes synonyms, the main value for each word, traits among the entities, and an empty language."""
     language = {"entity": "language", "value": ""}
     city = {"entity": "city", "value": "New York"}

@@ -48,7 +48,9 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_file_is_named_with_its_row(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_file_is_reported_with_its_row(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     content, message = BROKEN[name]
     path = written(tmp_path, name, content)
     error = error_of(capsys, tmp_path, path)
@@ -63,7 +65,7 @@ def test_the_language_must_be_a_code(tmp_path: Path, capsys: pytest.CaptureFixtu
         assert error_of(capsys, tmp_path, path, "--language", language) == message
 
 
-def test_a_missing_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("none.csv", "none.json", "none.parquet", "none.yml"):
         assert "cannot be read: No such file or directory." in error_of(capsys, tmp_path, tmp_path / name)
 
@@ -98,7 +100,7 @@ def test_a_failed_write_keeps_the_old_dataset(
 
 
 @pytest.mark.parametrize("kind", ["intent", "language", "slots"])
-def test_training_takes_what_import_writes(kind: str, tmp_path: Path) -> None:
+def test_fit_reads_what_import_writes(kind: str, tmp_path: Path) -> None:
     files = [
         DATA / name for name in ("hexabot-ludwig.json", "hexabot-entities.json", "hexabot.csv", "nlu.yml", "rasa.json")
     ]
@@ -135,7 +137,7 @@ def run(arguments: Sequence[object], environment: dict[str, str]) -> subprocess.
     return subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", timeout=120, check=False)
 
 
-def test_importing_is_light(light: dict[str, str], tmp_path: Path) -> None:
+def test_import_does_not_load_heavy_packages(light: dict[str, str], tmp_path: Path) -> None:
     found = run([DATA / "nlu.yml", DATA / "hexabot.csv", "--output", tmp_path / "data.jsonl"], light)
     assert (found.returncode, found.stdout) == (0, "")
     assert "Kept 12 rows, dropped 3." in found.stderr
@@ -162,7 +164,7 @@ def test_the_same_files_give_the_same_bytes(light: dict[str, str], tmp_path: Pat
     assert results[0][0].splitlines()[1:3] == [b"to Rome,a,O B-name0,,,0", b"to Oslo,a,O B-name0,,,0"]
 
 
-def test_help_teaches(light: dict[str, str]) -> None:
+def test_help_shows_examples(light: dict[str, str]) -> None:
     shown = " ".join(run(["--help"], light).stdout.split())
     for words in ("Hexabot's export", "[Paris](city)", "0 train, 1 validation, 2 test", "--report report.json"):
         assert words in shown

@@ -32,7 +32,7 @@ def test_white_space_around_labels_is_removed_and_reported(tmp_path: Path, capsy
     assert [entry["what"] for entry in report["dropped"]] == ["no label: neither intent, language, slots nor a trait"]
 
 
-def test_labels_that_look_alike_are_pointed_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_similar_labels_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     imported(tmp_path, written(tmp_path, "in.csv", "text,intent\na,Greet\nb,greet\nc,bye\n"), "--no-split")
     said = capsys.readouterr().err
     assert "'intent' has labels that differ only in case, separators or encoding: 'Greet' (1), 'greet' (1)." in said

@@ -36,7 +36,7 @@ def marked_texts(draw: st.DrawFn) -> tuple[str, str, list[ImportedEntity]]:
 
 
 @given(marked_texts())
-def test_marks_of_every_form_are_taken_out_of_a_text(drawn: tuple[str, str, list[ImportedEntity]]) -> None:
+def test_marks_of_every_form_are_removed(drawn: tuple[str, str, list[ImportedEntity]]) -> None:
     marked, plain, entities = drawn
     assert read_marked(marked) == (plain, entities, "")
 
@@ -58,7 +58,7 @@ def test_marks_of_every_form_are_taken_out_of_a_text(drawn: tuple[str, str, list
         ("नगर [दिल्ली](नगर)", "नगर दिल्ली", [("नगर", "दिल्ली")]),
     ],
 )
-def test_what_is_meant_is_read(marked: str, text: str, found: list[tuple[str, str]]) -> None:
+def test_marks_are_read(marked: str, text: str, found: list[tuple[str, str]]) -> None:
     plain, entities, _ = read_marked(marked)
     assert (plain, [(entity.name, entity.value) for entity in entities]) == (text, found)
 
@@ -81,7 +81,7 @@ def test_what_is_meant_is_read(marked: str, text: str, found: list[tuple[str, st
         "see [this page](https://example.com/a)",
     ],
 )
-def test_what_cannot_be_read_is_refused(marked: str) -> None:
+def test_invalid_marks_are_rejected(marked: str) -> None:
     with pytest.raises(BrokenMarkError):
         read_marked(marked)
 

@@ -51,7 +51,7 @@ def test_fit_and_import_read_the_same(name: str, tmp_path: Path) -> None:
     assert list(dataset.itertuples(index=False, name=None)) == ROWS
 
 
-def test_files_of_a_dataset_may_name_their_columns_differently(tmp_path: Path) -> None:
+def test_files_of_one_dataset_can_have_different_column_names(tmp_path: Path) -> None:
     paths = {0: "commas.csv", 1: "excel.csv", 2: "tabs.csv"}
     dataset = read_dataset({split: written(tmp_path, name, FILES[name]) for split, name in paths.items()})
     _, prepared = prepare(CONFIG, dataset)
@@ -73,6 +73,6 @@ def test_a_headerless_file_keeps_its_first_row(tmp_path: Path, capsys: pytest.Ca
         assert [(row["text"], row["intent"]) for row in rows] == expected
 
 
-def test_a_header_of_unknown_names_is_told_both_ways_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_header_is_reported_with_both_solutions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     error = error_of(capsys, tmp_path, written(tmp_path, "in.csv", "hi there,greet\nbye,leave\n"))
     assert "Name the column with --column text=NAME; if the first line is not a header, pass --no-header." in error

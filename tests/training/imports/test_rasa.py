@@ -35,7 +35,7 @@ def test_rasas_json_counts_characters(tmp_path: Path) -> None:
     assert places(report, "findings", "value that differs from the text") == ["rasa.json example 2"]
 
 
-def test_roles_and_groups_are_told_with_their_rows(tmp_path: Path) -> None:
+def test_roles_and_groups_are_reported_with_their_rows(tmp_path: Path) -> None:
     marked = 'from [Rome]{"entity": "city", "role": "origin"} to [Oslo]{"entity": "city", "role": "end", "group": "1"}'
     nlu = written(tmp_path, "nlu.yml", f"nlu:\n- intent: fly\n  examples: |\n    - to [Bonn](city)\n    - {marked}\n")
     entity = {"entity": "city", "value": "Rome", "start": 3, "end": 7, "role": "end"}
@@ -51,7 +51,7 @@ def test_roles_and_groups_are_told_with_their_rows(tmp_path: Path) -> None:
     ]
 
 
-def test_files_without_examples_give_their_vocabulary_or_a_note(tmp_path: Path) -> None:
+def test_files_without_examples_provide_vocabulary_or_a_note(tmp_path: Path) -> None:
     contents = {
         "nlu.yml": "nlu:\n- intent: fly\n  examples: |\n    - to [NYC](city:New York)\n",
         "lookup.yml": "version: '3.1'\nnlu:\n- lookup: city\n  examples: |\n    - Oslo\n",
@@ -87,7 +87,7 @@ def test_every_document_of_a_file_is_read(tmp_path: Path) -> None:
     assert report["notes"][0].endswith("The sections rules have no NLU data: skipped.")
 
 
-def test_brackets_that_mark_nothing_are_text(tmp_path: Path) -> None:
+def test_other_brackets_stay_in_the_text(tmp_path: Path) -> None:
     texts = ["see [1] [2] please", "use the [slot] (optional)", "a [b] {c}", "press [x]", "[] or ()"]
     lines = "".join(f"    - {text}\n" for text in texts)
     path = written(tmp_path, "nlu.yml", f"nlu:\n- intent: a\n  examples: |\n{lines}    - to [Oslo](city)\n")
@@ -97,7 +97,7 @@ def test_brackets_that_mark_nothing_are_text(tmp_path: Path) -> None:
     assert report["rows"]["dropped"] == 0
 
 
-def test_metadata_names_the_language(tmp_path: Path) -> None:
+def test_metadata_provides_the_language(tmp_path: Path) -> None:
     nlu = """
 nlu:
 - intent: greet

@@ -7,7 +7,7 @@ import pytest
 from tests.training.imports.command import error_of, imported, places, written
 
 
-def test_duplicates_and_texts_under_two_labels_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_duplicates_and_texts_with_two_labels_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = written(tmp_path, "in.csv", "text,intent\nhi,greet\nHi ,leave\nhi,greet\nbye,leave\n")
     _, report = imported(tmp_path, source)
     assert report["same_text_under_two_labels"] == [
@@ -56,7 +56,7 @@ def test_splits_are_by_intent_and_keep_templates_together(tmp_path: Path) -> Non
         ]
 
 
-def test_splits_depend_on_the_seed_alone(tmp_path: Path) -> None:
+def test_splits_depend_only_on_the_seed(tmp_path: Path) -> None:
     source = many(tmp_path)
     found = [
         [row["split"] for row in imported(tmp_path, source, "--overwrite", "--seed", seed)[0]] for seed in (1, 1, 2)
@@ -67,7 +67,7 @@ def test_splits_depend_on_the_seed_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "sizes"), [("0.5,0.25,0.25", [160, 80, 80]), ("0.9,0.1,0", [288, 32, 0]), ("1,0,0", None)]
 )
-def test_fractions_are_the_users(given: str, sizes: list[int] | None, tmp_path: Path) -> None:
+def test_split_sets_the_fractions(given: str, sizes: list[int] | None, tmp_path: Path) -> None:
     rows, report = imported(tmp_path, many(tmp_path), "--split", given)
     if sizes:
         assert [sum(row["split"] == part for row in rows) for part in "012"] == sizes
@@ -92,14 +92,14 @@ def test_the_files_own_split_is_kept(tmp_path: Path) -> None:
     assert report["splits"]["intents_without"]["test"] == ["b"]
 
 
-def test_a_split_that_cannot_be_kept_is_told(tmp_path: Path) -> None:
+def test_an_incomplete_split_is_replaced_and_reported(tmp_path: Path) -> None:
     source = written(tmp_path, "in.csv", "text,intent,split\nhi,a,train\nbye,b,dev\nso,a,\n")
     _, report = imported(tmp_path, source)
     assert report["splits"]["origin"].startswith("by intent")
     assert report["notes"][0].startswith("The files' own split was replaced")
 
 
-def test_few_rows_are_split_with_something_to_validate_on(tmp_path: Path) -> None:
+def test_small_files_keep_a_validation_row(tmp_path: Path) -> None:
     rows, _ = imported(tmp_path, written(tmp_path, "in.csv", "text,intent\na,x\nb,y\nc,x\n"))
     assert sorted(row["split"] for row in rows) == ["0", "1", "2"]
     rows, report = imported(tmp_path, written(tmp_path, "in.csv", "text,intent\na,x\nA,x\n"), "--overwrite")

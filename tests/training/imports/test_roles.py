@@ -24,7 +24,7 @@ SAMPLES = [
 ]
 
 
-def test_an_entity_that_never_has_offsets_beside_others_that_have_is_a_trait(tmp_path: Path) -> None:
+def test_an_entity_without_offsets_is_a_trait_if_all_others_have_them(tmp_path: Path) -> None:
     source = written(tmp_path, "in.json", json.dumps(SAMPLES))
     rows, report = imported(tmp_path, source)
     assert slots(rows) == {"tea please": "O O", "tea in Rome": "O O B-city", "to Oslo": "O B-city"}
@@ -32,7 +32,7 @@ def test_an_entity_that_never_has_offsets_beside_others_that_have_is_a_trait(tmp
     assert report["columns"]["product"].startswith("a trait: it never has offsets")
 
 
-def test_the_user_and_other_files_know_better_than_missing_offsets(tmp_path: Path) -> None:
+def test_options_and_other_files_override_missing_offsets(tmp_path: Path) -> None:
     source = written(tmp_path, "in.json", json.dumps(SAMPLES[:2]))
     tagged = {"tea please": "B-product O", "tea in Rome": "B-product O B-city"}
     assert slots(imported(tmp_path, source, "--slot", "product", "--overwrite")[0]) == tagged
@@ -41,7 +41,7 @@ def test_the_user_and_other_files_know_better_than_missing_offsets(tmp_path: Pat
     assert slots(imported(tmp_path, source, other, "--overwrite")[0]) == {**tagged, "more coffee": "O B-product"}
 
 
-def test_where_all_lack_offsets_or_some_have_them_the_texts_decide(tmp_path: Path) -> None:
+def test_without_consistent_offsets_the_texts_decide(tmp_path: Path) -> None:
     without = [{"text": "to Bonn", "intent": "order", "entities": [entity("city", "Bonn"), entity("mood", "happy")]}]
     rows, _ = imported(tmp_path, written(tmp_path, "in.json", json.dumps([*SAMPLES, *without])))
     assert slots(rows) == {
@@ -53,7 +53,7 @@ def test_where_all_lack_offsets_or_some_have_them_the_texts_decide(tmp_path: Pat
     assert rows[3]["mood"] == "happy"
 
 
-def test_a_trait_with_two_values_keeps_the_first_and_is_told(tmp_path: Path) -> None:
+def test_a_trait_with_two_values_keeps_the_first_and_is_reported(tmp_path: Path) -> None:
     samples = [{"text": "hi", "intent": "greet", "entities": [entity("mood", "happy"), entity("mood", "calm")]}]
     rows, report = imported(tmp_path, written(tmp_path, "in.json", json.dumps(samples)))
     assert rows[0]["mood"] == "happy"
@@ -63,7 +63,7 @@ def test_a_trait_with_two_values_keeps_the_first_and_is_told(tmp_path: Path) -> 
 TABLE = "text,intent,norm,city\nTo Rome!,go,to rome,Rome\nto  Oslo,go,to oslo,Oslo\nHello,greet,hello,\n"
 
 
-def test_a_column_that_repeats_the_text_is_no_slot(tmp_path: Path) -> None:
+def test_a_column_that_repeats_the_text_is_not_a_slot(tmp_path: Path) -> None:
     rows, report = imported(tmp_path, written(tmp_path, "in.csv", TABLE))
     assert [row["slots"] for row in rows] == ["O B-city", "O B-city", "O"]
     assert report["columns"]["norm"].startswith("a trait: 0 of 3 values are parts of the text, 3 are the whole text")
@@ -84,6 +84,6 @@ def test_columns_and_entities_are_ignored(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("option", ["--ignore", "--slot", "--trait"])
-def test_a_name_that_no_file_has_is_refused(option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_name_is_rejected(option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     error = error_of(capsys, tmp_path, written(tmp_path, "in.csv", TABLE), option, "nrom")
     assert error == f"{option} nrom: no file has a column or entity with this name; expected one of city, norm."

@@ -70,7 +70,7 @@ def placed(
 
 
 @given(tagged())
-def test_offsets_become_tags_and_come_back(drawn: tuple[str, list[Span]]) -> None:
+def test_offsets_become_tags_and_tags_become_offsets(drawn: tuple[str, list[Span]]) -> None:
     text, spans = drawn
     entities = [ImportedEntity(name, text[start:end], start, end) for start, end, name in spans]
     notes: list[str] = []
@@ -97,7 +97,7 @@ def test_offsets_in_other_units_mean_the_same(drawn: tuple[str, list[Span]], uni
 
 
 @given(tagged(spaces=st.sampled_from([" ", "  ", "   "])))
-def test_tags_are_those_that_hexabot_counts(drawn: tuple[str, list[Span]]) -> None:
+def test_tags_match_hexabots_words(drawn: tuple[str, list[Span]]) -> None:
     text, spans = drawn
     tags = tags_of(text, spans, ignore)
     answer, _ = hexabot_tags(text, tags, [0.9] * len(tags))
@@ -117,7 +117,7 @@ def helper_tags(text: str, spans: Sequence[Span]) -> str:
 
 
 @given(tagged(spaces=st.sampled_from([" ", " ", "  ", "    "])))
-def test_what_the_helper_wrote_is_told_right_or_not_at_all(drawn: tuple[str, list[Span]]) -> None:
+def test_tags_written_by_the_helper_are_restored_or_unknown(drawn: tuple[str, list[Span]]) -> None:
     text, spans = drawn
     names = iter("abcdefghijklmnop")
     spans = [span._replace(name=next(names)) for span in spans]
@@ -203,14 +203,14 @@ def test_values_are_found_as_words(text: str, value: str, found: list[str]) -> N
         ("York New York", [("a", "York", None, None), ("b", "New York", None, None)], ["York", "New York"], []),
     ],
 )
-def test_offsets_are_trusted_and_values_found_and_doubts_told(
+def test_offsets_are_trusted_values_are_found_and_doubts_are_reported(
     text: str, entities: list[tuple[str, str, int | None, int | None]], found: list[str], notes: list[str]
 ) -> None:
     assert placed(text, *(ImportedEntity(*entity) for entity in entities)) == (found, notes)
 
 
 @given(tagged(), st.lists(WORDS, min_size=8, max_size=8))
-def test_offsets_on_borders_of_words_hold_whatever_the_value(drawn: tuple[str, list[Span]], values: list[str]) -> None:
+def test_offsets_on_word_boundaries_are_trusted_for_any_value(drawn: tuple[str, list[Span]], values: list[str]) -> None:
     text, spans = drawn
     if not text.isascii():
         return  # there the value may say that the offsets count other units
@@ -221,7 +221,7 @@ def test_offsets_on_borders_of_words_hold_whatever_the_value(drawn: tuple[str, l
 
 
 @given(st.data())
-def test_the_middle_and_the_end_of_a_word_are_never_a_slot(data: st.DataObject) -> None:
+def test_the_middle_or_end_of_a_word_is_never_a_slot(data: st.DataObject) -> None:
     letters = st.text(st.characters(categories=["L"], max_codepoint=0x24F), min_size=2, max_size=8)
     word = data.draw(letters)
     start = data.draw(st.integers(1, len(word) - 1))
@@ -230,7 +230,7 @@ def test_the_middle_and_the_end_of_a_word_are_never_a_slot(data: st.DataObject) 
 
 
 @given(st.data())
-def test_arabic_words_behind_clitics_are_slots(data: st.DataObject) -> None:
+def test_arabic_words_after_clitics_are_slots(data: st.DataObject) -> None:
     before = data.draw(st.sampled_from(["و", "ف", "ب", "ك", "ل", "لل", "ال", "بال", "وال", "فلل", "وبال", "لـ", "وَ"]))
     word = data.draw(st.text(st.characters(min_codepoint=0x621, max_codepoint=0x64A, categories=["Lo"]), min_size=3))
     start = len(before) + 3
@@ -249,7 +249,7 @@ def test_a_part_is_a_slot_if_it_is_the_longer_one(data: st.DataObject) -> None:
     assert (found, notes) == (([word[:end]], [PART_OF_WORD]) if len(word) <= 2 * end else ([], [PIECE]))
 
 
-def test_synonyms_stand_for_each_other() -> None:
+def test_synonyms_are_interchangeable() -> None:
     vocabulary = ImportedVocabulary()
     vocabulary.add_synonyms("New York", ["NYC", "the big apple"])
     assert placed("to the Big Apple", ImportedEntity("city", "New York"), vocabulary=vocabulary) == (
@@ -260,7 +260,7 @@ def test_synonyms_stand_for_each_other() -> None:
     assert placed("to New York", ImportedEntity("city", "NYC"), vocabulary=vocabulary) == (["New York"], [])
 
 
-def test_a_lookup_table_helps_where_it_leaves_no_choice() -> None:
+def test_a_lookup_table_helps_if_it_is_unambiguous() -> None:
     vocabulary = ImportedVocabulary()
     vocabulary.add_lookup("city", ["Rome", "Oslo"])
     assert placed("to Rome", ImportedEntity("city", "the capital"), vocabulary=vocabulary) == (["Rome"], [BY_LOOKUP])
@@ -282,5 +282,5 @@ def test_a_lookup_table_helps_where_it_leaves_no_choice() -> None:
         ("to New York", "O B- O", None),
     ],
 )
-def test_tags_of_others_are_read(text: str, tags: str, read: list[str] | None) -> None:
+def test_tags_of_other_tools_are_read(text: str, tags: str, read: list[str] | None) -> None:
     assert read_tags(text, tags) == read

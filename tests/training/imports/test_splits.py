@@ -25,7 +25,7 @@ def parts(rows: Rows) -> dict[str, set[int]]:
     }
 
 
-def test_each_file_is_its_part(tmp_path: Path) -> None:
+def test_each_file_becomes_its_part(tmp_path: Path) -> None:
     files = export(tmp_path, "train", 12), export(tmp_path, "valid", 3), export(tmp_path, "exam", 4)
     rows, report = imported(tmp_path, files[0], "--validation", files[1], "--test", files[2])
     assert parts(rows) == {"train": {0}, "valid": {1}, "exam": {2}}
@@ -43,14 +43,14 @@ def test_a_part_without_a_file_is_taken_from_the_other_rows(tmp_path: Path) -> N
     assert Counter(int(row["split"]) for row in rows) == {0: 14, 1: 3, 2: 6}
 
 
-def test_texts_in_two_parts_are_told(tmp_path: Path) -> None:
+def test_texts_in_two_parts_are_reported(tmp_path: Path) -> None:
     train, same = export(tmp_path, "train", 20), export(tmp_path, "again", 3)
     same.write_text(train.read_text())
     _, report = imported(tmp_path, train, "--test", same, "--validation", export(tmp_path, "valid", 3))
     assert report["splits"]["templates_in_two_parts"] == 20
 
 
-def test_invalid_splits_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_splits_are_rejected(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train, exam = export(tmp_path, "train", 1), export(tmp_path, "exam", 4)
     assert "too few or too similar" in error_of(capsys, tmp_path, train, "--test", exam)
     assert "is given twice" in error_of(capsys, tmp_path, train, "--test", train)

@@ -56,7 +56,7 @@ def test_parquet_with_lists_and_missing_values(tmp_path: Path) -> None:
         ("a;text;b,c", ";"),
     ],
 )
-def test_delimiters_are_told_by_the_header(header: str, delimiter: str, tmp_path: Path) -> None:
+def test_delimiters_are_detected_by_the_header(header: str, delimiter: str, tmp_path: Path) -> None:
     names = header.removeprefix("\ufeff").casefold().split(delimiter)
     row = delimiter.join({"text": "one, two"}.get(name, "x") for name in names)
     row = row.replace("one, two", '"one, two"')
@@ -64,7 +64,7 @@ def test_delimiters_are_told_by_the_header(header: str, delimiter: str, tmp_path
     assert [row["text"] for row in rows] == ["one, two"]
 
 
-def test_excels_unicode_text_is_read(tmp_path: Path) -> None:
+def test_excels_utf_16_files_are_read(tmp_path: Path) -> None:
     rows, _ = imported(tmp_path, written(tmp_path, "in.csv", "text\tintent\nété\ta\n".encode("utf-16")))
     assert rows[0]["text"] == "été"
 
@@ -79,13 +79,13 @@ def test_columns_may_have_other_names(tmp_path: Path) -> None:
     assert "1 of 3" in report["columns"]["city"]
 
 
-def test_the_user_may_call_a_column_a_trait(tmp_path: Path) -> None:
+def test_trait_overrides_the_role_of_a_column(tmp_path: Path) -> None:
     source = written(tmp_path, "in.csv", "text,intent,city\nto Rome,a,Rome\n")
     rows, _ = imported(tmp_path, source, "--trait", "city")
     assert (rows[0]["city"], rows[0]["slots"]) == ("Rome", "")
 
 
-def test_none_may_stay_a_class(tmp_path: Path) -> None:
+def test_keep_none_keeps_none_as_a_class(tmp_path: Path) -> None:
     source = written(tmp_path, "in.csv", "text,intent\nhi,greet\nwhat,none\n")
     rows, report = imported(tmp_path, source, "--keep-none")
     assert ([row["intent"] for row in rows], report["findings"]) == (["greet", "none"], [])
@@ -98,7 +98,7 @@ def test_a_none_without_other_labels_is_dropped(tmp_path: Path) -> None:
     assert report["dropped"][0]["rows"] == [{"place": f"{source} line 3", "found": "what"}]
 
 
-def test_half_a_character_is_dropped(tmp_path: Path) -> None:
+def test_half_of_a_surrogate_pair_is_dropped(tmp_path: Path) -> None:
     source = written(
         tmp_path, "in.json", r'[{"text": "\ud83d", "intent": "a"}, {"text": "\ud83d\ude42", "intent": "a"}]'
     )
@@ -107,7 +107,7 @@ def test_half_a_character_is_dropped(tmp_path: Path) -> None:
     assert places(report, "dropped", "text that is not valid Unicode") == [f"{source} row 1"]
 
 
-def test_entities_that_cannot_be_read_leave_the_intent(tmp_path: Path) -> None:
+def test_rows_with_unreadable_entities_keep_their_intent(tmp_path: Path) -> None:
     records = [
         {"text": "to Rome", "intent": "a", "entities": "Rome"},
         {"text": "to Rome", "intent": "a", "entities": [{"value": "Rome"}]},

@@ -79,7 +79,7 @@ DECISIVE = ["RunInstances", "DescribeInstances", "TerminateInstances", EVERYTHIN
         *in_turn([stage for stage in (*WATCHING[1:], *ENDING) if stage not in DECISIVE]),
     ],
 )
-def test_broken_answers(
+def test_invalid_responses(
     stage: str, kind: str, launch: Launch, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
@@ -103,7 +103,7 @@ def test_broken_answers(
     ("stage", "kind"),
     [*(("RunInstances", kind) for kind in BROKEN), *in_turn(["DescribeInstances", "TerminateInstances"])],
 )
-def test_one_broken_answer(
+def test_one_invalid_response_is_retried(
     stage: str, kind: str, launch: Launch, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
@@ -119,7 +119,7 @@ def test_one_broken_answer(
 
 
 @pytest.mark.parametrize(("stage", "kind"), in_turn([*CHECKS, *UPLOADS, "CreateSchedule"]))
-def test_broken_answers_before_the_start(
+def test_invalid_responses_before_the_start(
     stage: str, kind: str, launch: Launch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
@@ -130,7 +130,7 @@ def test_broken_answers_before_the_start(
 
 
 @pytest.mark.parametrize("is_listed", [True, False], ids=["listed", "not listed yet"])
-def test_a_start_whose_answer_is_lost(
+def test_a_start_whose_response_is_lost(
     is_listed: bool, launch: Launch, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """EC2 has started an instance, but the response is lost. Repeating the request returns the id."""
@@ -153,7 +153,7 @@ def test_a_start_whose_answer_is_lost(
     assert len([stage for stage in launch.line.stages if stage.startswith("RunInstances?")]) == 2
 
 
-def test_a_start_whose_answer_is_always_lost(
+def test_a_start_whose_response_is_always_lost(
     launch: Launch, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
@@ -175,7 +175,7 @@ def test_a_start_whose_answer_is_always_lost(
     assert launch.machines.alive() == []
 
 
-def test_a_start_that_was_lost_on_the_way(launch: Launch, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_start_request_that_is_lost(launch: Launch, monkeypatch: pytest.MonkeyPatch) -> None:
     """EC2 never got the request, and has no capacity for the repeated one, so nothing is running."""
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     launch.line.refuse("RunInstances", "InsufficientInstanceCapacity", 500)
@@ -193,7 +193,7 @@ def test_a_start_that_was_lost_on_the_way(launch: Launch, monkeypatch: pytest.Mo
     assert launch.schedules.all() == []
 
 
-def test_a_signal_while_the_start_is_under_way(launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_signal_during_the_start(launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
     """The request has arrived, but the launcher is interrupted before the response."""
     launch.machines.boots = False
 
@@ -210,7 +210,7 @@ def test_a_signal_while_the_start_is_under_way(launch: Launch, capsys: pytest.Ca
     assert "Repeating it with the same client token" in capsys.readouterr().err
 
 
-def test_a_port_that_is_closed_for_a_moment(
+def test_a_port_that_is_closed_briefly(
     launch: Launch, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """After a short outage, the launcher continues to watch. The training never stops."""
@@ -240,7 +240,7 @@ def test_a_port_that_is_closed_for_a_moment(
     "stage",
     ["GET inputs/config.yaml", "PUT outputs/run/model/model_weights.safetensors", "PUT outputs/bundle/manifest.json"],
 )
-def test_an_outage_at_the_instance_loses_nothing(stage: str, launch: Launch) -> None:
+def test_an_outage_on_the_instance_loses_nothing(stage: str, launch: Launch) -> None:
     """The worker uploads its outputs when S3 is reachable again."""
     with line_to(launch.line.upstream) as line:
         launch.machines.worker_address = line.address

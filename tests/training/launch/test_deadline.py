@@ -26,7 +26,7 @@ def leave_alone(launch: Launch, stage: str) -> None:
     [("RunInstances", "StartAutomationExecution"), ("PUT heartbeat", "TerminateInstances")],
     ids=["before its id is known", "while it is watched"],
 )
-def test_a_machine_that_runs_nothing_is_terminated_by_aws(stage: str, called: str, launch: Launch) -> None:
+def test_an_instance_that_runs_nothing_is_terminated_by_aws(stage: str, called: str, launch: Launch) -> None:
     """Neither the launcher nor the user data terminates it: the launcher is killed, and the user data never runs."""
     launch.machines.boots = False
     leave_alone(launch, stage)
@@ -38,7 +38,7 @@ def test_a_machine_that_runs_nothing_is_terminated_by_aws(stage: str, called: st
     assert launch.schedules.all() == []
 
 
-def test_the_schedule_is_due_when_the_caps_are_reached(launch: Launch) -> None:
+def test_the_schedule_fires_at_the_limits(launch: Launch) -> None:
     assert launch.run("--detach", *launch.caps(hours="1")) == 0
     tags = {tag["Key"]: tag["Value"] for tag in only(launch)["Tags"]}
     (schedule,) = launch.schedules.all()
@@ -49,7 +49,7 @@ def test_the_schedule_is_due_when_the_caps_are_reached(launch: Launch) -> None:
     assert launch.schedules.all() == []
 
 
-def test_a_schedule_that_cannot_be_set_starts_nothing(launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_starts_without_a_schedule(launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
     said = "The execution role you provide must allow AWS EventBridge Scheduler to assume the role."
     launch.line.refuse_json("CreateSchedule", "ValidationException", said)
     assert launch.run() == 1
@@ -69,7 +69,7 @@ def test_a_schedule_that_cannot_name_the_instance_finds_it_by_its_tag(
     assert launch.machines.alive() == []
 
 
-def test_a_schedule_that_is_left_over_is_replaced(launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_leftover_schedule_is_replaced(launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
     """Its deletion failed, and the next instance of the job needs a later deadline."""
     launch.machines.tell(fit_fails=True)
     launch.line.refuse_json("DeleteSchedule", "AccessDeniedException", "Said by the test.", 403)
@@ -83,7 +83,7 @@ def test_a_schedule_that_is_left_over_is_replaced(launch: Launch, capsys: pytest
     assert launch.schedules.all() == []
 
 
-def test_a_reboot_ends_the_machine(launch: Launch, s3: Any) -> None:
+def test_a_reboot_terminates_the_instance(launch: Launch, s3: Any) -> None:
     """No training survives a reboot, and user data runs only once."""
     launch.machines.tell(epochs=100, seconds=0.2)
     leave_alone_when_training(launch, s3)
@@ -93,7 +93,7 @@ def test_a_reboot_ends_the_machine(launch: Launch, s3: Any) -> None:
     assert launch.machines.heard("systemctl")[-1] == "poweroff --force --force"
 
 
-def test_the_machine_powers_off_at_its_deadline(launch: Launch, s3: Any) -> None:
+def test_the_instance_powers_off_at_its_deadline(launch: Launch, s3: Any) -> None:
     launch.machines.tell(epochs=100, seconds=0.2)
     leave_alone_when_training(launch, s3)
     launch.machines.advance(117 * 60)  # of 120 minutes, less 2

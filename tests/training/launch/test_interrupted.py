@@ -132,7 +132,7 @@ def test_ctrl_c_while_the_instance_works(state: str, launch: Launch, s3: Any) ->
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 @pytest.mark.parametrize("stage", ["RunInstances", "PUT heartbeat"])
-def test_a_signal_ends_the_program_and_the_instance(stage: str, number: int, launch: Launch) -> None:
+def test_a_signal_stops_the_program_and_terminates_the_instance(stage: str, number: int, launch: Launch) -> None:
     launch.machines.tell(epochs=100, seconds=1)
     programs: list[subprocess.Popen[str]] = []
     launch.line.hook(stage, lambda: programs[0].send_signal(number), answered=True)
@@ -156,7 +156,7 @@ def test_a_second_ctrl_c_does_not_stop_the_cleanup(launch: Launch, capsys: pytes
     assert launch.machines.alive() == []
 
 
-def test_a_killed_launcher_leaves_an_instance_that_ends_itself(launch: Launch, s3: Any) -> None:
+def test_the_instance_of_a_killed_launcher_terminates_itself(launch: Launch, s3: Any) -> None:
     launch.machines.tell(epochs=100, seconds=0.2)
     program = started(launch, "--lost-minutes", "0.05")
     wait_until(lambda: status(s3) == "training")
@@ -267,7 +267,7 @@ def test_a_job_that_fails(fault: str, said: str, launch: Launch, capsys: pytest.
     assert launch.machines.alive() == []
 
 
-def test_a_disk_that_is_full_here(launch: Launch, tmp_path: Path) -> None:
+def test_a_full_local_disk(launch: Launch, tmp_path: Path) -> None:
     """The outputs stay in S3."""
     launch.line.hook("GET outputs.json", lambda: (tmp_path / "runs").write_text("no folder"), answered=True)
     with pytest.raises(OSError, match="runs"):

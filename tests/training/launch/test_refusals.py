@@ -38,7 +38,7 @@ def refused(launch: Launch, capsys: pytest.CaptureFixture[str], *more: str) -> s
         (["--", "--output", "elsewhere"], "not allowed after --: --config, --dataset, --output"),
     ],
 )
-def test_refused_before_anything_is_made(
+def test_mistakes_are_rejected_before_anything_is_created(
     more: list[str], said: str, launch: Launch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert said in refused(launch, capsys, *more)
@@ -90,7 +90,7 @@ def test_aws_refuses(stage: str, code: str, said: str, launch: Launch, capsys: p
     assert said in refused(launch, capsys)
 
 
-def test_a_group_that_lets_something_in(launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_security_group_with_inbound_rules_is_rejected(launch: Launch, capsys: pytest.CaptureFixture[str]) -> None:
     ec2 = boto3.client("ec2")
     found = ec2.describe_security_groups(Filters=[{"Name": "group-name", "Values": ["ludwig-serverless-launch"]}])
     rule: dict[str, Any] = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}

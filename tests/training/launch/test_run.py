@@ -95,7 +95,7 @@ def test_the_timers_are_set_before_anything_else(launch: Launch) -> None:
 @pytest.mark.parametrize(
     ("hours", "dollars", "minutes"), [("3", "100", 175), ("100", "2", 112)], ids=["hours", "dollars"]
 )
-def test_the_lower_cap_sets_the_timer(hours: str, dollars: str, minutes: int, launch: Launch) -> None:
+def test_the_lower_limit_sets_the_timer(hours: str, dollars: str, minutes: int, launch: Launch) -> None:
     """At $1 an hour plus a few cents for disk and IP address, $2 last slightly less than two hours."""
     more = ["--on-demand", "--price-per-hour", "1", *launch.caps(hours, dollars)]
     assert launch.run(*more) == 0
@@ -129,7 +129,7 @@ def test_a_reclaimed_spot_instance_is_replaced(launch: Launch, capsys: pytest.Ca
     assert (launch.bundle / "manifest.json").is_file()
 
 
-def test_a_job_is_resumed_by_hand(launch: Launch, s3: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_job_is_resumed_with_a_command(launch: Launch, s3: Any, capsys: pytest.CaptureFixture[str]) -> None:
     launch.machines.tell(epochs=12, seconds=0.3)
 
     def at(stage: str) -> None:
