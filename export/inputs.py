@@ -67,7 +67,7 @@ def _describe_number(config: Config, metadata: Config, folder: Path, key: str) -
         if preprocessing["outlier_strategy"] not in FILLING:
             raise UnsupportedError(
                 config["name"],
-                f"its outlier strategy {preprocessing['outlier_strategy']!r} needs other rows",
+                f"its outlier strategy {preprocessing['outlier_strategy']!r} computes values from other rows",
                 "Train with `outlier_strategy: fill_with_mean` or `fill_with_const`.",
             )
         outliers = {

@@ -59,18 +59,19 @@ def word_positions(text: str, tokens: Iterable[PlacedSpan]) -> list[int | None]:
 
 
 def pieces_of_words(text: str, tokens: Sequence[PlacedSpan]) -> tuple[list[Span], list[int | None]]:
-    """Split each word where one of its tokens begins a word of its own, for taggers that were trained on tokens.
+    """Split words into the pieces at which a value can begin, for taggers that were trained on tokens.
 
-    A word is cut at the tokens of scripts without spaces, after an apostrophe as in `l'hôtel`, at punctuation and after
-    Arabic and Hebrew clitics. It is not cut elsewhere: no value begins in the middle of `comparing`, whatever the
-    tokenizer makes of it.
+    A word is split where a token begins after an apostrophe, as in `l'hôtel`, at punctuation, after Arabic and Hebrew
+    clitics, and at every token of a script without spaces. It is not split anywhere else: no value begins in the
+    middle of `comparing`, even if the tokenizer splits it.
 
     Args:
         text: The raw text.
         tokens: The tokens that the graph sees, in reading order.
 
     Returns:
-        The spans of the pieces, which cover all words, and the position of each piece's first token or None.
+        The spans of the pieces, which cover all words, and the position of each piece's first token; None if a word has
+        no token.
     """
     spans: list[Span] = []
     positions: list[int | None] = []
@@ -78,14 +79,16 @@ def pieces_of_words(text: str, tokens: Sequence[PlacedSpan]) -> tuple[list[Span]
     for (start, end), position in zip(word_spans(text), word_positions(text, tokens), strict=True):
         spans.append((start, end))
         positions.append(position)
+        # Skip the token that begins the word, and all tokens before it.
         while next_token < len(tokens) and tokens[next_token][1][0] <= start:
             next_token += 1
+        # Split the last piece at each further token of the word that may begin a value.
         while position is not None and next_token < len(tokens) and tokens[next_token][1][0] < end:
-            place, (first, last) = tokens[next_token]
+            token_position, (first, last) = tokens[next_token]
             if first < last and first > spans[-1][0] and may_begin(text, first):
                 spans[-1] = (spans[-1][0], first)
                 spans.append((first, end))
-                positions.append(place)
+                positions.append(token_position)
             next_token += 1
     return spans, positions
 

@@ -93,4 +93,4 @@ def _varint(content: Content, offset: int, end: int) -> tuple[int, int]:
         value |= (byte & 0x7F) << (7 * index)
         if byte < 0x80:
             return value, offset + index + 1
-    raise ValueError(f"the number at byte {offset} does not end")
+    raise ValueError(f"the varint at byte {offset} is truncated or too long")

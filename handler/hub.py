@@ -13,7 +13,7 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 class HubSource:
-    """A model repository at one commit, so a branch that moves during the download does no harm."""
+    """A model repository at one commit, so an update of the branch during the download cannot mix two versions."""
 
     def __init__(self, repo: str, revision: str | None) -> None:
         """Look up the commit.

@@ -141,7 +141,7 @@ class BinaryInput(PlainInput, frozen=True, kw_only=True, tag="binary"):
         raise RequestError(f"{self.column!r} is {word[:40]!r}; expected one of {known}.")
 
 
-class LabelledInput(PlainInput, frozen=True, kw_only=True, dict=True):
+class LabeledInput(PlainInput, frozen=True, kw_only=True, dict=True):
     """An input whose values are looked up among labels."""
 
     labels: list[str]
@@ -152,7 +152,7 @@ class LabelledInput(PlainInput, frozen=True, kw_only=True, dict=True):
         return {label: index for index, label in enumerate(self.labels)}
 
 
-class CategoryInput(LabelledInput, frozen=True, kw_only=True, tag="category"):
+class CategoryInput(LabeledInput, frozen=True, kw_only=True, tag="category"):
     """One of a fixed set of labels, stripped of white space: int32, (batch,). An unseen label becomes `other_id`."""
 
     other_id: int
@@ -162,7 +162,7 @@ class CategoryInput(LabelledInput, frozen=True, kw_only=True, tag="category"):
         return np.array([self.ids.get(self._text(value).strip(), self.other_id) for value in values], dtype=np.int32)
 
 
-class TokensInput(LabelledInput, frozen=True, kw_only=True):
+class TokensInput(LabeledInput, frozen=True, kw_only=True):
     """The tokens of a text, without their order, as one number per label. Unknown tokens count as `unknown_id`."""
 
     unknown_id: int

@@ -118,8 +118,8 @@ class SequenceOutput(Described, frozen=True, kw_only=True, tag="sequence"):
         responds: Also answer the labels as one text, as Ludwig does for outputs of type text.
         decoding: How to choose the tags that Hexabot gets: "argmax" keeps Ludwig's, "viterbi" takes the best sequence
             in which every slot is complete. Ludwig's columns are the same in both cases.
-        tag_unit: What each tag of the training data belonged to. Entities begin at words, or also at tokens inside
-            words that may begin a value, such as `hôtel` in `l'hôtel`.
+        tag_unit: What a tag of the training data belongs to. With "word", entities begin only at words; with "token",
+            also inside a word if a token there can begin a value, such as `hôtel` in `l'hôtel`.
     """
 
     name: str

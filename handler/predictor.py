@@ -180,13 +180,13 @@ class Predictor:
     def tagged_spans(
         self, output: SequenceOutput, row: Mapping[str, Any], columns: Columns, logits: np.ndarray | None
     ) -> list[TaggedSpan]:
-        """Return the tagged values of the text that an output tags, as the tags have them: not yet trimmed.
+        """Return the values that an output tags in a text. They are whole words or pieces of words, not trimmed yet.
 
         Args:
             output: An output with `aligned_with`.
-            row: The raw values that were asked, by column.
-            columns: Ludwig's columns of this output, for this row.
-            logits: float, (length, labels), of outputs that are decoded; None for others.
+            row: The row's raw values, by column.
+            columns: Ludwig's columns of this output for this row.
+            logits: float32, (length, labels), if the output uses Viterbi decoding; None otherwise.
 
         Returns:
             Spans in characters, in reading order.
@@ -207,7 +207,7 @@ class Predictor:
         columns: Columns,
         logits: np.ndarray | None,
     ) -> Tagged:
-        """Return the tag and the probability at each position; decoded where the bundle asks for it."""
+        """Return the tag and the probability at each position, Viterbi-decoded if the bundle says so."""
         return word_tags(
             positions,
             columns[f"{output.name}_predictions"],

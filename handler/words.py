@@ -34,7 +34,7 @@ def stands_alone(text: str, start: int, end: int) -> bool:
         end: Index after its last character.
 
     Returns:
-        Whether no letter, digit or mark of the same word is beside the part.
+        True if no letter, digit or mark of the same word is next to the part.
     """
     return not (_joins(text, start) or _joins(text, end))
 
@@ -46,7 +46,7 @@ def stands_behind_clitics(text: str, start: int, end: int) -> bool:
 
 
 def is_on_borders(text: str, start: int, end: int) -> bool:
-    """Return whether a part begins and ends at word boundaries. Clitics before it are words of their own."""
+    """Return whether a part begins and ends at word boundaries. Clitics before it count as separate words."""
     return (not _cuts(text, start) or _follows_clitics(text, start)) and not _cuts(text, end)
 
 
@@ -110,7 +110,7 @@ def _follows_clitics(text: str, position: int) -> bool:
 
 
 def _is_ending(text: str, start: int, end: int) -> bool:
-    """Return whether what follows a part, up to the end of the word, may be an ending of the part's last word."""
+    """Return whether the rest of the word after a part can be an ending of the part's last word."""
     if text[end - 1].isdigit() or _is_mark(text[end]):
         return False  # half of a number, or of a character
     if HANGUL.match(text, end - 1):

@@ -42,4 +42,4 @@ def test_decoded_tags_are_compared(tmp_path: Path) -> None:
 def test_rows_without_a_label_do_not_count_as_errors(tmp_path: Path) -> None:
     assert measured(tmp_path, INTENT, INTENT, [None, None, None, None]) == (1.0, None)
     label = INTENT.labels[0]  # of texts without a known word
-    assert measured(tmp_path / "labelled", INTENT, INTENT, [label, None, None, "other"]) == (1.0, 0.5)
+    assert measured(tmp_path / "labeled", INTENT, INTENT, [label, None, None, "other"]) == (1.0, 0.5)

@@ -169,7 +169,7 @@ def without_graph(files: dict[str, bytes]) -> dict[str, bytes]:
     return {name: content for name, content in files.items() if name != "model.onnx"}
 
 
-def relabelled(files: dict[str, bytes]) -> dict[str, bytes]:
+def relabeled(files: dict[str, bytes]) -> dict[str, bytes]:
     return {**files, MANIFEST: files[MANIFEST].replace(b"greeting", b"farewell")}
 
 
@@ -178,11 +178,11 @@ def relabelled(files: dict[str, bytes]) -> dict[str, bytes]:
     [
         (altered, "model.onnx of bundle 'intent' was altered: .* Publish it again, with all its files"),
         (without_graph, r"lacks \['model.onnx'\], which .*manifest.json lists"),
-        (relabelled, "manifest.json was altered after it was written"),
+        (relabeled, "manifest.json was altered after it was written"),
         (lambda _: {"README.md": b"#"}, r"No bundle in .* Found 1 files \(README.md ...\)"),
         (lambda _: {MANIFEST: b"{}"}, "is not a manifest"),
     ],
-    ids=["altered", "missing", "relabelled", "no bundle", "no manifest"],
+    ids=["altered", "missing", "relabeled", "no bundle", "no manifest"],
 )
 @pytest.mark.parametrize("kind", ["s3", "hub"])
 def test_incomplete_and_altered_bundles_are_refused(

@@ -134,7 +134,7 @@ def altered_bundles(folder: Path, damage: str) -> Path:
     graph, manifest = copy / "intent" / "model.onnx", copy / "intent" / "manifest.json"
     if damage == "truncated":
         graph.write_bytes(graph.read_bytes()[:-1000])
-    elif damage == "relabelled":
+    elif damage == "relabeled":
         content = manifest.read_text(encoding="utf-8")
         assert "book_flight" in content
         manifest.write_text(content.replace("book_flight", "book_train"), encoding="utf-8")
@@ -149,7 +149,7 @@ def altered_bundles(folder: Path, damage: str) -> Path:
     [
         ("empty", "BundleError: No bundle in /bundles", "ludwig-serverless export"),
         ("truncated", "/bundles/intent/model.onnx was altered", "Copy the whole bundle again."),
-        ("relabelled", "/bundles/intent/manifest.json was altered", "Copy the whole bundle again"),
+        ("relabeled", "/bundles/intent/manifest.json was altered", "Copy the whole bundle again"),
     ],
 )
 def test_incomplete_bundles_fail_the_start(
