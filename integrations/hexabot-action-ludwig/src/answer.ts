@@ -28,7 +28,7 @@ export const outputSchema = z.object({
     description: 'Name of the intent; null if there is none, or none that is sure enough.',
   }),
   confidence: z.number().meta({ title: 'Confidence', description: 'Confidence of the intent, 0 if it is null.' }),
-  language: z.string().meta({ title: 'Language', description: 'Code of the language, such as en.' }),
+  language: z.string().meta({ title: 'Language', description: 'Code of the language, such as en; empty if none is known.' }),
   entities: z.array(entitySchema).meta({
     title: 'Entities',
     description: 'Entities with their offsets in the message, in UTF-16 code units.',
@@ -64,7 +64,7 @@ export function toOutput(answer: Answer, settings: Settings, input: Input): Outp
   };
 }
 
-/** Return the output for a message without text, such as a picture: nothing was understood. */
+/** Return the output for a message without text, such as a picture, and for one that the service did not answer. */
 export function nothingUnderstood(settings: Settings, input: Input): Output {
   return { intent: null, confidence: 0, language: settings.language ?? '', entities: [], slots: { ...input.slots } };
 }

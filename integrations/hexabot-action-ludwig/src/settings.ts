@@ -43,6 +43,10 @@ export const settingsSchema = z.strictObject({
     title: 'Minimum confidence',
     description: 'Intents and entities with a lower confidence are left out (0 to 1).',
   }),
+  onFailure: z.enum(['stop', 'continue']).default('stop').meta({
+    title: 'If the service fails',
+    description: 'stop: the run fails. continue: the cause is logged, and the workflow goes on without an intent.',
+  }),
 });
 
 export type Input = z.infer<typeof inputSchema>;

@@ -120,6 +120,13 @@ for (const [value, message] of [
   });
 }
 
+test('with onFailure: continue, the workflow goes on without an intent, and the log names the cause', async () => {
+  const { output, warnings, host } = await attempt([{ status: 401 }], { onFailure: 'continue', language: 'fr' });
+  assert.deepEqual(output, { intent: null, confidence: 0, language: 'fr', entities: [], slots: {} });
+  assert.deepEqual(warnings.length, 1);
+  assert.ok(warnings[0]!.startsWith(`ludwig_understand: ${host} answered 401`));
+});
+
 test('a canceled workflow ends the wait with the reason of the engine', async () => {
   const service = await ScriptedService.start({ status: 503, headers: { 'retry-after': '20' } });
   const canceling = new AbortController();

@@ -57,6 +57,13 @@ for (const conversation of CONVERSATIONS) {
   });
 }
 
+test("the README's workflow runs", async () => {
+  const [, yaml] = /```yaml\n(.*?)```/s.exec(readFileSync(join(__dirname, '../README.md'), 'utf8'))!;
+  const bot = await makeBot(CREDENTIALS);
+  const running = bot.converse(yaml!.replace('https://nlu.example.org', ENDPOINT));
+  assert.deepEqual(await running.say(messageEvent('I want to fly to Paris')), ['A flight to Paris']);
+});
+
 test('slots of earlier messages are kept while the user answers', async () => {
   const bot = await makeBot(CREDENTIALS);
   const conversation = bot.converse(example('travel-agency.yml'));
