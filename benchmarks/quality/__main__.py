@@ -1,11 +1,11 @@
-"""Measure how good every shipped configuration is, on the sets of a data folder, and write docs/quality.md.
+"""Measure the accuracy of every built-in configuration on the datasets of a folder, and write docs/quality.md.
 
-Each subfolder of the data folder with train.csv and valid.csv is a set. Its columns tell what it teaches: `text` with
-`intent` (labels), `slots` (a BIO tag for each word) or `language`. Rows are sampled from train.csv, and valid.csv is
-the test: its figures are a report, never a reason to choose anything.
+Each subfolder with train.csv and valid.csv is a dataset. Its columns determine what can be learned: `text` with
+`intent` (labels), `slots` (a BIO tag for each word) or `language`. Training rows are sampled from train.csv. The rows
+of valid.csv are only for the test: never choose anything by these figures.
 
-Each cell (set, model, number of rows, seed) is a file in build/quality. The same command again goes on where it was
-interrupted, and what was not measured is printed as such. Delete a file to measure its cell again.
+Each cell (dataset, model, number of rows, seed) is stored as a file in build/quality. After an interruption, re-run the
+same command to resume. The page marks cells that were not measured. To measure a cell again, delete its file.
 """
 
 import argparse
@@ -29,22 +29,22 @@ ALL = "all"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure what is asked and was not measured before, and write the page. Returns the exit status."""
+    """Measure the requested cells that are not stored yet, write the page, and return the exit status."""
     options = _parser().parse_args(arguments)
     tasks = find_tasks(options.data) if options.data.is_dir() else []
     if not tasks:
-        say(f"error: {options.data} has no subfolder with train.csv, valid.csv and the columns of a set; see --help.")
+        say(f"error: {options.data} has no subfolder with train.csv, valid.csv and the expected columns: see --help.")
         return 1
-    _write(options, tasks)  # before hours of work, so that a page that cannot be written fails at once
+    _write(options, tasks)  # fail now, not after hours of work, if the page cannot be written
     failed = []
     try:
         for cell in [] if options.report else _asked(tasks, options):
             failed += [] if _is_measured(cell, options.kept) else [cell.name]
-    finally:  # an interrupted run reports what it has
+    finally:  # an interrupted run reports its finished cells
         _write(options, tasks)
         say(f"Wrote {options.page}.")
     if failed:
-        say(f"error: these cells failed, and are not in the tables: {', '.join(failed)}")
+        say(f"error: these cells failed and are not in the tables: {', '.join(failed)}")
     return 1 if failed else 0
 
 
@@ -56,32 +56,32 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     named = sorted({model for models in MODELS.values() for model in models})
-    made.add_argument("--data", type=Path, required=True, help="the folder of the sets")
+    made.add_argument("--data", type=Path, required=True, help="folder of the datasets")
     made.add_argument(
-        "--rows", nargs="+", type=_size, default=ROWS, help="rows of each class, or `all` (5 10 20 50 all)"
+        "--rows", nargs="+", type=_size, default=ROWS, help="rows per class, or `all` (default: 5 10 20 50 all)"
     )
-    made.add_argument("--seeds", type=int, default=SEEDS, help="how many samples of each size (%(default)s)")
-    made.add_argument("--models", nargs="+", choices=named, help="which models (every one)", metavar="MODEL")
+    made.add_argument("--seeds", type=int, default=SEEDS, help="number of samples of each size (default: %(default)s)")
+    made.add_argument("--models", nargs="+", choices=named, help="models to measure (default: all)", metavar="MODEL")
     made.add_argument(
-        "--only", nargs="+", metavar="SET[:WHAT]", help="which sets, such as `demo` or `demo:slots` (all)"
+        "--only", nargs="+", metavar="SET[:WHAT]", help="datasets, such as `demo` or `demo:slots` (default: all)"
     )
-    made.add_argument("--report", action="store_true", help="measure nothing, and write the page from what is kept")
-    made.add_argument("--page", type=Path, default=PAGE, help="the page to write (%(default)s)")
-    made.add_argument("--kept", type=Path, default=KEPT, help="the folder of the cells (%(default)s)")
+    made.add_argument("--report", action="store_true", help="do not measure; write the page from the stored cells")
+    made.add_argument("--page", type=Path, default=PAGE, help="page to write (default: %(default)s)")
+    made.add_argument("--kept", type=Path, default=KEPT, help="folder of the stored cells (default: %(default)s)")
     return made
 
 
 def _size(given: str) -> int | None:
-    """Read a number of rows of each class: None means all."""
+    """Parse a number of rows per class; None means all rows."""
     if given == ALL:
         return None
     if not given.isdecimal() or (number := int(given)) not in ROWS:
-        raise argparse.ArgumentTypeError(f"expected one of 5, 10, 20, 50 and all, found {given!r}")
+        raise argparse.ArgumentTypeError(f"expected one of 5, 10, 20, 50 and all, got {given!r}")
     return number
 
 
 def _asked(tasks: Sequence[Task], options: argparse.Namespace) -> Iterator[Cell]:
-    """Yield the cells that are asked for, the quickest first."""
+    """Yield the requested cells, the fastest first."""
     for size in options.rows:
         for seed in range(options.seeds):
             for task in tasks:
@@ -98,13 +98,13 @@ def _write(options: argparse.Namespace, tasks: Sequence[Task]) -> None:
 
 
 def _is_measured(cell: Cell, folder: Path) -> bool:
-    """Measure a cell unless its result is kept. Returns False where that fails, after saying why."""
+    """Measure a cell unless its result is stored. If that fails, print why and return False."""
     if kept(cell, folder):
         return True
     say(f"== {cell.name}")
     try:
         found = measure(cell, folder)
-    except Exception as error:  # one cell that fails does not hold up the others
+    except Exception as error:  # a failing cell must not stop the others
         say(f"{cell.name} failed: {type(error).__name__}: {error}")
         return False
     say(f"== {cell.name}: {found['score']:.1%}, {found['train_seconds']:.0f} s")
@@ -112,13 +112,12 @@ def _is_measured(cell: Cell, folder: Path) -> bool:
 
 
 def _provenance(found: Sequence[dict[str, Any]]) -> str:
-    """Say which command measured how many cells, when and where."""
+    """Return the command, the number of cells, the dates and the machines of the measurement, as a sentence."""
     days = sorted({each["measured_on"] for each in found}) or [datetime.now(UTC).date().isoformat()]
     machines = sorted({each["machine"] for each in found}) or [machine()]
     span = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
-    return (
-        f"Made by `make bench PART={PART} DATA=folder`: {len(found)} cells, measured on {span}, {'; '.join(machines)}."
-    )
+    return f"Measured by `make bench PART={PART} DATA=folder`: {len(found)} cells, measured on {span}, {';
+    '.join(machines)}."
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
-"""One cell: one model, trained on one sample of one set, tested, exported and timed. Its result is a JSON file.
+"""Measure one cell: train a model on a sample of a dataset, test, export and time it, and store the result as JSON.
 
-set, learn, model, rows_per_class (null: all), seed    which cell it is
-digest          of the data and of the configurations: a cell with another digest is measured again
-rows            how many rows the sample has
+set, learn, model, rows_per_class (null: all), seed    identify the cell
+digest          digest of the data and the configurations; a cell with another digest is measured again
+rows            number of rows in the sample
 score           accuracy, or F1 of whole slots, on valid.csv
-train_seconds   of the whole training, the choice of a configuration included, without the import of Ludwig
-bundle_bytes    of the exported bundle's files; null for a baseline
-warm_milliseconds   the median of single answers of the bundle, in process, on one thread; null for a baseline
-chosen          the configuration that was chosen, where `fit` chose it
-measured_on, machine    the day, and the processors
+train_seconds   duration of the training, with the choice of a configuration, without the import of Ludwig
+bundle_bytes    size of the exported bundle; null for a baseline
+warm_milliseconds   median duration of single answers of the bundle, in process, on one thread; null for a baseline
+chosen          the configuration that `fit` chose, if it chose one
+measured_on, machine    date and processors
 """
 
 import hashlib
@@ -38,23 +38,23 @@ MODELS = {
     "slots": (AUTOMATIC, "slots-lstm", CRF),
     "language": (AUTOMATIC, "language-light", "language-cnn", SVM),
 }  # fmt: skip
-"""By what is learned. `auto` is `fit` without a configuration, which chooses one."""
+"""Models by column to learn. `auto` is `fit` without --config, which chooses a configuration."""
 SHOWN = {AUTOMATIC: "`fit` without --config", SVM: "TF-IDF + linear SVM", CRF: "CRF"}
-"""How tables name what is no configuration."""
+"""Names in the tables for models that are not configurations."""
 ASKED, WARMING = 200, 20
-"""Texts that are timed, and those asked before."""
+"""Number of timed texts, and of warm-up texts before them."""
 PROVEN_ROWS = 200
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What is measured.
+    """One measurement.
 
     Attributes:
-        task: The set, and what it teaches.
+        task: The dataset and the column to learn.
         model: One of MODELS.
-        per_class: Rows of each class; None for all rows.
-        seed: Of the sample and of the training.
+        per_class: Rows per class; None for all rows.
+        seed: Seed of the sample and of the training.
     """
 
     task: Task
@@ -64,11 +64,11 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """A name for files."""
+        """The name of its files."""
         return f"{self.task.set_name}.{self.task.learn}.{self.model}.{self.per_class or 'all'}.{self.seed}"
 
     def digest(self) -> str:
-        """Return a digest of what the result depends on: the data, and the configurations."""
+        """Return a digest of everything that the result depends on: the data and the configurations."""
         files = [self.task.folder / TRAIN_FILE, self.task.folder / TEST_FILE]
         if self.model == AUTOMATIC:
             files += sorted(CONFIGS.glob("*.yaml"))
@@ -79,7 +79,7 @@ class Cell:
 
 
 def kept(cell: Cell, folder: Path) -> dict[str, Any] | None:
-    """Return the result of a cell that was measured before, or None."""
+    """Return the stored result of a cell if its digest matches, else None."""
     try:
         found = json.loads((folder / f"{cell.name}.json").read_bytes())
     except (OSError, ValueError):
@@ -88,10 +88,10 @@ def kept(cell: Cell, folder: Path) -> dict[str, Any] | None:
 
 
 def kept_results(tasks: Sequence[Task], folder: Path) -> list[dict[str, Any]]:
-    """Return the results that were measured before, of these tasks as their data and the configurations are now.
+    """Return all stored results whose data and configurations have not changed.
 
     Args:
-        tasks: What the sets teach.
+        tasks: The datasets and columns to learn.
         folder: The folder of the results.
     """
     known = {(task.set_name, task.learn): task for task in tasks}
@@ -105,11 +105,14 @@ def kept_results(tasks: Sequence[Task], folder: Path) -> list[dict[str, Any]]:
 
 
 def measure(cell: Cell, folder: Path) -> dict[str, Any]:
-    """Measure a cell, and keep its result in a folder. A training that was interrupted is resumed.
+    """Measure a cell and store its result. An interrupted training is resumed.
 
     Args:
-        cell: What to measure.
+        cell: The cell.
         folder: The folder of the results.
+
+    Returns:
+        The result, as in its file.
     """
     task = cell.task
     train, test = sample(task.train_rows(), task.learn, cell.per_class, cell.seed), task.test_rows()
@@ -136,7 +139,7 @@ def measure(cell: Cell, folder: Path) -> dict[str, Any]:
 
 
 def _baseline(cell: Cell, train: "pd.DataFrame", test: "pd.DataFrame", work: Path) -> dict[str, Any]:
-    """Fit a baseline, and score it."""
+    """Fit and score a baseline."""
     from benchmarks.quality.crf import answers_of_crf
     from training.baseline import answers_of_svm
     from training.evaluation.metrics import slot_metrics
@@ -158,7 +161,7 @@ def _baseline(cell: Cell, train: "pd.DataFrame", test: "pd.DataFrame", work: Pat
 
 
 def _product(cell: Cell, train: "pd.DataFrame", test: "pd.DataFrame", work: Path) -> dict[str, Any]:
-    """Train, evaluate, export, prove and time a model, with the functions of the commands of those names."""
+    """Train, evaluate, export, prove and time a model, with the functions behind the commands."""
     from export.build import export_model
     from export.ludwig_library import import_ludwig
     from export.model import load_model
@@ -181,7 +184,7 @@ def _product(cell: Cell, train: "pd.DataFrame", test: "pd.DataFrame", work: Path
 
 
 def _fit(cell: Cell, train: "pd.DataFrame", run: Path) -> str | None:
-    """Train as `ludwig-serverless fit` does. Returns the configuration that it chose, if it chose one."""
+    """Train like `ludwig-serverless fit`, and return the configuration that it chose, or None."""
     from training.choice.choose import ChoiceOptions, choose_and_fit
     from training.fit import fit
 
@@ -196,7 +199,7 @@ def _fit(cell: Cell, train: "pd.DataFrame", run: Path) -> str | None:
 
 
 def warm_milliseconds(bundle: Path, texts: list[str]) -> float:
-    """Return the median time of a single answer of a bundle, in process, on one thread."""
+    """Return the median duration of single answers of a bundle, in process and on one thread, in milliseconds."""
     from handler.predictor import Predictor
 
     predictor, taken = Predictor(bundle, 1), []

@@ -1,8 +1,8 @@
-"""The yardstick for slots: a conditional random field over the words, their shapes and their neighbors.
+"""A baseline for slots: a conditional random field (CRF) over words, their affixes, shapes and neighbors.
 
-Features of a word: itself, its first and last 1 to 4 letters, its shape, whether it is a number, and where it is; the
-words up to two places away; the pairs with its neighbors. The field is CRFsuite's, trained by L-BFGS with both kinds of
-regularization. The package `python-crfsuite` is needed for the benchmark only.
+The features of a word are the word itself, its first and last 1 to 4 letters, its shape, whether it is a number, the
+words up to two positions before and after it, and the pairs with its neighbors. CRFsuite trains the CRF by L-BFGS with
+L1 and L2 regularization. Only this benchmark needs the package `python-crfsuite`.
 """
 
 import tempfile
@@ -12,19 +12,19 @@ from pathlib import Path
 AFFIXES = range(1, 5)
 WINDOW = (-2, -1, 1, 2)
 PARAMETERS = {"c1": 0.05, "c2": 0.01, "max_iterations": 150, "feature.possible_transitions": True}
-"""c1 and c2 weigh the absolute and the squared regularization."""
+"""c1 and c2 are the weights of the L1 and L2 regularization."""
 
 
 def answers_of_crf(texts: Sequence[str], tags: Sequence[str], asked: Sequence[str]) -> list[str]:
-    """Fit a conditional random field on tagged texts, and return the tags of each text that is asked.
+    """Fit a CRF on tagged texts, and predict the tags of other texts.
 
     Args:
-        texts: Words with spaces between.
-        tags: One tag for each word, with spaces between.
+        texts: Texts with space-separated words.
+        tags: Space-separated tags of each text, one per word.
         asked: Texts to tag.
 
     Returns:
-        One tag for each word, with spaces between.
+        Space-separated tags of each text of `asked`, one per word.
     """
     import pycrfsuite
 
@@ -45,11 +45,11 @@ def answers_of_crf(texts: Sequence[str], tags: Sequence[str], asked: Sequence[st
 def features(words: Sequence[str]) -> list[list[str]]:
     """Return the features of each word of a text."""
     lower = ["^", "^", *(word.lower() for word in words), "$", "$"]
-    return [_of_word(word, lower, place + 2) for place, word in enumerate(words)]
+    return [_of_word(word, lower, position + 2) for position, word in enumerate(words)]
 
 
-def _of_word(word: str, lower: Sequence[str], place: int) -> list[str]:
-    own = lower[place]
+def _of_word(word: str, lower: Sequence[str], position: int) -> list[str]:
+    own = lower[position]
     return [
         "bias",
         f"word={own}",
@@ -57,13 +57,13 @@ def _of_word(word: str, lower: Sequence[str], place: int) -> list[str]:
         f"number={word.isdigit()}",
         *(f"prefix={own[:length]}" for length in AFFIXES),
         *(f"suffix={own[-length:]}" for length in AFFIXES),
-        *(f"word{offset:+d}={lower[place + offset]}" for offset in WINDOW),
-        f"before={lower[place - 1]} {own}",
-        f"after={own} {lower[place + 1]}",
+        *(f"word{offset:+d}={lower[position + offset]}" for offset in WINDOW),
+        f"before={lower[position - 1]} {own}",
+        f"after={own} {lower[position + 1]}",
     ]
 
 
 def shape(word: str) -> str:
-    """Return a word with `X` for capitals, `x` for other letters, `0` for digits; runs count once."""
+    """Return the shape of a word: `X` for capitals, `x` for other letters and `0` for digits, without repetitions."""
     marks = ["0" if each.isdigit() else "X" if each.isupper() else "x" if each.isalpha() else each for each in word]
     return "".join(mark for place, mark in enumerate(marks) if place == 0 or mark != marks[place - 1])

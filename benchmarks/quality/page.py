@@ -1,4 +1,4 @@
-"""The tables of docs/quality.md, from the cells that were measured."""
+"""Format the measured cells as the tables of docs/quality.md."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -14,12 +14,12 @@ Found = Sequence[dict[str, Any]]
 
 
 def tables(tasks: Iterable[Task], sizes: Sequence[int | None], found: Found) -> list[str]:
-    """Return the page's lines: for each set and what it teaches, the scores and what they cost.
+    """Return the lines of the page: scores and costs for each dataset and column to learn.
 
     Args:
-        tasks: What the sets teach.
-        sizes: Rows of each class; None for all rows.
-        found: The results of the cells that were measured (see `cells.py`).
+        tasks: The datasets and columns to learn.
+        sizes: Rows per class; None for all rows.
+        found: The results of the measured cells (see `cells.py`).
     """
     lines: list[str] = []
     for task in tasks:
@@ -38,7 +38,7 @@ def _of_task(task: Task, sizes: Sequence[int | None], found: Found) -> list[str]
     lines = [f"### {task.set_name}: {task.learn}", "", f"Percent {measure}:", "", *table(["", *header], scores), ""]
     if costs:
         names = ["", "rows", "training, s", "bundle, MB", "warm answer, ms", "chosen"]
-        lines += ["What it takes, for the most rows that were measured:", "", *table(names, costs), ""]
+        lines += ["Cost of each model, for its largest measured sample:", "", *table(names, costs), ""]
     return lines
 
 
@@ -51,7 +51,7 @@ def _cells(found: Found, model: str, size: int | None) -> Found:
 
 
 def _score(cells: Found) -> str:
-    """Return mean and standard deviation in percent, and how many seeds there are."""
+    """Return the mean and the standard deviation in percent, and the number of seeds."""
     if not cells:
         return NOT_MEASURED
     scores = [100 * each["score"] for each in cells]

@@ -1,4 +1,4 @@
-"""The sets of a data folder: what each one teaches, and samples of its train rows."""
+"""Find the datasets in a folder and what can be learned from them, and sample their training rows."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ TEXT, SLOTS = "text", "slots"
 TRAIN_FILE, TEST_FILE = "train.csv", "valid.csv"
 BEGIN = "B-"
 NO_SLOT = ""
-"""The class of rows without slots: a model has to see some, too."""
+"""The class of rows without slots, which a model must see too."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """One thing that one set teaches.
+    """A dataset and the column to learn.
 
     Attributes:
-        folder: The set's folder, which has train.csv and valid.csv.
-        learn: `intent`, `slots` or `language`.
+        folder: The dataset's folder, with train.csv and valid.csv.
+        learn: The column: `intent`, `slots` or `language`.
     """
 
     folder: Path
@@ -33,7 +33,7 @@ class Task:
 
     @property
     def set_name(self) -> str:
-        """The name of the set's folder."""
+        """The name of the dataset's folder."""
         return self.folder.name
 
     def train_rows(self) -> "pd.DataFrame":
@@ -46,13 +46,13 @@ class Task:
 
 
 def find_tasks(data: Path) -> list[Task]:
-    """Return what the sets of a folder teach.
+    """Return all datasets in a folder and their columns to learn.
 
-    A set is a subfolder with train.csv and valid.csv. It needs a column `text` (or `utterance`), and teaches each of
-    `intent`, `slots` and `language` that is a column with two or more values.
+    A dataset is a subfolder with train.csv and valid.csv. It needs a column `text` (or `utterance`). Of `intent`,
+    `slots` and `language`, it has a task for each column with at least two values.
 
     Args:
-        data: The folder of the sets.
+        data: The folder of the datasets.
     """
     return [task for folder in sorted(data.iterdir()) if folder.is_dir() for task in _tasks_of(folder)]
 
@@ -72,7 +72,7 @@ def labeled_rows(path: Path, learn: str) -> "pd.DataFrame":
     """Return the columns `text` and `learn` of a file, without rows that lack one of them.
 
     Args:
-        path: A file of rows, as `ludwig-serverless fit` reads it.
+        path: A data file in any format that `ludwig-serverless fit` reads.
         learn: The column of the labels or tags.
     """
     rows = _read(path)[[TEXT, learn]]
@@ -87,28 +87,28 @@ def _read(path: Path) -> "pd.DataFrame":
 
 
 def sample(rows: "pd.DataFrame", learn: str, per_class: int | None, seed: int) -> "pd.DataFrame":
-    """Return so many rows of each class, in random order; smaller samples of a seed are part of its larger ones.
+    """Sample rows by class, in random order. With the same seed, a smaller sample is part of a larger one.
 
     Args:
         rows: The rows to sample from.
-        learn: The column of the labels or tags. The classes of tags are the types of slots, and rows without slots: a
-            row is taken while one of its classes has too few rows.
-        per_class: How many rows of each class, where there are as many; None for all rows.
-        seed: Of the order.
+        learn: The column of the labels or tags. The classes of tags are the slot types, and one for rows without slots;
+            a row is added while one of its classes has too few rows.
+        per_class: Rows per class, if the class has as many; None for all rows.
+        seed: Seed of the random order.
     """
     order = np.random.default_rng(seed).permutation(len(rows))
     if per_class is not None:
-        order = _first_of_each([classes_of(rows[learn].iloc[place], learn) for place in order], order, per_class)
+        order = _first_of_each([classes_of(rows[learn].iloc[row], learn) for row in order], order, per_class)
     return rows.iloc[order].reset_index(drop=True)
 
 
 def _first_of_each(classes: Sequence[set[str]], order: np.ndarray, per_class: int) -> np.ndarray:
-    """Return the positions whose rows have a class of which fewer rows were taken before. classes: in that order."""
+    """Return the rows, in order, that have a class with fewer than `per_class` rows so far."""
     taken: dict[str, int] = {}
     chosen = []
-    for place, found in zip(order, classes, strict=True):
+    for row, found in zip(order, classes, strict=True):
         if any(taken.get(name, 0) < per_class for name in found):
-            chosen.append(place)
+            chosen.append(row)
             for name in found:
                 taken[name] = taken.get(name, 0) + 1
     return np.array(chosen)

@@ -121,7 +121,7 @@ def test_folders_without_sets_and_other_sizes_are_rejected(
     assert "has no subfolder with train.csv, valid.csv" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         run(data, page, "--rows", "7")
-    assert "expected one of 5, 10, 20, 50 and all, found '7'" in capsys.readouterr().err
+    assert "expected one of 5, 10, 20, 50 and all, got '7'" in capsys.readouterr().err
 
 
 def test_options_go_to_one_part_only(capsys: pytest.CaptureFixture[str]) -> None:
