@@ -116,8 +116,8 @@ def _provenance(found: Sequence[dict[str, Any]]) -> str:
     days = sorted({each["measured_on"] for each in found}) or [datetime.now(UTC).date().isoformat()]
     machines = sorted({each["machine"] for each in found}) or [machine()]
     span = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
-    return f"Measured by `make bench PART={PART} DATA=folder`: {len(found)} cells, measured on {span}, {';
-    '.join(machines)}."
+    command = f"make bench PART={PART} DATA=folder"
+    return f"Measured by `{command}`: {len(found)} cells, on {span}, {'; '.join(machines)}."
 
 
 if __name__ == "__main__":
