@@ -26,6 +26,7 @@ TOOL_FILES = {
     "cloud": ("--group", "cloud"),
     "checkov": ("--group", "checkov"),
     "docs": ("--group", "docs"),
+    "agents": ("--group", "agents"),
 }
 """Tools with separate environments. They never import this project, and some need other versions."""
 LEGACY = ("--python-version", "3.10", "--exclude-newer", "2024-08-01", "requirements/ludwig-0.10.in")
