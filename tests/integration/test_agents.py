@@ -86,4 +86,4 @@ def test_the_official_client_uses_both_tools(url: str) -> None:
 def test_a_wrong_token_is_refused(url: str) -> None:
     done = ask(url, "wrong", "hello")
     assert done.returncode != 0
-    assert "401" in done.stderr
+    assert "MCPError" in done.stderr
