@@ -164,7 +164,7 @@ class Understander:
         if inner is None:
             return None
         value = text[slice(*inner)]
-        return Found(*inner, span.name, main(span.name, value) or value, span.confidence, "model")
+        return Found(*inner, span.name, main(span.name, value) or " ".join(value.split()), span.confidence, "model")
 
     def _language(self, label: Label | None) -> dict[str, Any]:
         if label is not None and label.value is not None:
@@ -210,7 +210,8 @@ def _label(output: CategoryOutput, columns: Columns, text: str, allowed: frozens
         for label, probability in sorted(probabilities, key=lambda each: -each[1])
         if label != UNKNOWN_LABEL and (allowed is None or label in allowed)
     ]
-    if not ranking or (allowed is None and columns[f"{output.name}_predictions"] == UNKNOWN_LABEL):
+    is_unknown = allowed is None and columns[f"{output.name}_predictions"] == UNKNOWN_LABEL
+    if not text.strip() or not ranking or is_unknown:  # a blank message says nothing, however sure a model is
         return Label(None, 0.0, None, ranking)
     best, confidence = ranking[0]
     if allowed is None:  # keep Ludwig's own choice, which also breaks ties

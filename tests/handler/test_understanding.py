@@ -190,10 +190,11 @@ def test_white_space_does_not_change_the_entities(send: Send, words: list[str], 
         ("New \t york", "New \t york", "New York City"),
         ("Yahoo!", "Yahoo!", "Yahoo!"),
         ("Paris", "Paris", "Paris"),
+        ("la \n pomme", "la \n pomme", "la pomme"),
     ],
 )
 def test_a_synonym_has_its_main_value(tmp_path: Path, text: str, value: str, canonical: str) -> None:
-    tags = {"NYC!": C, "nyc": C, "New": C, "york": I, "Yahoo!": C, "Paris": C}
+    tags = {"NYC!": C, "nyc": C, "New": C, "york": I, "Yahoo!": C, "Paris": C, "la": C, "pomme": I}
     (entity,) = understand(tagger(tmp_path / "slots", tags, CITIES), text)["entities"]
     assert (entity["value"], entity["canonicalValue"], entity["source"]) == (value, canonical, "model")
 
@@ -241,6 +242,12 @@ def test_only_requested_intents_are_answered(send: Send) -> None:
     assert found["intent"]["ranking"] == free["intent"]["ranking"][1:]
     assert understand(send, "fly", intents="book_flight, greeting")["intent"]["name"] == "book_flight"
     assert understand(send, "fly", intents=["unheard_of"])["intent"] == {"name": None, "confidence": 0.0, "ranking": []}
+
+
+@pytest.mark.parametrize("text", ["", " ", "\t\n"])
+def test_a_blank_message_has_no_intent_and_no_language(send: Send, text: str) -> None:
+    found = understand(send, text)
+    assert (found["intent"]["name"], found["language"]["confidence"], found["entities"]) == (None, 0.0, [])
 
 
 def test_an_unsure_answer_is_withheld(tmp_path: Path) -> None:

@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from handler.bundle import read_bundle
+from handler.hexabot import load_service
+from handler.settings import Settings
+from handler.understanding import Understander
 from ludwig_serverless.cli import main
 
 pytestmark = [pytest.mark.ludwig, pytest.mark.filterwarnings("ignore")]
@@ -31,6 +34,7 @@ def test_one_command_makes_bundles_and_a_second_run_keeps_them(
     assert "Checked: the handler gives Ludwig's answers" in err
     manifest = read_bundle(tmp_path / "bundles" / "intent")
     assert manifest.parity.passed
+    assert manifest.entities is None
     record = json.loads((tmp_path / "bundles-runs" / "intent" / "training.json").read_text())
     assert record["rows"] == len(ROWS)  # no row was held out for validation or test
     assert record["metrics"]["intent"]["accuracy"] >= 0.9
@@ -43,3 +47,23 @@ def test_one_command_makes_bundles_and_a_second_run_keeps_them(
     table.write_text("text,intent\n" + "\n".join(ROWS[:-1]) + "\n")
     assert main(command) == 1
     assert "contains a training with other data or options" in capsys.readouterr().err
+
+
+def test_the_vocabulary_of_an_export_reaches_the_answers(tmp_path: Path) -> None:
+    rows = [dict(zip(("text", "intent"), row.rsplit(",", 1), strict=True)) for row in ROWS]
+    content = {
+        "common_examples": [{**row, "entities": []} for row in rows],
+        "lookup_tables": [{"name": "room", "elements": ["kitchen", "hall"]}],
+        "entity_synonyms": [{"value": "kitchen", "synonyms": ["scullery"]}],
+        "regex_features": [{"name": "code", "pattern": "[A-Z]{2}-\\d{3}"}],
+    }
+    export = tmp_path / "export.json"
+    export.write_text(json.dumps(content))
+    command = ["train", str(export), "--language", "en", "--output", str(tmp_path / "bundles"), "--prefer", "fast"]
+    assert main([*command, "--budget-minutes", "0.5"]) == 0
+    service = load_service(Settings(bundles=(str(tmp_path / "bundles"),), open=True))
+    answer = Understander(service, "en").understand({"text": "turn on the light in the Scullery, ab-123."}).answer
+    assert [(each.entity, each.value, each.canonical_value, each.source) for each in answer["entities"]] == [
+        ("room", "Scullery", "kitchen", "keyword"),
+        ("code", "ab-123", "ab-123", "pattern"),
+    ]
