@@ -34,6 +34,7 @@ LIGHT = (
     "language-cnn",
     "language-light",
     "slots-lstm",
+    "slots-lstm-en",
 )
 KINDS = (*PRETRAINED, *LIGHT)
 EPOCHS = dict.fromkeys(PRETRAINED, 1)

@@ -39,7 +39,8 @@ from training.progress import Interruption, interruptible, watch
 from training.schema import check_shape, complete_config
 from training.sizing import sized
 from training.slots import ludwig_rows
-from training.token_vectors import asking_feature, forget_files, with_token_vectors
+from training.token_vectors import forget_files
+from training.word_vectors import vectors_for
 from training.workspace import MODEL, Workspace, write_json
 
 if TYPE_CHECKING:
@@ -214,10 +215,11 @@ def train_in(
     say(f"Training {names} on {len(read)} rows ...")
     if checkpoint:
         say(f"Resuming from epoch {checkpoint.epoch}; to train from the beginning, delete {workspace.folder}.")
-    vectors, cached = asking_feature(config) is not None, is_cached(full)
+    cached = is_cached(full)
     with _failures_explained():
-        if vectors:
-            config = with_token_vectors(config, read, workspace.folder / VECTORS)
+        vectors = vectors_for(config)
+        if vectors is not None:
+            config = vectors(config, read, workspace.folder / VECTORS)
         model = api.LudwigModel(
             with_fixed_split(config),
             backend=config.get("backend", "local"),
@@ -237,7 +239,7 @@ def train_in(
         )
         interruption.check()
         keep_temperatures(model, workspace.ludwig / MODEL)
-        if vectors:
+        if vectors is not None:
             forget_files(workspace.ludwig / MODEL)
         if cached:
             model = with_encoders(api, model, workspace.ludwig / MODEL)

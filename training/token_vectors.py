@@ -59,8 +59,7 @@ def with_token_vectors(config: Config, rows: "pd.DataFrame", folder: Path) -> Co
     scale = scale_of(vectors, validation) if validation.texts else held_out_scale(train, labels, static)
     vectors = {token: vector * scale for token, vector in vectors.items()}
     say(f"Fitted vectors of {len(vectors)} tokens with a linear model.")
-    folder.mkdir(parents=True, exist_ok=True)
-    _write(vectors, labels, folder)
+    write_vectors(vectors, labels, folder)
     files = {"pretrained_embeddings": str(folder / "vectors.txt"), "embedding_size": labels}
     preprocessing = {**feature.get("preprocessing", {}), "vocab_file": str(folder / "vocabulary.txt")}
     made = {**feature, "encoder": {**feature["encoder"], **files}, "preprocessing": preprocessing}
@@ -116,9 +115,16 @@ def _static(kind: str, labels: int) -> dict[str, np.ndarray]:
     return static_vectors(STATIC_BYTES // (4 * labels)) if kind == LINEAR_MINILM else {}
 
 
-def _write(vectors: Mapping[str, np.ndarray], labels: int, folder: Path) -> None:
-    """Write the vocabulary and the vectors; special symbols other than `START` get zero vectors."""
-    nothing = dict.fromkeys(SPECIAL, np.zeros(labels, np.float32))
+def write_vectors(vectors: Mapping[str, np.ndarray], size: int, folder: Path) -> None:
+    """Write `vocabulary.txt` and `vectors.txt`; special symbols other than `START` get zero vectors.
+
+    Args:
+        vectors: The vector of each token, float32 of shape (size,).
+        size: Length of the vectors.
+        folder: Where to write the files; created if missing.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    nothing = dict.fromkeys(SPECIAL, np.zeros(size, np.float32))
     with (folder / "vectors.txt").open("w", encoding="utf-8") as file:
         for token, vector in {**nothing, **vectors}.items():
             file.write(f"{token} {' '.join(f'{number:.6g}' for number in vector)}\n")

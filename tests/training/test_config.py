@@ -57,6 +57,7 @@ def test_the_package_ships_ten_configurations() -> None:
         ("language-cnn", "text", "parallel_cnn", "language", "category"),
         ("language-light", "text", "embed", "language", "category"),
         ("slots-lstm", "sequence", "cnnrnn", "slots", "sequence"),
+        ("slots-lstm-en", "sequence", "cnnrnn", "slots", "sequence"),
     ],
     ids=KINDS,
 )
@@ -76,7 +77,7 @@ def test_transformers_are_multilingual_with_hexabots_settings(kind: str) -> None
     assert (trainer["epochs"], trainer["batch_size"], trainer["learning_rate"]) == (8, 32, 2e-5)
 
 
-@pytest.mark.parametrize("kind", ["slots-bert", "slots-lstm"])
+@pytest.mark.parametrize("kind", ["slots-bert", "slots-lstm", "slots-lstm-en"])
 def test_slots_are_tagged_from_whole_sequences(kind: str) -> None:
     config = read_config(Path(kind))
     source, target = features(config, "input_features"), features(config, "output_features")
