@@ -1,4 +1,4 @@
-"""What every test may ask for, and what none may leave behind."""
+"""Fixtures for all tests, and cleanup after each."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ ALLOWED_SKIPS = (Path(__file__).parent / "allowed_skips.txt").read_text(encoding
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail a run of CI in which a test was skipped for a reason that is not on the list."""
+    """Fail the CI run if a test was skipped for a reason that is not on the list."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     skipped = [report for report in reporter.stats.get("skipped", []) if isinstance(report.longrepr, tuple)]
     reasons = {report.longrepr[2].removeprefix("Skipped: ") for report in skipped} - set(ALLOWED_SKIPS)
@@ -29,13 +29,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="session")
 def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a folder with the bundles language, intent and slots. Read it only."""
+    """Return a folder with the bundles language, intent and slots; tests must not change it."""
     return write_standard_bundles(tmp_path_factory.mktemp("standard") / "bundles")
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _event_loop() -> Iterator[None]:
-    """Give Mangum the event loop that Lambda's runtime gives it."""
+    """Set the event loop that Mangum expects from Lambda's runtime."""
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     yield
@@ -45,7 +45,7 @@ def _event_loop() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _logger() -> Iterator[None]:
-    """Put the package's logger back as it was."""
+    """Restore the package's logger after the test."""
     handlers, level, propagate = LOGGER.handlers, LOGGER.level, LOGGER.propagate
     yield
     LOGGER.handlers, LOGGER.propagate = handlers, propagate

@@ -19,12 +19,12 @@ NO_ENTITIES = ("O", "<SOS>", "<EOS>")
 
 
 class LostAnswerError(Exception):
-    """Raise where Hexabot goes on without any language understanding."""
+    """Raised where Hexabot continues without NLU results."""
 
 
 @dataclass(frozen=True)
 class Trait:
-    """A label of the whole utterance, and how sure the model is of it."""
+    """A label of the whole utterance, with its confidence."""
 
     value: str
     confidence: float
@@ -43,14 +43,14 @@ class Slot:
 
 @dataclass(frozen=True)
 class Understanding:
-    """What Hexabot makes of an answer. `traits` holds the language and the intent, where they were kept."""
+    """Hexabot's interpretation of an answer. `traits` contains the language and the intent, if Hexabot keeps them."""
 
     traits: dict[str, Trait]
     slots: list[Slot]
 
 
 def decode(body: bytes) -> Any:
-    """Parse a body as axios does: JSON where it is JSON, and otherwise the string itself."""
+    """Parse a body like axios: as JSON if possible, else as a string."""
     text = body.decode()
     try:
         return json.loads(text, parse_constant=_refuse_constant)
@@ -59,7 +59,7 @@ def decode(body: bytes) -> Any:
 
 
 def understand(text: str, answer: Any, threshold: float = 0.1) -> Understanding:
-    """Read a decoded answer. Raises LostAnswerError where the helper throws."""
+    """Read a decoded answer. Raises LostAnswerError if the helper throws an exception."""
     models = answer if isinstance(answer, dict) else {}
     language = models.get("language")
     if not isinstance(language, dict) or "predictions" not in language:
@@ -75,7 +75,7 @@ def _refuse_constant(name: str) -> None:
 
 
 def _trait(name: str, result: Mapping[str, Any]) -> Trait | None:
-    """Read a label, if the probability of the predicted label is there."""
+    """Read a label if the answer has the probability of the predicted label."""
     columns = result.get("predictions", {})
     label = columns.get(f"{name}_predictions")
     confidence = columns.get(f"{name}_probabilities_{label}")
@@ -119,7 +119,7 @@ def _spans(words: Sequence[str], tags: Sequence[str]) -> Iterator[list[int]]:
 
 
 def multipart(fields: Mapping[str, str], boundary: str = BOUNDARY) -> tuple[str, bytes]:
-    """Return the content type and the body that axios makes of a form: raw UTF-8, no content type on a part."""
+    """Return the content type and the body that axios sends for a form: raw UTF-8, parts without content types."""
     parts = [
         f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
         for name, value in fields.items()
@@ -128,7 +128,7 @@ def multipart(fields: Mapping[str, str], boundary: str = BOUNDARY) -> tuple[str,
 
 
 def axios_query(token: str) -> str:
-    """Encode the token as axios does: a space is `+`, and `:`, `$` and `,` stay raw."""
+    """Encode the token like axios: a space becomes `+`, and `:`, `$` and `,` stay unchanged."""
     return f"token={quote_plus(token, safe=':$,')}"
 
 

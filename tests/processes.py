@@ -1,4 +1,4 @@
-"""What tests that start programs need: a free port, and the programs of the other environments."""
+"""Helpers of tests that start programs: free ports, and programs of other environments."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 
 @cache
 def tool(environment: str, name: str) -> str:
-    """Return the path of a program of an environment, which is made where it is not there yet."""
+    """Return the path of a program in an environment, which is created if necessary."""
     command = [sys.executable, str(ROOT / "scripts" / "environment.py"), environment]
     interpreter = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
     return str(Path(interpreter).with_name(name))
@@ -27,7 +27,7 @@ def tool(environment: str, name: str) -> str:
 
 @contextmanager
 def running_aws() -> Iterator[str]:
-    """Run moto's stand-in of AWS on a free port of this machine, and give its address."""
+    """Run moto's imitation of AWS on a free local port, and yield its URL."""
     address = f"http://127.0.0.1:{free_port()}"
     host, port = address.removeprefix("http://").split(":")
     command = [tool("cloud", "moto_server"), "-H", host, "-p", port]
@@ -49,19 +49,19 @@ def running_aws() -> Iterator[str]:
 
 
 def aws_environ(address: str) -> dict[str, str]:
-    """Return the variables that send AWS's clients to a stand-in."""
+    """Return environment variables that point AWS clients to moto."""
     keys = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
     return {**keys, "AWS_ENDPOINT_URL": address, "AWS_DEFAULT_REGION": "eu-west-1"}
 
 
 def use_empty_aws(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Empty a stand-in, and send the clients of this process to it."""
+    """Reset moto, and point the AWS clients of this process to it."""
     for name, value in aws_environ(address).items():
         monkeypatch.setenv(name, value)
     reset_aws(address)
 
 
 def reset_aws(address: str) -> None:
-    """Delete everything in a stand-in."""
+    """Delete everything in moto."""
     request = urllib.request.Request(f"{address}/moto-api/reset", method="POST")
     urllib.request.urlopen(request, timeout=START_SECONDS).close()

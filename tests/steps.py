@@ -26,7 +26,7 @@ OUTSIDE = "\0"
 
 
 class TooManyStepsError(Exception):
-    """Raise when a match takes more steps than it may."""
+    """Raised if a match takes more steps than allowed."""
 
 
 class Matcher:
@@ -98,7 +98,7 @@ class Matcher:
     def _repeat_character(
         self, low: int, high: Any, inner: Any, done: int, place: int, greedy: bool, then: Callable[[int], bool]
     ) -> bool:
-        """Do what `_repeat` does, without its recursion, for one character many times."""
+        """Like `_repeat`, but without recursion, for repeated single characters."""
         if not greedy and low == 0 and then(place):
             return True
         most = 0
@@ -147,12 +147,12 @@ class Matcher:
 
 
 def sample(nodes: Sequence[Any]) -> str:
-    """Return a short text that a parsed pattern may match."""
+    """Return a short text that a parsed pattern matches."""
     return "".join(map(_sample_of, nodes))
 
 
 def characters(nodes: Sequence[Any]) -> Iterator[str]:
-    """Give a character of each kind that a parsed pattern asks for."""
+    """Yield a character of each kind in a parsed pattern."""
     for op, given in nodes:
         if op in (ops.MAX_REPEAT, ops.MIN_REPEAT):
             yield from characters(given[2])

@@ -1,4 +1,4 @@
-"""The stand-in for Hexabot reads slots as the real helper does; the expected values are the real helper's answers."""
+"""The test client reads slots like Hexabot's real helper; the expected values are the real helper's results."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from tests.hexabot_client import LostAnswerError, understand
 
 
 def read(text: str, tags: str, confidences: list[float] | None = None) -> list[tuple[str, str, int, int]]:
-    """Return entities, values, first words and ends of the slots that Hexabot takes from tags."""
+    """Return the slots that Hexabot reads from tags: entities, values, first words and ends."""
     found = ["<SOS>", *tags.split(), "<EOS>"]
     sure = [1.0, *(confidences or [0.9] * (len(found) - 2)), 1.0]
     columns = {"slots_predictions": found, "slots_probabilities": sure}

@@ -50,7 +50,7 @@ def trees() -> Iterator[tuple[str, ast.Module]]:
 
 
 def uses_by_name() -> dict[str, set[Use]]:
-    """Return what is done with each name that has a method of patterns."""
+    """Return the pattern methods that are called on each name."""
     found: dict[str, set[Use]] = {}
     for _, tree in trees():
         for node in ast.walk(tree):
@@ -70,7 +70,7 @@ def is_call_of_re(node: ast.AST) -> bool:
 
 
 def in_file(path: str, tree: ast.Module, uses: dict[str, set[Use]]) -> Iterator[Pattern]:
-    """Give the patterns of a file, each with every way in which it is used."""
+    """Yield the patterns of a file, each with all its uses."""
     names = {
         id(node.value): node.targets[0].id
         for node in ast.walk(tree)
@@ -104,7 +104,7 @@ def patterns() -> dict[str, Pattern]:
 
 
 def attacks(source: str, flags: int, times: int) -> Iterator[str]:
-    """Give texts that make a pattern go back: what it looks for, many times, after each of its beginnings."""
+    """Yield texts that make a pattern backtrack: its parts, repeated after each of its beginnings."""
     parsed = list(parser.parse(source, flags))
     kinds, whole = list(dict.fromkeys(characters(parsed)))[:12], sample(parsed)
     pumps = [*kinds, *(one + other for one in kinds for other in kinds if one != other), whole]
@@ -117,7 +117,7 @@ def attacks(source: str, flags: int, times: int) -> Iterator[str]:
 
 
 def growth(source: str, flags: int, use: Use) -> float:
-    """Return by how much the steps of the worst text grow when it gets twice as long."""
+    """Return the growth of the steps when the worst text becomes twice as long."""
     compiled, worst = re.compile(source, flags), 0.0
     pairs = zip(attacks(source, flags, REPEATS), attacks(source, flags, 2 * REPEATS), strict=True)
     for text, longer in pairs:
@@ -132,7 +132,7 @@ def growth(source: str, flags: int, use: Use) -> float:
 
 @pytest.fixture(autouse=True)
 def deep() -> Iterator[None]:
-    """Let the matcher go as deep as the text is long."""
+    """Raise the recursion limit for the matcher, which recurses for each character."""
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(20_000)
     yield

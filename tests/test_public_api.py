@@ -1,4 +1,4 @@
-"""Each package's public API: what it names, what importing it costs, and the examples of docs/reference/python.md."""
+"""The public API of each package: its names, its import cost, and the examples in docs/reference/python.md."""
 
 import importlib
 import re
@@ -31,13 +31,13 @@ def test_every_public_name_exists(package: str) -> None:
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_a_public_name_is_never_a_module(package: str) -> None:
-    """`from training import fit` would be the function or the module, whichever was imported first."""
+    """Otherwise, `from training import fit` could be the function or the module, depending on the import order."""
     modules = {path.stem for path in (ROOT / package).iterdir() if path.suffix == ".py" or path.is_dir()}
     assert not modules & set(importlib.import_module(package).__all__)
 
 
 def test_a_class_name_means_one_thing_in_all_packages() -> None:
-    """A reader who searches for a class finds one. Private classes may repeat."""
+    """Class names are unique, so that a search finds one class. Private classes may repeat."""
     modules: dict[str, list[str]] = {}
     for path in sorted(file for package in PACKAGES for file in (ROOT / package).rglob("*.py")):
         for name in re.findall(r"^class ([A-Za-z]\w*)", path.read_text(encoding="utf-8"), re.MULTILINE):
@@ -85,7 +85,7 @@ def test_the_examples_of_training_and_export_run(tmp_path: Path) -> None:
 
 
 def run(*examples: str, folder: Path) -> str:
-    """Run examples one after another, as a user's script, and return what they print."""
+    """Run the examples in one script, and return its output."""
     code = f"import sys; sys.path.insert(0, {str(ROOT)!r})\n" + "\n".join(examples)
     found = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stderr

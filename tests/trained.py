@@ -44,7 +44,7 @@ PROVING_ROWS = 40
 
 @dataclass(frozen=True)
 class Run:
-    """A finished training, and what it said on stderr."""
+    """A finished training, and its output on stderr."""
 
     fitted: "Fitted"
     log: str
@@ -59,7 +59,7 @@ class Exported:
 
 
 def demo_rows(count: int, seed: int = 0) -> "pd.DataFrame":
-    """Return rows of the demo data, from every language and intent, without its split."""
+    """Return demo rows of every language and intent, without the split."""
     from training.dataset import TRAIN, read_dataset
 
     rows = read_dataset({TRAIN: DEMO_DATASET}).drop(columns="split")
@@ -67,7 +67,7 @@ def demo_rows(count: int, seed: int = 0) -> "pd.DataFrame":
 
 
 def train(kind: str, folder: Path) -> "Fitted":
-    """Train one of the configurations that the package brings, for less long than it says."""
+    """Train a built-in configuration with fewer epochs."""
     from training.fit import fit
 
     config = read_config(Path(kind))
@@ -79,19 +79,19 @@ def train(kind: str, folder: Path) -> "Fitted":
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
-    """Give the run of a kind."""
+    """Return the run of a kind of model."""
     return lambda kind: _trained(kind, tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="session")
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], "SourceModel"]:
-    """Give the model of a kind, as Ludwig loads it."""
+    """Return the model of a kind, loaded by Ludwig."""
     return lambda kind: _loaded(kind, tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Exported]:
-    """Give the bundle of a kind."""
+    """Return the bundle of a kind of model."""
     return lambda kind: _exported(kind, tmp_path_factory.getbasetemp())
 
 

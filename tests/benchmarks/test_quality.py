@@ -1,4 +1,4 @@
-"""The table of how good the configurations are: sets, samples, cells, and the page that they become."""
+"""The benchmark of quality: datasets, samples, cells, and the page."""
 
 import csv
 import json
@@ -23,7 +23,7 @@ SLOT_ROWS = [
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """A data folder with the demo's rows as a set, and folders that are none."""
+    """A data folder with the demo's rows as a dataset, and folders that are not datasets."""
     folder = tmp_path / "data"
     with DEMO_DATASET.open(encoding="utf-8", newline="") as file:
         rows = [{**row, "domain": "home"} for row in csv.DictReader(file)]

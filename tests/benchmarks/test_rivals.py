@@ -1,4 +1,4 @@
-"""What the handler is measured beside answers the same: else the ratios would compare different work."""
+"""The baselines give the handler's answers; otherwise the ratios would compare different work."""
 
 import json
 import os
@@ -32,7 +32,7 @@ print(json.dumps([[answer["statusCode"], answer["body"]] for answer in answers])
 
 
 def answers(module: str, bundles: Path, texts: tuple[str, ...]) -> list[tuple[int, str]]:
-    """Ask a Lambda function in a process of its own, since each reads its models when it is imported."""
+    """Invoke a Lambda function in a separate process, because each loads its models on import."""
     environ = {**os.environ, "NLU_BUNDLES": str(bundles), "NLU_OPEN": "1", "NLU_LOG_LEVEL": "ERROR"}
     events = json.dumps([hexabot_event(text, "") for text in texts])
     done = subprocess.run(
@@ -46,7 +46,7 @@ def answers(module: str, bundles: Path, texts: tuple[str, ...]) -> list[tuple[in
 
 @pytest.fixture(scope="module")
 def expected() -> list[tuple[int, str]]:
-    """Give what the handler answers with the demo's bundles."""
+    """Return the handler's answers with the demo's bundles."""
     found = answers("handler.entrypoint", ROOT / "examples" / "bundles", TEXTS + ODD_TEXTS)
     assert {status for status, _ in found} == {200}
     return found
@@ -57,7 +57,7 @@ def test_plain_fastapi_answers_the_same_bytes(expected: list[tuple[int, str]]) -
 
 
 def test_the_minimal_baseline_answers_the_same_bytes(expected: list[tuple[int, str]]) -> None:
-    """It always names a language; where the handler is unsure of it, the rest is compared."""
+    """The baseline always answers a language; if the handler is unsure, only the rest is compared."""
     found = answers("benchmarks.baseline_minimal", ROOT / "examples" / "bundles", TEXTS + ODD_TEXTS)
     sure = 0
     for ours, theirs in zip(expected, found, strict=True):
@@ -75,7 +75,7 @@ def without_language(body: str) -> dict[str, Any]:
 
 
 def test_the_texts_include_small_numbers_and_slots(expected: list[tuple[int, str]]) -> None:
-    """The minimal baseline writes its JSON itself: the texts must cover the numbers that its writer corrects."""
+    """The minimal baseline has its own JSON writer, so the texts must cover the numbers that it handles."""
     bodies = "".join(body for _, body in expected)
     assert "0.0000" in bodies
     assert "e-6" in bodies

@@ -1,4 +1,4 @@
-"""A stand-in for the parts of AWS that the deployment's functions call, over HTTP on this machine."""
+"""A local HTTP server that imitates the AWS services that the deployment's functions call."""
 
 import json
 import threading
@@ -27,7 +27,7 @@ class Cloud:
 
 @contextmanager
 def running_cloud(version: Callable[[str, Any], tuple[Any, str]]) -> Iterator[Cloud]:
-    """Serve on a free port for as long as the context lasts."""
+    """Serve on a free port inside the context."""
     cloud = Cloud(version)
 
     class Endpoint(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""The template as CloudFormation reads it: its short forms, its references, and its functions worked out."""
+"""Evaluate the template like CloudFormation: short forms, references and functions."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -31,12 +31,12 @@ Loader.add_multi_constructor("!", _short_form)
 
 
 def load(name: str = "template.yaml") -> Any:
-    """Read a template of the repository."""
+    """Read a template from the repository."""
     return yaml.load((ROOT / name).read_text(encoding="utf-8"), Loader)
 
 
 def values(node: Any, key: str) -> Iterator[Any]:
-    """Yield every value that is under a key, however deep."""
+    """Yield every value of a key at any depth."""
     if isinstance(node, dict):
         for name, inner in node.items():
             if name == key:
@@ -54,7 +54,7 @@ def referred(node: Any) -> set[str]:
 
 
 class Evaluator:
-    """Work out a template's functions for values of its parameters; what is known only on AWS stays as it is."""
+    """Evaluate a template's functions for parameter values; values that only AWS knows stay unchanged."""
 
     def __init__(self, template: Any, **parameters: str) -> None:
         defaults = {name: str(given.get("Default", "")) for name, given in template["Parameters"].items()}
@@ -63,7 +63,7 @@ class Evaluator:
         self._conditions = template["Conditions"]
 
     def value(self, node: Any) -> Any:
-        """Return a node without functions; keys and entries that are AWS::NoValue are left out."""
+        """Return a node with evaluated functions, without AWS::NoValue."""
         if isinstance(node, list):
             return [value for value in map(self.value, node) if value != NO_VALUE]
         if not isinstance(node, dict):
@@ -76,7 +76,7 @@ class Evaluator:
         return {name: inner for name, inner in found.items() if inner != NO_VALUE}
 
     def condition(self, name: str) -> bool:
-        """Tell whether a condition of the template, or an assertion of its rules, holds."""
+        """Return whether a condition of the template, or an assertion of its rules, is true."""
         return bool(self.value(self._conditions[name]))
 
     def _function(self, name: str, argument: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The AWS commands of docs/deploy.md, held against AWS's own descriptions of its operations."""
+"""The AWS commands in docs/deploy.md match AWS's own service descriptions."""
 
 import re
 import shlex
@@ -17,7 +17,7 @@ ARGUMENTS = {"cloudformation deploy": {"template-file", "stack-name", "parameter
 
 
 def known_arguments(service: str, operation: str) -> set[str]:
-    """Return the arguments of an operation, as the command line spells them."""
+    """Return the arguments of an operation in the spelling of the AWS CLI."""
     if f"{service} {operation}" in ARGUMENTS:
         return ARGUMENTS[f"{service} {operation}"]
     model = botocore.session.get_session().get_service_model(SERVICES.get(service, service))

@@ -1,4 +1,4 @@
-"""The events of examples/events/, each asked of the real handler with the bundles of the examples."""
+"""The events in examples/events/, answered by the real handler with the example bundles."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""The digest of parameters, answered to CloudFormation over HTTP."""
+"""The digest of parameters, sent to CloudFormation over HTTP."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ PROPERTIES = {"ServiceToken": "arn:aws:lambda:...", "ServiceTimeout": "60", "Bun
 
 
 def answer(request_type: str, **properties: str) -> Any:
-    """Return what CloudFormation is told for a resource with these properties."""
+    """Return the response to CloudFormation for a resource with these properties."""
     with running_cloud(lambda name, event: ({}, "")) as cloud:
         event = {
             "RequestType": request_type,

@@ -1,4 +1,4 @@
-"""The check before traffic, with boto3 over HTTP against a stand-in of Lambda and CodeDeploy."""
+"""The pre-traffic check, with boto3 over HTTP and an imitation of Lambda and CodeDeploy."""
 
 import json
 import re
@@ -26,7 +26,7 @@ Version = Callable[[str, Any], tuple[Any, str]]
 
 
 def golden(models: Any = MODELS, checked: int = 40, changed: Any = (), unproven: Any = ()) -> dict[str, Any]:
-    """Return what a version answers to the golden check."""
+    """Return a version's response to the golden check."""
     return {"checked": checked, "changed": list(changed), "unproven": list(unproven), "models": models}
 
 

@@ -11,7 +11,7 @@ TEMPLATE: Any = load()
 
 
 def reads(bucket: str, prefix: str) -> tuple[set[str], set[str], set[str]]:
-    """Return the objects that the function may read, the buckets that it may list, and under which prefixes."""
+    """Return the objects that the function can read, and the buckets and prefixes that it can list."""
     evaluate = Evaluator(TEMPLATE, BundleBucket=bucket, BundlePrefix=prefix)
     policies = evaluate.value(TEMPLATE["Resources"]["FunctionRole"]["Properties"]["Policies"])
     statements = [policy["PolicyDocument"]["Statement"] for policy in policies if policy["PolicyName"] == "bundles"]

@@ -1,4 +1,4 @@
-"""What stops a deployment: the check before traffic, and alarms on what the real handler logs."""
+"""What stops a deployment: the pre-traffic check, and alarms on the real handler's log lines."""
 
 import json
 import re
@@ -21,7 +21,7 @@ TOKEN, DIGEST = new_token()
 
 
 def matches(pattern: str, line: dict[str, Any]) -> bool:
-    """Tell whether a log line matches a pattern of CloudWatch's, of those that the template uses."""
+    """Return whether a log line matches a CloudWatch filter pattern (only the forms that the template uses)."""
     terms = pattern.removeprefix("{ ").removesuffix(" }").split(" && ")
     for name, first, wanted in (TERM.fullmatch(term).groups() for term in terms):  # type: ignore[union-attr]
         found = line.get(name)
@@ -34,7 +34,7 @@ def matches(pattern: str, line: dict[str, Any]) -> bool:
 
 
 def counted(lines: list[dict[str, Any]], name: str) -> list[dict[str, str]]:
-    """Return the dimensions of each data point that a metric filter makes of a log."""
+    """Return the dimensions of each data point that a metric filter extracts from a log."""
     (metric,) = RESOURCES[name]["Properties"]["MetricTransformations"]
     dimensions = metric.get("Dimensions", [])
     return [

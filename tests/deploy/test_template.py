@@ -1,4 +1,4 @@
-"""The template and its configuration: by AWS's and others' tools, and by what an operator relies on."""
+"""The template and samconfig.toml: linters, and properties that operators rely on."""
 
 import re
 import subprocess
@@ -229,7 +229,7 @@ def test_the_endpoint_ends_without_a_slash(template: Any) -> None:
 
 
 def overrides(parameters: Mapping[str, Any]) -> dict[str, str]:
-    """Return the template's parameters that a section of samconfig.toml gives."""
+    """Return the template parameters that a section of samconfig.toml sets."""
     return dict(override.split("=", 1) for override in parameters.get("parameter_overrides", []))
 
 

@@ -1,4 +1,4 @@
-"""The documentation: it builds without a warning, and what it lists is what the code has."""
+"""The documentation builds without warnings and matches the code."""
 
 import dataclasses
 import re
@@ -22,7 +22,7 @@ def git_files(*patterns: str) -> list[str]:
 
 @pytest.mark.integration
 def test_the_site_builds_strictly(tmp_path: Path) -> None:
-    """A broken link, a page that the navigation lacks or a docstring that cannot be read is an error."""
+    """Broken links, pages missing from the navigation and unreadable docstrings are errors."""
     made = subprocess.run(
         [sys.executable, "scripts/environment.py", "docs"], cwd=ROOT, check=True, capture_output=True, text=True
     )
@@ -59,7 +59,7 @@ def test_every_setting_is_documented() -> None:
 
 
 def test_architecture_has_a_table_for_every_folder() -> None:
-    """Each table has a line for each file, since it is made from the folder."""
+    """Each table is generated from its folder, so it lists every file."""
     page = reference.ARCHITECTURE.read_text(encoding="utf-8")
     assert sorted(found[1] for found in reference.TABLE.findall(page)) == sorted(reference.FOLDERS)
     sources = ("handler", "export", "training", "ludwig_serverless", "deploy", "scripts", "benchmarks")

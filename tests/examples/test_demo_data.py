@@ -1,4 +1,4 @@
-"""Check that the demo dataset is what its grammar gives, well tagged and honestly split."""
+"""The demo dataset matches its grammar, and is tagged and split correctly."""
 
 import csv
 import importlib.util
@@ -19,7 +19,7 @@ ROWS = list(demo.generate())
 
 
 def spans(text: str, slots: str) -> list[tuple[str, str]]:
-    """List the slots of a text with their values, free of the punctuation glued to them."""
+    """Return the slots of a text with their values, without attached punctuation."""
     found: list[tuple[str, str]] = []
     for token, tag in zip(text.split(" "), slots.split(" "), strict=True):
         if tag.startswith("B-"):

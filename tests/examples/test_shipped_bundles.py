@@ -1,4 +1,4 @@
-"""The bundles that the repository ships, proven again beside what Ludwig answered when they were made."""
+"""The shipped bundles give the answers of Ludwig that were recorded at export."""
 
 import csv
 from pathlib import Path
@@ -22,7 +22,7 @@ MAX_BYTES = 2_000_000
 
 
 def recorded(model: str) -> list[dict[str, Any]]:
-    """Return the rows that Ludwig was asked, with its answers."""
+    """Return the recorded rows with Ludwig's answers."""
     lines = (ANSWERS / f"{model}.jsonl").read_bytes().splitlines()
     return [msgspec.json.decode(line) for line in lines]
 

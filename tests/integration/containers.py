@@ -1,4 +1,4 @@
-"""A container engine for the tests, or a skip that says why there is none."""
+"""Provide a container engine for tests, or skip them with a reason."""
 
 import pytest
 
@@ -9,7 +9,7 @@ SKIP_REASON = "no container engine runs here"
 
 
 def engine_or_skip() -> Engine:
-    """Return an engine, or skip the test with a warning that no capture hides."""
+    """Return an engine, or skip the test with a warning that is visible despite pytest's capture."""
     try:
         return engine()
     except NoEngineError as error:

@@ -1,4 +1,4 @@
-"""The Lambda handler under AWS's own Runtime Interface Emulator."""
+"""The Lambda handler in AWS's Runtime Interface Emulator."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""The Lambda's image, built and started as AWS would: read-only but for /tmp, not as root, in 512 MB."""
+"""The Lambda image, built and started as on AWS: read-only except /tmp, not as root, in 512 MB."""
 
 import json
 import shutil
@@ -55,7 +55,7 @@ def url(engine: Engine, image: str) -> Iterator[str]:
 
 @contextmanager
 def running(engine: Engine, image: str, *options: str) -> Iterator[str]:
-    """Run the image under its emulator, within Lambda's limits, and give the address to invoke it at."""
+    """Run the image in its emulator, with Lambda's limits, and yield the URL that invokes it."""
     port = free_port()
     publish = ("-p", f"127.0.0.1:{port}:8080")
     name = engine.run("run", "-d", *LIMITS, *publish, *options, image).stdout.strip()
@@ -69,7 +69,7 @@ def running(engine: Engine, image: str, *options: str) -> Iterator[str]:
 
 
 def wait_for(url: str) -> None:
-    """Wait until the emulator answers, which it does with 404 here."""
+    """Wait until the emulator responds, with 404 for this path."""
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
@@ -83,14 +83,14 @@ def wait_for(url: str) -> None:
 
 
 def ask(url: str, text: str = TEXT, query: str = "", **headers: str) -> dict[str, Any]:
-    """Send Hexabot's own request, and return the function's answer."""
+    """Send Hexabot's request, and return the function's response."""
     content_type, body = multipart({"text": text})
     sent = {"content-type": content_type, **headers}
     return invoke(url, http_api_event("POST", "/predict", body, query=query, headers=sent))
 
 
 def python(engine: Engine, image: str, code: str) -> Any:
-    """Run Python inside the image, and return the JSON that it prints."""
+    """Run Python code in the image, and return the JSON that it prints."""
     return json.loads(engine.run("run", "--rm", *LIMITS, "--entrypoint", "python3", image, "-c", code).stdout)
 
 
@@ -128,7 +128,7 @@ def test_a_text_that_is_too_long_is_rejected(url: str) -> None:
 
 
 def altered_bundles(folder: Path, damage: str) -> Path:
-    """Copy the shipped bundles, and damage the intent's in one way."""
+    """Copy the shipped bundles, and damage the intent bundle in one way."""
     copy = folder / "bundles"
     shutil.copytree(BUNDLES, copy)
     graph, manifest = copy / "intent" / "model.onnx", copy / "intent" / "manifest.json"
@@ -170,7 +170,7 @@ def test_a_deployment_without_tokens_fails_the_start(
 
 
 def start_that_fails(engine: Engine, image: str, capfd: pytest.CaptureFixture[str], *options: str) -> str:
-    """Start the image, see that it refuses to answer, and return what its log says."""
+    """Start the image, check that it does not answer, and return its log."""
     with pytest.raises(HTTPError, match="502"), running(engine, image, *options) as url:
         ask(url, query=axios_query(TOKEN))
     return capfd.readouterr().out
@@ -209,7 +209,7 @@ def test_the_image_sets_an_unprivileged_user(engine: Engine, image: str) -> None
 
 
 def test_an_image_that_fetches(engine: Engine, image: str, tmp_path: Path) -> None:
-    """It has both clients, and answers with bundles of every kind of tokenizer from S3."""
+    """The image has both clients, and answers with bundles of every kind of tokenizer from S3."""
     build_image(engine, f"{IMAGE}-fetch", BUNDLES, fetch="1")
     folders = [write_bundle(tmp_path / "intent", INTENT), write_subword_bundle(tmp_path / "slots")]
     code = """

@@ -1,4 +1,4 @@
-"""The README, followed to the letter in a fresh clone: each command of each `bash` block, in order."""
+"""The README's commands, run in order in a fresh clone."""
 
 import os
 import re
@@ -32,7 +32,7 @@ def commands(page: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Clone what is committed, with the changes that are not, and with the environments that are installed already."""
+    """Clone the repository with uncommitted changes, and reuse the installed environments."""
     folder = tmp_path_factory.mktemp("fresh") / "ludwig-serverless"
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -76,7 +76,7 @@ def test_commands_mentioned_in_the_readme_exist(clone: Path) -> None:
 
 
 def on_port(command: str, port: int) -> str:
-    """Move a command from the README's port, which may be taken here, to a free one."""
+    """Replace the README's port, which may be in use, by a free one."""
     if "make serve" in command:
         return f"{command} PORT={port}"
     if "ludwig-serverless serve" in command:
@@ -120,5 +120,5 @@ def answers(port: int) -> bool:
 
 
 def environment() -> dict[str, str]:
-    """Return a new user's environment: no virtual environment of this test's in it."""
+    """Return a new user's environment variables, without this test's virtual environment."""
     return {name: value for name, value in os.environ.items() if name not in {"VIRTUAL_ENV", "MAKEFLAGS", "MAKELEVEL"}}

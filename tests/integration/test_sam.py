@@ -1,4 +1,4 @@
-"""The template's function in its container, run by AWS's SAM: single events, and the HTTP API."""
+"""The template's function in its container, run by AWS SAM: single events, and the HTTP API."""
 
 import json
 import subprocess
@@ -44,7 +44,7 @@ pytestmark = pytest.mark.integration
 
 @dataclass(frozen=True)
 class Sam:
-    """SAM's program, the environment that it needs, and the built template."""
+    """The `sam` program, its environment, and the built template."""
 
     program: str
     environ: Mapping[str, str]
@@ -70,7 +70,7 @@ def sam() -> Iterator[Sam]:
 
 @contextmanager
 def served(sam: Sam, template: Path) -> Iterator[int]:
-    """Serve the HTTP API on a free port, which is given."""
+    """Serve the HTTP API on a free port, and yield the port."""
     port = free_port()
     command = local_sam.api_command(sam.program, template, port)
     with subprocess.Popen(
@@ -114,7 +114,7 @@ def predict(port: int, text: str = TEXT, query: str = "", headers: Mapping[str, 
 
 
 def invoke(sam: Sam, name: str) -> Any:
-    """Return what the function answers to an event of examples/events."""
+    """Return the function's response to an event in examples/events."""
     command = local_sam.invoke_command(sam.program, sam.template, ROOT / "examples" / "events" / f"{name}.json")
     done = subprocess.run(command, cwd=ROOT, env=sam.environ, capture_output=True, text=True, timeout=SECONDS)
     assert done.returncode == 0, done.stderr
@@ -193,7 +193,7 @@ def test_other_paths_and_methods_never_reach_the_function(port: int, method: str
 
 @pytest.fixture(scope="module")
 def faulty_port(sam: Sam, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """Serve the image with a handler that sleeps or takes memory when asked, in 5 s and 512 MB."""
+    """Serve the image with a handler that sleeps or allocates memory on request, with limits of 5 s and 512 MB."""
     folder = tmp_path_factory.mktemp("faults")
     (folder / "faults.py").write_text(FAULTS, encoding="utf-8")
     (folder / "Dockerfile").write_text(

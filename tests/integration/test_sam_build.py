@@ -1,4 +1,4 @@
-"""The documented builds, run by AWS's SAM one after the other, and the check before traffic on their models."""
+"""The documented builds, run by AWS SAM one after another, and the pre-traffic check of their models."""
 
 import json
 import re
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a copy of this repository in which the customer has put a bundle of their own."""
+    """Return a copy of this repository with a customer's bundle."""
     copy = tmp_path_factory.mktemp("customer")
     listed = subprocess.check_output(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, text=True)
     for name in filter(lambda name: (ROOT / name).is_file(), listed.splitlines()):
@@ -45,7 +45,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def build(repository: Path) -> Iterator[Build]:
-    """Give what runs a command line of SAM's in that copy."""
+    """Return a function that runs a SAM command in that copy."""
     found = engine_or_skip()
     ensure_base_image(found)
     program = tool("cloud", "sam")
@@ -56,20 +56,20 @@ def build(repository: Path) -> Iterator[Build]:
 
 
 def commands(start: str) -> list[list[str]]:
-    """Return the command lines of docs/deploy.md that begin like this, in their order."""
+    """Return the commands in docs/deploy.md with this prefix, in order."""
     text = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
     return [line.split()[1:] for line in re.findall(rf"({start}[^\n`&#]*)", text)]
 
 
 def golden(tag: str) -> dict[str, Any]:
-    """Return what the function in an image answers to the golden check."""
+    """Return the response of an image's function to the golden check."""
     options = ("--rm", "-e", "NLU_OPEN=1", "--entrypoint", "python3", f"function:{tag}", "-c", ASK)
     answer: dict[str, Any] = json.loads(engine().run("run", *options).stdout.splitlines()[-1])
     return answer
 
 
 def release(monkeypatch: pytest.MonkeyPatch, new: Mapping[str, Any], live: Mapping[str, Any], expected: str) -> int:
-    """Run the check before traffic on what two versions answer."""
+    """Run the pre-traffic check with the responses of two versions."""
 
     def invoked(name: str, event: Any) -> tuple[Any, str]:
         if event == GOLDEN_CHECK:

@@ -1,4 +1,4 @@
-"""What the Lambda's image is made of: a base by digest, and a bill of materials that names all of it."""
+"""The supply chain of the Lambda image: a base image by digest, and a complete SBOM."""
 
 import json
 import subprocess
@@ -37,7 +37,7 @@ def engine() -> Engine:
 
 @pytest.fixture(scope="module")
 def base(engine: Engine) -> str:
-    """Give the base image by its digest."""
+    """Return the base image's name with its digest."""
     name = pinned(engine, ensure_base_image(engine))
     assert name.startswith("public.ecr.aws/lambda/python@sha256:")
     return name
@@ -45,7 +45,7 @@ def base(engine: Engine) -> str:
 
 @pytest.fixture(scope="module")
 def image(engine: Engine, base: str) -> str:
-    """Build the image on the base that a digest names."""
+    """Build the image on the base image with a given digest."""
     build_image(engine, IMAGE, BUNDLES, base)
     return IMAGE
 

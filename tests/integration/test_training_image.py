@@ -42,7 +42,7 @@ pytestmark = pytest.mark.integration
 
 @dataclass(frozen=True)
 class Compose:
-    """Compose, by the engine's own tool, in a folder with a dataset and an `.env`."""
+    """Compose, run by the engine's own tool, in a folder with a dataset and an `.env`."""
 
     engine: Engine
     folder: Path
@@ -53,7 +53,7 @@ class Compose:
         return [*program, *files, "--env-file", str(self.folder / ".env"), "-p", PROJECT, *arguments]
 
     def run(self, *arguments: str, **variables: str) -> str:
-        """Run a command to its end, and return what it printed."""
+        """Run a command, and return its output."""
         done = subprocess.run(
             self.command(*arguments),
             env={**self.engine.environ, "FOLDER": str(self.folder), **variables},
@@ -63,11 +63,11 @@ class Compose:
         return done.stdout
 
     def step(self, service: str) -> str:
-        """Run a service that comes after the training."""
+        """Run one of the services that follow the training."""
         return self.run("--profile", "steps", "run", "--rm", "-T", service)
 
     def follow(self, service: str, until: str) -> str:
-        """Read a service's log while it is written, up to a line that holds a text. Fails if the log ends before."""
+        """Follow a service's log until a line contains a text. Fails if the log ends before that."""
         with subprocess.Popen(
             self.command("logs", "-f", service),
             env=self.engine.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -159,7 +159,7 @@ def test_the_entry_point_shows_help(engine: Engine, image: str) -> None:
 
 
 def test_the_image_contains_no_package_cache(engine: Engine, image: str) -> None:
-    """Asked as root: others cannot look into root's home, and would find nothing there."""
+    """Run as root, because other users cannot read root's home."""
     listed = "test ! -e /build/uv && ls -A ~root"
     asked = ("run", "--rm", "--user", "0", "--entrypoint", "sh", image, "-c", listed)
     assert ".cache" not in engine.run(*asked).stdout.split()

@@ -1,4 +1,4 @@
-"""The wheel, without the repository: built, installed into clean environments, and used."""
+"""The wheel without the repository: built, installed into clean environments, and used."""
 
 import json
 import os
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.integration
 
 
 def run(*command: object, cwd: Path, status: int = 0) -> "subprocess.CompletedProcess[str]":
-    """Run a command that knows nothing of this repository or of this environment."""
+    """Run a command without access to this repository and this environment."""
     hidden = ("PYTHONPATH", "VIRTUAL_ENV")
     environ = {name: value for name, value in os.environ.items() if name not in hidden}
     found = subprocess.run(
@@ -52,7 +52,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def environment(folder: Path, wheel: Path) -> Path:
-    """Make an environment of the wheel and what it needs at its pinned versions. Returns the folder of its programs."""
+    """Create an environment with the wheel and its pinned requirements, and return the folder of its programs."""
     run(sys.executable, "-m", "venv", folder / "venv", cwd=folder)
     programs = folder / "venv" / "bin"
     install = (find_uv(), "pip", "install", "--quiet", "--python", programs / "python")
@@ -67,7 +67,7 @@ def programs(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_wheel_contains_all_data_files(wheel: Path) -> None:
-    """Configurations, policies, prices, templates, and the marks that say that the packages have types."""
+    """Configurations, policies, prices, templates, and the `py.typed` markers."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", *PACKAGES],
         cwd=ROOT, check=True, capture_output=True, text=True,
@@ -102,7 +102,7 @@ def test_the_commands_work(programs: Path, tmp_path: Path) -> None:
 
 
 def test_the_advised_command_installs_a_missing_extra(wheel: Path, tmp_path: Path) -> None:
-    """Pip finds the extra in the installed metadata, although no index has this distribution."""
+    """pip finds the extra in the installed metadata, although no package index has this distribution."""
     programs = environment(tmp_path, wheel)
     ask = (programs / "ludwig-serverless", "ask", "s3://my-bucket/nlu", "hello")
     advice = "needs boto3, which is not installed: run `pip install 'ludwig-serverless[fetch]'`"
@@ -118,7 +118,7 @@ def test_the_advised_command_installs_a_missing_extra(wheel: Path, tmp_path: Pat
 
 @pytest.mark.parametrize("extra", EXTRAS)
 def test_every_extra_can_be_installed(extra: str, wheel: Path, programs: Path, tmp_path: Path) -> None:
-    """At the versions that are pinned, beside the wheel; resolved only, since torch alone has gigabytes."""
+    """Only resolved with the pinned versions, because torch alone has gigabytes."""
     run(
         find_uv(), "pip", "install", "--dry-run", "--python", programs / "python",
         "-c", ROOT / "requirements" / "constraints.txt", f"ludwig-serverless[{extra}] @ {wheel.as_uri()}", cwd=tmp_path,
@@ -154,7 +154,7 @@ def started(*command: object, cwd: Path, port: int) -> Iterator[None]:
 
 @pytest.mark.ludwig
 def test_the_wheel_trains_and_exports(wheel: Path, tmp_path: Path) -> None:
-    """With the packages of this environment, but none of the repository's files."""
+    """With the packages of this environment, but without the repository's files."""
     programs = environment(tmp_path, wheel)
     (own,) = (tmp_path / "venv" / "lib").glob("python*/site-packages")
     (here,) = (path for path in sys.path if path.endswith("site-packages"))

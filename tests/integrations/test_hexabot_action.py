@@ -1,4 +1,4 @@
-"""The npm package hexabot-action-ludwig: its own tests against a running service, and its installation."""
+"""The npm package hexabot-action-ludwig: its tests against a running service, and its installation."""
 
 import json
 import os
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.integration
 
 
 def run(*command: str, cwd: Path, **environ: str) -> str:
-    """Run a program of node, and return what it printed."""
+    """Run a Node.js program, and return its output."""
     found = subprocess.run(
         command, cwd=cwd, env={**os.environ, **environ}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         encoding="utf-8", timeout=SECONDS, check=False,
@@ -43,7 +43,7 @@ def run(*command: str, cwd: Path, **environ: str) -> str:
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a copy of the package with its pinned dependencies, beside a copy of the examples that it runs."""
+    """Return a copy of the package with its pinned dependencies, next to a copy of its examples."""
     if shutil.which("npm") is None:
         pytest.skip("node and npm are not installed")
     root = tmp_path_factory.mktemp("action")
@@ -55,7 +55,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def project(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a new project, in which the packed package is installed beside the stand-in of Hexabot's API."""
+    """Return a new project with the packed package and the imitation of Hexabot's API."""
     project = tmp_path_factory.mktemp("project")
     (packed,) = json.loads(run("npm", "pack", "--json", "--silent", cwd=package))
     (project / "package.json").write_text('{"name": "bot", "version": "1.0.0", "private": true}', encoding="utf-8")

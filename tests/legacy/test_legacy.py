@@ -1,4 +1,4 @@
-"""Models that Ludwig 0.10.4 trained (`scripts/legacy_models.py`): exported, and asked beside its recorded answers."""
+"""Models trained with Ludwig 0.10.4 (`scripts/legacy_models.py`), exported and compared with its recorded answers."""
 
 import json
 import shutil
@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.ludwig, pytest.mark.filterwarnings("ignore")]
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give copies of the fixtures, whose pretrained model is found without the hub."""
+    """Return copies of the fixtures whose pretrained model loads without the Hub."""
     folder = tmp_path_factory.mktemp("legacy") / "models"
     shutil.copytree(FIXTURES, folder)
     for path in (folder / BERT / "model").glob("*.json"):
@@ -42,7 +42,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def bundles(models: Path) -> Path:
-    """Give the bundles of all fixtures, exported by the command."""
+    """Return the bundles of all fixtures, exported on the command line."""
     folder = models.parent / "bundles"
     pairs = [str(path) for name in NAMES for path in (models / name, folder / name)]
     assert main([*pairs, "--allow-pickle"]) == 0
@@ -50,7 +50,7 @@ def bundles(models: Path) -> Path:
 
 
 def recorded(name: str) -> list[dict[str, Any]]:
-    """Return rows, and what 0.10.4 answered."""
+    """Return rows and the answers of Ludwig 0.10.4."""
     lines = (FIXTURES / name / "answers.jsonl").read_text(encoding="utf-8").split("\n")
     rows: list[dict[str, Any]] = [json.loads(line) for line in lines if line]
     # Its BERT tokenizer takes NUL for the end of the text: docs/legacy-models.md.
@@ -58,7 +58,7 @@ def recorded(name: str) -> list[dict[str, Any]]:
 
 
 def assert_same(found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
-    """Compare an answer with a recorded one: labels equal, numbers near; relative where they are above one."""
+    """Compare an answer with a recorded one: equal labels and close numbers (relative if above one)."""
     for column, value in expected.items():
         if np.asarray(value).dtype.kind == "f":
             np.testing.assert_allclose(found[column], value, rtol=TOLERANCE, atol=TOLERANCE)

@@ -1,4 +1,4 @@
-"""The command line: its help, its errors, its exit codes, and what it imports, for every command."""
+"""The command line: help, errors, exit codes and imports of every command."""
 
 import os
 import subprocess
@@ -28,7 +28,7 @@ HEAVY = (
 def run(
     arguments: Sequence[str], *, cwd: Path = ROOT, blocked: Sequence[str] = (), folder: Path | None = None
 ) -> "subprocess.CompletedProcess[str]":
-    """Run the command line from the checkout, in a process in which some packages are not installed."""
+    """Run the command line from the checkout, in a process without some packages."""
     environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"}
     code = (
         f"import sys; sys.modules.update(dict.fromkeys({list(blocked)!r})); sys.argv[0] = 'ludwig-serverless'; "
@@ -60,7 +60,7 @@ def test_every_command_is_listed_with_its_group(capsys: pytest.CaptureFixture[st
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_shows_examples(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """What the command does, an example, and what comes next, in the words that the list of commands uses."""
+    """The help has a description, an example and the next command."""
     shown = help_of(capsys, name)
     assert shown.startswith(f"usage: ludwig-serverless {name} ")
     assert f"\n  ludwig-serverless {name} " in shown
@@ -149,7 +149,7 @@ def test_a_missing_extra_names_the_command_that_installs_it(
 
 
 def test_an_unexpected_error_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only what is raised on purpose becomes a sentence; a module of our own that is missing is a fault."""
+    """Only expected errors become one sentence; a missing module of this package is unexpected."""
     monkeypatch.setattr("handler.auth.new_token", lambda: __import__("handler.no_such_module"))
     with pytest.raises(ModuleNotFoundError, match=r"handler\.no_such_module"):
         main(["token"])
@@ -164,7 +164,7 @@ def test_an_interruption_has_its_own_exit_code(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_closed_pipe_is_not_an_error() -> None:
-    """As in `ludwig-serverless cost ... | head -1`: the pipe is closed before anything is written."""
+    """As in `ludwig-serverless cost ... | head -1`: the reader closes the pipe early."""
     reading, writing = os.pipe()
     os.close(reading)
     found = subprocess.run(
@@ -205,7 +205,7 @@ def test_a_moved_command_names_its_new_place() -> None:
 
 @pytest.mark.parametrize("name", ["import", "fit", "predict", "fetch", "publish"])
 def test_options_that_replace_files_are_called_force(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """The names that it had before still work, and are shown to nobody."""
+    """The earlier names still work, but are hidden."""
     import argparse
 
     parser = argparse.ArgumentParser()
@@ -221,7 +221,7 @@ def test_options_that_replace_files_are_called_force(name: str, capsys: pytest.C
 def test_commands_of_other_packages_are_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A distribution registers a table by an entry point; it takes no name that is taken, and a broken one is told."""
+    """Other distributions register tables by entry points. Names stay unique, and broken tables are reported."""
     (tmp_path / "their_commands.py").write_text(
         "from handler.command_line import Command\n"
         "def add(parser):\n    parser.set_defaults(run=lambda options: print('theirs'))\n"

@@ -1,4 +1,4 @@
-"""`handler`, `export` and `training` are common names: the command line says when another package took one."""
+"""The command line detects other packages named `handler`, `export` or `training`."""
 
 import base64
 import hashlib
@@ -17,7 +17,7 @@ ADVICE = "Install ludwig-serverless in a separate environment, or run it with `u
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
-    """Install the packages into a folder, with the RECORD that a wheel has."""
+    """Install the packages into a folder, with a RECORD like a wheel's."""
     folder = tmp_path / "site"
     for name in PACKAGES:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -39,7 +39,7 @@ def digest(path: Path) -> str:
 
 
 def run(*folders: Path, cwd: Path) -> "subprocess.CompletedProcess[str]":
-    """Run `token`, with some folders on the path."""
+    """Run `token` with folders on the import path."""
     code = "from ludwig_serverless.cli import main; raise SystemExit(main(['token']))"
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, folders))}
     return subprocess.run(
@@ -54,7 +54,7 @@ def test_a_single_installation_runs(site: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["handler", "export", "training"])
 def test_a_package_that_shadows_ours_is_reported(name: str, site: Path, tmp_path: Path) -> None:
-    """As a folder `handler` beside a user's script does, or PYTHONPATH."""
+    """For example, a folder `handler` next to a user's script, or on PYTHONPATH."""
     other = tmp_path / "other"
     (other / name).mkdir(parents=True)
     (other / name / "__init__.py").write_text("raise SystemExit('it was imported')")
@@ -66,7 +66,7 @@ def test_a_package_that_shadows_ours_is_reported(name: str, site: Path, tmp_path
 
 
 def test_a_distribution_that_overwrote_a_package_is_reported(site: Path, tmp_path: Path) -> None:
-    """Pip and uv install both and say nothing."""
+    """pip and uv install both without a warning."""
     init = site / "handler" / "__init__.py"
     init.write_text("def handle(): ...\n")
     register(site, "my-lambda", [init])

@@ -1,4 +1,4 @@
-"""`ludwig-serverless cost`: its arithmetic by hand-calculated cases, and its mistakes."""
+"""`ludwig-serverless cost`: hand-calculated cases, and error messages."""
 
 import json
 import math
@@ -84,7 +84,7 @@ def test_provisioned_capacity_costs_without_messages() -> None:
 
 
 def test_the_share_of_cold_starts_is_that_of_a_poisson_process() -> None:
-    """With a rate that hardly changes the share is exp(-messages expected in the idle time)."""
+    """With a nearly constant rate, the share is exp(-expected messages in the idle time)."""
     assert Traffic(1e-6).cold_share() == pytest.approx(1)
     assert Traffic(1e9).cold_share() == pytest.approx(0, abs=1e-9)
     few, many = Traffic(5_000).cold_share(), Traffic(50_000).cold_share()
@@ -141,7 +141,7 @@ def test_the_command_prints_bills_break_even_points_and_assumptions(capsys: pyte
 
 
 def edited_prices(folder: Path, **changes: Any) -> Path:
-    """Write a copy of the shipped prices, one of its region's fields changed."""
+    """Write a copy of the price file with a changed field."""
     content = json.loads(PRICES.read_bytes())
     content["regions"]["us-east-1"] |= changes
     path = folder / "prices.json"

@@ -1,4 +1,4 @@
-"""The command `ludwig-serverless` of an environment that a checkout makes for itself."""
+"""The command `ludwig-serverless` in the environment of a checkout."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def interpreter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give an environment of this Python's packages, in a folder with a blank in its name."""
+    """Return an environment with this Python's packages, in a folder whose name has a space."""
     folder = tmp_path / "my checkout" / ".venvs"
     python = folder / "full" / "bin" / "python"
     python.parent.mkdir(parents=True)
@@ -32,7 +32,7 @@ def run(interpreter: Path, *arguments: str, cwd: Path) -> "subprocess.CompletedP
 
 
 def test_the_command_runs_this_checkout_from_any_folder(interpreter: Path, tmp_path: Path) -> None:
-    """Even from one with a package of our name; and so do the processes that it starts."""
+    """Even from a folder with a package of the same name. This applies to its child processes too."""
     (tmp_path / "handler").mkdir()
     (tmp_path / "handler" / "__init__.py").write_text("raise SystemExit('the wrong package')")
     environment.write_command("full", interpreter)

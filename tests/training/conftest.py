@@ -1,4 +1,4 @@
-"""The models that tests here share with those of the other folder."""
+"""Fixtures for models that several test folders share."""
 
 from tests.trained import exported, loaded, trained
 

@@ -1,4 +1,4 @@
-"""AWS's errors, by real clients: what a later attempt may cure, and what the user must do about the rest."""
+"""AWS errors with real clients: which ones a retry may solve, and the remedies of the others."""
 
 import http.client
 import socket
@@ -30,7 +30,7 @@ ANSWERS = {
 
 
 class Answering(BaseHTTPRequestHandler):
-    """Answer every request with what the path names."""
+    """Answer every request with the response that its path names."""
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))
@@ -55,7 +55,7 @@ def server() -> Iterator[str]:
 
 @pytest.fixture
 def silent() -> Iterator[str]:
-    """Give the address of a port that takes connections and never answers."""
+    """Return the URL of a port that accepts connections but never responds."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
 

@@ -1,4 +1,4 @@
-"""The baseline that is fitted beside every model of labels, and what a run says when a model is below it."""
+"""The baseline for models that predict labels, and the warning if a model is worse."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Configurations: read by file or by name, and completed."""
+"""Configurations: read from a file or by name, and completed."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Rows to train on: columns, labels, splits."""
+"""Training rows: columns, labels, splits."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""One file as a person has it, through every command: fit, evaluate, predict and export."""
+"""Realistic files with all commands: fit, evaluate, predict and export."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Training itself, with Ludwig."""
+"""Training with Ludwig."""
 
 import json
 from collections.abc import Callable
@@ -72,7 +72,7 @@ def test_progress_is_reported_after_each_epoch(kind: str, trained: Callable[[str
 
 
 def test_the_command_line_trains_on_utterances(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With an encoder that is given by its name alone, as Ludwig also takes it."""
+    """With an encoder given only by its name, which Ludwig also supports."""
     (tmp_path / "config.yaml").write_text(TINY_CONFIG)
     tiny().rename(columns={"text": "utterance"}).to_csv(tmp_path / "data.csv", index=False)
     output = tmp_path / "deep" / "run"
@@ -174,7 +174,7 @@ def test_an_invalid_configuration_is_reported_in_one_line(tmp_path: Path, capsys
 def test_a_training_that_fails_immediately_keeps_the_old_run(
     error: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What Ludwig wrote up to then is thrown away: no epoch was finished."""
+    """No epoch was finished, so Ludwig's files are deleted."""
     import ludwig.api
 
     (tmp_path / "run").mkdir()
@@ -281,7 +281,7 @@ def test_tags_that_do_not_match_the_words_are_rejected(tmp_path: Path) -> None:
 
 
 def test_spaces_around_labels_change_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Neither the figures nor the thresholds, of `fit` and of `evaluate`."""
+    """The metrics and thresholds of `fit` and `evaluate` stay the same."""
     config = tiny_config(trainer={"epochs": 8, "batch_size": 8, "learning_rate": 0.01})
     spaced = tiny().assign(
         intent=[f" {label}" if number % 2 else label for number, label in enumerate(tiny()["intent"])]

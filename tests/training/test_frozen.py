@@ -1,4 +1,4 @@
-"""Models that trained on cached answers of an encoder have the encoder back."""
+"""Models trained on cached encoder outputs get their encoder back."""
 
 import json
 from collections.abc import Callable

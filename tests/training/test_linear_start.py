@@ -1,4 +1,4 @@
-"""Decoders that start as a linear model on what the encoder says."""
+"""Decoders that are initialized as a linear model on the encoder's outputs."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`python -m training`: what it says before Ludwig is loaded. Training itself is in test_fit.py."""
+"""`python -m training`: messages before Ludwig loads. For training, see test_fit.py."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ ROWS = pd.DataFrame({"text": ["hi, you; there", "null", "été"], "label": ["a",
 
 @pytest.fixture
 def without_ludwig(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Give an environment in which whoever imports Ludwig or torch dies loudly."""
+    """Return an environment in which importing Ludwig or torch fails."""
     folder = tmp_path_factory.mktemp("blocked")
     for name in ("ludwig", "torch"):
         (folder / f"{name}.py").write_text(f"raise SystemExit('{name} was imported')")
@@ -32,7 +32,7 @@ def run(arguments: Sequence[object], environment: dict[str, str], folder: Path) 
 
 
 def error_of(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
-    """Return the one line that a command fails with."""
+    """Return a failing command's error, which is one line."""
     assert main([*map(str, arguments)]) == 1
     out, err = capsys.readouterr()
     assert out == ""
@@ -135,7 +135,7 @@ def test_incomplete_commands_show_their_usage(arguments: list[str], capsys: pyte
 
 @pytest.mark.parametrize("name", ["commas.csv", "semicolons.csv", "a.tsv", "a.json", "a.jsonl", "A.parquet"])
 def test_each_format_is_read(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The file is read, or its columns could not be named; the labels stay words, or the rows would be left out."""
+    """The error names the file's columns, so the file was read."""
     path = write_rows(tmp_path / name)
     error = error_of(capsys, "fit", "--config", "intent-lstm", "--dataset", path, "--output", tmp_path / "run")
     assert error == (

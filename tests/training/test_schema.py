@@ -1,4 +1,4 @@
-"""Configurations checked against Ludwig's schema: nothing that the user wrote is ignored."""
+"""Configurations are checked against Ludwig's schema: no key is ignored."""
 
 from pathlib import Path
 from types import ModuleType

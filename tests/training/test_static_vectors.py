@@ -1,4 +1,4 @@
-"""Static vectors are encoded once, and read from the user's cache afterwards."""
+"""Static vectors are computed once, and then read from the user's cache."""
 
 from pathlib import Path
 

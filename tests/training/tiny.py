@@ -1,4 +1,4 @@
-"""Trainings that are over in a moment."""
+"""Trainings that take a moment."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ trainer: {epochs: 5, batch_size: 64}
 
 
 def tiny() -> pd.DataFrame:
-    """Return rows to train on in a moment, with a split of their own."""
+    """Return a few rows with a split, for fast trainings."""
     rows = pd.DataFrame({"text": ["hello there", "good bye"] * 30, "intent": ["greet", "leave"] * 30})
     return rows.assign(split=[0] * 40 + [1] * 10 + [2] * 10)
 

@@ -1,4 +1,4 @@
-"""The rows that the zoo is trained on."""
+"""The rows that the zoo's models are trained on."""
 
 import random
 
@@ -16,7 +16,7 @@ COLORS = ("red", "green", "blue", "dark red")
 
 
 def dataset() -> pd.DataFrame:
-    """Return rows with a column of every type; what is to be learnt follows from the text."""
+    """Return rows with a column of every type; the labels depend on the text."""
     generator = random.Random(7)
     rows = []
     for number in range(ROWS):

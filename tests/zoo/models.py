@@ -19,7 +19,7 @@ def text(encoder: Config | None = None, *, kind: str = "text", name: str = "text
 
 
 def affixes() -> Config:
-    """Return an input of words with their beginnings and endings: three tokens each, which a convolution joins."""
+    """Return an input of words with their affixes: three tokens per word, joined by a convolution."""
     encoder = {
         "type": "cnnrnn",
         "embedding_size": 8,
@@ -31,7 +31,7 @@ def affixes() -> Config:
 
 
 def ngrams() -> Config:
-    """Return an input of words, pairs of words and character n-grams."""
+    """Return an input of words, word pairs and character n-grams."""
     return {**text({"type": "embed", "embedding_size": 8, "reduce_output": "sum"}), "column": "text+ngrams24"}
 
 

@@ -1,4 +1,4 @@
-"""Models of the zoo that start from a pretrained transformer, or take their tokenizer from one."""
+"""The zoo's models with a pretrained transformer or its tokenizer."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ TRANSFORMERS = (
 
 
 def transformer_choice(name: str, folder: Path) -> Config:
-    """Return the configuration of one of `TRANSFORMERS`, and write the pretrained model that it starts from."""
+    """Return the configuration of one of `TRANSFORMERS`, and write its pretrained model."""
     kind, _, rest = name.partition(", ")
     architecture = rest if rest in ARCHITECTURES else NAMED.get(kind, "bert")
     pretrained = str(write_transformer(architecture, list(dataset()["text"]), folder, generates=kind == "llm"))

@@ -17,11 +17,11 @@ PROVEN_ROWS = 40
 
 
 class TrainingFailed(Exception):  # noqa: N818 - it is an outcome, not a mistake
-    """Raise when Ludwig itself cannot train a configuration."""
+    """Raised if Ludwig itself cannot train a configuration."""
 
 
 def train_and_prove(config: Config, folder: Path) -> dict[GraphFormat, Parity]:
-    """Return the certificate of each format. Raises TrainingFailed, or ParityError if a bundle cannot be proven."""
+    """Return the certificate of each format. Raises TrainingFailed, or ParityError if a proof fails."""
     api = import_ludwig()
     _trust_ludwigs_schema()
     rows = with_affix_columns(dataset(), config)
@@ -45,7 +45,7 @@ def train_and_prove(config: Config, folder: Path) -> dict[GraphFormat, Parity]:
 
 
 def _trust_ludwigs_schema() -> None:
-    """Let Ludwig check configurations, but not, each time and for a second, the schema that it checks them by."""
+    """Let Ludwig check configurations, but skip the check of its own schema, which takes a second each time."""
     from ludwig.config_validation.validation import get_validator
 
     get_validator().check_schema = lambda *_, **__: None

@@ -31,7 +31,7 @@ def single_outputs() -> list[Config]:
 
 
 def by_name(features: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Keep one feature of each name."""
+    """Keep one feature per name."""
     return list({feature["name"]: feature for feature in features}.values())
 
 

@@ -1,4 +1,4 @@
-"""Every choice that docs/support.md promises, trained with Ludwig, exported and proven."""
+"""Every choice in docs/support.md, trained with Ludwig, exported and proven."""
 
 from pathlib import Path
 

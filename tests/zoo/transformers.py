@@ -1,4 +1,4 @@
-"""Hugging Face text encoders, tiny and randomly initialized, written to disk: no hub is needed to try them."""
+"""Tiny Hugging Face text encoders with random weights, written to disk, so that tests do not need the Hub."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""fastText's model against the one that was trained: the better one is exported."""
+"""The better one of fastText's model and the trained model is exported."""
 
 import json
 from pathlib import Path

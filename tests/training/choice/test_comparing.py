@@ -68,7 +68,7 @@ def test_no_trial_starts_that_would_exceed_the_budget() -> None:
 
 
 def test_the_heaviest_trial_says_whether_the_next_candidate_fits_the_budget() -> None:
-    """Lighter ones take little more than Ludwig's start, which is as long for every candidate."""
+    """The time of light models is mostly Ludwig's startup, which is the same for all candidates."""
     seconds = {"light": 20.0, "heavy": 30.0, "heaviest": 60.0}
     candidates = [LIGHT, HEAVY, Candidate("heaviest", "intent", 20)]
     _, contenders = compare(

@@ -1,4 +1,4 @@
-"""Shared by the import tests: run an import on the command line, and return its output."""
+"""Helpers of the import tests: run an import on the command line, and return its output."""
 
 import json
 import os
@@ -16,7 +16,7 @@ Rows = list[dict[str, Any]]
 
 
 def imported(folder: Path, *arguments: object, suffix: str = ".csv") -> tuple[Rows, dict[str, Any]]:
-    """Import, and return the dataset as training reads it, and the report."""
+    """Import, and return the dataset as `fit` reads it, and the report."""
     output, report = folder / f"data{suffix}", folder / "report.json"
     assert main(["import", *map(str, arguments), "--output", str(output), "--report", str(report)]) == 0
     rows = read_rows(output).to_dict("records")
@@ -44,6 +44,6 @@ def slots(rows: Rows) -> dict[str, str]:
 
 
 def places(report: dict[str, Any], section: str, what: str) -> list[str]:
-    """Return the rows of which a report says something, without their files."""
+    """Return the rows of a finding in a report, without their files."""
     found = [entry["rows"] for entry in report[section] if entry["what"].startswith(what)]
     return [row["place"].removeprefix(str(DATA) + os.sep) for rows in found for row in rows]

@@ -1,4 +1,4 @@
-"""`ludwig-serverless import` of other tools' exports: the right texts, labels and slots of each."""
+"""`ludwig-serverless import` of other tools' exports: correct texts, labels and slots."""
 
 import json
 import random
@@ -393,7 +393,7 @@ ODD = (None, 1, 1.5, "", "[1]", True, [], {}, [[]], [{}], {"a": [1]}, [None], fl
 
 
 def changed(data: Any, generator: random.Random) -> Any:
-    """Return data in which one to three values are replaced by odd ones, or removed."""
+    """Return data with one to three values replaced by unusual ones, or removed."""
     data = json.loads(json.dumps(data))
     for _ in range(generator.randint(1, 3)):
         places = list(containers(data))

@@ -1,4 +1,4 @@
-"""`ludwig-serverless import` of what Hexabot exports, by each of its helpers."""
+"""`ludwig-serverless import` of Hexabot's exports, with each of its helpers."""
 
 import json
 from pathlib import Path
@@ -98,7 +98,7 @@ def test_an_empty_export_of_the_dataset_all_is_explained(
 
 
 def test_the_tensorflow_helpers_export(tmp_path: Path) -> None:
-    """It writes synonyms, the main value for each word, traits among the entities, and an empty language."""
+    """The export has synonyms, main values instead of words, traits among the entities, and an empty language."""
     language = {"entity": "language", "value": ""}
     city = {"entity": "city", "value": "New York"}
     mood = {"entity": "mood", "value": "fly"}

@@ -1,4 +1,4 @@
-"""`ludwig-serverless import`: broken files, what is written and what is not, and what comes next."""
+"""`ludwig-serverless import`: invalid files, written files, and the next commands."""
 
 import json
 import os

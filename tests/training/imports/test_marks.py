@@ -1,4 +1,4 @@
-"""Entities that are marked in a text, as Rasa's users write them."""
+"""Entities marked in a text, in Rasa's syntax."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`fit` and `import` read the same rows from the same file, whatever it looks like."""
+"""`fit` and `import` read the same rows from the same file, in every format."""
 
 import json
 from pathlib import Path

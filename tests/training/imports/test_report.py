@@ -1,4 +1,4 @@
-"""Reports of `ludwig-serverless import` about all rows: duplicates, contradictions, splits."""
+"""Reports of `ludwig-serverless import`: duplicates, contradictions, splits."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`ludwig-serverless import`: what is a slot, what is a trait, and what is left out."""
+"""`ludwig-serverless import`: slots, traits, and ignored columns."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Slots from offsets, from values, and from the tags of others."""
+"""Slots from offsets, from values, and from other tools' tags."""
 
 from collections.abc import Sequence
 
@@ -34,7 +34,7 @@ NAMES = st.sampled_from(["city", "date", "a-b", "O"])
 
 @st.composite
 def tagged(draw: st.DrawFn, spaces: st.SearchStrategy[str] = SPACES) -> tuple[str, list[Span]]:
-    """Draw a text, and slots that begin and end with its words."""
+    """Draw a text, and slots on its word boundaries."""
     text = draw(st.sampled_from(["", " "])) + "".join(
         word + draw(spaces) for word in draw(st.lists(WORDS, min_size=1, max_size=8))
     )
@@ -60,7 +60,7 @@ def ignore(finding: str, found: str) -> None:
 def placed(
     text: str, *entities: ImportedEntity, vocabulary: ImportedVocabulary | None = None
 ) -> tuple[list[str], list[str]]:
-    """Return what of the text the entities are, and what was found to say."""
+    """Return the parts of the text that the entities cover, and the findings."""
     notes: list[str] = []
     spans = place_entities(
         text, entities, vocabulary or ImportedVocabulary(), "characters", lambda note, _: notes.append(note)
@@ -105,7 +105,7 @@ def test_tags_match_hexabots_words(drawn: tuple[str, list[Span]]) -> None:
 
 
 def helper_tags(text: str, spans: Sequence[Span]) -> str:
-    """Return what Hexabot's helper writes: each run of white space is counted as one character."""
+    """Return the tags that Hexabot's helper writes, which counts each run of white space as one character."""
     offsets = [(units(text[: span.start], "utf-16"), units(text[: span.end], "utf-16"), span.name) for span in spans]
     tags, position, current = [], 0, None
     for word in BLANKS.split(text):

@@ -1,4 +1,4 @@
-"""`ludwig-serverless import --validation FILE --test FILE`: parts of the split that have files of their own."""
+"""`ludwig-serverless import --validation FILE --test FILE`: separate files for parts of the split."""
 
 import json
 from collections import Counter
@@ -10,7 +10,7 @@ from tests.training.imports.command import Rows, error_of, imported, written
 
 
 def export(folder: Path, name: str, count: int) -> Path:
-    """Write what Hexabot exports of one type of samples."""
+    """Write Hexabot's export of one type of samples."""
     rows = [
         {"text": f"{name} sentence number {chr(97 + i)}", "intent": f"intent{i % 2}", "entities": []}
         for i in range(count)
@@ -19,7 +19,7 @@ def export(folder: Path, name: str, count: int) -> Path:
 
 
 def parts(rows: Rows) -> dict[str, set[int]]:
-    """Return in which parts the rows of each file are."""
+    """Return the parts that contain rows of each file."""
     return {
         name: {int(row["split"]) for row in rows if row["text"].startswith(name)} for name in ("train", "valid", "exam")
     }

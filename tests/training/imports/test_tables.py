@@ -1,4 +1,4 @@
-"""`ludwig-serverless import` of tables: delimiters, encodings, columns and values of every kind."""
+"""`ludwig-serverless import` of tables: delimiters, encodings, columns and values."""
 
 import csv
 import json

@@ -8,7 +8,7 @@ from tests.training.imports.command import DATA, imported, written
 
 
 def vocabulary(folder: Path, *arguments: str | Path) -> dict[str, Any]:
-    """Import files, and return the entities that were written, by name."""
+    """Import files, and return the written entities by name."""
     imported(folder, *arguments)
     path = folder / "data.entities.json"
     return {each["name"]: each for each in json.loads(path.read_bytes())} if path.exists() else {}

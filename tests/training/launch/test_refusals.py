@@ -1,4 +1,4 @@
-"""Launches that are refused before they cost anything, by the launcher or by AWS, with messages that say what to do."""
+"""Launches that the launcher or AWS rejects before they cost anything, with messages that say what to do."""
 
 from typing import Any
 
