@@ -26,6 +26,7 @@ class _Fitted(msgspec.Struct, frozen=True):
 
     default: Probability
     by_label: dict[str, Probability] = msgspec.field(default_factory=dict)
+    softness: float = 1.0
     evidence: Evidence | None = None
 
 
@@ -68,7 +69,7 @@ def _with(output: CategoryOutput, found: _Fitted | None, reads_text: bool, rule:
         return output
     thresholds, evidence = CAUTIOUS_THRESHOLDS, CAUTIOUS_EVIDENCE
     if found is not None:
-        thresholds = Thresholds(default=found.default, by_label=found.by_label)
+        thresholds = Thresholds(default=found.default, by_label=found.by_label, softness=found.softness)
         evidence = found.evidence or CAUTIOUS_EVIDENCE
     if output.name != LANGUAGE:
         say(f"{output.name}: answers below a confidence of {thresholds.default:g} will count as unknown.")

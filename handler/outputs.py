@@ -4,7 +4,7 @@ Each class describes an output in the manifest and implements its decoding. To a
 register it in `OutputFeature`, and describe it in `export/outputs.py`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -32,10 +32,39 @@ class Thresholds(Described, frozen=True, kw_only=True):
     Attributes:
         default: The threshold of every label that `by_label` does not name.
         by_label: Thresholds of single labels.
+        softness: The confidence is compared after `softened`; 1 compares the probability itself.
     """
 
     default: Probability
     by_label: dict[str, Probability] = msgspec.field(default_factory=dict)
+    softness: Annotated[float, msgspec.Meta(gt=0)] = 1.0
+
+    def refuses(self, label: str, probabilities: Sequence[float]) -> bool:
+        """Return whether an answer is below its threshold.
+
+        Args:
+            label: The answer.
+            probabilities: The probabilities of all labels, which sum to 1.
+        """
+        return softened(probabilities, self.softness) < self.by_label.get(label, self.default)
+
+
+def softened(probabilities: Sequence[float], softness: float) -> float:
+    """Return the largest probability after the logits are divided by `softness`.
+
+    Softmax alone is nearly 1 for many messages out of scope. Divided logits keep more of a difference: the confidence
+    then depends not only on the best label's distance to the second, but also on its distance to all others.
+
+    Args:
+        probabilities: The softmax of the logits.
+        softness: Greater than 0; above 1, the confidence is lower.
+
+    Returns:
+        A confidence in (0, 1].
+    """
+    largest = max(probabilities)
+    # softmax(logits / s) is proportional to softmax(logits) ** (1 / s), so the logits themselves are not needed.
+    return largest if softness == 1 else 1 / sum((each / largest) ** (1 / softness) for each in probabilities)
 
 
 class CategoryOutput(Described, frozen=True, kw_only=True, omit_defaults=True, tag="category"):
@@ -68,7 +97,7 @@ class CategoryOutput(Described, frozen=True, kw_only=True, omit_defaults=True, t
             text: The text that the model read. If None, only the thresholds decide.
 
         Returns:
-            True if the text is not evidence of the label or, where the evidence does not decide, the probability is
+            True if the text is not evidence of the label or, where the evidence does not decide, the confidence is
             below the label's threshold.
         """
         label = columns[f"{self.name}_predictions"]
@@ -77,8 +106,7 @@ class CategoryOutput(Described, frozen=True, kw_only=True, omit_defaults=True, t
             return not judged
         if self.thresholds is None:
             return False
-        limit = self.thresholds.by_label.get(label, self.thresholds.default)
-        return bool(columns[f"{self.name}_probability"] < limit)
+        return self.thresholds.refuses(label, columns[f"{self.name}_probabilities"])
 
     def rows(self, arrays: Mapping[str, np.ndarray]) -> Iterator[Columns]:
         """Convert the graph's arrays to Ludwig's columns.

@@ -83,6 +83,13 @@ def add(parser: argparse.ArgumentParser) -> None:
         "reject them",
     )
     parser.add_argument(
+        "--keep-correct",
+        type=accuracy,
+        metavar="SHARE",
+        help="reject the least confident answers, which messages out of scope mostly get, but keep this share of the "
+        "correct ones (default: 0.98 with --out-of-scope; otherwise nothing is rejected for being out of scope)",
+    )
+    parser.add_argument(
         "--slot-decoding",
         choices=["viterbi", "argmax"],
         default="viterbi",
@@ -231,11 +238,14 @@ def _threshold_options(options: argparse.Namespace) -> "ThresholdOptions | None"
     """Return the target of the requested thresholds, or None."""
     from training.evaluation.thresholds import ThresholdOptions
 
-    if options.confidence_threshold is None and options.out_of_scope is None:
+    found = ThresholdOptions(
+        options.confidence_threshold, options.out_of_scope, options.per_intent, options.keep_correct
+    )
+    if found.accuracy is None and not found.rejects:
         if options.per_intent:
-            raise DatasetError("--per-intent requires --confidence-threshold or --out-of-scope.")
+            raise DatasetError("--per-intent requires --confidence-threshold, --out-of-scope or --keep-correct.")
         return None
-    return ThresholdOptions(options.confidence_threshold, options.out_of_scope, options.per_intent)
+    return found
 
 
 def accuracy(given: str) -> float:

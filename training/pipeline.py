@@ -146,7 +146,7 @@ class Pipeline:
     def _trained(self, name: str, dataset: "pd.DataFrame", names: Sequence[str], progress: str) -> None:
         """Train a model, unless its run exists."""
         from training.choice.choose import ChoiceOptions, choose_and_fit
-        from training.evaluation.thresholds import ThresholdOptions
+        from training.evaluation.thresholds import KEPT, ThresholdOptions
 
         run = self.runs / name
         if (run / TRAINING_RECORD).is_file():
@@ -158,7 +158,9 @@ class Pipeline:
             prefer=self.prefer,
             budget_minutes=self.budget_minutes * TRAINING_SHARE * share,
             calibrate=True,
-            thresholds=ThresholdOptions(self.confidence_threshold, self.out_of_scope) if name == "intent" else None,
+            thresholds=ThresholdOptions(self.confidence_threshold, self.out_of_scope, kept=KEPT)
+            if name == "intent"
+            else None,
             seed=self.data.seed,
         )
         choose_and_fit(name, dataset, run, options, entities=entities_of(self.runs / DATA))

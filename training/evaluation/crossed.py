@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from training.config import Config
-from training.evaluation.answers import Records
+from training.evaluation.answers import SOFTENED, SOFTNESS, Records
 from training.evaluation.calibration import fit_temperature, scaled
 
 LOGS, INDEX = "logs", "index"
@@ -55,5 +55,11 @@ class Crossed:
             found = temperatures[name] = fit_temperature(logs, right)
             for record, each in zip(records, logs, strict=True):
                 record[f"{name}_uncalibrated"] = record[f"{name}_probability"]
-                record[f"{name}_probability"] = round(float(np.exp(scaled(each, found)).max()), 6)
+                record[f"{name}_probability"] = _largest(each, found)
+                record[f"{name}_{SOFTENED}"] = _largest(each, found * SOFTNESS)
         return replace(self, records=records, temperatures=temperatures)
+
+
+def _largest(logs: list[float], temperature: float) -> float:
+    """Return the largest probability after temperature scaling."""
+    return round(float(np.exp(scaled(logs, temperature)).max()), 6)

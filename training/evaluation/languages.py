@@ -96,7 +96,9 @@ def threshold_options(config: Config, asked: ThresholdOptions | None) -> dict[st
     others = [name for name in names if name != LANGUAGE]
     options = dict.fromkeys(others, asked) if asked else {}
     if LANGUAGE in names and text_read(config) is not None:
-        options[LANGUAGE] = asked if asked and not others else ThresholdOptions(ACCURACY)
+        # A message out of scope has a language, too, so only the accuracy counts.
+        wanted = asked.accuracy if asked and not others else None
+        options[LANGUAGE] = ThresholdOptions(wanted or ACCURACY)
     return options
 
 
@@ -135,7 +137,7 @@ def answered_with(
         text: Column of the text.
     """
     if "evidence" not in thresholds or text is None:
-        return Answered.read(name, records, outside)
+        return Answered.read(name, records, outside, thresholds.get("softness", 1.0))
     evidence = msgspec.convert(thresholds["evidence"], Evidence)
     judged = [
         record | {f"{name}_probability": _judged(evidence, str(record[text] or ""), name, record)} for record in records

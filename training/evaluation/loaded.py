@@ -14,7 +14,7 @@ from export.thresholds import THRESHOLDS
 from handler.decoding import SlotDecoder
 from training.config import SPLIT, Config, columns
 from training.errors import DatasetError, EvaluationError
-from training.evaluation.answers import answer_rows
+from training.evaluation.answers import SOFTENED, answer_rows
 from training.evaluation.calibration import temperatures
 from training.evaluation.evaluate import EvaluationSource, evaluate
 from training.evaluation.metrics import Metrics
@@ -46,7 +46,9 @@ def ask(path: Path, rows: "pd.DataFrame", *, allow_pickle: bool = False) -> "pd.
     taggers = taggers_of(model.config, model.metadata, decoders)
     predict = with_logits(model.ludwig_model, decoders, model.predict)
     answers = pd.DataFrame(answer_rows(predict, model.config, rows, taggers=taggers))
-    left = (*inputs, *outputs, *(f"{name}_argmax" for name in decoders))
+    names = [feature["name"] for feature in model.config["output_features"]]
+    internal = (f"{name}_{suffix}" for name in names for suffix in ("argmax", SOFTENED))
+    left = (*inputs, *outputs, *internal)
     answers = answers.drop(columns=[name for name in left if name in answers])
     rows = rows.drop(columns=[name for name in answers if name in rows]).reset_index(drop=True)
     return pd.concat([rows, answers], axis=1)
@@ -128,6 +130,7 @@ def _thresholds(model: SourceModel) -> dict[str, Any]:
             name: {
                 "default": each["default"],
                 "by_label": each.get("by_label", {}),
+                "softness": each.get("softness", 1.0),
                 "fitted": each["fitted"],
                 **({"evidence": each["evidence"]} if "evidence" in each else {}),
                 "measured": {},

@@ -75,7 +75,8 @@ def _draw(folder: Path, metrics: Metrics, number: int, name: str) -> Iterator[tu
         thresholds = metrics["thresholds"].get(name)
         yield picture("confusion", plots.draw_confusion, found)
         yield picture("reliability", plots.draw_reliability, found["calibration"])
-        threshold = thresholds["default"] if thresholds else None
+        # A softened confidence has another scale than the plot.
+        threshold = thresholds["default"] if thresholds and thresholds.get("softness", 1.0) == 1.0 else None
         yield picture("coverage", plots.draw_coverage, found["coverage"], threshold)
 
 

@@ -183,7 +183,8 @@ def thresholds_of(
     out_of_scope_rows = [] if outside.empty else answer_rows(predict, training.config, outside)
     fitted = {}
     for name, options in options_of.items():
-        found = Answered.read(name, records, out_of_scope_rows if options.out_of_scope else [])
+        rejected = out_of_scope_rows if options.out_of_scope else []
+        found = Answered.read(name, records, rejected, options.softness)
         if name == LANGUAGE:
             fitted[name] = fit_language(found, options, _evidence(training))
         else:
