@@ -18,6 +18,11 @@ from training.names import check_names
 
 SECTIONS = ("input_features", "output_features", "combiner", "trainer", "preprocessing", "defaults", "hyperopt")
 MAPPINGS = ("combiner", "trainer", "preprocessing", "defaults", "hyperopt")
+UPGRADED = "class_weights"
+"""Ludwig's upgrade of old configurations adds this key, with None, to every loss, also to those that lack it.
+
+Source: `update_class_weights_in_features` in `ludwig.utils.backward_compatibility`.
+"""
 PARTS = ("encoder", "decoder")
 """Ludwig also accepts the keys of an encoder or decoder directly in the feature, and moves them."""
 UNEXPECTED = re.compile(r"Additional properties are not allowed \((.*) w(?:as|ere) unexpected\)")
@@ -88,7 +93,7 @@ def _unknown_keys(given: Any, complete: Any, path: str, above: Iterable[str] = (
         for key, value in given.items():
             if key in complete:
                 yield from _unknown_keys(value, complete[key], f"{path}.{key}" if path else key, complete)
-            elif not (path == "" and key in SECTIONS):
+            elif not (path == "" and key in SECTIONS) and not (key == UPGRADED and value is None):
                 yield _described(str(key), path, [*map(str, complete), *(map(str, above) if _is_part(path) else ())])
     elif isinstance(given, list) and isinstance(complete, list):
         for number, (one, other) in enumerate(zip(given, complete, strict=False)):

@@ -1,13 +1,17 @@
 """Answers below a bundle's thresholds: Hexabot must not use them, but other clients can read them."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from handler.bundle import MANIFEST, parse_manifest, read_bundle
 from handler.errors import BundleError
+from handler.outputs import Thresholds, softened
 from handler.predictor import Predictor
 from tests.bundles import INTENTS, SURE, Head, edit_manifest, write_bundle, write_standard_bundles
 from tests.handler.deployment import Send, deploy, predict
@@ -23,6 +27,25 @@ def with_thresholds(bundle: Path, default: float, **by_label: float) -> Path:
     outputs[0]["thresholds"] = {"default": default, "by_label": by_label}
     edit_manifest(bundle, outputs=outputs)
     return bundle
+
+
+@given(st.lists(st.floats(-20, 20), min_size=2, max_size=9), st.sampled_from([1.0, 2.0, 4.0]))
+def test_a_softened_confidence_is_that_of_divided_logits(logits: list[float], softness: float) -> None:
+    def softmax(divisor: float) -> list[float]:
+        powers = [math.exp((each - max(logits)) / divisor) for each in logits]
+        return [each / sum(powers) for each in powers]
+
+    assert softened(softmax(1.0), softness) == pytest.approx(max(softmax(softness)))
+
+
+def test_a_softened_confidence_tells_two_rivals_from_many() -> None:
+    """The same probability, but in one message all other labels are possible: that is less of an answer."""
+    one_rival, many_rivals = [0.6, 0.4, *[0.0] * 8], [0.6, *[0.4 / 9] * 9]
+    thresholds = Thresholds(default=0.4, softness=2.0)
+    assert not thresholds.refuses("a", one_rival)
+    assert thresholds.refuses("a", many_rivals)
+    assert not Thresholds(default=0.4).refuses("a", many_rivals)
+    assert softened([1.0, 0.0], 2.0) == 1.0
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ Predict = Callable[["pd.DataFrame"], Records]
 SOFTENED, SOFTNESS = "softened", 2.0
 """The softness of thresholds for messages out of scope, relative to the calibrated probabilities.
 
-Measured on rows held out of CLINC150's train split, with its 100 out-of-scope train rows: at an in-scope accuracy of 95%,
-a linear layer on MiniLM (96.7% accurate) rejects 69% of them with softness 1, 76% with 2 and 73% with 4; by the largest
-logit it rejects 66%, by the margin 55%. For a linear SVM on n-grams, the differences are small.
+Measured on rows held out of CLINC150's train split, with its 100 out-of-scope train rows: at an in-scope accuracy of
+95%, a linear layer on MiniLM (96.7% accurate) rejects 69% of them with softness 1, 76% with 2, and 73% with 4; by the
+largest logit it rejects 66%, by the margin 55%. For a linear SVM on n-grams, the differences are small.
 """
 TAG_STARTS = ("B-", "I-")
 OUTSIDE = "O"

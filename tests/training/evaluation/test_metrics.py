@@ -113,4 +113,10 @@ def test_predictions_are_stored_next_to_expected_labels(tmp_path: Path) -> None:
     metrics = evaluate_labels(tmp_path, ROWS)
     again, records = read_evaluation(tmp_path)
     assert again == metrics
-    assert records[2] == {"text": "c", "intent": "fly", "intent_predictions": "stay", "intent_probability": 0.55}
+    assert records[2] == {
+        "text": "c",
+        "intent": "fly",
+        "intent_predictions": "stay",
+        "intent_probability": 0.55,
+        "intent_softened": 0.525063,  # sqrt(0.55) / (sqrt(0.55) + sqrt(0.45))
+    }

@@ -17,9 +17,8 @@ def answered(rows: Rows, outside: Rows = ()) -> Answered:  # type: ignore[assign
     """Read rows of expected label, predicted label and confidence."""
 
     def records(given: Rows) -> list[dict[str, Any]]:
-        return [
-            {"intent": right, "intent_predictions": label, "intent_probability": sure} for right, label, sure in given
-        ]
+        names = ("intent", "intent_predictions", "intent_probability")
+        return [dict(zip(names, row, strict=True)) for row in given]
 
     return Answered.read("intent", records(rows), records(list(outside)))
 
@@ -69,6 +68,34 @@ def test_a_label_with_enough_rows_has_its_own_threshold() -> None:
     assert found["default"] == pytest.approx(0.85)  # also the threshold of b; c has too few rows
     assert found["by_label"] == {"a": 0.5}  # right in every row
     assert fit_thresholds(answered(rows), ThresholdOptions(0.9))["by_label"] == {}
+
+
+def test_correct_answers_remain_when_messages_out_of_scope_are_rejected() -> None:
+    inside: Rows = [("a", "a", place / 100) for place in range(1, 101)]
+    outside: Rows = [("oos", "a", 0.5)] * 10  # the best separation would give up half of the correct answers
+    for options in (ThresholdOptions(out_of_scope="oos"), ThresholdOptions(kept=0.98)):
+        found = fit_thresholds(answered(inside, outside if options.out_of_scope else []), options)
+        assert (found["fitted"]["kept"], found["softness"]) == (0.98, 2.0)
+        measured = measure(answered(inside), found)
+        assert measured["answered"] == (100 if options.out_of_scope else 98)
+    found = fit_thresholds(answered(inside, outside), ThresholdOptions(out_of_scope="oos", kept=0.4))
+    assert found["default"] == pytest.approx(0.505)
+
+
+def test_few_rows_out_of_scope_are_rejected_although_the_accuracy_is_reached_without() -> None:
+    """One message out of scope in a hundred hardly changes the accuracy of the answers."""
+    inside: Rows = [("a", "a", 0.9)] * 99
+    outside: Rows = [("oos", "a", 0.6)]
+    for options, expected in ((ThresholdOptions(0.9), 0.0), (ThresholdOptions(0.9, "oos"), 0.75)):
+        assert fit_thresholds(answered(inside, outside), options)["default"] == expected
+
+
+def test_softened_confidences_are_compared_if_messages_out_of_scope_are_rejected() -> None:
+    record = {"intent": "a", "intent_predictions": "a", "intent_probability": 0.9, "intent_softened": 0.7}
+    for softness, expected in ((1.0, 0.9), (2.0, 0.7)):
+        assert Answered.read("intent", [record], [], softness).confidence.tolist() == [expected]
+    assert ThresholdOptions(0.9).softness == 1.0
+    assert ThresholdOptions(0.9, "oos").softness == ThresholdOptions(kept=0.9).softness == 2.0
 
 
 @given(
