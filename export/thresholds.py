@@ -27,6 +27,7 @@ class _Fitted(msgspec.Struct, frozen=True):
     default: Probability
     by_label: dict[str, Probability] = msgspec.field(default_factory=dict)
     softness: float = 1.0
+    rejected: list[str] = msgspec.field(default_factory=list)
     evidence: Evidence | None = None
 
 
@@ -69,7 +70,9 @@ def _with(output: CategoryOutput, found: _Fitted | None, reads_text: bool, rule:
         return output
     thresholds, evidence = CAUTIOUS_THRESHOLDS, CAUTIOUS_EVIDENCE
     if found is not None:
-        thresholds = Thresholds(default=found.default, by_label=found.by_label, softness=found.softness)
+        thresholds = Thresholds(
+            default=found.default, by_label=found.by_label, softness=found.softness, rejected=found.rejected
+        )
         evidence = found.evidence or CAUTIOUS_EVIDENCE
     if output.name != LANGUAGE:
         say(f"{output.name}: answers below a confidence of {thresholds.default:g} will count as unknown.")
@@ -100,6 +103,7 @@ def _read(outputs: Sequence[OutputFeature], path: Path) -> Mapping[str, _Fitted]
         evidence = each.evidence or CAUTIOUS_EVIDENCE
         mentioned = {
             *each.by_label,
+            *each.rejected,
             *evidence.words,
             *(label for labels in evidence.scripts.values() for label in labels),
         }

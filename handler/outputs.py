@@ -33,11 +33,13 @@ class Thresholds(Described, frozen=True, kw_only=True):
         default: The threshold of every label that `by_label` does not name.
         by_label: Thresholds of single labels.
         softness: The confidence is compared after `softened`; 1 compares the probability itself.
+        rejected: The labels of messages out of scope, which are always below their threshold.
     """
 
     default: Probability
     by_label: dict[str, Probability] = msgspec.field(default_factory=dict)
     softness: Annotated[float, msgspec.Meta(gt=0)] = 1.0
+    rejected: list[str] = msgspec.field(default_factory=list)
 
     def refuses(self, label: str, probabilities: Sequence[float]) -> bool:
         """Return whether an answer is below its threshold.
@@ -46,7 +48,8 @@ class Thresholds(Described, frozen=True, kw_only=True):
             label: The answer.
             probabilities: The probabilities of all labels, which sum to 1.
         """
-        return softened(probabilities, self.softness) < self.by_label.get(label, self.default)
+        limit = self.by_label.get(label, self.default)
+        return label in self.rejected or softened(probabilities, self.softness) < limit
 
 
 def softened(probabilities: Sequence[float], softness: float) -> float:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from export.console import say
 from export.features import column_of
-from export.labels import clean_label, clean_labels, near_equal
+from export.labels import clean_labels, near_equal
 from export.rows import read_rows, readable_rows, with_named_columns
 from handler.decoding import BEGIN
 from training.config import SPLIT, Config, columns, with_fixed_split
@@ -77,7 +77,7 @@ def prepare(config: Config, dataset: "pd.DataFrame", *, validated: bool = True) 
         say(f"Skipped {(~labeled).sum()} of {len(dataset)} rows without a value in {' or '.join(outputs)}.")
         dataset = dataset[labeled]
     check_tags(config, dataset)
-    for column in _categories(config):
+    for column in label_columns(config):
         if dataset[column].nunique() < 2:
             raise DatasetError(
                 f"The column {column!r} has the values {list(dataset[column].unique())}: expected at least two "
@@ -125,46 +125,6 @@ def _split_columns(config: Config) -> list[str]:
     return [] if column is None else [str(column)]
 
 
-def out_of_scope(
-    config: Config, dataset: "pd.DataFrame", label: str | None, seed: int
-) -> tuple["pd.DataFrame", "pd.DataFrame"]:
-    """Separate out-of-scope rows, which are not trained on but used to fit and test thresholds.
-
-    Args:
-        config: The configuration to train.
-        dataset: The rows, as read from a file.
-        label: The label of out-of-scope rows; None if there are none.
-        seed: Seed of the assignment to validation and test, for a dataset without a column `split`.
-
-    Returns:
-        The rows to train on; and the out-of-scope rows, with a column `split` of validation (1) and test (2).
-
-    Raises:
-        DatasetError: No row has the label, or all rows with it are test rows.
-    """
-    import pandas as pd
-
-    if label is None:
-        return dataset, dataset.iloc[:0].assign(**{SPLIT: VALIDATION})
-    label = clean_label(label)
-    dataset = clean_labels(readable_rows(dataset, _features(config)), config)
-    labels = [column for column in _categories(config) if column in dataset]
-    outside = (dataset[labels] == label).any(axis=1)
-    found = dataset[outside].reset_index(drop=True)
-    if SPLIT in found:
-        splits = pd.to_numeric(found[SPLIT], errors="coerce").where(lambda split: split == TEST, VALIDATION)
-    else:
-        order = pd.Series(range(len(found)), dtype=int).sample(frac=1, random_state=seed)
-        splits = (order % 2).map({0: VALIDATION, 1: TEST}).reset_index(drop=True)
-    if not (splits == VALIDATION).any():
-        where = " or ".join(labels) or "any output"
-        raise DatasetError(
-            f"No row has the label {label!r} in {where}, except test rows: check --out-of-scope, or add such rows."
-        )
-    say(f"Set aside {len(found)} of {len(dataset)} rows to fit thresholds: {label!r} is out of scope.")
-    return dataset[~outside], found.assign(**{SPLIT: splits.astype(int)})
-
-
 def with_split(config: Config, dataset: "pd.DataFrame", seed: int, *, validated: bool = True) -> "pd.DataFrame":
     """Return a dataset with a column `split`; without one, split it as Ludwig does (`ludwig.data.split`).
 
@@ -210,7 +170,7 @@ def tell_weaknesses(config: Config, dataset: "pd.DataFrame") -> None:
     """
     if len(dataset) < FEW_ROWS:
         say(f"Only {len(dataset)} rows: a model needs hundreds, and its metrics will be imprecise.")
-    for column in _categories(config):
+    for column in label_columns(config):
         counts = dataset[column].value_counts()
         tell_near_equal(column, Counter(dataset[column]))
         few = counts[counts < SMALLEST_STRATUM]
@@ -244,7 +204,7 @@ def _features(config: Config) -> list[Config]:
     return [*config["input_features"], *config["output_features"]]
 
 
-def _categories(config: Config) -> list[str]:
+def label_columns(config: Config) -> list[str]:
     """Return the columns of the outputs that are labels."""
     return [column_of(feature) for feature in config["output_features"] if feature["type"] == "category"]
 

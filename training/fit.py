@@ -19,8 +19,8 @@ from export.model import TRAINING_RECORD
 from export.thresholds import THRESHOLDS
 from handler.outputs import Decoding
 from handler.vocabulary import FILE
-from training.config import Config, with_fixed_split
-from training.dataset import dataset_sha256, out_of_scope, prepare, tell_weaknesses, with_split
+from training.config import SPLIT, Config, with_fixed_split
+from training.dataset import TRAIN, dataset_sha256, prepare, tell_weaknesses, with_split
 from training.errors import TrainingError
 from training.evaluation.calibration import keep_temperatures, set_temperatures
 from training.evaluation.crossed import Crossed
@@ -35,6 +35,7 @@ from training.evaluation.trained import (
 )
 from training.frozen import encode_in_small_batches, is_cached, with_encoders
 from training.linear_start import asking_outputs, linear_start, without_linear_start
+from training.out_of_scope import out_of_scope, with_background
 from training.progress import Interruption, interruptible, watch
 from training.schema import check_shape, complete_config
 from training.sizing import sized
@@ -117,6 +118,8 @@ def fit(
         "rows": len(dataset),
         "seed": seed,
     }
+    if (background := outside[outside[SPLIT] == TRAIN]).size:
+        record["out_of_scope_sha256"] = dataset_sha256(background)
     workspace = Workspace.of_run(folder)
     with interruptible() as interruption, workspace.held(), _kept_if_worthwhile(workspace):
         check_output(folder, overwrite=overwrite)  # another training may have finished while Ludwig loaded
@@ -207,7 +210,7 @@ def train_in(
     config = without_linear_start(config)
     with _failures_explained():
         full = complete_config(api, config)
-        dataset = with_split(full, dataset, record["seed"], validated=validated)
+        dataset = with_background(with_split(full, dataset, record["seed"], validated=validated), outside)
         read = ludwig_rows(full, dataset)
     checkpoint = workspace.begin(record, overwrite=overwrite)
     before = checkpoint.seconds if checkpoint else 0.0  # read now: later checkpoints replace this one

@@ -46,6 +46,7 @@ def test_a_softened_confidence_tells_two_rivals_from_many() -> None:
     assert thresholds.refuses("a", many_rivals)
     assert not Thresholds(default=0.4).refuses("a", many_rivals)
     assert softened([1.0, 0.0], 2.0) == 1.0
+    assert Thresholds(default=0.0, rejected=["oos"]).refuses("oos", [1.0, 0.0])
 
 
 @pytest.fixture

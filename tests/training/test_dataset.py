@@ -12,12 +12,12 @@ from training.dataset import (
     TRAIN,
     VALIDATION,
     dataset_sha256,
-    out_of_scope,
     prepare,
     read_dataset,
     tell_weaknesses,
 )
 from training.errors import DatasetError
+from training.out_of_scope import out_of_scope
 
 STRATIFY = {"type": "stratify", "column": "intent", "probabilities": [0.8, 0.1, 0.1]}
 

@@ -14,11 +14,12 @@ from training.choice.comparing import Contender, compare, described, tell
 from training.choice.folds import deal, without_test
 from training.choice.trials import Trial, try_fold
 from training.config import SPLIT, Config, with_calibration
-from training.dataset import TEST, TRAIN, out_of_scope, prepare
+from training.dataset import TEST, TRAIN, prepare
 from training.errors import DatasetError
 from training.evaluation.crossed import Crossed
 from training.evaluation.thresholds import ThresholdOptions
 from training.fit import Fitted, check_output, fit
+from training.out_of_scope import out_of_scope
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -137,7 +137,8 @@ def answered_with(
         text: Column of the text.
     """
     if "evidence" not in thresholds or text is None:
-        return Answered.read(name, records, outside, thresholds.get("softness", 1.0))
+        rejected = thresholds.get("rejected", ())
+        return Answered.read(name, records, outside, thresholds.get("softness", 1.0), rejected)
     evidence = msgspec.convert(thresholds["evidence"], Evidence)
     judged = [
         record | {f"{name}_probability": _judged(evidence, str(record[text] or ""), name, record)} for record in records

@@ -131,6 +131,7 @@ def _thresholds(model: SourceModel) -> dict[str, Any]:
                 "default": each["default"],
                 "by_label": each.get("by_label", {}),
                 "softness": each.get("softness", 1.0),
+                "rejected": each.get("rejected", []),
                 "fitted": each["fitted"],
                 **({"evidence": each["evidence"]} if "evidence" in each else {}),
                 "measured": {},

@@ -3,6 +3,7 @@
 They are fitted on the validation split and measured on the test split. `thresholds.json`, by output feature:
 
     default     the confidence below which a prediction counts as unknown
+    rejected    the labels of out-of-scope rows that the model was trained on, which are never answered
     softness    what the logits are divided by before their softmax is compared (see `handler.outputs.softened`)
     by_label    thresholds of labels that differ from the default
     fitted      accuracy (the target) or null, out_of_scope (the label of out-of-scope rows) or null, per_label, kept,
@@ -13,7 +14,7 @@ They are fitted on the validation split and measured on the test split. `thresho
 Export copies `default` and `by_label` into the bundle.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,9 @@ FEWEST_ROWS = 10
 
 KEPT = 0.98
 """The share of correct answers that remain, unless asked otherwise, when messages out of scope are rejected."""
+
+NEVER = -1.0
+"""Below every threshold."""
 
 DIGITS = 6
 
@@ -69,7 +73,9 @@ class Answered:
     outside: np.ndarray
 
     @classmethod
-    def read(cls, name: str, records: Records, outside: Records, softness: float = 1.0) -> "Answered":
+    def read(
+        cls, name: str, records: Records, outside: Records, softness: float = 1.0, rejected: Collection[str] = ()
+    ) -> "Answered":
         """Read the predictions of an output.
 
         Args:
@@ -77,6 +83,7 @@ class Answered:
             records: Predictions for rows in scope.
             outside: Predictions for out-of-scope rows.
             softness: 1 for the probabilities, SOFTNESS for the softened confidences of the records.
+            rejected: Labels that are never answered: their confidence is NEVER.
         """
         column = f"{name}_probability" if softness == 1 else f"{name}_{SOFTENED}"
         both = [*records, *outside]
@@ -84,6 +91,7 @@ class Answered:
         inside = np.arange(len(both)) < len(records)
         expected = np.array([record.get(name) for record in both], dtype=object)
         confidence = np.array([record[column] for record in both], dtype=float)
+        confidence[np.isin(labels.astype(str), list(rejected))] = NEVER
         return cls(labels, confidence, (labels == expected) & inside, ~inside)
 
     def of_label(self, label: str) -> "Answered":
@@ -92,19 +100,20 @@ class Answered:
         return Answered(self.labels[chosen], self.confidence[chosen], self.right[chosen], self.outside[chosen])
 
 
-def fit_thresholds(found: Answered, options: ThresholdOptions) -> dict[str, Any]:
+def fit_thresholds(found: Answered, options: ThresholdOptions, rejected: Collection[str] = ()) -> dict[str, Any]:
     """Fit the thresholds of an output on its validation predictions.
 
     Args:
         found: Predictions for the validation rows, in scope and out of scope.
         options: The target.
+        rejected: Labels that are never answered, with which `found` was read.
 
     Returns:
-        `default`, `by_label` and `fitted` (see the module's docstring).
+        `default`, `softness`, `rejected`, `by_label` and `fitted` (see the module's docstring).
     """
     default, reached = _fit(found, options)
     by_label = {}
-    for label in sorted(set(found.labels)) if options.per_label else ():
+    for label in sorted(set(found.labels) - set(rejected)) if options.per_label else ():
         rows = found.of_label(label)
         if len(rows.right) >= FEWEST_ROWS and (options.accuracy is not None or rows.outside.any()):
             fitted, _ = _fit(rows, options)
@@ -113,6 +122,7 @@ def fit_thresholds(found: Answered, options: ThresholdOptions) -> dict[str, Any]
     return {
         "default": default,
         "softness": options.softness,
+        "rejected": list(rejected),
         "by_label": {label: limit for label, limit in by_label.items() if limit != default},
         "fitted": {
             "accuracy": options.accuracy,
@@ -206,4 +216,4 @@ def _between(confidence: np.ndarray, kept: int) -> float:
     """Return the threshold that keeps the `kept` most confident rows: halfway to the next row, or 0 to keep all."""
     if kept == len(confidence):
         return 0.0
-    return round(float((confidence[kept - 1] + confidence[kept]) / 2), DIGITS)
+    return max(0.0, round(float((confidence[kept - 1] + confidence[kept]) / 2), DIGITS))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from export.console import say
 from export.features import column_of, is_tagger, tagged_text
+from export.labels import clean_label
 from export.outputs import SPECIAL_LABELS
 from handler.decoding import SlotDecoder, is_bio
 from handler.evidence import Evidence
@@ -181,14 +182,16 @@ def thresholds_of(
     predict, outside = predictions_of(training.model), training.outside_part(VALIDATION)
     records = crossed.records if crossed else answer_rows(predict, training.config, training.part(VALIDATION))
     out_of_scope_rows = [] if outside.empty else answer_rows(predict, training.config, outside)
+    known = known_labels(training.config, training.model.training_set_metadata)
     fitted = {}
     for name, options in options_of.items():
-        rejected = out_of_scope_rows if options.out_of_scope else []
-        found = Answered.read(name, records, rejected, options.softness)
+        rejected = [label for label in known[name] if label == clean_label(options.out_of_scope or "")]
+        unknown = out_of_scope_rows if options.out_of_scope else []
+        found = Answered.read(name, records, unknown, options.softness, rejected)
         if name == LANGUAGE:
             fitted[name] = fit_language(found, options, _evidence(training))
         else:
-            fitted[name] = fit_thresholds(found, options)
+            fitted[name] = fit_thresholds(found, options, rejected)
         text = text_read(training.config)
         measured = measure(answered_with(name, fitted[name], records, out_of_scope_rows, text), fitted[name])
         fitted[name]["measured"] = {"validation": measured}

@@ -13,7 +13,7 @@ import yaml
 from export.console import say
 from training import fit_command
 from training.config import read_config, with_pretrained
-from training.dataset import TRAIN, out_of_scope, prepare, read_dataset
+from training.dataset import TRAIN, prepare, read_dataset
 from training.errors import LaunchError, UnreachedError
 from training.fit import check_output
 from training.imports.vocabulary import entities_of, entities_path
@@ -27,6 +27,7 @@ from training.launch.launching import check_finished, follow, next_step, train, 
 from training.launch.money import Budget
 from training.launch.plan import LaunchOptions, Plan, make_plan
 from training.launch.signals import tell
+from training.out_of_scope import out_of_scope
 from training.schema import check_shape
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

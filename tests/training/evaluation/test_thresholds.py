@@ -98,6 +98,15 @@ def test_softened_confidences_are_compared_if_messages_out_of_scope_are_rejected
     assert ThresholdOptions(0.9, "oos").softness == ThresholdOptions(kept=0.9).softness == 2.0
 
 
+def test_a_label_of_messages_out_of_scope_is_never_answered() -> None:
+    rows = [("a", "a", 0.6), ("a", "oos", 0.99), ("b", "b", 0.5)]
+    records = [{"intent": right, "intent_predictions": label, "intent_softened": sure} for right, label, sure in rows]
+    found = Answered.read("intent", records, [], 2.0, ["oos"])
+    fitted = fit_thresholds(found, ThresholdOptions(0.5, "oos"), ["oos"])
+    assert (fitted["default"], fitted["rejected"]) == (0.0, ["oos"])
+    assert measure(found, fitted)["answered"] == 2
+
+
 @given(
     rows=st.lists(
         st.tuples(st.sampled_from("ab"), st.sampled_from("ab"), st.integers(0, 100).map(lambda part: part / 100)),
