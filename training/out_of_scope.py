@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 FEWEST_BACKGROUND = 20
 """Fewer out-of-scope rows are not trained on.
 
-Measured with 50 of CLINC150's out-of-scope train rows, on the other 50 and rows held out of train: intent-light with 10
-rows per intent rejects 74% instead of 58% at the cost of 2 points of accuracy, a linear layer on MiniLM 83% instead of
-77%. Ludwig's losses for this, `entropic_open_set` and `objectosphere`, fail to train a category in 0.17.10.
+Measured on rows held out of CLINC150's train split: of 25 out-of-scope rows, `intent-light` with 20 rows per intent
+rejects 15 by a threshold alone, and 20 with 50 others to learn from, at the same accuracy (90.4% and 90.7%). Ludwig's
+losses for this, `entropic_open_set` and `objectosphere`, fail to train a category in 0.17.10.
 """
 
 
