@@ -26,6 +26,9 @@ COMMANDS = {
     "report": Command(
         "redraw the report of a finished run", TRAIN, "training.evaluation.command:add_report", "training"
     ),
+    "distill": Command(
+        "train a light model on a strong model's answers", TRAIN, "training.distill_command:add", "training"
+    ),
     "launch": Command("train on a rented GPU instance on AWS", TRAIN, "training.launch.command:add", "training"),
     "publish": Command(
         "upload a model and its bundle to the Hugging Face Hub or S3",
