@@ -16,8 +16,8 @@ from handler.words import stands_alone
 
 LARGEST_PROGRAM = 5_000
 """Instructions of a program; an expression with larger counts takes too long on every text."""
-MAX_STEPS = 1_000_000
-"""Instructions that a search may run in one text, about half a second. The rest of the text is not searched."""
+MAX_STEPS = 300_000
+"""Instructions that a search may run in one text, about a quarter of a second. The rest of the text is not searched."""
 
 
 class Step(NamedTuple):

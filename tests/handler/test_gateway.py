@@ -28,11 +28,15 @@ MOST_MODULES = 320
 """What a first answer may import in all. It is a budget: raise it only for what every answer needs."""
 
 PATHS = ["/predict", "/batch_predict", "/nothing", "/predict/", "/pre%64ict", "//"]
+PATHS += ["/understand", "/parse", "/evaluate", "/train", "/mcp"]
 
 texts = st.text(st.characters(codec="utf-8"), max_size=30)
 bodies = st.one_of(
     texts.map(lambda text: multipart({"text": text})),
-    texts.map(lambda text: ("application/json", json.dumps({"text": text}).encode())),
+    texts.map(lambda text: ("application/json", json.dumps({"text": text, "q": text}).encode())),
+    st.sampled_from([{"id": 1, "method": "ping"}, {"method": "notifications/initialized"}]).map(
+        lambda message: ("application/json", json.dumps({"jsonrpc": "2.0", **message}).encode())
+    ),
     st.tuples(st.sampled_from(["application/json", "text/plain", "multipart/form-data"]), st.binary(max_size=40)),
 )
 requests = st.fixed_dictionaries(
@@ -89,9 +93,10 @@ print(json.dumps(sorted(sys.modules)))
 """
 
 
-def test_the_first_answer_imports_only_what_it_needs(bundles: Path) -> None:
+@pytest.mark.parametrize("path", ["/predict", "/understand"])
+def test_the_first_answer_imports_only_what_it_needs(bundles: Path, path: str) -> None:
     content_type, body = multipart({"text": "fly to Paris"})
-    event = http_api_event("POST", "/predict", body, headers={"content-type": content_type})
+    event = http_api_event("POST", path, body, headers={"content-type": content_type})
     finished = run_python("-c", FIRST_ANSWER, json.dumps(event), **environment(bundles))
     assert finished.returncode == 0, finished.stderr
     modules = json.loads(finished.stdout.splitlines()[-1])
