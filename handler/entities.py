@@ -116,7 +116,7 @@ def marked(text: str, span: Span, is_known: IsKnown) -> Span | None:
         is_known: Returns whether the vocabulary contains a value. Known values, such as `Yahoo!`, are not trimmed.
 
     Returns:
-        A span inside the given one, or None if the span contains only punctuation.
+        A span inside the given one, except that it can take in one closing bracket; None if it is punctuation only.
     """
     inner = _trimmed(text, *span, is_known)
     if inner is None or is_known(text[slice(*inner)]):
@@ -156,6 +156,9 @@ def _trimmed(text: str, start: int, end: int, is_known: IsKnown) -> Span | None:
         if is_known(text[start:end]):
             return start, end
         end -= 1
+    closing = text[end : end + 1]
+    if closing in PARTNERS and text.count(PARTNERS[closing], start, end) > text.count(closing, start, end):
+        end += 1  # the bracket after `Paris (Texas`
     return (start, end) if any(map(str.isalnum, text[start:end])) else None
 
 

@@ -19,7 +19,11 @@ from handler.unsure import LANGUAGE
 from handler.vocabulary import EntityVocabulary, Match
 
 INTENT = "intent"
-WHITE_SPACE = re.compile(r"\s")
+BETWEEN_WORDS = re.compile(
+    r'[\s"\u201c-\u201e\u00ab\u00bb()\[\]{}\u2026\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]'
+    r"|(?<=\w)[\u2600-\u27bf\U0001f000-\U0001faff]|[\u2600-\u27bf\U0001f000-\U0001faff](?=\w)"
+)
+"""White space, double quotes, brackets, invisible marks of direction, and emoji beside a letter."""
 RANKED = 10
 """The number of intents in a ranking."""
 UNKNOWN_LABEL = "<UNK>"
@@ -88,8 +92,9 @@ class Understander:
         text = checked_text(fields[TEXT], TEXT)
         allowed = _names(fields.get("intents"))
         self._service.check_lengths(fields.values())
-        # Tokenizers that split only at spaces would join words around a tab or a line break. Offsets stay the same.
-        fields = {**fields, TEXT: WHITE_SPACE.sub(" ", text)}
+        # Tokenizers that split only at spaces would join these to words, and models do not know such words. Each is
+        # replaced by one space, so that offsets stay the same.
+        fields = {**fields, TEXT: BETWEEN_WORDS.sub(" ", text)}
         chosen = self._service.chosen(fields.get("model"))
         labels: dict[str, Label] = {}
         traits: dict[str, dict[str, Any]] = {}
