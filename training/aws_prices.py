@@ -1,4 +1,4 @@
-"""AWS's published list prices, from one dated file: for `ludwig-serverless cost` and for `ludwig-serverless launch`."""
+"""Read AWS's list prices from one dated file, for `ludwig-serverless cost` and `ludwig-serverless launch`."""
 
 from pathlib import Path
 
@@ -10,7 +10,13 @@ PRICES = Path(__file__).with_name("aws_prices.json")
 
 
 class PricedInstance(msgspec.Struct, frozen=True):
-    """An on-demand Linux instance with shared tenancy. hour: dollars per hour."""
+    """An on-demand Linux instance with shared tenancy.
+
+    Attributes:
+        name: The instance type.
+        gigabytes: Its memory, in GB.
+        hour: Its price, in dollars per hour.
+    """
 
     name: str
     gigabytes: float
@@ -18,7 +24,24 @@ class PricedInstance(msgspec.Struct, frozen=True):
 
 
 class RegionPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What serving costs in one region, in US dollars, without free tier, discounts and tax."""
+    """Prices of serving in one region, in US dollars, without free tier, discounts and taxes.
+
+    Attributes:
+        lambda_million_requests: A million requests to Lambda.
+        lambda_gb_second: A GB-second of a function's duration.
+        provisioned_gb_second: A GB-second of provisioned concurrency.
+        provisioned_duration_gb_second: A GB-second of duration with provisioned concurrency.
+        snapstart_cache_gb_second: A GB-second of a SnapStart snapshot.
+        snapstart_restore_gb: A restored GB with SnapStart.
+        http_api_million_requests: A million requests to an HTTP API.
+        logs_gb: A GB of ingested logs.
+        logs_storage_gb_month: A GB of stored logs for a month.
+        registry_gb_month: A GB in ECR for a month.
+        data_out_gb: A GB of data sent to the internet.
+        disk_gb_month: A GB of gp3 disk for a month.
+        address_hour: A public IPv4 address for an hour.
+        instances: On-demand EC2 instances.
+    """
 
     lambda_million_requests: float
     lambda_gb_second: float
@@ -37,7 +60,7 @@ class RegionPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TrainingPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What training on EC2 costs, in US dollars. Spot prices are not listed: a launch asks EC2 for them.
+    """Prices of training on EC2, in US dollars. Spot prices are not listed, because `launch` requests them from EC2.
 
     Attributes:
         disk_gb_month: A gigabyte of gp3 disk for a month, in the most expensive region.

@@ -66,7 +66,13 @@ def _up_to(number: float | None) -> str:
 
 
 def assumptions(traffic: Traffic, listed: PriceList, measured: Measured) -> Iterator[str]:
-    """Yield the lines that list the assumptions of the bills."""
+    """Yield the lines that list the assumptions of the bills.
+
+    Args:
+        traffic: The load and the size of the function.
+        listed: The price list, for its date and sources.
+        measured: Benchmark results.
+    """
     log_bytes = measured.log_bytes_per_message.value + PLATFORM_LOG_BYTES
     answer_bytes = measured.answer_bytes_per_message.value
     ludwig_megabytes, rate = measured.ludwig_memory_megabytes.value, measured.ludwig_answers_per_second.value

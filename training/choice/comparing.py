@@ -159,7 +159,18 @@ def _behind(contender: Contender, best: Contender) -> float:
 def described(
     winner: Contender, contenders: Sequence[Contender], *, learn: str, prefer: Prefer, left: Sequence[str]
 ) -> dict[str, Any]:
-    """Return the result of the comparison as the JSON object that this module's docstring describes."""
+    """Return the result of the comparison as JSON types.
+
+    Args:
+        winner: The winner.
+        contenders: All contenders.
+        learn: The predicted column.
+        prefer: The value of `--prefer`.
+        left: Further candidates that were not tried, and why.
+
+    Returns:
+        The object that this module's docstring describes.
+    """
     tried = sorted((each for each in contenders if each.trials), key=lambda each: -each.score)
     untried = [f"{each.candidate.config} {each.note}" for each in contenders if not each.trials]
     return {

@@ -65,7 +65,14 @@ class ThresholdOptions:
 
 @dataclass(frozen=True)
 class Answered:
-    """Answers of one output, as arrays over rows; a row out of scope is never right."""
+    """Answers of one output, as arrays of shape (rows,).
+
+    Attributes:
+        labels: The predicted labels, objects.
+        confidence: The confidence of each prediction, float64.
+        right: Whether each prediction is correct, bool; always False for out-of-scope rows.
+        outside: Whether each row is out of scope, bool.
+    """
 
     labels: np.ndarray
     confidence: np.ndarray
@@ -158,7 +165,13 @@ def measure(found: Answered, thresholds: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def refused(outside: Records, name: str, threshold: float) -> float:
-    """Return the fraction of out-of-scope rows whose confidence is below a threshold."""
+    """Return the fraction of out-of-scope rows whose confidence is below a threshold.
+
+    Args:
+        outside: Answers to out-of-scope rows.
+        name: Name of the output.
+        threshold: The threshold.
+    """
     return float(np.mean([record[f"{name}_probability"] < threshold for record in outside]))
 
 

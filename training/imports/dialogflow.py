@@ -27,7 +27,13 @@ KIND = "Dialogflow export"
 
 
 class Phrases(NamedTuple):
-    """Training phrases of one intent in one language ("" if the file does not name it)."""
+    """Training phrases of one intent in one language.
+
+    Attributes:
+        intent: Name of the intent.
+        language: The language; "" if the file does not name it.
+        phrases: The phrases, as in the file.
+    """
 
     intent: str
     language: str

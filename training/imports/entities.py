@@ -45,7 +45,12 @@ class ImportedEntity:
 
 
 class ReadEntities(NamedTuple):
-    """The entities of a list, and why some of it is unreadable ("" if all of it is readable)."""
+    """The result of `read_entities`.
+
+    Attributes:
+        entities: The readable entities; None if the file has no list.
+        problem: What is unreadable; "" if nothing is.
+    """
 
     entities: list[ImportedEntity] | None
     problem: str

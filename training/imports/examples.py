@@ -82,7 +82,13 @@ class ImportedVocabulary:
         self.patterns.setdefault(name, []).append(pattern)
 
     def add_marked(self, name: str, value: str, words: str) -> None:
-        """Add what a text has in place of an entity's main value."""
+        """Add words that a text has for an entity.
+
+        Args:
+            name: The entity.
+            value: Its main value.
+            words: The words in the text.
+        """
         self.marked.setdefault(name, []).append((value, words))
 
     def add(self, other: "ImportedVocabulary") -> None:
@@ -131,9 +137,15 @@ class SourceFile:
 
 
 def example_of(record: Mapping[str, Any], place: str, row: int) -> Example:
-    """Return the example of a record of columns or JSON values. Unknown keys become traits.
+    """Convert a record of columns or JSON values to an example. Unknown keys become traits.
 
-    If entities are unreadable, `broken` has the reason.
+    Args:
+        record: The values, by the dataset's column names.
+        place: The file and the name of its rows, such as "data.csv line".
+        row: The row number, starting at 1.
+
+    Returns:
+        The example. If its entities are unreadable, `broken` has the reason.
     """
     text = record.get(TEXT)
     example = Example(place, row, "" if isinstance(text, list | dict) else cell(text))

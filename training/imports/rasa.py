@@ -27,7 +27,13 @@ OTHER_SECTIONS = re.compile(
 
 
 class Line(NamedTuple):
-    """An example in a YAML file: its line, counted from 1, its text with marks, and its language or ""."""
+    """An example in a YAML file.
+
+    Attributes:
+        number: Its line, starting at 1.
+        text: Its text, with marks.
+        language: Its language; "" if the file has none.
+    """
 
     number: int
     text: str
@@ -71,7 +77,18 @@ def is_rasa_json(data: Any) -> bool:
 
 
 def read_rasa_json(path: Path, data: Mapping[str, Any]) -> SourceFile:
-    """Read Rasa's JSON. Without `rasa_nlu_data` around it, it is Hexabot's, with UTF-16 offsets."""
+    """Read Rasa's JSON. Without the key `rasa_nlu_data`, it is Hexabot's, with UTF-16 offsets.
+
+    Args:
+        path: The file, for messages.
+        data: The content of the file.
+
+    Returns:
+        The examples and the vocabulary.
+
+    Raises:
+        DatasetError: The file has no list of examples.
+    """
     inner = data.get("rasa_nlu_data", data)
     by_hexabot = inner is data
     source = SourceFile(

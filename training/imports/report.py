@@ -72,7 +72,13 @@ class Report:
         self.dropped[reason].append({"place": place_of(example), "found": printable(example.text)})
 
     def note(self, finding: str, example: Example, found: str) -> None:
-        """Record a finding about a row that is kept."""
+        """Record a finding about a row that is kept.
+
+        Args:
+            finding: The kind of finding.
+            example: The row.
+            found: Details.
+        """
         self.findings[finding].append({"place": place_of(example), "found": printable(found)})
 
     def count(self, examples: Sequence[Example]) -> None:
@@ -95,7 +101,13 @@ class Report:
         self._compare(examples)
 
     def count_splits(self, examples: Sequence[Example], splits: Sequence[int], origin: str) -> None:
-        """Count the rows of each part, and record which intents a part lacks."""
+        """Count the rows of each part, and record which intents a part lacks.
+
+        Args:
+            examples: The rows of the dataset.
+            splits: 0, 1 or 2 for each row.
+            origin: Where the split comes from, for the report.
+        """
         parts_of: dict[str, set[int]] = defaultdict(set)
         for example, part in zip(examples, splits, strict=True):
             parts_of[example.intent].add(part)

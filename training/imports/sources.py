@@ -43,7 +43,12 @@ JSON_LINES = (
 
 
 class JsonFormat(NamedTuple):
-    """A JSON format: a function that recognizes it, and one that reads it."""
+    """A JSON format.
+
+    Attributes:
+        recognizes: Returns whether parsed JSON has this format.
+        read: Reads the path's parsed JSON.
+    """
 
     recognizes: Callable[[Any], bool]
     read: Callable[[Path, Any], SourceFile]

@@ -46,7 +46,12 @@ class Span(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """An entity's offsets, interpreted in a unit: `characters`, `utf-16` or `utf-8`."""
+    """An interpretation of an entity's offsets.
+
+    Attributes:
+        unit: The unit of the offsets: `characters`, `utf-16` or `utf-8`.
+        span: The span in characters.
+    """
 
     unit: str
     span: Span

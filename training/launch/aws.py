@@ -16,7 +16,12 @@ EXCEPTIONS = {Kind.REFUSED: LaunchError, Kind.NO_CAPACITY: CapacityError, Kind.U
 
 @dataclass(frozen=True)
 class Identity:
-    """The AWS account of the credentials. partition: `aws`, or another partition such as `aws-cn`."""
+    """The AWS account of the credentials.
+
+    Attributes:
+        account: The account id, 12 digits.
+        partition: `aws`, or another partition such as `aws-cn`.
+    """
 
     account: str
     partition: str

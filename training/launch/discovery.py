@@ -91,7 +91,19 @@ def find_image(aws: Aws, ami: str | None) -> Image:
 
 
 def find_subnets(aws: Aws, instance_type: str, subnet: str | None) -> list[dict[str, Any]]:
-    """Return the subnets to try, in order: the given one, or the default ones in zones that offer the instance type."""
+    """Find the subnets to try.
+
+    Args:
+        aws: The AWS clients of the region.
+        instance_type: The instance type.
+        subnet: The id of the subnet to use; None uses default subnets.
+
+    Returns:
+        EC2's description of the given subnet, or of the default subnets in zones that offer the instance type.
+
+    Raises:
+        LaunchError: The subnet does not exist, or no zone has a default subnet and offers the instance type.
+    """
     client = aws.client("ec2")
     if subnet:
         with explained(f"Cannot use the subnet {subnet}"):

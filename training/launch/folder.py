@@ -22,7 +22,11 @@ class Folder:
         self._client: Any = aws.client("s3")
 
     def check_bucket(self, region: str) -> None:
-        """Raise LaunchError if the bucket is not accessible, or not in the region of the instance."""
+        """Check that the bucket is accessible and in the region of the instance.
+
+        Raises:
+            LaunchError: It is not.
+        """
         with explained(f"Cannot use the bucket {self.location.bucket}"):
             found = self._client.head_bucket(Bucket=self.location.bucket).get("BucketRegion") or region
         if found != region:
@@ -72,7 +76,13 @@ class Folder:
             return {each["Key"].removeprefix(self._key(prefix)): each["Size"] for each in found}
 
     def upload(self, path: Path, name: str, sent: Callable[[int], None] | None = None) -> None:
-        """Upload a file. sent: Called with the number of bytes of each uploaded chunk."""
+        """Upload a file.
+
+        Args:
+            path: The file.
+            name: Name of the object, relative to the job's folder.
+            sent: Called with the number of bytes of each uploaded chunk.
+        """
         with explained(f"Cannot write {path} to {self.location}/{name}"):
             self._client.upload_file(str(path), self.location.bucket, self._key(name), Callback=sent)
 
@@ -106,7 +116,16 @@ class Folder:
         return None if content is None else _read(content, Status, f"{self.location}/{STATUS}")
 
     def put_status(self, state: str, message: str = "", exit_code: int | None = None) -> Status:
-        """Write the job's status, and return it."""
+        """Write the job's status.
+
+        Args:
+            state: The new state.
+            message: A message for the user.
+            exit_code: The exit status of `fit` or `export`, if it ended.
+
+        Returns:
+            The status.
+        """
         status = Status(state, message, exit_code)
         self.put(STATUS, msgspec.json.encode(status))
         return status

@@ -26,7 +26,20 @@ SPOT_ENDINGS = {"Server.SpotInstanceTermination", "Server.SpotInstanceShutdown"}
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """The machine to request from EC2. until: When AWS terminates it, in UTC."""
+    """The machine to request from EC2.
+
+    Attributes:
+        location: The job's folder in S3.
+        instance_type: The instance type.
+        image: The machine image.
+        disk_gb: Size of the root disk, in GB.
+        subnets: Ids of the subnets to try, in order.
+        group: Id of the security group.
+        profile: Name of the instance profile.
+        price: Its market and maximum price.
+        user_data: The script that it runs after it boots.
+        until: When AWS terminates it, in UTC.
+    """
 
     location: JobLocation
     instance_type: str
@@ -86,7 +99,13 @@ def _disk(device: str, size_gb: int) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Start:
-    """A request for an instance. token: EC2 answers every request with this client token with the same instance."""
+    """A request for an instance.
+
+    Attributes:
+        machine: The machine.
+        subnet: Id of the subnet.
+        token: The client token. EC2 answers all requests with the same token with the same instance.
+    """
 
     machine: Machine
     subnet: str
@@ -95,7 +114,17 @@ class Start:
 
 @dataclass(frozen=True)
 class Instance:
-    """An instance, as EC2 describes it."""
+    """An instance, as EC2 describes it.
+
+    Attributes:
+        id: The instance id.
+        region: Its region.
+        state: EC2's state, such as `running`.
+        kind: The instance type.
+        launched: When it was launched, in UTC.
+        tags: Its tags.
+        reason: EC2's reason for its last state change.
+    """
 
     id: str
     region: str

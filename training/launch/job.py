@@ -65,7 +65,13 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Status(msgspec.Struct, frozen=True):
-    """The state of a job. exit_code: The exit status of `fit` or `export`."""
+    """The state of a job.
+
+    Attributes:
+        state: The state.
+        message: A message for the user.
+        exit_code: The exit status of `fit` or `export`, if it ended.
+    """
 
     state: str
     message: str = ""
@@ -80,7 +86,12 @@ class OutputListing(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class JobLocation:
-    """The folder of a job in S3. key: The S3 key without a trailing slash."""
+    """The folder of a job in S3.
+
+    Attributes:
+        bucket: Name of the bucket.
+        key: The S3 key, without a trailing slash.
+    """
 
     bucket: str
     key: str

@@ -163,7 +163,16 @@ def next_step(location: JobLocation, region: str) -> str:
 
 
 def check_finished(status: Status, location: JobLocation, region: str) -> None:
-    """Raise LaunchError with the next step if a job did not finish."""
+    """Check that a job is finished.
+
+    Args:
+        status: The job's status.
+        location: The job's folder in S3.
+        region: The region, for the next command.
+
+    Raises:
+        LaunchError: The job did not finish. The message has the next command.
+    """
     if status.state != FINISHED:
         word = status.message or f"The job is {status.state}, and none of its instances is running."
         raise LaunchError(f"{word} {next_step(location, region)}")

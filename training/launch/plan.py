@@ -16,7 +16,19 @@ MARKETS = {"spot": (SPOT,), "on-demand": (ON_DEMAND,), "spot-or-on-demand": (SPO
 
 @dataclass(frozen=True, kw_only=True)
 class LaunchOptions:
-    """The options for the instance. free_disk_gb: Disk space in addition to the size of the machine image."""
+    """The options for the instance.
+
+    Attributes:
+        instance_type: The instance type.
+        market: `spot`, `on-demand` or `spot-or-on-demand`.
+        image: The reference of the training image.
+        profile: Name of the instance profile.
+        ami: Id of the machine image; None uses the default.
+        subnet: Id of the subnet; None uses default subnets.
+        free_disk_gb: Disk space in addition to the size of the machine image, in GB.
+        price_per_hour: Price of the instance in dollars per hour; None looks it up.
+        max_attempts: Maximum number of instances, one after another.
+    """
 
     instance_type: str
     market: str
@@ -113,7 +125,19 @@ class Plan:
 def make_plan(
     aws: Aws, options: LaunchOptions, location: JobLocation, job: Job, budget: Budget, inputs: dict[str, Path | bytes]
 ) -> Plan:
-    """Find and check everything. Raises LaunchError if something is missing, not allowed, or over the limits."""
+    """Find and check everything that a launch needs, before anything is created.
+
+    Args:
+        aws: The AWS clients of the region.
+        options: The options for the instance.
+        location: The job's folder in S3.
+        job: The job.
+        budget: The limits in hours and dollars.
+        inputs: The files or contents to upload, by name in the job's folder.
+
+    Raises:
+        LaunchError: Something is missing, not allowed, or over the limits.
+    """
     aws.identity()  # the deadline needs it: fail before anything is created
     type_words = check_type(aws, options.instance_type)
     ami = find_image(aws, options.ami)

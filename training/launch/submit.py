@@ -37,7 +37,11 @@ OURS = ("config", "dataset", "output", "validation", "test", "force")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Launch a training, watch it, and download its outputs."""
+    """Launch a training, watch it, and download its outputs.
+
+    Raises:
+        LaunchError: The launch is not possible, or the job failed.
+    """
     name = options.output.resolve().name
     if not NAME.fullmatch(name):
         raise LaunchError(
@@ -72,7 +76,11 @@ def run(options: argparse.Namespace) -> None:
 
 
 def resume(options: argparse.Namespace) -> None:
-    """Resume a job on a new instance."""
+    """Resume a job on a new instance.
+
+    Raises:
+        LaunchError: The job is finished or running, the launch is not possible, or the job failed again.
+    """
     aws, location = Aws(options.region), parse_location(options.job)
     folder = Folder(aws, location)
     before, status = folder.job(), folder.status()
@@ -99,7 +107,17 @@ def resume(options: argparse.Namespace) -> None:
 
 
 def attach(address: str, output: Path | None, bundle: Path | None, region: str | None) -> None:
-    """Watch a launched job and download its outputs."""
+    """Watch a launched job and download its outputs.
+
+    Args:
+        address: The job's folder, `s3://bucket/prefix/jobs/ID`.
+        output: Folder for the run; None uses `runs/NAME`.
+        bundle: Folder for the bundle; None uses `bundles/NAME`.
+        region: The AWS region; None uses the AWS settings.
+
+    Raises:
+        LaunchError: The address is not a job, or the job failed.
+    """
     aws, location = Aws(region), parse_location(address)
     folder = Folder(aws, location)
     output, bundle = _targets(folder.job(), output, bundle)

@@ -66,7 +66,7 @@ class HubTarget:
         return list(self._tags())
 
     def publish(self, version: str, files: Mapping[str, Content], *, replace: bool) -> bool:
-        """Publish files as one commit and tag it (see `Target.publish`)."""
+        """Publish files as one commit and tag it; see `Target.publish` for arguments and exceptions."""
         if not self._hub.get_token():
             raise PublishError(f"Publishing to the Hub needs a token: run {LOGIN}")
         tags = self._tags()

@@ -76,7 +76,7 @@ class S3Target:
         return [folder.removeprefix(self._prefix).rstrip("/") for folder in folders]
 
     def publish(self, version: str, files: Mapping[str, Content], *, replace: bool) -> bool:
-        """Publish files under the version's folder (see `Target.publish`)."""
+        """Publish files in the version's folder; see `Target.publish` for arguments and exceptions."""
         if replace:
             raise PublishError(
                 "--force works only for the Hub, because a version in S3 never changes: choose another --version."
