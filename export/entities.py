@@ -1,4 +1,4 @@
-"""Copy the vocabulary of entities from a run into a bundle: synonyms, keywords and patterns."""
+"""Copy the vocabulary of entities from a run into a bundle: main values, synonyms and keywords."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from handler.vocabulary import FILE, read_entities
 
 
 def copy_entities(run: Path, bundle: Path) -> str | None:
-    """Check and copy `entities.json`, which `ludwig-serverless fit` puts beside the model.
+    """Check and copy `entities.json`, which `ludwig-serverless fit` writes next to the model.
 
     Args:
         run: The run's folder.
@@ -28,5 +28,5 @@ def copy_entities(run: Path, bundle: Path) -> str | None:
     except ValueError as error:
         raise ModelError(f"{path} is broken: {error}. Import the data and train again, or delete the file.") from None
     (bundle / FILE).write_bytes(path.read_bytes())
-    say(f"The bundle knows words of {', '.join(entity.name for entity in entities)}.")
+    say(f"The bundle contains a vocabulary for {', '.join(entity.name for entity in entities)}.")
     return FILE

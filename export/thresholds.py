@@ -9,7 +9,8 @@ import msgspec
 from export.console import say
 from export.errors import ModelError
 from handler.evidence import Evidence
-from handler.outputs import CategoryOutput, OutputFeature, Probability, Thresholds
+from handler.outputs import CategoryOutput, OutputFeature
+from handler.thresholds import Probability, Thresholds
 from handler.unsure import LANGUAGE
 
 THRESHOLDS = "thresholds.json"

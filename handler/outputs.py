@@ -4,15 +4,15 @@ Each class describes an output in the manifest and implements its decoding. To a
 register it in `OutputFeature`, and describe it in `export/outputs.py`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
 
-import msgspec
 import numpy as np
 
 from handler.described import Described
 from handler.evidence import Evidence
 from handler.numbers import AnyNormalization
+from handler.thresholds import Thresholds
 
 Columns = dict[str, Any]
 """One row of Ludwig's answer: `<feature>_predictions`, `<feature>_probabilities` and so on."""
@@ -22,52 +22,6 @@ SMALLEST_PROBABILITY = 1e-10
 
 Source: `compute_sequence_probability` in `ludwig.features.feature_utils`.
 """
-
-Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
-
-
-class Thresholds(Described, frozen=True, kw_only=True):
-    """Confidence thresholds, in [0, 1]. An answer below its threshold counts as unknown.
-
-    Attributes:
-        default: The threshold of every label that `by_label` does not name.
-        by_label: Thresholds of single labels.
-        softness: The confidence is compared after `softened`; 1 compares the probability itself.
-        rejected: The labels of messages out of scope, which are always below their threshold.
-    """
-
-    default: Probability
-    by_label: dict[str, Probability] = msgspec.field(default_factory=dict)
-    softness: Annotated[float, msgspec.Meta(gt=0)] = 1.0
-    rejected: list[str] = msgspec.field(default_factory=list)
-
-    def refuses(self, label: str, probabilities: Sequence[float]) -> bool:
-        """Return whether an answer is below its threshold.
-
-        Args:
-            label: The answer.
-            probabilities: The probabilities of all labels, which sum to 1.
-        """
-        limit = self.by_label.get(label, self.default)
-        return label in self.rejected or softened(probabilities, self.softness) < limit
-
-
-def softened(probabilities: Sequence[float], softness: float) -> float:
-    """Return the largest probability after the logits are divided by `softness`.
-
-    Softmax alone is nearly 1 for many messages out of scope. Divided logits keep more of a difference: the confidence
-    then depends not only on the best label's distance to the second, but also on its distance to all others.
-
-    Args:
-        probabilities: The softmax of the logits.
-        softness: Greater than 0; above 1, the confidence is lower.
-
-    Returns:
-        A confidence in (0, 1].
-    """
-    largest = max(probabilities)
-    # softmax(logits / s) is proportional to softmax(logits) ** (1 / s), so the logits themselves are not needed.
-    return largest if softness == 1 else 1 / sum((each / largest) ** (1 / softness) for each in probabilities)
 
 
 class CategoryOutput(Described, frozen=True, kw_only=True, omit_defaults=True, tag="category"):

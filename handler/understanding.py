@@ -216,7 +216,7 @@ def _label(output: CategoryOutput, columns: Columns, text: str, allowed: frozens
         if label != UNKNOWN_LABEL and (allowed is None or label in allowed)
     ]
     is_unknown = allowed is None and columns[f"{output.name}_predictions"] == UNKNOWN_LABEL
-    if not text.strip() or not ranking or is_unknown:  # a blank message says nothing, however sure a model is
+    if not text.strip() or not ranking or is_unknown:  # a blank message has no intent, however confident the model is
         return Label(None, 0.0, None, ranking)
     best, confidence = ranking[0]
     if allowed is None:  # keep Ludwig's own choice, which also breaks ties

@@ -26,8 +26,9 @@ from handler.bundle import MANIFEST, SCHEMA_VERSION, Manifest, Provenance, descr
 from handler.certificate import GOLDEN_ROWS
 from handler.evidence import Evidence
 from handler.fasttext import FastTextInput, read_text
-from handler.outputs import CategoryOutput, Thresholds
+from handler.outputs import CategoryOutput
 from handler.predictor import Predictor
+from handler.thresholds import Thresholds
 from handler.unsure import LANGUAGE
 
 if TYPE_CHECKING:

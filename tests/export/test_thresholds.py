@@ -9,7 +9,8 @@ import pytest
 from export.errors import ModelError
 from export.thresholds import CAUTIOUS_EVIDENCE, CAUTIOUS_THRESHOLDS, THRESHOLDS, LanguageRule, with_thresholds
 from handler.evidence import Evidence
-from handler.outputs import CategoryOutput, OutputFeature, Thresholds, VectorOutput
+from handler.outputs import CategoryOutput, OutputFeature, VectorOutput
+from handler.thresholds import Thresholds
 from training.evaluation.thresholds import Answered, ThresholdOptions, fit_thresholds, measure
 
 INTENT = CategoryOutput(name="intent", labels=["a", "b"])

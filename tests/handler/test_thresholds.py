@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from handler.bundle import MANIFEST, parse_manifest, read_bundle
 from handler.errors import BundleError
-from handler.outputs import Thresholds, softened
 from handler.predictor import Predictor
+from handler.thresholds import Thresholds, softened
 from tests.bundles import INTENTS, SURE, Head, edit_manifest, write_bundle, write_standard_bundles
 from tests.handler.deployment import Send, deploy, predict
 from tests.hexabot_client import understand

@@ -5,7 +5,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from export.features import column_of
-from handler.outputs import softened
+from handler.thresholds import softened
 from training.config import Config, columns
 from training.evaluation.taggers import Tagger, Taggers
 

@@ -13,9 +13,10 @@ from export.errors import ModelError
 from export.model import load_model
 from export.thresholds import with_thresholds
 from handler.hexabot import Service
-from handler.outputs import CategoryOutput, Thresholds
+from handler.outputs import CategoryOutput
 from handler.predictor import Predictor
 from handler.settings import Settings
+from handler.thresholds import Thresholds
 from tests.handler.deployment import deploy, predict
 from tests.trained import Exported, Run, demo_rows
 from training.__main__ import main
