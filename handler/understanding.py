@@ -209,10 +209,11 @@ def _role(predictor: Predictor, output: Any) -> str:
 
 def _label(output: CategoryOutput, columns: Columns, text: str, allowed: frozenset[str] | None) -> Label:
     """Return the label of a text: the most probable one, or the most probable of the allowed ones."""
-    probabilities = zip(output.labels, columns[f"{output.name}_probabilities"], strict=True)
+    probabilities = columns[f"{output.name}_probabilities"]
+    labelled = zip(output.labels, probabilities, strict=True)
     ranking = [
         (label, probability)
-        for label, probability in sorted(probabilities, key=lambda each: -each[1])
+        for label, probability in sorted(labelled, key=lambda each: -each[1])
         if label != UNKNOWN_LABEL and (allowed is None or label in allowed)
     ]
     is_unknown = allowed is None and columns[f"{output.name}_predictions"] == UNKNOWN_LABEL
@@ -221,7 +222,10 @@ def _label(output: CategoryOutput, columns: Columns, text: str, allowed: frozens
     best, confidence = ranking[0]
     if allowed is None:  # keep Ludwig's own choice, which also breaks ties
         best = columns[f"{output.name}_predictions"]
-    asked = {f"{output.name}_predictions": best, f"{output.name}_probability": confidence}
+    if allowed is not None:
+        # Thresholds judge the most probable label, so a label that is not allowed counts no more than the best one.
+        probabilities = [min(each, confidence) for each in probabilities]
+    asked = {f"{output.name}_predictions": best, f"{output.name}_probabilities": probabilities}
     return Label(None if output.is_unsure(asked, text) else best, confidence, best, ranking)
 
 

@@ -264,6 +264,8 @@ def test_an_unsure_answer_is_withheld(tmp_path: Path) -> None:
     vague = understand(send, "who")
     assert vague["language"] == {"value": "fr", "confidence": 0.0}
     assert understand(send, "hello")["intent"]["name"] == "greeting"
+    hotel = understand(send, "fly", intents=["book_hotel"])
+    assert (hotel["intent"]["name"], hotel["below_threshold"]["intent"]["name"]) == (None, "book_hotel")
 
 
 def test_without_models_the_keys_are_the_same(bundles: Path) -> None:
