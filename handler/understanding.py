@@ -223,7 +223,7 @@ def _label(output: CategoryOutput, columns: Columns, text: str, allowed: frozens
     if allowed is None:  # keep Ludwig's own choice, which also breaks ties
         best = columns[f"{output.name}_predictions"]
     if allowed is not None:
-        # Thresholds judge the most probable label, so a label that is not allowed counts no more than the best one.
+        # Thresholds look at the largest probability, so limit those of the other labels to the chosen label's.
         probabilities = [min(each, confidence) for each in probabilities]
     asked = {f"{output.name}_predictions": best, f"{output.name}_probabilities": probabilities}
     return Label(None if output.is_unsure(asked, text) else best, confidence, best, ranking)

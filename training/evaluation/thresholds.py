@@ -4,7 +4,7 @@ They are fitted on the validation split and measured on the test split. `thresho
 
     default     the confidence below which a prediction counts as unknown
     rejected    the labels of out-of-scope rows that the model was trained on, which are never answered
-    softness    what the logits are divided by before their softmax is compared (see `handler.outputs.softened`)
+    softness    what the logits are divided by before their softmax is compared (see `handler.thresholds.softened`)
     by_label    thresholds of labels that differ from the default
     fitted      accuracy (the target) or null, out_of_scope (the label of out-of-scope rows) or null, per_label, kept,
                 reached (whether the validation split reaches the target)
