@@ -154,10 +154,10 @@ def sandbox(engine: Engine, variant: str, megabytes: int, bundles: Path | None =
     """
     port = free_port()
     image = IMAGE if variant == "handler" else RIVALS_IMAGE
-    place = "/var/task/bundles" if bundles is None else "/models"
-    mounted = () if bundles is None else ("-v", f"{bundles.resolve()}:{place}:ro")
+    folder = "/var/task/bundles" if bundles is None else "/models"
+    mounted = () if bundles is None else ("-v", f"{bundles.resolve()}:{folder}:ro")
     limits = ("--read-only", "--tmpfs", "/tmp", "-m", f"{megabytes}m", "--cpus", f"{cores(megabytes):.3f}")
-    settings = {"NLU_BUNDLES": place, "NLU_TOKEN_DIGESTS": DIGEST}
+    settings = {"NLU_BUNDLES": folder, "NLU_TOKEN_DIGESTS": DIGEST}
     given = [option for name, value in settings.items() for option in ("-e", f"{name}={value}")]
     published = ("-p", f"127.0.0.1:{port}:8080")
     name = engine.run("create", *limits, *mounted, *published, *given, image, HANDLERS[variant]).stdout.strip()

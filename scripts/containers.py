@@ -86,14 +86,14 @@ def find_engine() -> Engine:
         NoEngineError: No engine responds. The message quotes each engine's error.
     """
     found = [program for name in ("docker", "podman") if (program := shutil.which(name))]
-    said = []
+    errors = []
     for program in found:
         engine = Engine(program, _environ(program))
         answer = engine.run("info", check=False, timeout=ANSWER_SECONDS)
         if answer.returncode == 0:
             return engine
-        said.append(f"`{engine.name} info` failed with {_last_line(answer.stderr)!r}.")
-    reason = " ".join(said) or "Neither docker nor podman is on the PATH."
+        errors.append(f"`{engine.name} info` failed with {_last_line(answer.stderr)!r}.")
+    reason = " ".join(errors) or "Neither docker nor podman is on the PATH."
     raise NoEngineError(f"No container engine is running: {reason} {ADVICE}")
 
 

@@ -201,8 +201,8 @@ class Workspace:
             return [f"cannot read its {STARTED}"]
         before, now = dict(_leaves(had)), dict(_leaves(json.loads(json.dumps(started))))
         found = [name for name in {**before, **now} if before.get(name) != now.get(name)]
-        told = [f"{name} was {_shown(before.get(name))}, is {_shown(now.get(name))}" for name in found[:SHOWN]]
-        return told + (["..."] if len(found) > SHOWN else [])
+        differences = [f"{name} was {_shown(before.get(name))}, is {_shown(now.get(name))}" for name in found[:SHOWN]]
+        return differences + (["..."] if len(found) > SHOWN else [])
 
 
 def _is_same(descriptor: int, folder: Path) -> bool:

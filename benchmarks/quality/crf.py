@@ -66,4 +66,4 @@ def _of_word(word: str, lower: Sequence[str], position: int) -> list[str]:
 def shape(word: str) -> str:
     """Return the shape of a word: `X` for capitals, `x` for other letters and `0` for digits, without repetitions."""
     marks = ["0" if each.isdigit() else "X" if each.isupper() else "x" if each.isalpha() else each for each in word]
-    return "".join(mark for place, mark in enumerate(marks) if place == 0 or mark != marks[place - 1])
+    return "".join(mark for index, mark in enumerate(marks) if index == 0 or mark != marks[index - 1])

@@ -26,7 +26,7 @@ IMAGE = "ludwig-training:test"
 PROJECT = "ludwig-training-test"
 SERVICES = ("train", "evaluate", "export", "visualize")
 USER = f"{os.getuid() or 4242}:{os.getgid() or 4242}"
-"""Whoever runs the tests; but not root, since the image must do without root's rights."""
+"""The current user; another one instead of root, because the image must work without root."""
 SETTINGS = f"""\
 MODEL_NAME=small
 DATASET=rows.csv

@@ -86,7 +86,7 @@ def test_labels_are_clean_before_anything_is_counted(capsys: pytest.CaptureFixtu
 def test_similar_labels_are_reported(capsys: pytest.CaptureFixture[str]) -> None:
     tell_weaknesses(config(), table(["Greet"] * 11 + ["greet"] * 12))
     hint = "has labels that differ only in case, separators or encoding"
-    assert f"'intent' {hint}: 'Greet' (11), 'greet' (12). Are they one label?" in capsys.readouterr().err
+    assert f"'intent' {hint}: 'Greet' (11), 'greet' (12). If they mean the same, use one" in capsys.readouterr().err
     tell_weaknesses(config(output="sequence"), table(["B-City I-City O", "B-city"]))
     assert f"'intent' {hint}: 'City' (1), 'city' (1)." in capsys.readouterr().err
 

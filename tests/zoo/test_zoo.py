@@ -33,4 +33,4 @@ def assert_proven(config: Config, folder: Path) -> None:
 def test_the_page_lists_every_supported_choice() -> None:
     page = SUPPORT.read_text(encoding="utf-8")
     missing = [name for name in [*(name for _, name in NAMES), *TRANSFORMERS] if f"| {name} |" not in page]
-    assert not missing, f"run `make support`, which writes {SUPPORT.name} anew: {missing}"
+    assert not missing, f"run `make support`, which updates {SUPPORT.name}: {missing}"

@@ -27,14 +27,14 @@ class Crossed:
     Attributes:
         records: Result of `answer_rows` for each predicted row, with the columns LOGS and INDEX of each category.
         baselines: Prediction of the baseline for each row, fitted on the same folds, by output.
-        told: A description of the rows, for the report.
+        description: A description of the rows, for the report.
         choice: How the configuration was chosen.
         temperatures: Temperature of each calibrated output.
     """
 
     records: Records
     baselines: Mapping[str, list[str]]
-    told: str
+    description: str
     choice: dict[str, Any]
     temperatures: Mapping[str, float] = field(default_factory=dict)
 

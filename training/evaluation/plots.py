@@ -70,11 +70,11 @@ def draw_labels(scores: Mapping[str, Metrics], path: Path) -> None:
     with _style():
         figure = _figure(WIDTH, 1.4 + CELL_INCHES * len(labels))
         axes = figure.subplots()
-        places = range(len(labels))
+        positions = range(len(labels))
         for offset, color, name in ((-0.19, BLUE, "precision"), (0.19, ORANGE, "recall")):
             values = [scores[label][name] for label in labels]
-            axes.barh([place + offset for place in places], values, height=0.36, color=color, label=name)
-        axes.set_yticks(places, [f"{names[label]}  ({scores[label]['rows']})" for label in labels], parse_math=False)
+            axes.barh([index + offset for index in positions], values, height=0.36, color=color, label=name)
+        axes.set_yticks(positions, [f"{names[label]}  ({scores[label]['rows']})" for label in labels], parse_math=False)
         axes.set_ylim(len(labels) - 0.4, -0.6)
         axes.set_xlim(0, 1)
         axes.set_xlabel("1 is perfect; number of rows in parentheses")
@@ -93,14 +93,14 @@ def draw_confusion(metrics: Metrics, path: Path) -> None:
     import numpy as np
 
     labels = worst(metrics["labels"])
-    place = {label: number for number, label in enumerate(labels)}
+    index = {label: number for number, label in enumerate(labels)}
     others = len(metrics["labels"]) > len(labels)
     counts = np.zeros((len(labels), len(labels) + others), dtype=int)
     for label in labels:
-        counts[place[label], place[label]] = metrics["labels"][label]["right"]
+        counts[index[label], index[label]] = metrics["labels"][label]["right"]
     for pair in metrics["confusions"]:
-        if pair["expected"] in place:
-            counts[place[pair["expected"]], place.get(pair["predicted"], len(labels))] += pair["rows"]
+        if pair["expected"] in index:
+            counts[index[pair["expected"]], index.get(pair["predicted"], len(labels))] += pair["rows"]
     names = label_names(metrics["labels"])
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     with _style():

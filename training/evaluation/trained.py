@@ -132,7 +132,7 @@ def _evaluate_crossed(
 ) -> Metrics:
     """Evaluate cross-validated predictions, which models of the folds made for rows outside their training."""
     source = EvaluationSource(
-        rows=crossed.told,
+        rows=crossed.description,
         model=name,
         temperatures=crossed.temperatures,
         known=known_labels(training.config, training.model.training_set_metadata),
@@ -154,8 +154,8 @@ def _evaluate_crossed(
 def tell_warnings(metrics: Metrics) -> None:
     """Print a warning for each output that is not clearly better than its baseline."""
     for name, found in metrics["outputs"].items():
-        if "baseline" in found and (told := warning(name, found["baseline"])):
-            say(told)
+        if "baseline" in found and (text := warning(name, found["baseline"])):
+            say(text)
 
 
 def summaries(metrics: Metrics) -> dict[str, dict[str, float]]:

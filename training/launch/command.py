@@ -174,8 +174,10 @@ def _add_bucket(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_region(parser: argparse.ArgumentParser, told: str = "the AWS region (default: from the AWS settings)") -> None:
-    parser.add_argument("--region", help=told)
+def _add_region(
+    parser: argparse.ArgumentParser, help_text: str = "the AWS region (default: from the AWS settings)"
+) -> None:
+    parser.add_argument("--region", help=help_text)
 
 
 def _add_machine(parser: argparse.ArgumentParser, instance_type: str | None, market: str | None) -> None:
@@ -194,12 +196,14 @@ def _add_machine(parser: argparse.ArgumentParser, instance_type: str | None, mar
         help="how many spot instances to try one after another (default: %(default)s)",
     )
     markets = parser.add_mutually_exclusive_group()
-    for name, told in {
+    for name, help_text in {
         "spot": "use only spot, at about a third of the price; EC2 may reclaim it (the default)",
         "on-demand": "use only on-demand",
         "spot-or-on-demand": "use on-demand if EC2 has no spot capacity",
     }.items():
-        markets.add_argument(f"--{name}", dest="market", action="store_const", const=name, default=market, help=told)
+        markets.add_argument(
+            f"--{name}", dest="market", action="store_const", const=name, default=market, help=help_text
+        )
     _add_region(parser)
     parser.add_argument(
         "--ami", help="another machine image: x86-64 with cloud-init, Docker, the NVIDIA driver and container toolkit"
