@@ -198,8 +198,8 @@ def tell_near_equal(name: str, counts: Mapping[str, int]) -> None:
     for group in near_equal(counts)[:SHOWN]:
         listed = ", ".join(f"{label!r} ({counts[label]})" for label in group)
         say(
-            f"{name!r} has labels that differ only in case, separators or encoding: {listed}. If they mean the same, use "
-            "one spelling."
+            f"{name!r} has labels that differ only in case, separators or encoding: {listed}. If they mean the same, "
+            "use one spelling."
         )
 
 
