@@ -37,7 +37,7 @@ def unpadded(row: np.ndarray) -> list[int]:
 
 
 @pytest.mark.parametrize("text", [*ODD_TEXTS.values(), "a </s> b", "</s>", "__label__en turn", "x\x0by\x0cz\0ok"])
-def test_odd_texts_have_the_ids_of_fasttext(encoder: FastTextEncoder, text: str) -> None:
+def test_edge_cases_have_the_ids_of_fasttext(encoder: FastTextEncoder, text: str) -> None:
     assert unpadded(encoder.encode([text])[0]) == expected_ids(MODEL, [read_text(text, FEATURE)])[0]
 
 
@@ -58,7 +58,7 @@ def test_a_known_text_has_words_and_n_grams(encoder: FastTextEncoder) -> None:
     assert sum(each >= len(MODEL.words) for each in ids) >= 3
 
 
-def test_capitals_count_as_small_letters_and_the_rest_of_a_long_text_is_not_read(encoder: FastTextEncoder) -> None:
+def test_texts_are_lowercased_and_truncated(encoder: FastTextEncoder) -> None:
     assert encoder.encode(["TURN ON"]).tolist() == encoder.encode(["turn on"]).tolist()
     assert read_text("x" * 5000, FEATURE) == "x" * LONGEST
 

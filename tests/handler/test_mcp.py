@@ -17,7 +17,7 @@ HEADERS = {"content-type": "application/json", "accept": "application/json, text
 
 @pytest.fixture(scope="module")
 def send(bundles: Path) -> Send:
-    """Deploy language, intent and slots, open."""
+    """Deploy language, intent and slots without tokens."""
     return deploy(bundles)
 
 
@@ -45,7 +45,7 @@ def test_a_client_and_the_server_agree_on_a_version(send: Send, version: str) ->
 @pytest.mark.parametrize(
     "message", [{"method": "notifications/initialized"}, {"id": 1, "result": {}}], ids=["notification", "response"]
 )
-def test_what_needs_no_answer_is_accepted(send: Send, message: dict[str, Any]) -> None:
+def test_notifications_and_responses_are_accepted(send: Send, message: dict[str, Any]) -> None:
     answer = post(send, {"jsonrpc": "2.0", **message})
     assert (answer.status, answer.body, answer.headers["content-length"]) == (202, b"", "0")
 
@@ -83,7 +83,7 @@ def test_the_models_and_their_labels_are_listed(send: Send) -> None:
     ("arguments", "message"),
     [({}, "The field 'text' is missing"), ({"text": 1}, "must be a string"), ({"text": "a" * 20_000}, "characters")],
 )
-def test_wrong_arguments_are_told_to_the_agent(send: Send, arguments: dict[str, Any], message: str) -> None:
+def test_wrong_arguments_are_reported_to_the_agent(send: Send, arguments: dict[str, Any], message: str) -> None:
     result = call(send, "tools/call", name="understand", arguments=arguments)["result"]
     assert (result["isError"], message in result["content"][0]["text"]) == (True, True)
 
@@ -110,11 +110,11 @@ def test_unknown_methods_and_tools_are_errors(send: Send, method: str, params: d
         {"jsonrpc": "2.0", "id": 1, "method": "ping", "params": [1]},
     ],
 )
-def test_what_is_no_message_is_an_error(send: Send, message: Any) -> None:
+def test_an_invalid_message_is_an_error(send: Send, message: Any) -> None:
     assert post(send, message).json()["error"]["code"] == -32600
 
 
-def test_what_is_no_json_object_is_refused(send: Send) -> None:
+def test_other_json_values_are_refused(send: Send) -> None:
     assert post(send, [{"jsonrpc": "2.0", "id": 1, "method": "ping"}]).status == 400
     assert send("POST", "/mcp", b"{", headers=HEADERS).status == 400
 
@@ -148,7 +148,7 @@ def test_an_unknown_version_in_the_header_is_refused(send: Send) -> None:
 
 @pytest.mark.parametrize(("origins", "status"), [("", 403), ("https://b.example", 403), ("https://a.example", 200)])
 def test_a_page_of_another_origin_is_refused(bundles: Path, origins: str, status: int) -> None:
-    """A page can reach a service on this machine under a name of its own, and no token protects an open one."""
+    """A page can reach a local service through its own domain name (DNS rebinding), and an open one needs no token."""
     send = deploy(bundles, NLU_CORS_ORIGINS=origins)
     assert post(send, {"jsonrpc": "2.0", "id": 1, "method": "ping"}, origin="https://a.example").status == status
 

@@ -1,4 +1,4 @@
-"""The calls of Hexabot v2's TensorFlow and core helpers, through the Lambda function."""
+"""The requests of Hexabot v2's TensorFlow and core helpers, through the Lambda function."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ CITY = EntityWords(name="city", values=[Value(value="New York City", synonyms=["
 
 @pytest.fixture(scope="module")
 def send(tmp_path_factory: pytest.TempPathFactory) -> Send:
-    """Deploy language, intent and slots; the slots know a synonym."""
+    """Deploy language, intent and slots, with a synonym for the slots."""
     folder = tmp_path_factory.mktemp("parsing")
     for head in (LANGUAGE, INTENT, TAGGER):
         write_bundle(folder / head.name, head)
@@ -26,7 +26,7 @@ def send(tmp_path_factory: pytest.TempPathFactory) -> Send:
 
 
 def post(send: Send, path: str, body: Any, query: str = "token=") -> Answer:
-    """Send JSON as the helpers do, the token in the query."""
+    """Send JSON as the helpers do, with the token in the query."""
     return send("POST", path, json.dumps(body).encode(), query=query, headers={"content-type": "application/json"})
 
 

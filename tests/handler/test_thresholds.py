@@ -30,7 +30,7 @@ def with_thresholds(bundle: Path, default: float, **by_label: float) -> Path:
 
 
 @given(st.lists(st.floats(-20, 20), min_size=2, max_size=9), st.sampled_from([1.0, 2.0, 4.0]))
-def test_a_softened_confidence_is_that_of_divided_logits(logits: list[float], softness: float) -> None:
+def test_softening_divides_the_logits(logits: list[float], softness: float) -> None:
     def softmax(divisor: float) -> list[float]:
         powers = [math.exp((each - max(logits)) / divisor) for each in logits]
         return [each / sum(powers) for each in powers]
@@ -38,8 +38,8 @@ def test_a_softened_confidence_is_that_of_divided_logits(logits: list[float], so
     assert softened(softmax(1.0), softness) == pytest.approx(max(softmax(softness)))
 
 
-def test_a_softened_confidence_tells_two_rivals_from_many() -> None:
-    """The same probability, but in one message all other labels are possible: that is less of an answer."""
+def test_softening_distinguishes_one_rival_from_many() -> None:
+    """With the same probability, a message for which all other labels are possible is less certain."""
     one_rival, many_rivals = [0.6, 0.4, *[0.0] * 8], [0.6, *[0.4 / 9] * 9]
     thresholds = Thresholds(default=0.4, softness=2.0)
     assert not thresholds.refuses("a", one_rival)

@@ -39,7 +39,7 @@ def test_a_bundle_is_proven_and_names_its_source(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["XK-4471", "👍", "12345", "", "你好，今天天气怎么样", "ok"])
-def test_what_shows_no_language_of_the_bot_is_unsure(tmp_path: Path, text: str) -> None:
+def test_texts_in_none_of_the_bots_languages_are_unsure(tmp_path: Path, text: str) -> None:
     build_language(SOURCE, ["ar", "en", "fr"], tmp_path / "language")
     predictor = Predictor(tmp_path / "language")
     for asked, unsure in ((text, {"language"}), ("turn on the light in the kitchen", set())):
@@ -58,8 +58,8 @@ def test_the_scripts_follow_from_the_languages() -> None:
     }
 
 
-def test_a_bundle_that_answers_otherwise_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another network than fastText's: the proof finds it."""
+def test_a_bundle_with_other_answers_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proof detects a network that differs from fastText's."""
 
     def altered(path: Path) -> FastTextModel:
         model = read_ftz(path)
@@ -79,12 +79,12 @@ def test_a_bundle_that_answers_otherwise_is_not_written(tmp_path: Path, monkeypa
         (["en", "frr"], "does not know 'frr': give ISO 639 codes, such as fr"),
     ],
 )
-def test_languages_that_cannot_be_told_apart_are_refused(tmp_path: Path, languages: list[str], message: str) -> None:
+def test_unknown_and_duplicate_languages_are_refused(tmp_path: Path, languages: list[str], message: str) -> None:
     with pytest.raises(ExportError, match=message):
         build_language(SOURCE, languages, tmp_path / "language")
 
 
-def test_the_command_makes_a_bundle_and_measures_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_builds_and_measures_a_bundle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ROWS.to_csv(tmp_path / "data.csv", index=False)
     bundle = tmp_path / "language"
     command = ["language", "ar", "en", "fr", "--model", str(TINY), "--license", "CC-BY-4.0", "--output", str(bundle)]

@@ -1,6 +1,6 @@
 """A fastText model of this repository's demo (dim 8, hierarchical softmax, quantized), and fastText's own answers.
 
-`answers.json` holds the probabilities that fasttext-predict 0.9.2.4 gives for `ar`, `en` and `fr`.
+`answers.json` contains the probabilities that fasttext-predict 0.9.2.4 returns for `ar`, `en` and `fr`.
 """
 
 import json
@@ -61,6 +61,6 @@ def test_other_files_are_refused(tmp_path: Path, content: bytes, message: str) -
         read_ftz(path)
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"nothing\.ftz cannot be read: No such file"):
         read_ftz(tmp_path / "nothing.ftz")
