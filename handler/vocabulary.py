@@ -1,14 +1,14 @@
 """A bundle's vocabulary of entities: main values, their synonyms, and keywords that are found without a model.
 
-`ludwig-serverless import` extracts it from the training data, and export copies it into the bundle. A trie of folded
-characters finds keywords, so the time depends on the length of the text and not on the number of keywords.
+`ludwig-serverless import` extracts it from the training data, and export copies it into the bundle. Keywords are looked
+up by their folded characters, so the time depends on the length of the text and hardly on the number of keywords.
 """
 
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -20,8 +20,6 @@ from handler.words import stands_behind_clitics
 
 FILE = "entities.json"
 """The name of the vocabulary file in a run and in a bundle. Next to a dataset, it starts with the dataset's name."""
-END = ""
-"""The key in the trie for the end of a keyword. No character equals it."""
 SHORTEST = 2
 """The length of the longest English ending after an apostrophe, in letters."""
 APOSTROPHES = dict.fromkeys(map(ord, "’ʼ＇‘`´"), "'")
@@ -99,13 +97,17 @@ class EntityVocabulary:
     def __init__(self, entities: Iterable[EntityWords]) -> None:
         """Index the words of all entities. If a word of an entity has several main values, the first one wins."""
         self._main: dict[tuple[str, str], str] = {}
-        self._trie: dict[str, Any] = {}
+        self._keywords: dict[str, dict[str, str]] = {}
+        self._lengths: dict[str, set[int]] = {}
         self._patterns: list[tuple[str, Pattern]] = []
-        entities = list(entities)
-        for entity in entities:
+        unique: list[EntityWords] = []
+        for entity in entities:  # all bundles of a bot may have the same
+            if entity not in unique:
+                unique.append(entity)
+        for entity in unique:
             for value in entity.values:
                 self._main.setdefault((entity.name, folded(value.value)), value.value)
-        for entity in entities:
+        for entity in unique:
             for value in entity.values:
                 for word in value.synonyms:
                     self._main.setdefault((entity.name, folded(word)), value.value)
@@ -114,7 +116,7 @@ class EntityVocabulary:
             self._patterns += [(entity.name, pattern) for pattern in entity.patterns]
 
     def __bool__(self) -> bool:
-        return bool(self._main or self._trie or self._patterns)
+        return bool(self._main or self._keywords or self._patterns)
 
     def main_value(self, entity: str, value: str) -> str | None:
         """Return the main value of a value or synonym, or None if the vocabulary does not contain it.
@@ -137,7 +139,7 @@ class EntityVocabulary:
         Returns:
             The longest match of each entity at each position, in reading order. Matches of one entity do not overlap.
         """
-        if not self._trie:
+        if not self._keywords:
             return []
         characters, origins = _folded_characters(text)
         found: list[Match] = []
@@ -167,36 +169,34 @@ class EntityVocabulary:
         ]
 
     def _add_keyword(self, entity: str, keyword: str) -> None:
-        characters, _ = _folded_characters(keyword.strip())
-        if not any(map(str.isalnum, characters)):
-            return
-        node = self._trie
-        for character in characters:
-            node = node.setdefault(character, {})
-        node.setdefault(END, {}).setdefault(entity, self.main_value(entity, keyword) or keyword.strip())
+        words = folded(keyword)
+        if any(map(str.isalnum, words)):
+            self._keywords.setdefault(words, {}).setdefault(entity, self.main_value(entity, keyword) or keyword.strip())
+            self._lengths.setdefault(words[0], set()).add(len(words))
 
-    def _longest(
-        self, characters: Sequence[str], first: int, text: str, origins: Sequence[int]
-    ) -> Mapping[str, tuple[int, str]]:
+    def _longest(self, characters: str, first: int, text: str, origins: Sequence[int]) -> dict[str, tuple[int, str]]:
         """Return the longest keyword of each entity that begins at `first`: its end in the text and its main value."""
         found: dict[str, tuple[int, str]] = {}
-        node: dict[str, Any] | None = self._trie.get(characters[first])
-        last = first + 1
-        while node is not None:
-            if END in node:
-                end = origins[last - 1] + 1
-                whole = last == len(characters) or origins[last] >= end
-                if whole and _is_whole(text, (origins[first], end)):
-                    found |= {entity: (end, main) for entity, main in node[END].items()}
-            node = node.get(characters[last]) if last < len(characters) else None
-            last += 1
+        for length in sorted(self._lengths.get(characters[first], ())):
+            last = first + length
+            keyword = self._keywords.get(characters[first:last])
+            if keyword is None or last > len(characters):
+                continue
+            end = origins[last - 1] + 1
+            while end < len(text) and not _fold(text[end]):
+                end += 1  # a vowel mark that people may leave out
+            is_cut = last < len(characters) and origins[last] < end
+            if not is_cut and _is_whole(text, (origins[first], end)):
+                found |= {entity: (end, main) for entity, main in keyword.items()}
         return found
 
 
 @lru_cache(maxsize=4096)
 def folded(value: str) -> str:
     """Return a value without differences in case, white space, Unicode form and Arabic vowel marks."""
-    return "".join(_folded_characters(value.strip())[0])
+    if value.isascii() and value.isprintable() and "`" not in value:
+        return " ".join(value.casefold().split())  # the same, and fast
+    return _folded_characters(value.strip())[0]
 
 
 def read_entities(path: Path) -> list[EntityWords]:
@@ -231,7 +231,7 @@ def _is_whole(text: str, span: Span) -> bool:
     return stands_behind_clitics(text, start, end)
 
 
-def _folded_characters(text: str) -> tuple[list[str], list[int]]:
+def _folded_characters(text: str) -> tuple[str, list[int]]:
     """Return the folded characters of a text, and the index in the text that each one comes from."""
     characters: list[str] = []
     origins: list[int] = []
@@ -241,7 +241,7 @@ def _folded_characters(text: str) -> tuple[list[str], list[int]]:
                 continue
             characters.append(each)
             origins.append(position)
-    return characters, origins
+    return "".join(characters), origins
 
 
 @lru_cache(maxsize=4096)

@@ -15,7 +15,7 @@ from handler.auth import new_token
 from handler.bundle import MANIFEST
 from handler.errors import BundleError
 from handler.tokenizers import CharactersTokenizer
-from handler.vocabulary import EntityWords, Pattern, Value
+from handler.vocabulary import EntityVocabulary, EntityWords, Pattern, Value
 from handler.words import in_word
 from tests.bundles import CRASH, INTENT, LANGUAGE, TAGGER, Head, edit_manifest, give_entities, write_bundle
 from tests.handler.deployment import Answer, Send, deploy
@@ -342,6 +342,7 @@ FOUND = [
         ("Parisian comparisons", []),
         ("我去北京。", [("city", "北京", "北京", "keyword")]),
         ("وعمان", [("city", "عمان", "عمان", "keyword")]),
+        ("عمانَ", [("city", "عمانَ", "عمان", "keyword")]),
         ("code AB 1234, not xab1234", [("code", "AB 1234", "ab1234", "pattern")]),
         ("😀ab1234", [("code", "ab1234", "ab1234", "pattern")]),
     ],
@@ -374,6 +375,19 @@ def test_any_text_has_sound_keywords(known: Send, text: str) -> None:
 @pytest.fixture(scope="module")
 def known(tmp_path_factory: pytest.TempPathFactory) -> Send:
     return tagger(tmp_path_factory.mktemp("known") / "slots", {"Paris": C}, *FOUND)
+
+
+@given(value=st.text() | st.text(alphabet="aB' `\t", max_size=9))
+def test_a_value_is_found_again_however_it_is_spaced(value: str) -> None:
+    vocabulary = EntityVocabulary([EntityWords(name="x", values=[Value(value=value)])])
+    assert vocabulary.main_value("x", f" {value}\n ") == value
+
+
+def test_bundles_that_share_a_vocabulary_find_a_keyword_once(tmp_path: Path) -> None:
+    for head in (INTENT, LANGUAGE):
+        give_entities(write_bundle(tmp_path / head.name, head), *FOUND)
+    found = understand(deploy(tmp_path), "an extra large one")["entities"]
+    assert [(each["entity"], each["value"]) for each in found] == [("size", "extra large")]
 
 
 def test_a_bundle_with_a_pattern_that_cannot_be_run_is_refused(tmp_path: Path) -> None:
