@@ -32,7 +32,7 @@ ABBREVIATION = re.compile(r"(?:^|[\s(])(?:\w\.){2,}$")
 ELISION = re.compile(
     "(?:[cdjlmnst]|qu|jusqu|lorsqu|puisqu|quoiqu|dell|all|dall|nell|sull|un)['\u2019\u02bc\uff07]", re.IGNORECASE
 )
-"""Short words that French, Italian and Catalan join to the next with an apostrophe."""
+"""Short words that French, Italian and Catalan join to the next word with an apostrophe."""
 POSSESSIVE = re.compile("['\u2019\u02bc\uff07]s$", re.IGNORECASE)
 APOSTROPHES = "'\u2019\u02bc\uff07"
 NOUN_FOLLOWS = re.compile(
@@ -116,7 +116,7 @@ def marked(text: str, span: Span, is_known: IsKnown) -> Span | None:
         is_known: Returns whether the vocabulary contains a value. Known values, such as `Yahoo!`, are not trimmed.
 
     Returns:
-        A span inside the given one, except that it can take in one closing bracket; None if it is punctuation only.
+        A span inside the given one, possibly extended by one closing bracket; None if there is only punctuation.
     """
     inner = _trimmed(text, *span, is_known)
     if inner is None or is_known(text[slice(*inner)]):
@@ -208,7 +208,7 @@ def _after_clitics(text: str, start: int, end: int, is_known: IsKnown) -> int:
 
 
 def _before_ending(text: str, start: int, end: int, is_known: IsKnown) -> int:
-    """Return where a value ends before a possessive, or before an ending that the vocabulary does not have."""
+    """Return the end of a value before a possessive, or before an ending if the vocabulary has the value without it."""
     ending = max(text.rfind(apostrophe, start, end) for apostrophe in APOSTROPHES)
     if ending > start and text[ending + 1 : end].isalpha() and is_known(text[start:ending]):
         return ending  # as in `Paris's` and Turkish `Paris'te`

@@ -1,6 +1,6 @@
-"""Parse regular expressions that can be matched in linear time, and refuse others with the reason.
+"""Parse regular expressions that can be matched in linear time, and reject others with the reason.
 
-The syntax is JavaScript's, which Hexabot has, without lookarounds and backreferences. All characters match in any case.
+The syntax is that of JavaScript, which Hexabot uses, without lookarounds and backreferences. Matching ignores case.
 """
 
 import unicodedata
@@ -10,24 +10,27 @@ from typing import Any, NamedTuple
 
 LARGEST_COUNT = 1_000
 DEEPEST = 50
-"""Groups inside of each other."""
+"""The largest number of nested groups."""
 ESCAPES = {"t": "\t", "n": "\n", "r": "\r", "f": "\f", "v": "\v", "0": "\0"}
 HEX_DIGITS = {"x": 2, "u": 4}
 UNICODE_NAMES = {"Alphabetic": "L", "Letter": "L", "Number": "N", "Punctuation": "P", "Diacritic": "M", "Mark": "M"}
 
 Test = Callable[[str], bool]
-"""Whether a character matches."""
+"""Returns whether a character matches."""
 
 
 class PatternError(ValueError):
-    """An expression is malformed, or cannot be run in linear time."""
+    """An expression is malformed, or cannot be matched in linear time."""
 
 
 class Node(NamedTuple):
     """A part of an expression.
 
-    kind: "char", "join", "either", "repeat" or "assert". parts: the parts inside. what: a Test, the bounds and the
-    greediness of a repetition, or the name of an assertion.
+    Attributes:
+        kind: "char", "join", "either", "repeat" or "assert".
+        parts: The nested parts.
+        what: For "char" a Test; for "repeat" the bounds and whether it is greedy; for "assert" a function of the text
+            and a position.
     """
 
     kind: str
@@ -36,12 +39,22 @@ class Node(NamedTuple):
 
 
 def parse(pattern: str) -> Node:
-    """Parse an expression. Raises PatternError if it is malformed or cannot be matched in linear time."""
+    """Parse an expression.
+
+    Args:
+        pattern: The expression.
+
+    Returns:
+        The syntax tree.
+
+    Raises:
+        PatternError: The expression is malformed, or cannot be matched in linear time.
+    """
     return _Parser(pattern).parse()
 
 
 class _Parser:
-    """Reads an expression, left to right."""
+    """A recursive-descent parser, which reads the expression from left to right."""
 
     def __init__(self, pattern: str) -> None:
         self._rest = pattern.removeprefix("(?i)")
@@ -69,11 +82,11 @@ class _Parser:
         while self._rest and self._rest[0] in "*+?{":
             bounds = self._bounds()
             if bounds is None:
-                return node  # a brace that counts nothing is itself
+                return node  # a brace without a valid count is a literal
             if node.kind == "assert":
-                raise PatternError("it repeats a place, such as '^*'")
+                raise PatternError("it repeats an assertion, as in '^*'")
             if self._take("+"):
-                raise PatternError("it has a possessive repetition, such as 'a++'")
+                raise PatternError("it has a possessive quantifier, as in 'a++'")
             node = Node("repeat", (node,), (*bounds, not self._take("?")))
         return node
 
@@ -89,7 +102,7 @@ class _Parser:
         self._rest = rest
         bounds = int(least), int(most) if most else None if comma else int(least)
         if max(bounds[0], bounds[1] or 0) > LARGEST_COUNT or (bounds[1] is not None and bounds[1] < bounds[0]):
-            raise PatternError(f"'{{{inner}}}' counts more than {LARGEST_COUNT}, or backwards")
+            raise PatternError(f"the count '{{{inner}}}' is over {LARGEST_COUNT} or out of order")
         return bounds
 
     def _atom(self) -> Node:
@@ -115,15 +128,15 @@ class _Parser:
         if self._take("?"):
             if self._take("<") or self._take("P<"):
                 if self._rest[:1] in ("=", "!"):
-                    raise PatternError("it looks behind, with '(?<', which takes more than linear time")
+                    raise PatternError("it has a lookbehind ('(?<'), which cannot be matched in linear time")
                 _, bracket, self._rest = self._rest.partition(">")
                 if not bracket:
                     raise PatternError("the name of a group has no '>'")
             elif not self._take(":"):
-                raise PatternError(f"'(?{self._rest[:1]}' is not supported, only groups with '(', '(?:' and '(?<name>'")
+                raise PatternError(f"'(?{self._rest[:1]}' is not supported: use '(', '(?:' or '(?<name>'")
         self._depth += 1
         if self._depth > DEEPEST:
-            raise PatternError(f"it has more than {DEEPEST} groups inside of each other")
+            raise PatternError(f"it has more than {DEEPEST} nested groups")
         node = self._either()
         self._depth -= 1
         if not self._take(")"):
@@ -136,12 +149,12 @@ class _Parser:
         if self._take("B"):
             return Node("assert", what=lambda text, position: not _is_boundary(text, position))
         if self._rest[:1].isdecimal() and self._rest[0] != "0":
-            raise PatternError("it refers back to a group, which takes more than linear time")
+            raise PatternError("it has a backreference, which cannot be matched in linear time")
         kind = self._kind()
         return Node("char", what=_cached(kind) if kind else _same(self._plain()))
 
     def _kind(self) -> Test | None:
-        r"""Read the rest of an escape that stands for many characters, such as `\d`; None for others."""
+        r"""Read the rest of an escape for a class of characters, such as `\d`. Return None for other escapes."""
         letter = self._rest[:1]
         known = {"d": str.isdecimal, "w": _is_word, "s": str.isspace}.get(letter.lower())
         if known:
@@ -162,10 +175,10 @@ class _Parser:
         return has if letter == "p" else lambda character: not has(character)
 
     def _plain(self) -> str:
-        """Read the rest of an escape that stands for one character."""
+        """Read the rest of an escape for a single character."""
         letter = self._next()
         if letter == "k":
-            raise PatternError("it refers back to a group, which takes more than linear time")
+            raise PatternError("it has a backreference, which cannot be matched in linear time")
         digits = HEX_DIGITS.get(letter)
         if digits is None:
             return ESCAPES.get(letter, letter)
@@ -176,7 +189,7 @@ class _Parser:
         try:
             return chr(int(number, 16))
         except (ValueError, OverflowError):
-            raise PatternError(f"'\\{letter}{number}' is no character") from None
+            raise PatternError(f"'\\{letter}{number}' is not a character") from None
 
     def _class(self) -> Test:
         is_negated = self._take("^")
@@ -189,7 +202,7 @@ class _Parser:
                 self._next()
                 last = self._member()
                 if not isinstance(last, str) or last < first:
-                    raise PatternError("a range in '[]' is backwards or has a kind of characters at its end")
+                    raise PatternError("a range in '[]' is out of order or ends with a class of characters")
                 tests.append(_between(first, last))
             else:
                 tests.append(_same(first))
@@ -207,7 +220,7 @@ class _Parser:
 
     def _next(self) -> str:
         if not self._rest:
-            raise PatternError("it breaks off")
+            raise PatternError("it is incomplete")
         character, self._rest = self._rest[0], self._rest[1:]
         return character
 

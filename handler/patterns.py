@@ -1,8 +1,8 @@
-"""Find regular expressions in time that grows with the text alone, whatever the expression.
+"""Search regular expressions in time that is linear in the length of the text, for any expression.
 
-Python's `re` backtracks: an expression such as `(a+)+b` takes minutes on a text of 40 letters, and one message would
-block the service. This matcher runs all alternatives at once, as RE2 does. Sources: Thompson 1968, and
-https://swtch.com/~rsc/regexp/regexp2.html (Pike's machine) for preferring the first alternative, as JavaScript does.
+Python's `re` backtracks: `(a+)+b` takes minutes on a text of 40 letters, so one message could block the service. This
+matcher runs all alternatives in parallel, as RE2 does. Sources: Thompson (1968), and the Pike VM in
+https://swtch.com/~rsc/regexp/regexp2.html, which prefers the first alternative as JavaScript does.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,13 +15,13 @@ from handler.tokenizers import Span
 from handler.words import stands_alone
 
 LARGEST_PROGRAM = 5_000
-"""Instructions of a program; an expression with larger counts takes too long on every text."""
+"""The largest number of instructions in a program. A larger one would be slow on every text."""
 MAX_STEPS = 300_000
-"""Instructions that a search may run in one text, about a quarter of a second. The rest of the text is not searched."""
+"""The number of instructions after which a search in a text stops: about a quarter of a second."""
 
 
 class Step(NamedTuple):
-    """An instruction: "char" tests a character, "split" tries `first` and then `second`, "assert" tests the place."""
+    """An instruction: "char" tests a character, "split" tries `first`, then `second`, "assert" tests a position."""
 
     kind: str
     test: Any = None
@@ -40,7 +40,14 @@ class Program:
     steps: list[Step] = field(default_factory=list)
 
     def find(self, text: str) -> Iterator[Span]:
-        """Yield the matches in a text that are not empty, from left to right, without overlaps."""
+        """Find all matches that are not empty.
+
+        Args:
+            text: The text to search.
+
+        Yields:
+            Spans in characters, from left to right, without overlaps.
+        """
         position, budget = 0, MAX_STEPS
         while position < len(text) and budget > 0:
             found, steps = self._first_match(text, position)
@@ -52,20 +59,24 @@ class Program:
             position = max(found[1], found[0] + 1)
 
     def _first_match(self, text: str, begin: int) -> tuple[Span | None, int]:
-        """Return the leftmost match from a position on, the preferred one of those, and the number of steps."""
+        """Return the preferred match among the leftmost ones from `begin` on, and the number of steps taken."""
+        # A thread is an instruction and the position where its match started. Earlier threads are preferred.
         threads: list[tuple[int, int]] = []
         found: Span | None = None
         count = 0
         for position in range(begin, len(text) + 1):
             waiting: list[tuple[int, int]] = []
             seen: set[int] = set()
+            # Until there is a match, a new one can start at every position, with the lowest preference.
             if found is None:
                 threads.append((0, position))
+            # Follow each thread to the characters that it can accept next.
             for start_at, started in threads:
                 matched = self._follow(start_at, started, text, position, waiting, seen)
-                if matched:  # later threads are less preferred
+                if matched:  # drop the threads after this one, which are less preferred
                     found = (started, position)
                     break
+            # Keep the threads that accept the next character, in the same order.
             character = text[position : position + 1]
             threads = [(at + 1, started) for at, started in waiting if character and self.steps[at].test(character)]
             count += len(seen)
@@ -76,7 +87,11 @@ class Program:
     def _follow(
         self, start_at: int, started: int, text: str, position: int, waiting: list[tuple[int, int]], seen: set[int]
     ) -> bool:
-        """Collect the characters that may come next, in order of preference. Returns whether the expression ended."""
+        """Add the "char" instructions that a thread reaches to `waiting`, in order of preference.
+
+        Returns:
+            Whether the thread reaches the end of the expression, so that there is a match.
+        """
         stack = [start_at]
         while stack:
             at = stack.pop()
@@ -99,17 +114,17 @@ class Program:
 
 @lru_cache(maxsize=1024)
 def compiled(pattern: str, *, whole_words: bool = False) -> Program:
-    """Compile an expression, which ignores case and knows the letters and digits of all scripts.
+    """Compile an expression. It ignores case, and its classes include the letters and digits of all scripts.
 
     Args:
-        pattern: JavaScript's syntax without lookarounds and backreferences.
+        pattern: The expression, in JavaScript's syntax without lookarounds and backreferences.
         whole_words: Whether a match must not begin or end inside a word.
 
     Returns:
         The program.
 
     Raises:
-        PatternError: It is malformed, uses what cannot be run in linear time, or is too large.
+        PatternError: The expression is malformed, too large, or cannot be matched in linear time.
     """
     node = parse(pattern)
     edge = Node("assert", what=_is_word_edge)
@@ -120,9 +135,9 @@ def compiled(pattern: str, *, whole_words: bool = False) -> Program:
 
 
 def _emit(node: Node, steps: list[Step]) -> None:
-    """Append the instructions of a part."""
+    """Append the instructions for a part of an expression."""
     if len(steps) > LARGEST_PROGRAM:
-        raise PatternError(f"it has more than {LARGEST_PROGRAM} steps: repeat less")
+        raise PatternError(f"it compiles to more than {LARGEST_PROGRAM} steps: use smaller repetition counts")
     match node.kind:
         case "char" | "assert":
             steps.append(Step(node.kind, node.what))

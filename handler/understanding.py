@@ -23,7 +23,7 @@ BETWEEN_WORDS = re.compile(
     r'[\s"\u201c-\u201e\u00ab\u00bb()\[\]{}\u2026\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]'
     r"|(?<=\w)[\u2600-\u27bf\U0001f000-\U0001faff]|[\u2600-\u27bf\U0001f000-\U0001faff](?=\w)"
 )
-"""White space, double quotes, brackets, invisible marks of direction, and emoji beside a letter."""
+"""White space, double quotes, brackets, invisible direction marks, and emoji next to a letter."""
 RANKED = 10
 """The number of intents in a ranking."""
 UNKNOWN_LABEL = "<UNK>"
@@ -92,8 +92,8 @@ class Understander:
         text = checked_text(fields[TEXT], TEXT)
         allowed = _names(fields.get("intents"))
         self._service.check_lengths(fields.values())
-        # Tokenizers that split only at spaces would join these to words, and models do not know such words. Each is
-        # replaced by one space, so that offsets stay the same.
+        # Tokenizers that split only at spaces would attach these to words, and models do not know such words. Each
+        # character becomes one space, so offsets stay the same.
         fields = {**fields, TEXT: BETWEEN_WORDS.sub(" ", text)}
         chosen = self._service.chosen(fields.get("model"))
         labels: dict[str, Label] = {}
@@ -135,8 +135,8 @@ class Understander:
             spans: The spans that the models tagged, in characters.
 
         Returns:
-            Entities in reading order. The values of models come first, then patterns, then keywords: a pattern that
-            overlaps a value of the same entity is left out, and a keyword that overlaps any value of a model.
+            Entities in reading order. Models win over patterns, and patterns over keywords: a pattern is left out if
+            it overlaps a value of the same entity, and a keyword if it overlaps any value of a model.
         """
         found = [entity for span in spans if (entity := self._tagged(text, span))]
         of_models = len(found)
@@ -210,10 +210,10 @@ def _role(predictor: Predictor, output: Any) -> str:
 def _label(output: CategoryOutput, columns: Columns, text: str, allowed: frozenset[str] | None) -> Label:
     """Return the label of a text: the most probable one, or the most probable of the allowed ones."""
     probabilities = columns[f"{output.name}_probabilities"]
-    labelled = zip(output.labels, probabilities, strict=True)
+    labeled = zip(output.labels, probabilities, strict=True)
     ranking = [
         (label, probability)
-        for label, probability in sorted(labelled, key=lambda each: -each[1])
+        for label, probability in sorted(labeled, key=lambda each: -each[1])
         if label != UNKNOWN_LABEL and (allowed is None or label in allowed)
     ]
     is_unknown = allowed is None and columns[f"{output.name}_predictions"] == UNKNOWN_LABEL

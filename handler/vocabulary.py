@@ -51,9 +51,9 @@ class Pattern(Described, frozen=True, kw_only=True):
     """A regular expression that finds values.
 
     Attributes:
-        pattern: The expression, in the syntax that `handler.patterns` reads.
-        whole_words: Whether a match must not cut a word.
-        changes: What turns the text of a match into its main value.
+        pattern: The expression, in the syntax of `handler.pattern_syntax`.
+        whole_words: Whether a match must consist of whole words.
+        changes: How to convert the text of a match to its main value.
     """
 
     pattern: str
@@ -62,7 +62,7 @@ class Pattern(Described, frozen=True, kw_only=True):
 
     @property
     def program(self) -> Program:
-        """The compiled expression. Raises PatternError, a ValueError, for one that cannot be used."""
+        """The compiled expression. Raises PatternError, a ValueError, if it is not supported."""
         return compiled(self.pattern, whole_words=self.whole_words)
 
 
@@ -72,8 +72,8 @@ class EntityWords(Described, frozen=True, kw_only=True):
     Attributes:
         name: The entity.
         values: Its main values with their synonyms.
-        keywords: The words that the handler finds in a text by itself: some of `values`, or none.
-        patterns: Regular expressions with which the handler finds values in a text by itself.
+        keywords: The words that the handler finds in a text without a model: some of `values`, or none.
+        patterns: Regular expressions that find values in a text without a model.
     """
 
     name: str
@@ -200,7 +200,17 @@ def folded(value: str) -> str:
 
 
 def read_entities(path: Path) -> list[EntityWords]:
-    """Read the file of a vocabulary. Raises ValueError for one that is broken or has a pattern that cannot be run."""
+    """Read a vocabulary file.
+
+    Args:
+        path: The JSON file.
+
+    Returns:
+        The vocabulary of each entity.
+
+    Raises:
+        ValueError: The file is malformed, or a pattern is not supported.
+    """
     entities = msgspec.json.decode(path.read_bytes(), type=list[EntityWords])
     for entity in entities:
         for pattern in entity.patterns:
