@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 DESCRIPTION = """
-Train a light model on the answers of a strong one: the teacher answers texts without labels, such as chat logs, and the
-student learns its answers beside the labeled rows. The result is a run like those of `fit`. The command compares the
-teacher, the student trained without it, and the distilled student on the same test rows.
+Train a light model (the student) on the answers of a strong one (the teacher): the teacher answers texts without
+labels, such as chat logs, and the student learns from these answers and from the labeled rows. The result is a run like
+those of `fit`. The command compares the teacher, the student trained without it, and the distilled student on the same
+test rows.
 """
 EXAMPLES = """
 examples:
@@ -25,8 +26,8 @@ examples:
 
 The teacher and the student see the same training rows if --dataset is the file that the teacher was trained on.
 --unlabeled is a text file with one message per line, or a table (CSV, TSV, JSON, JSONL, Parquet) with a column text or
-utterance. Hundreds of messages help, thousands help more. Without them there is nothing to distill: the teacher knows
-the labeled rows by heart.
+utterance. Hundreds of messages help; thousands help more. Without them, there is nothing to distill, because the
+teacher has memorized the labeled rows.
 
 Next: ludwig-serverless export runs/intent bundles/intent --dataset data.csv
 """
@@ -35,7 +36,7 @@ Next: ludwig-serverless export runs/intent bundles/intent --dataset data.csv
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `distill` to its parser."""
     parser.description, parser.epilog = DESCRIPTION, EXAMPLES
-    parser.add_argument("teacher", type=Path, metavar="TEACHER", help="the teacher's run, which `fit` wrote")
+    parser.add_argument("teacher", type=Path, metavar="TEACHER", help="the teacher: a run of `fit`")
     parser.add_argument("--dataset", required=True, type=Path, help="labeled rows: CSV, TSV, JSON, JSONL or Parquet")
     parser.add_argument(
         "--unlabeled",
@@ -43,7 +44,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         type=Path,
         action="append",
         metavar="FILE",
-        help="texts without labels, one per line (.txt) or in the column text of a table; repeatable",
+        help="texts without labels, one per line (.txt) or in the column text of a table; may be repeated",
     )
     parser.add_argument("--output", required=True, type=Path, help="the student's run folder")
     parser.add_argument(
@@ -57,7 +58,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         type=accuracy,
         default=0.3,
         metavar="PROBABILITY",
-        help="leave out texts whose most likely label has a lower probability (default: %(default)s)",
+        help="skip texts whose most likely label has a lower probability (default: %(default)s)",
     )
     parser.add_argument("--seed", type=int, default=42, help="random seed (default: %(default)s)")
     parser.add_argument(
@@ -89,7 +90,7 @@ def unlabeled_texts(path: Path) -> "Sequence[str]":
         return [line.strip() for line in lines if line.strip()]
     rows = with_named_columns(read_rows(path), ["text"])
     if "text" not in rows:
-        raise DatasetError(f"{path} has the columns {list(rows.columns)}: name the column of the messages `text`.")
+        raise DatasetError(f"{path} has the columns {list(rows.columns)}; expected a column named `text`.")
     return [text for text in rows["text"] if isinstance(text, str) and text.strip()]
 
 

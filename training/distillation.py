@@ -1,16 +1,16 @@
-"""Distill a model of labels: a light student learns the answers of a strong teacher to texts without labels.
+"""Distill a model that predicts labels: a light student learns a strong teacher's answers to texts without labels.
 
-The teacher gives each text a distribution over the labels. The text becomes a few training rows, whose labels are dealt
-by that distribution, so that the student's cross-entropy is the one to the teacher's distribution, rounded to thirds.
-Rows with labels are repeated as often and keep their own label. The student is trained by `fit` like every model, and
-is an ordinary run.
+The teacher gives each text a distribution over the labels. The text becomes three training rows whose labels follow
+that distribution, so that the student's cross-entropy approximates the one to the teacher's distribution. Labeled rows
+are repeated three times with their own label. `fit` trains the student like every model, and the result is an ordinary
+run.
 
 `distillation.json` in the run:
 
-    teacher   the name of the teacher's run
-    texts     how many were given, are `known` (a row of the dataset has them), are `unsure`, and were learned
-    rows      how many rows the scores are measured on
-    accuracy  of the teacher, of the student `alone` (trained on the dataset only), and of the student `distilled`
+    teacher   name of the teacher's run
+    texts     number of texts: `given`, `known` (also in the dataset), `unsure` (skipped), and `learned`
+    rows      number of rows that the accuracies are measured on
+    accuracy  of the teacher, of the student `alone` (trained only on the dataset), and of the student `distilled`
 """
 
 import json
@@ -41,19 +41,18 @@ if TYPE_CHECKING:
 
 DISTILLATION = "distillation.json"
 COPIES = 3
-"""Training rows of each text: more follow the distribution more closely, and take longer."""
+"""Training rows per text: more rows follow the distribution more closely, but training takes longer."""
 MOST_TEXTS = 10_000
-"""More texts are sampled, so that training takes minutes."""
+"""If there are more texts, a sample is used, so that training takes minutes."""
 
 
 @dataclass(frozen=True)
 class Student:
-    """What to train, and how.
+    """The student and its training.
 
     Attributes:
         config: The student's configuration, with exactly one input text and one category.
-        least_confidence: Texts whose most likely label has a lower probability are left out: the teacher does not know
-            them either.
+        least_confidence: Minimum probability of the teacher's most likely label; other texts are skipped.
         thresholds: Target of the confidence thresholds, if they are requested.
         seed: Seed of the sample, of the training, and of the split if the teacher's is unknown.
     """
@@ -76,12 +75,12 @@ def distill(
     """Train a student on a dataset and on a teacher's answers to texts, and write its run.
 
     Args:
-        teacher: A run of `fit` with an output of the same name as the student's.
-        dataset: Rows with labels. Without a column `split`, they are split as for the teacher.
+        teacher: A run of `fit` whose output has the same name as the student's.
+        dataset: Labeled rows. Without a column `split`, they are split as for the teacher.
         texts: Texts without labels, such as messages from chat logs.
-        folder: The run's folder. The student that is trained alone is kept in `.NAME-distillation` beside it until the
+        folder: The run's folder. The student without the teacher is stored in `.NAME-distillation` next to it until the
             run is finished.
-        student: What to train, and how.
+        student: The student and its training.
         overwrite: Whether to replace an existing run.
 
     Returns:
@@ -106,7 +105,7 @@ def distill(
     found["accuracy"] = {"teacher": float(np.mean(asked[label].to_numpy() == np.array(right, dtype=object)))}
     labeled, found["texts"] = _labeled(model, name, rows[text].tolist(), texts, student)
     trial = folder.absolute().with_name(f".{folder.name}-distillation") / "alone"
-    say("Training the student alone, to compare ...")
+    say("Training the student without the teacher, for comparison ...")
     found["accuracy"]["alone"] = _alone(config, rows, trial, student)[name]["accuracy"]
     taught = pd.DataFrame({text: [each for each, _ in labeled], label: [each for _, each in labeled], SPLIT: TRAIN})
     repeated = [rows[rows[SPLIT] == TRAIN]] * COPIES
@@ -121,11 +120,14 @@ def distill(
 
 
 def dealt(probabilities: np.ndarray, copies: int) -> list[int]:
-    """Deal copies of a text to classes in proportion to their probabilities (largest remainders).
+    """Assign copies of a text to classes in proportion to their probabilities (largest remainder method).
 
     Args:
-        probabilities: Of each class, shape (classes,); they sum to 1.
-        copies: How many class indexes to return.
+        probabilities: Probability of each class, shape (classes,), with a sum of 1.
+        copies: Number of copies.
+
+    Returns:
+        The class index of each copy.
     """
     shares = probabilities * copies
     counts = np.floor(shares).astype(int)
@@ -139,19 +141,19 @@ def _shared(model: SourceModel, config: Config) -> tuple[str, str, str]:
     outputs = config["output_features"]
     texts = columns(config, "input_features")
     if [output["type"] for output in outputs] != ["category"] or len(texts) != 1:
-        raise ConfigError("The student needs exactly one input text and one category: give --config intent-light.")
+        raise ConfigError("The student needs exactly one input text and one category: use --config intent-light.")
     name = outputs[0]["name"]
     known = [each["name"] for each in model.config["output_features"] if each["type"] == "category"]
     if name not in known or len(columns(model.config, "input_features")) != 1:
         raise ConfigError(
-            f"The teacher answers {', '.join(map(repr, known)) or 'no labels'}, and the student learns {name!r}: give "
+            f"The teacher answers {', '.join(map(repr, known)) or 'no labels'}, but the student learns {name!r}: use "
             f"a teacher that reads one text and answers {name!r}, or another --config."
         )
     return name, texts[0], column_of(outputs[0])
 
 
 def _split(model: SourceModel, student: Student, dataset: "pd.DataFrame") -> tuple[Config, "pd.DataFrame"]:
-    """Return the student's configuration, and the rows with a split: their own, or the teacher's."""
+    """Return the student's configuration, and the rows with their own split or the teacher's."""
     record = model.training or {}
     config = student.config
     split = record.get("config", {}).get("preprocessing", {}).get(SPLIT, {})
@@ -159,7 +161,7 @@ def _split(model: SourceModel, student: Student, dataset: "pd.DataFrame") -> tup
         config = {**config, "preprocessing": {**config.get("preprocessing", {}), SPLIT: split}}
     config, rows = prepare(config, dataset)
     if dataset_sha256(rows) != record.get("dataset_sha256"):
-        say("The teacher was trained on other rows: if it has seen rows of this test split, its score is too high.")
+        say("The teacher was trained on other rows: if these include test rows, its accuracy is too high.")
     if SPLIT not in rows:
         full = complete_config(import_ludwig(), sized(config, rows))
         rows = with_split(full, rows, record.get("seed", student.seed))
@@ -177,17 +179,17 @@ def _ask(model: SourceModel, texts: Sequence[str]) -> list[dict[str, Any]]:
 def _labeled(
     model: SourceModel, name: str, known: Sequence[str], texts: Sequence[str], student: Student
 ) -> tuple[list[tuple[str, str]], dict[str, int]]:
-    """Return texts with labels of the teacher, each COPIES times, and how many texts were used."""
+    """Return pairs of a text and the teacher's label, COPIES per text, and the numbers of texts."""
     seen = {_folded(text) for text in known if isinstance(text, str)}
-    # A text of the dataset has its own label, or measures the student: it must not come back as a training row.
+    # Texts in the dataset have their own label, or are test rows: they must not become training rows.
     new = list({_folded(text): text for text in texts if _folded(text) not in seen | {""}}.values())
     counts = {"given": len(texts), "known": len(texts) - len(new)}
     if len(new) > MOST_TEXTS:
         say(f"Sampled {MOST_TEXTS} of {len(new)} texts.")
         new = [new[index] for index in np.random.default_rng(student.seed).permutation(len(new))[:MOST_TEXTS]]
     if not new:
-        raise DatasetError("Every text of --unlabeled is empty or in the dataset: give texts that have no labels yet.")
-    say(f"Asking the teacher {len(new)} texts ...")
+        raise DatasetError("All texts of --unlabeled are empty or in the dataset: pass texts that have no labels yet.")
+    say(f"The teacher answers {len(new)} texts ...")
     labels, rows, unsure = model.metadata[name]["idx2str"], [], 0
     for text, answer in zip(new, _ask(model, new), strict=True):
         probabilities = np.asarray(answer[f"{name}_probabilities"], dtype=float)
@@ -197,7 +199,8 @@ def _labeled(
         rows += [(text, str(labels[index])) for index in dealt(probabilities, COPIES)]
     if not rows:
         raise DatasetError(
-            f"The teacher is unsure of all {len(new)} texts: give texts of the bot's topics, or lower --min-confidence."
+            f"The teacher is unsure about all {len(new)} texts: pass texts about the bot's topics, or lower "
+            "--min-confidence."
         )
     return rows, {**counts, "unsure": unsure, "learned": len(new) - unsure}
 
@@ -207,7 +210,7 @@ def _folded(text: str) -> str:
 
 
 def _alone(config: Config, rows: "pd.DataFrame", folder: Path, student: Student) -> Mapping[str, Any]:
-    """Return the metrics of the student without a teacher; a finished training of the same rows is not repeated."""
+    """Return the metrics of the student without the teacher; reuse a finished training on the same rows."""
     kept = folder / TRAINING_RECORD
     if kept.is_file():
         record = json.loads(kept.read_text(encoding="utf-8"))
@@ -217,7 +220,7 @@ def _alone(config: Config, rows: "pd.DataFrame", folder: Path, student: Student)
 
 
 def _tell(found: Mapping[str, Any], part: int) -> None:
-    """Print the table of accuracies on stderr."""
+    """Print the accuracies to stderr."""
     scores, texts = found["accuracy"], found["texts"]
     where = "the test split" if part == TEST else "the validation split, because there is no test split"
     say(f"Accuracy on {found['rows']} rows of {where}:")
@@ -225,6 +228,6 @@ def _tell(found: Mapping[str, Any], part: int) -> None:
     say(f"  student alone      {scores['alone']:.1%}")
     say(f"  student distilled  {scores['distilled']:.1%}")
     known, unsure = texts["known"], texts["unsure"]
-    say(f"Learned from {texts['learned']} of {texts['given']} texts: {known} were known, {unsure} unsure.")
+    say(f"Learned from {texts['learned']} of {texts['given']} texts: {known} were in the dataset, {unsure} unsure.")
     if scores["distilled"] <= scores["alone"]:
-        say("The teacher did not help: give more texts without labels, a better teacher, or train with `fit` alone.")
+        say("The teacher did not help: use more texts without labels or a better teacher, or train with `fit` only.")

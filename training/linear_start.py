@@ -1,10 +1,10 @@
-"""Decoders that start as a linear model: the best layer for an encoder as it is, before Ludwig trains both.
+"""Initialize decoders with a linear model: the best layer for the pretrained encoder, before Ludwig trains both.
 
-A decoder with `weights_initializer: linear` starts from a logistic regression on what the encoder says about the train
-rows. A frozen encoder then has the best layer at once, where gradient descent from random weights stops short of it. An
-encoder that is trained keeps more of what it knows: with a random layer on top, the first steps would pull its weights
-in random directions (Kumar et al., Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution,
-2022, who call this LP-FT).
+A decoder with `weights_initializer: linear` starts as a logistic regression on the encoder's outputs for the training
+rows. A frozen encoder gets the best layer at once; gradient descent from random weights does not reach it. A trainable
+encoder keeps more of its pretrained features: with a random layer, the first steps would pull its weights in random
+directions (LP-FT in Kumar et al., Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution,
+2022).
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,38 +18,39 @@ from training.errors import ConfigError
 
 INITIALIZER, LINEAR = "weights_initializer", "linear"
 COST, SOFT_COST = 300.0, 10.0
-"""How closely the logistic regression follows the train rows, whose features have the variance 1 / their number: for an
-encoder that stays as it is, and for one that is trained. Of 10 to 1,000, 300 is best on held-out rows. But such a layer
-makes hardly a mistake on the train rows, and so leaves the encoder nothing to learn from; 10 leaves enough."""
+"""scikit-learn's C of the logistic regression, for a frozen and for a trainable encoder; features have the variance
+1 / their number. Of values from 10 to 1,000, 300 is best on held-out rows. But such a layer makes almost no errors on
+the
+training rows, so that a trainable encoder has nothing to learn from; with 10, it does."""
 MOST_ITERATIONS = 300
 ROWS_AT_ONCE = 64
 NEVER = -10.0
-"""How far the score of a label without train rows is below all others."""
+"""Difference between the bias of a label without training rows and the lowest bias of the others."""
 
 
 def asking_outputs(config: Mapping[str, Any]) -> list[str]:
     """Return the outputs whose decoders start as a linear model.
 
     Args:
-        config: A configuration, as its author wrote it.
+        config: A configuration, without Ludwig's defaults.
 
     Raises:
-        ConfigError: If one of them is not a category.
+        ConfigError: One of them is not a category.
     """
     found = []
     for feature in config["output_features"]:
         if (feature.get("decoder") or {}).get(INITIALIZER) == LINEAR:
             if feature["type"] != "category":
                 raise ConfigError(
-                    f"The output {feature['name']!r} is a {feature['type']}, and its decoder asks for "
-                    f"`{INITIALIZER}: {LINEAR}`: only categories can start as a linear model. Remove the line."
+                    f"The output {feature['name']!r} has the type {feature['type']}, but `{INITIALIZER}: {LINEAR}` "
+                    "works only for categories: remove that line."
                 )
             found.append(feature["name"])
     return found
 
 
 def without_linear_start(config: Config) -> Config:
-    """Return a configuration as Ludwig knows it: without the initializer that is not one of Ludwig's."""
+    """Return a configuration without `weights_initializer: linear`, which Ludwig does not know."""
     features = []
     for feature in config["output_features"]:
         decoder = feature.get("decoder")
@@ -63,7 +64,7 @@ def without_linear_start(config: Config) -> Config:
 def linear_start(outputs: list[str]) -> Any:
     """Return a Ludwig callback that sets the decoders of outputs before the first step.
 
-    A training that resumes loads its checkpoint afterwards, and so leaves out the callback to save the time.
+    A resumed training loads its checkpoint later, so it does not need this callback.
     """
     from ludwig.callbacks import Callback
 
@@ -86,10 +87,10 @@ def fitted_layer(
     """Fit a logistic regression, and return it as the weights and the bias of a layer.
 
     Args:
-        features: What the encoder says about each row: float, (rows, size).
-        classes: The number of each row's class: int, (rows,). At least two are different.
-        count: How many classes there are.
-        cost: How closely it follows the rows (scikit-learn's C).
+        features: The encoder's output for each row, float of shape (rows, size).
+        classes: The class index of each row, int of shape (rows,). At least two classes occur.
+        count: Number of classes.
+        cost: The inverse regularization strength (scikit-learn's C).
 
     Returns:
         Weights, float32, (count, size), and bias, float32, (count,), for features that are not scaled. A class without
@@ -97,7 +98,7 @@ def fitted_layer(
     """
     from sklearn.linear_model import LogisticRegression
 
-    # Standardized, so that one cost suits every encoder; then folded into the layer, which reads features as they are.
+    # Standardize the features, so that one cost suits all encoders, and fold the scaling into the layer afterwards.
     center = features.mean(axis=0)
     scale = (features.std(axis=0) + 1e-6) * np.sqrt(features.shape[1])
     model = LogisticRegression(C=cost, max_iter=MOST_ITERATIONS)
@@ -113,7 +114,7 @@ def fitted_layer(
 
 
 def _start(trainer: Any, rows: Any, output: str) -> None:
-    """Set the last layer of an output to a logistic regression on what comes before it."""
+    """Set the last layer of an output to a logistic regression on the layer's inputs."""
     import torch
 
     layer = trainer.model.output_features.get(output).decoder_obj.dense.dense
@@ -135,7 +136,7 @@ def _encoders(model: Any) -> Iterator[Any]:
 
 
 def _before(layer: Any, trainer: Any, rows: Any, output: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return what a layer reads for each row, and the number of the row's class."""
+    """Return a layer's input for each row, and the class index of each row."""
     import torch
 
     model, features, classes = trainer.model, [], []

@@ -1,8 +1,8 @@
-"""Fit linear models on tokens, and return their weights of each token as vectors.
+"""Fit linear models on tokens, and return each token's weights as a vector.
 
-Two linear support vector machines are fitted on the same rows: one counts words and pairs as much as character n-grams,
-the other four times as much. A sum of linear models is a linear model, so their mean costs nothing when answering, and
-it is better from few rows than each of them alone.
+Two linear support vector machines are fitted on the same rows: one weights words and pairs like character n-grams, the
+other four times as much. The mean of linear models is a linear model, so it adds no cost at prediction time, and with
+few rows it is better than each of the two.
 """
 
 from collections import Counter
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 START = "<SOS>"
-"""Ludwig puts this token in front of every text: its vector is the intercept of the linear model."""
+"""Ludwig's start token of every text; its vector is the intercept of the linear model."""
 GRAM_BYTES = 4_800_000
 """Size limit in a bundle for the vectors of n-grams, at 4 bytes per token and class."""
 FEWEST_TOKENS, MOST_TOKENS = 2_000, 20_000
@@ -27,12 +27,12 @@ WORD_WEIGHTS = (1.0, 4.0)
 RARITY = 0.7
 """Power of the inverse document frequency."""
 INTERCEPT = 0.3
-"""The weight of the token in front, relative to the length of a text's vector."""
+"""Weight of the start token, relative to the length of a text's vector."""
 COST = 10.0
 STATIC_WEIGHT = 1.25
 """Length of a text's static vector relative to the vector of its n-grams."""
 MANY_ROWS = 5_000
-"""With as many rows, tokens of a single row are left out."""
+"""From this number of rows on, tokens that occur in a single row are skipped."""
 TOLERANCE = 0.01
 FOLDS = 5
 TINY = 1e-9
@@ -53,7 +53,7 @@ class Rows:
 
 
 def linear_vectors(rows: Rows, labels: int, static: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Fit the linear models, and return the mean of their weights of each token.
+    """Fit the linear models, and return the mean of their weights for each token.
 
     Args:
         rows: The training rows.
@@ -61,7 +61,8 @@ def linear_vectors(rows: Rows, labels: int, static: Mapping[str, np.ndarray]) ->
         static: Static word vectors of shape (size,), which let words count that the rows do not contain; may be empty.
 
     Returns:
-        For each token, a float32 vector of shape (labels,). The sum over a text's tokens holds its class scores.
+        For each token, a float32 vector of shape (labels,). The sum over a text's tokens is the vector of its class
+        scores.
     """
     rarity = _strongest(rows, labels, _rarity(rows.texts))
     fitted = [
@@ -96,7 +97,7 @@ def held_out_scale(rows: Rows, labels: int, static: Mapping[str, np.ndarray]) ->
 
 
 def _strongest(rows: Rows, labels: int, rarity: Mapping[str, float]) -> Mapping[str, float]:
-    """Leave out the tokens that the scores depend on least, if there are more than a small bundle holds."""
+    """If there are too many tokens for a small bundle, keep those with the largest effect on the scores."""
     most = int(np.clip(GRAM_BYTES // (4 * labels), FEWEST_TOKENS, MOST_TOKENS))
     if len(rarity) <= most:
         return rarity
@@ -107,7 +108,7 @@ def _strongest(rows: Rows, labels: int, rarity: Mapping[str, float]) -> Mapping[
 
 
 def _rarity(texts: Sequence[Sequence[str]]) -> dict[str, float]:
-    """Return the inverse document frequency of each token but `START`, dampened."""
+    """Return the dampened inverse document frequency of each token except `START`."""
     fewest = 1 if len(texts) < MANY_ROWS else 2
     return {
         token: float((np.log((1 + len(texts)) / (1 + count)) + 1) ** RARITY)
@@ -129,7 +130,7 @@ def _importance(token: str, word_weight: float) -> float:
 def _fitted(
     rows: Rows, labels: int, weights: Mapping[str, float], static: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Fit one SVM, and return its weights as a vector of shape (labels,) for each token.
+    """Fit one SVM, and return its weights: a vector of shape (labels,) for each token.
 
     Each row is scaled to unit length. The intercept is the weight of a token that every row has, so the scale of a row
     does not change which class scores highest, and the embedding sum, which is not normalized, gives the same answer.

@@ -1,4 +1,4 @@
-"""Separate rows out of scope: some to train on, the others to fit and to test thresholds on."""
+"""Separate out-of-scope rows: some for training, the others to fit and test thresholds."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FEWEST_BACKGROUND = 20
-"""Fewer out-of-scope rows are not trained on.
+"""Minimum number of out-of-scope rows to train on.
 
 Measured on rows held out of CLINC150's train split: of 25 out-of-scope rows, `intent-light` with 20 rows per intent
 rejects 15 by a threshold alone, and 20 with 50 others to learn from, at the same accuracy (90.4% and 90.7%). Ludwig's
@@ -24,7 +24,7 @@ losses for this, `entropic_open_set` and `objectosphere`, fail to train a catego
 def out_of_scope(
     config: Config, dataset: "pd.DataFrame", label: str | None, seed: int
 ) -> tuple["pd.DataFrame", "pd.DataFrame"]:
-    """Separate out-of-scope rows: to train on, to fit thresholds on, and to test them on.
+    """Separate out-of-scope rows for training, and for fitting and testing thresholds.
 
     Args:
         config: The configuration to train.
@@ -33,8 +33,8 @@ def out_of_scope(
         seed: Seed of the assignment to parts.
 
     Returns:
-        The rows in scope; and the out-of-scope rows, with a column `split`. Only if FEWEST_BACKGROUND or more of them
-        are for training does that column have 0: with a few, the thresholds need them more.
+        The rows in scope; and the out-of-scope rows, with a column `split`. It contains 0 (train) only if at least
+        FEWEST_BACKGROUND rows are for training; fewer rows are more useful for the thresholds.
 
     Raises:
         DatasetError: No row has the label, or all rows with it are test rows.
@@ -53,7 +53,7 @@ def out_of_scope(
             f"No row has the label {label!r} in {where}, except test rows: check --out-of-scope, or add such rows."
         )
     trained = int((splits == TRAIN).sum())
-    learned = f"; the model learns from {trained} of them what it does not know" if trained else ""
+    learned = f"; the model also trains on {trained} of them" if trained else ""
     say(f"Set aside {len(found)} of {len(dataset)} rows to fit thresholds: {label!r} is out of scope{learned}.")
     return dataset[~outside], found.assign(**{SPLIT: splits.astype(int)})
 
@@ -80,12 +80,12 @@ def _outside_split(found: "pd.DataFrame", seed: int) -> "pd.Series[Any]":
 
 
 def with_background(dataset: "pd.DataFrame", outside: "pd.DataFrame") -> "pd.DataFrame":
-    """Return the rows to train on, with the out-of-scope rows for training as a class of their own.
+    """Return the training rows, with the out-of-scope training rows as a separate class.
 
     Args:
         dataset: Rows in scope, with a column `split`.
-        outside: Out-of-scope rows, as `out_of_scope` returns them. Those without a value in another column, such as
-            tags of slots, are left out.
+        outside: Out-of-scope rows, as `out_of_scope` returns them. Rows without a value in another column, such as slot
+            tags, are skipped.
     """
     import pandas as pd
 

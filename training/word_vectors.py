@@ -1,8 +1,8 @@
 """Initialize the vectors of English words with MiniLM's, for a tagger of words such as `slots-lstm-en`.
 
-A tagger that starts from random vectors learns nothing of a word that no training row has. Vectors from MiniLM
-(see static_vectors.py) put unseen words near the seen words that mean the same. Tokens that only one training row has,
-and that MiniLM does not know, are left out: so the model learns what an unknown token means.
+A tagger that starts from random vectors knows nothing about words that no training row contains. With MiniLM's vectors
+(see static_vectors.py), unseen words are close to known words with a similar meaning. Tokens that occur in only one
+training row and that MiniLM does not know are replaced by the unknown token, so that the model learns to handle it.
 """
 
 from collections import Counter
@@ -35,7 +35,7 @@ def feature_with_words(config: Config) -> Any:
     """Return the input feature with `pretrained_embeddings: minilm`, or None.
 
     Raises:
-        ConfigError: The feature splits its text otherwise than at spaces, or does not use lower case.
+        ConfigError: The feature's tokenizer is not `space`, or it does not lowercase its text.
     """
     for feature in config["input_features"]:
         if part_of(feature, "encoder").get("pretrained_embeddings") == MINILM:
@@ -71,7 +71,7 @@ def with_word_vectors(config: Config, rows: "pd.DataFrame", folder: Path) -> Con
     feature = feature_with_words(config)
     texts = rows[rows[SPLIT] == TRAIN][column_of(feature)]
     vectors = word_vectors([text.lower().split(" ") for text in texts if isinstance(text, str)])
-    say(f"MiniLM gave the words among {len(vectors)} tokens their vectors.")
+    say(f"Initialized the vectors of {len(vectors)} tokens with MiniLM.")
     write_vectors(vectors, SIZE, folder)
     files = {"pretrained_embeddings": str(folder / "vectors.txt"), "embedding_size": SIZE}
     preprocessing = {**feature["preprocessing"], "vocab_file": str(folder / "vocabulary.txt")}

@@ -49,7 +49,7 @@ def test_texts_without_labels_are_lines_or_a_column(name: str, content: str, tmp
 
 def test_a_table_without_texts_is_an_error_that_names_its_columns(tmp_path: Path) -> None:
     (tmp_path / "chat.csv").write_text("message,at\nhello,1\n")
-    with pytest.raises(DatasetError, match=r"has the columns \['message', 'at'\]: name the column of the messages"):
+    with pytest.raises(DatasetError, match=r"has the columns \['message', 'at'\]; expected a column named"):
         unlabeled_texts(tmp_path / "chat.csv")
     with pytest.raises(DatasetError, match=r"Cannot read .*one message per line"):
         unlabeled_texts(tmp_path / "missing.txt")
@@ -126,11 +126,11 @@ def test_errors_of_distill_name_the_next_step(folder: Path, capsys: pytest.Captu
         json.dumps(tiny_config(output_features=[{"name": "language", "type": "category"}]))
     )
     assert distill(folder, "--config", str(tmp_path / "language.yaml"), "--force") == 1
-    assert "The teacher answers 'intent', and the student learns 'language'" in capsys.readouterr().err
+    assert "The teacher answers 'intent', but the student learns 'language'" in capsys.readouterr().err
     rows = pd.read_csv(folder / "rows.csv")
     (folder / "chat.txt").write_text("\n".join(rows["text"].str.upper()), encoding="utf-8")
     assert distill(folder, "--force") == 1
-    assert "give texts that have no labels yet" in capsys.readouterr().err
+    assert "pass texts that have no labels yet" in capsys.readouterr().err
 
 
 @pytest.mark.ludwig

@@ -47,7 +47,7 @@ def test_two_classes_have_the_probabilities_of_scikit_learn() -> None:
 
 def test_only_categories_start_as_a_linear_model() -> None:
     config = tiny_config(output_features=[{"name": "tags", "type": "sequence", "decoder": LINEAR}])
-    with pytest.raises(ConfigError, match="'tags' is a sequence"):
+    with pytest.raises(ConfigError, match="'tags' has the type sequence"):
         asking_outputs(config)
 
 

@@ -1,4 +1,4 @@
-"""fastText's language model as a rival of the one that was trained on the user's rows."""
+"""Compare fastText's language model with the one trained on the user's rows, and export the better one."""
 
 import json
 from pathlib import Path
@@ -22,23 +22,23 @@ if TYPE_CHECKING:
 
 TEXT = "text"
 TRAINED = "instead_of"
-"""In the record of a bundle with fastText's model: the record of the trained model that it won against."""
+"""Key in the record of a bundle with fastText's model: the record of the trained model that it replaces."""
 
 
 def export_if_better(dataset: "pd.DataFrame", run: Path, bundle: Path, proving: "pd.DataFrame") -> Manifest | None:
-    """Make a bundle of fastText's model if it is at least as accurate as the trained one.
+    """Export fastText's model if it is at least as accurate as the trained one.
 
-    Between equals it wins: it has seen far more words than the rows have.
+    With equal accuracy, fastText wins, because it knows far more words than the rows contain.
 
     Args:
-        dataset: The rows, with `text` and `language`. fastText has seen none of them, so all of them measure it. Where
-            rows are set aside for the test, those alone measure both.
+        dataset: The rows, with `text` and `language`. If there are test rows, they measure both models; otherwise all
+            rows measure fastText, which was not trained on them.
         run: The run of the trained model.
         bundle: The folder to write.
-        proving: The rows of the proof.
+        proving: The rows for the proof.
 
     Returns:
-        The manifest, or None where the trained model is better, or fastText's is not installed or lacks a language.
+        The manifest; None if the trained model is better, or if fastText is not installed or lacks a language.
     """
     from export.language.build import Rule, build_language, cautious_rule, check_languages
     from export.language.ftz import read_ftz
@@ -56,11 +56,11 @@ def export_if_better(dataset: "pd.DataFrame", run: Path, bundle: Path, proving: 
         return None
     record = json.loads((run / TRAINING_RECORD).read_text(encoding="utf-8"))
     trained, found = float(record["metrics"][LANGUAGE]["accuracy"]), accuracy(source.path, _measured(rows), languages)
-    told = f"{LANGUAGE}: {found:.1%} of fastText's answers are correct, and {trained:.1%} of the trained model's."
+    scores = f"{LANGUAGE}: fastText has an accuracy of {found:.1%}, and the trained model {trained:.1%}."
     if found < trained:
-        say(f"{told} The trained model is exported.")
+        say(f"{scores} Exporting the trained model.")
         return None
-    say(f"{told} fastText's model is exported, under its license, {source.license}.")
+    say(f"{scores} Exporting fastText's model, which has the license {source.license}.")
     rule = cautious_rule(languages)
     known = learn_evidence(rows[TEXT], rows[LANGUAGE]).words
     return build_language(
@@ -75,10 +75,10 @@ def export_if_better(dataset: "pd.DataFrame", run: Path, bundle: Path, proving: 
 
 
 def accuracy(path: Path, rows: "pd.DataFrame", languages: list[str]) -> float:
-    """Return how often fastText is right, if it knows that only some languages are possible.
+    """Return fastText's accuracy if only some languages are possible.
 
     Args:
-        path: The model.
+        path: The model file.
         rows: Texts and their languages.
         languages: The possible languages.
     """
@@ -91,7 +91,7 @@ def accuracy(path: Path, rows: "pd.DataFrame", languages: list[str]) -> float:
 
 
 def _measured(rows: "pd.DataFrame") -> "pd.DataFrame":
-    """Return the rows of the test, or all rows if there is none."""
+    """Return the test rows, or all rows if there are none."""
     held = rows[rows[SPLIT].astype(str) == str(TEST)] if SPLIT in rows else rows.iloc[:0]
     return rows if held.empty else held
 
