@@ -26,6 +26,7 @@ def fit_model(
     calibrate: bool = False,
     thresholds: "ThresholdOptions | None" = None,
     slot_decoding: "Decoding" = "viterbi",
+    augment: int = 0,
     seed: int = 42,
     force: bool = False,
 ) -> "Fitted":
@@ -42,6 +43,7 @@ def fit_model(
         calibrate: Whether to calibrate the probabilities of labels with Ludwig's temperature scaling.
         thresholds: Target of the confidence thresholds; None fits none.
         slot_decoding: How word tags become slots: `viterbi` or `argmax`.
+        augment: How many changed copies of each training row to train on as well.
         seed: Seed of the split and of the training.
         force: Whether to replace an existing run.
 
@@ -63,6 +65,7 @@ def fit_model(
         chosen_config(found, pretrained=pretrained, epochs=epochs, calibrate=calibrate),
         rows,
         Path(output),
+        augment=augment,
         seed=seed,
         overwrite=force,
         thresholds=thresholds,

@@ -1,6 +1,7 @@
 """Read and check Ludwig configurations, and adapt them to a dataset."""
 
 import copy
+import json
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,17 @@ def minilm_folder() -> Path:
 def columns(config: Config, section: str) -> list[str]:
     """Return the dataset columns that the features of a section read; affix columns resolve to their source column."""
     return list(dict.fromkeys(parse_column(column_of(feature))[0] for feature in config[section]))
+
+
+def without_paths(config: Config) -> Config:
+    """Return a configuration with names instead of local paths of pretrained models, for use on other machines."""
+    record = json.loads(json.dumps(config))
+    for feature in record["input_features"]:
+        encoder = feature.get("encoder")
+        name = encoder.get("pretrained_model_name_or_path") if isinstance(encoder, dict) else None
+        if name and Path(name).is_absolute():
+            encoder["pretrained_model_name_or_path"] = Path(name).name
+    return dict(record)
 
 
 def text_column(config: Config) -> str:

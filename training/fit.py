@@ -3,7 +3,6 @@
 After an interruption, the same command resumes from the last finished epoch (see training/workspace.py).
 """
 
-import json
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -19,7 +18,8 @@ from export.model import TRAINING_RECORD
 from export.thresholds import THRESHOLDS
 from handler.outputs import Decoding
 from handler.vocabulary import FILE
-from training.config import SPLIT, Config, with_fixed_split
+from training.augmentation import with_copies
+from training.config import SPLIT, Config, with_fixed_split, without_paths
 from training.dataset import TRAIN, dataset_sha256, prepare, tell_weaknesses, with_split
 from training.errors import TrainingError
 from training.evaluation.calibration import keep_temperatures, set_temperatures
@@ -75,6 +75,7 @@ def fit(
     slot_decoding: Decoding = "viterbi",
     crossed: Crossed | None = None,
     entities: bytes | None = None,
+    augment: int = 0,
 ) -> Fitted:
     """Train a model and write a run.
 
@@ -94,6 +95,7 @@ def fit(
             test split, and the predictions provide the thresholds, the calibration and, without a test split, the
             evaluation.
         entities: The vocabulary of entities that belongs to the rows, which export puts into the bundle.
+        augment: How many changed copies of each training row to train on as well (see `augmentation.py`).
 
     Returns:
         The finished run.
@@ -113,13 +115,15 @@ def fit(
     tell_weaknesses(config, dataset)
     api = import_ludwig()
     record = {
-        "config": _without_paths(config),
+        "config": without_paths(config),
         "dataset_sha256": dataset_sha256(dataset),
         "rows": len(dataset),
         "seed": seed,
     }
     if (background := outside[outside[SPLIT] == TRAIN]).size:
         record["out_of_scope_sha256"] = dataset_sha256(background)
+    if augment:
+        record["augment"] = augment
     workspace = Workspace.of_run(folder)
     with interruptible() as interruption, workspace.held(), _kept_if_worthwhile(workspace):
         check_output(folder, overwrite=overwrite)  # another training may have finished while Ludwig loaded
@@ -196,7 +200,8 @@ def train_in(
         api: The module `ludwig.api`.
         config: A configuration that `prepare` and `sized` returned.
         rows: The rows to train on, and the out-of-scope rows.
-        record: The settings of the training, with `seed`; a checkpoint with other settings is not resumed.
+        record: The settings of the training, with `seed`, and `augment` if rows are copied; a checkpoint with other
+            settings is not resumed.
         interruption: Checked after each batch.
         overwrite: Whether to discard an interrupted training with other settings.
         validated: Whether the split needs validation rows.
@@ -211,7 +216,9 @@ def train_in(
     with _failures_explained():
         full = complete_config(api, config)
         dataset = with_background(with_split(full, dataset, record["seed"], validated=validated), outside)
-        read = ludwig_rows(full, dataset)
+        copies = record.get("augment")
+        learned = with_copies(full, dataset, copies, record["seed"]) if copies else dataset
+        read = ludwig_rows(full, learned)
     checkpoint = workspace.begin(record, overwrite=overwrite)
     before = checkpoint.seconds if checkpoint else 0.0  # read now: later checkpoints replace this one
     names = ", ".join(feature["name"] for feature in config["output_features"])
@@ -276,17 +283,6 @@ def _failures_explained() -> Iterator[None]:
         raise
     except Exception as error:  # Ludwig and its libraries raise many types
         raise TrainingError(f"Ludwig cannot train this: {type(error).__name__}: {error}") from error
-
-
-def _without_paths(config: Config) -> Config:
-    """Return a configuration with names instead of local paths of pretrained models, for use on other machines."""
-    record = json.loads(json.dumps(config))
-    for feature in record["input_features"]:
-        encoder = feature.get("encoder")
-        name = encoder.get("pretrained_model_name_or_path") if isinstance(encoder, dict) else None
-        if name and Path(name).is_absolute():
-            encoder["pretrained_model_name_or_path"] = Path(name).name
-    return dict(record)
 
 
 def _finish(workspace: Workspace, folder: Path, record: Mapping[str, Any]) -> None:

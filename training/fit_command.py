@@ -62,6 +62,14 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--pretrained", help="pretrained transformer: a Hugging Face name, a folder, or `minilm`")
     parser.add_argument("--epochs", type=int, help="number of epochs; overrides the configuration")
+    parser.add_argument(
+        "--augment",
+        type=int,
+        default=0,
+        metavar="COPIES",
+        help="also train on so many changed copies of each training row: typos, case, punctuation, dropped words and "
+        "swapped slot values",
+    )
     parser.add_argument("--seed", type=int, default=42, help="random seed (default: %(default)s)")
     add_force(parser, "replace an existing run", "--overwrite")
     parser.add_argument(
@@ -176,6 +184,7 @@ def _fit(options: argparse.Namespace) -> None:
         thresholds=_threshold_options(options),
         slot_decoding=options.slot_decoding,
         entities=entities_of(options.dataset),
+        augment=options.augment,
     )
     _tell(fitted)
 
@@ -201,6 +210,7 @@ def _choose(options: argparse.Namespace) -> None:
     given = {
         "--pretrained": options.pretrained,
         "--epochs": options.epochs,
+        "--augment": options.augment,
         "--hyperopt": options.hyperopt,
         "--backend ray": options.backend == "ray",
     }

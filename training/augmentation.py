@@ -1,0 +1,207 @@
+"""Augment training rows: copies with typos, another case or punctuation, dropped words, and swapped slot values.
+
+Only training rows are copied, after the split, and never into a text of the validation or test split, so that nothing
+leaks. Words keep their tags, and a slot's value is only replaced by a value of the same slot in another training row.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from export.console import say
+from export.features import column_of, is_tagger, tagged_text
+from handler.decoding import BEGIN, INSIDE, OUTSIDE
+from training.config import SPLIT, Config, columns
+from training.dataset import TRAIN
+from training.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST = 20
+"""Copies of a row: more of them repeat themselves."""
+TRIES = 5
+"""How often a copy that is not new is tried again."""
+SHORTEST_TYPO = 4
+"""Letters of the shortest word that gets a typo."""
+FEWEST_WORDS = 4
+"""Words of the shortest text from which one is dropped."""
+
+
+class Word(NamedTuple):
+    """A word and its tag; `OUTSIDE` where the rows have no tags."""
+
+    text: str
+    tag: str
+
+
+class Taken(NamedTuple):
+    """Texts that a copy must not have.
+
+    Attributes:
+        exact: All rows and copies, as they are written.
+        held: The validation and the test, in small letters.
+    """
+
+    exact: set[str]
+    held: set[str]
+
+
+Values = Mapping[str, Sequence[tuple[str, ...]]]
+"""The values of each slot in the training rows, as words."""
+Change = Callable[[list[Word], Values, np.random.Generator], list[Word]]
+
+
+def with_copies(config: Config, rows: "pd.DataFrame", copies: int, seed: int) -> "pd.DataFrame":
+    """Return rows with changed copies of the training rows, and print how many there are of each kind.
+
+    Args:
+        config: A configuration with one input text; columns that it does not read are ignored.
+        rows: Rows with a column `split`, with one tag per word where there are slots.
+        copies: How many copies of each training row to make at most; a copy that equals another row is left out.
+        seed: Seed of the changes.
+
+    Raises:
+        ConfigError: The configuration reads more than one column, or the number of copies is not allowed.
+    """
+    import pandas as pd
+
+    if not 1 <= copies <= MOST:
+        raise ConfigError(f"--augment is {copies}: expected 1 to {MOST} copies of each training row.")
+    inputs = columns(config, "input_features")
+    if len(inputs) != 1:
+        raise ConfigError(f"--augment changes one text, and the configuration reads {inputs}: leave --augment out.")
+    text, slots = inputs[0], _slots_column(config)
+    random, counts, train = np.random.default_rng(seed), Counter[str](), rows[rows[SPLIT] == TRAIN]
+    taken = Taken({*rows[text]}, {_folded(each) for each in rows.loc[rows[SPLIT] != TRAIN, text]})
+    originals = [(row, _words(row[text], row[slots] if slots else None)) for row in train.to_dict("records")]
+    values = slot_values([words for _, words in originals])
+    made: list[dict[Any, Any]] = []
+    for row, words in originals:
+        for _ in range(copies if words else 0):
+            kind, changed = _new(words, values, taken, random)
+            if kind:
+                counts[kind] += 1
+                tags = {slots: " ".join(word.tag for word in changed)} if slots else {}
+                made.append(row | {text: " ".join(word.text for word in changed)} | tags)
+    listed = ", ".join(f"{number} with {kind}" for kind, number in sorted(counts.items()))
+    say(f"Augmented {len(train)} training rows with {len(made)} copies: {listed or 'no row can be changed'}.")
+    return pd.concat([rows, pd.DataFrame(made, columns=rows.columns, dtype=object)], ignore_index=True).astype(
+        {SPLIT: int}
+    )
+
+
+def slot_values(texts: Sequence[Sequence[Word]]) -> Values:
+    """Return the different values of each slot, in their order in the texts."""
+    values: dict[str, dict[tuple[str, ...], None]] = {}
+    for words in texts:
+        for first, last in _spans(words):
+            value = tuple(word.text for word in words[first:last])
+            values.setdefault(words[first].tag[len(BEGIN) :], {})[value] = None
+    return {slot: list(found) for slot, found in values.items()}
+
+
+def _slots_column(config: Config) -> str | None:
+    """Return the column of the tags, if the configuration learns slots."""
+    tagged = [column_of(feature) for feature in config["output_features"] if is_tagger(feature)]
+    if len(tagged) > 1 or (tagged and tagged_text(config) is None):
+        raise ConfigError(f"--augment keeps the tags of one column right, not of {tagged}: leave --augment out.")
+    return tagged[0] if tagged else None
+
+
+def _words(text: object, tags: object) -> list[Word]:
+    """Return the words of a text with their tags; none where it has no words, or its tags do not match them."""
+    found = text.split() if isinstance(text, str) else []
+    labels = tags.split() if isinstance(tags, str) else [OUTSIDE] * len(found)
+    return [Word(*each) for each in zip(found, labels, strict=True)] if len(found) == len(labels) else []
+
+
+def _new(words: list[Word], values: Values, taken: Taken, random: np.random.Generator) -> tuple[str, list[Word]]:
+    """Return the kind of a change and the changed words, whose text no row has; "" if none was found."""
+    kinds = list(CHANGES)
+    for _ in range(TRIES):
+        kind = kinds[random.integers(len(kinds))]
+        changed = CHANGES[kind](words, values, random)
+        key = " ".join(word.text for word in changed)
+        if changed != words and key not in taken.exact and _folded(key) not in taken.held:
+            taken.exact.add(key)
+            return kind, changed
+    return "", words
+
+
+def _typo(words: list[Word], values: Values, random: np.random.Generator) -> list[Word]:
+    """Swap two neighboring letters of a word, or leave one out, or double it."""
+    places = [index for index, word in enumerate(words) if len(word.text) >= SHORTEST_TYPO and word.text.isalpha()]
+    if not places:
+        return words
+    index = places[random.integers(len(places))]
+    letters = words[index].text
+    at = int(random.integers(len(letters) - 1))
+    pair = letters[at : at + 2]
+    typo = letters[:at] + (pair[::-1], pair[1], pair[0] + pair)[random.integers(3)] + letters[at + 2 :]
+    return [*words[:index], words[index]._replace(text=typo), *words[index + 1 :]]
+
+
+def _case(words: list[Word], values: Values, random: np.random.Generator) -> list[Word]:
+    """Write a text in small letters, in capitals, or with a capital at the start."""
+    change = (str.lower, str.upper, str.capitalize)[random.integers(3)]
+    if change is str.capitalize:
+        return [words[0]._replace(text=words[0].text[:1].upper() + words[0].text[1:]), *words[1:]]
+    return [word._replace(text=change(word.text)) for word in words]
+
+
+def _punctuation(words: list[Word], values: Values, random: np.random.Generator) -> list[Word]:
+    """Take the mark at the end of a text away, or write another one. A slot's last word keeps its spelling."""
+    last = words[-1]
+    bare = last.text.rstrip(".!?؟。")
+    if last.tag != OUTSIDE or not bare:
+        return words
+    return [*words[:-1], last._replace(text=bare + ("", ".", "!", "?")[random.integers(4)])]
+
+
+def _dropped(words: list[Word], values: Values, random: np.random.Generator) -> list[Word]:
+    """Leave a word out that is part of no slot."""
+    places = [index for index, word in enumerate(words) if word.tag == OUTSIDE]
+    if len(words) < FEWEST_WORDS or not places:
+        return words
+    index = places[random.integers(len(places))]
+    return [*words[:index], *words[index + 1 :]]
+
+
+def _swapped(words: list[Word], values: Values, random: np.random.Generator) -> list[Word]:
+    """Replace a slot's value by another value of the same slot."""
+    spans = _spans(words)
+    if not spans:
+        return words
+    first, last = spans[random.integers(len(spans))]
+    slot = words[first].tag[len(BEGIN) :]
+    value = values[slot][int(random.integers(len(values[slot])))]
+    replaced = [Word(text, (INSIDE if place else BEGIN) + slot) for place, text in enumerate(value)]
+    return [*words[:first], *replaced, *words[last:]]
+
+
+CHANGES: Mapping[str, Change] = {
+    "a typo": _typo,
+    "another case": _case,
+    "other punctuation": _punctuation,
+    "a dropped word": _dropped,
+    "a swapped slot value": _swapped,
+}
+
+
+def _spans(words: Sequence[Word]) -> list[tuple[int, int]]:
+    """Return the first word of each slot's value, and the one after its last."""
+    spans = []
+    for first, word in enumerate(words):
+        if word.tag.startswith(BEGIN):
+            inside, last = INSIDE + word.tag[len(BEGIN) :], first + 1
+            while last < len(words) and words[last].tag == inside:
+                last += 1
+            spans.append((first, last))
+    return spans
+
+
+def _folded(text: object) -> str:
+    return " ".join(text.casefold().split()) if isinstance(text, str) else ""
