@@ -34,7 +34,7 @@ class Expected(msgspec.Struct, frozen=True):
     end: int | None = None
 
 
-class Example(msgspec.Struct, frozen=True):
+class Sample(msgspec.Struct, frozen=True):
     """A labeled sample in the helpers' format."""
 
     text: str
@@ -45,7 +45,7 @@ class Example(msgspec.Struct, frozen=True):
 class Dataset(msgspec.Struct, frozen=True):
     """The samples to evaluate."""
 
-    common_examples: list[Example]
+    common_examples: list[Sample]
 
 
 def parse(understander: Understander, fields: Fields) -> Outcome:
@@ -152,7 +152,7 @@ def _traits(traits: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             yield {"entity": name, "value": trait["value"], "confidence": trait["confidence"]}
 
 
-def _labels_of(example: Example) -> dict[str, str]:
+def _labels_of(example: Sample) -> dict[str, str]:
     traits = {each.entity: each.value for each in example.entities if each.start is None and each.value}
     return {INTENT: example.intent} | traits
 
