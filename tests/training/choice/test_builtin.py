@@ -51,7 +51,7 @@ def test_a_better_trained_model_wins(run: Path, tmp_path: Path, capsys: pytest.C
     record(run, 0.9)
     wrong = ROWS.assign(language=["fr", "en", "en", "fr", "en", ""])
     assert export_if_better(wrong, run, tmp_path / "language", ROWS) is None
-    assert "50.0% of fastText's answers are correct" in capsys.readouterr().err
+    assert "fastText has an accuracy of 50.0%" in capsys.readouterr().err
     assert not (tmp_path / "language").exists()
 
 
