@@ -47,7 +47,16 @@ def shipped_pairs() -> list[tuple[Path, Path]]:
 
 
 def measured(run: Path, bundle: Path, rounds: int) -> list[list[str]]:
-    """Measure a model and its bundle with each number of threads, and return the rows of the table."""
+    """Measure a model and its bundle with each number of threads.
+
+    Args:
+        run: The run of the model.
+        bundle: The bundle of the same model.
+        rounds: Number of measured rounds.
+
+    Returns:
+        A table row for each number of threads.
+    """
     import pandas as pd
     import torch
 

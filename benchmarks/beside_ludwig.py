@@ -191,7 +191,13 @@ def candidates() -> list[Candidate]:
 
 
 def measure_throughput(candidate: Candidate, server: Server, clients: int) -> None:
-    """Measure a server's answers per second; a Lambda sandbox handles one request at a time by design."""
+    """Measure a server's answers per second; a Lambda sandbox handles one request at a time by design.
+
+    Args:
+        candidate: The server's entry, which gets the result.
+        server: The running server.
+        clients: Number of concurrent clients.
+    """
     if candidate.name == LAMBDA and clients > 1:
         candidate.throughput[clients] = "one at a time"
         return

@@ -83,6 +83,17 @@ def started(
 ) -> Iterator[Server]:
     """Start a server, and wait for its first answer.
 
+    Args:
+        command: The command line.
+        environ: Its environment variables.
+        port: The port that it listens on.
+        text: The text of the first request.
+        path: Path of the requests.
+        body: Returns the request body for a text.
+
+    Yields:
+        The server, with the duration of its cold start.
+
     Raises:
         NoAnswerError: It does not answer. The message is the last line of its log.
     """

@@ -45,7 +45,15 @@ class Times(NamedTuple):
 
 @dataclass(frozen=True)
 class Case:
-    """A variant with models and a memory size, and its durations in each round."""
+    """A variant with models and a memory size.
+
+    Attributes:
+        models: Name of the models in the tables.
+        megabytes: The memory limit.
+        variant: A key of HANDLERS.
+        bundles: Folder of the models; None uses those of the image.
+        taken: Durations of each round.
+    """
 
     models: str
     megabytes: int
@@ -115,7 +123,11 @@ def measure(engine: Engine, case: Case) -> tuple[Times, str]:
 
 
 def check_bodies(found: Sequence[Case], bodies: Sequence[str]) -> None:
-    """Raise SystemExit if two variants with the same models answered different bytes, and so are not comparable."""
+    """Check that all variants with the same models answered the same bytes, and so are comparable.
+
+    Raises:
+        SystemExit: They did not.
+    """
     first: dict[str, str] = {}
     for case, body in zip(found, bodies, strict=True):
         if first.setdefault(case.models, body) != body:

@@ -123,7 +123,11 @@ def text_of(characters: int) -> str:
 
 
 def probe(bundles: Path, text: str) -> Point:
-    """Measure a fresh process with these bundles and this text."""
+    """Measure a fresh process with these bundles and this text.
+
+    Raises:
+        SystemExit: The process failed.
+    """
     environ = {**os.environ, "NLU_BUNDLES": str(bundles), "NLU_TOKEN_DIGESTS": DIGEST}
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.probe", str(ANSWERS)],

@@ -85,7 +85,12 @@ print(json.dumps(sizes))
 
 @dataclass(frozen=True)
 class Models:
-    """The models of a measurement: their name in the tables, and their folder if they are not in the image."""
+    """The models of a measurement.
+
+    Attributes:
+        name: Their name in the tables.
+        bundles: Their folder; None uses the bundles in the image.
+    """
 
     name: str
     bundles: Path | None
@@ -128,7 +133,16 @@ def peak(engine: Engine, variant: str, models: Models) -> float:
 
 
 def outcome(engine: Engine, models: Models, limit: int) -> str:
-    """Return whether the handler answers within a memory limit in MB, as text."""
+    """Start the handler with a memory limit and send requests.
+
+    Args:
+        engine: The container engine.
+        models: The models.
+        limit: The memory limit, in MB.
+
+    Returns:
+        The outcome, as a table cell.
+    """
     # Podman's monitor writes a file `oom` into its working folder.
     with TemporaryDirectory() as folder, chdir(folder), sandbox(engine, "handler", limit, models.bundles) as started:
         asked = time.perf_counter()

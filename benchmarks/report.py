@@ -65,7 +65,13 @@ def ratios(values: Sequence[float], others: Sequence[float]) -> list[str]:
 
 
 def publish(options: argparse.Namespace, part: str, lines: Sequence[str]) -> None:
-    """Print a part's tables, and write them with their provenance into its section of the page."""
+    """Print a part's tables, and write them with their provenance into its section of the page.
+
+    Args:
+        options: The options of `parser`, with the page.
+        part: Name of the part.
+        lines: The tables, as Markdown.
+    """
     content = [provenance(part), "", *lines]
     print("\n".join(content))
     write_section(options.page, part, content)
@@ -87,6 +93,11 @@ def machine() -> str:
 def write_section(page: Path, part: str, lines: Sequence[str]) -> None:
     """Replace the text between a part's markers in a page.
 
+    Args:
+        page: The Markdown file.
+        part: Name of the part.
+        lines: The new content.
+
     Raises:
         ValueError: The page lacks the markers.
     """
@@ -101,7 +112,13 @@ def write_section(page: Path, part: str, lines: Sequence[str]) -> None:
 
 
 def record(options: argparse.Namespace, part: str, figures: Mapping[str, float]) -> None:
-    """Store figures for `ludwig-serverless cost`, each with its date and command; other figures stay unchanged."""
+    """Store figures for `ludwig-serverless cost`, each with its date and command; other figures stay unchanged.
+
+    Args:
+        options: The options of `parser`, with the file of figures.
+        part: Name of the part.
+        figures: The measured values by name.
+    """
     path: Path = options.measured
     kept = json.loads(path.read_bytes()) if path.exists() else {}
     today = datetime.now(UTC).date().isoformat()

@@ -106,7 +106,19 @@ def mean_bytes(texts: Sequence[str]) -> float:
 
 
 def one_answer(handler: Handler, index: int, graphs: list[float]) -> tuple[float, float]:
-    """Return the duration of an answer and of its graphs, in milliseconds."""
+    """Measure one answer.
+
+    Args:
+        handler: The variant's handler.
+        index: Number of the request, which selects the text.
+        graphs: The list of `timed_graphs`.
+
+    Returns:
+        The duration of the answer and of its graphs, in milliseconds.
+
+    Raises:
+        SystemExit: The handler failed.
+    """
     graphs.clear()
     started = time.perf_counter()
     answer = handler(EVENTS[index % len(EVENTS)], None)

@@ -148,7 +148,11 @@ def find_uv():
 
 
 def find_python(uv, version):
-    """Return a Python interpreter of a version: from the PATH, from pyenv, or downloaded by uv."""
+    """Return a Python interpreter of a version: from the PATH, from pyenv, or downloaded by uv.
+
+    Raises:
+        MissingToolError: There is none, and it cannot be downloaded.
+    """
     candidates = [Path(sys.executable), shutil.which(f"python{version}"), *pyenv_pythons(version)]
     for candidate in filter(None, candidates):
         if works(candidate, version):
