@@ -226,7 +226,7 @@ def _choose(options: argparse.Namespace) -> None:
     if unfit := [name for name, value in given.items() if value]:
         raise ConfigError(f"{unfit[0]} requires a configuration: add --config, for example --config intent-lstm.")
     dataset = _read(options)
-    prefer = options.prefer or "balanced"
+    prefer: Prefer = options.prefer or "balanced"
     choice = ChoiceOptions(
         prefer=prefer,
         budget_minutes=options.budget_minutes or budget_minutes_for(prefer),
