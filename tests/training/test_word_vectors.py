@@ -33,7 +33,8 @@ def test_tokens_have_vectors_of_one_scale_and_what_occurs_once_stays_unknown(vec
     assert not {"zq*", "zqxw", "*xw", "papaya*"} & set(vectors)
     assert all(vector.shape == (SIZE,) and vector.dtype == np.float32 for vector in vectors.values())
     lengths = {token: np.linalg.norm(vectors[token]) / np.sqrt(SIZE) for token in ("pa*", "paris", "monday", "the")}
-    assert all(0.5 < length < 2 for length in lengths.values()), lengths
+    # Static vectors of very frequent words, such as `the`, are shorter: they are weighted by rank.
+    assert all(0.4 < length < 2 for length in lengths.values()), lengths
 
 
 def test_the_configuration_reads_the_vectors_of_the_train_rows_from_files(tmp_path: Path) -> None:
