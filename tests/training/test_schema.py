@@ -85,6 +85,7 @@ def test_built_in_configurations_contain_only_known_keys(api: ModuleType, path: 
             hyperopt={"parameters": {"intent.decoder.fc_dropout": {"space": "uniform", "lower": 0, "upper": 1}}}
         ),
         tiny_config(ludwig_version="0.17.10", model_type="ecd", backend={"type": "local"}),
+        with_output(loss={"type": "entropic_open_set", "background_class": 0}),  # without class_weights
     ],
 )
 def test_older_spellings_that_ludwig_reads_are_accepted(api: ModuleType, config: dict[str, Any]) -> None:
