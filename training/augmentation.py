@@ -1,7 +1,7 @@
-"""Augment training rows: copies with typos, another case or punctuation, dropped words, and swapped slot values.
+"""Augment training rows: add copies with typos, other case or punctuation, dropped words, or swapped slot values.
 
-Only training rows are copied, after the split, and never into a text of the validation or test split, so that nothing
-leaks. Words keep their tags, and a slot's value is only replaced by a value of the same slot in another training row.
+Only training rows are copied, after the split. A copy never equals a validation or test text, so nothing leaks.
+Words keep their tags, and a slot's value is replaced only by a value of the same slot in another training row.
 """
 
 from collections import Counter
@@ -21,28 +21,33 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST = 20
-"""Copies of a row: more of them repeat themselves."""
+"""Maximum number of copies per row; more would repeat each other."""
 TRIES = 5
-"""How often a copy that is not new is tried again."""
+"""Number of attempts to make a copy that differs from all texts."""
 SHORTEST_TYPO = 4
-"""Letters of the shortest word that gets a typo."""
+"""Minimum length of a word that gets a typo, in letters."""
 FEWEST_WORDS = 4
-"""Words of the shortest text from which one is dropped."""
+"""Minimum length of a text from which a word is dropped, in words."""
 
 
 class Word(NamedTuple):
-    """A word and its tag; `OUTSIDE` where the rows have no tags."""
+    """A word and its tag.
+
+    Attributes:
+        text: The word.
+        tag: Its BIO tag; `OUTSIDE` if the rows have no tags.
+    """
 
     text: str
     tag: str
 
 
 class Taken(NamedTuple):
-    """Texts that a copy must not have.
+    """Texts that a copy must not repeat.
 
     Attributes:
-        exact: All rows and copies, as they are written.
-        held: The validation and the test, in small letters.
+        exact: The texts of all rows and copies.
+        held: The texts of validation and test rows, in lower case.
     """
 
     exact: set[str]
@@ -55,13 +60,16 @@ Change = Callable[[list[Word], Values, np.random.Generator], list[Word]]
 
 
 def with_copies(config: Config, rows: "pd.DataFrame", copies: int, seed: int) -> "pd.DataFrame":
-    """Return rows with changed copies of the training rows, and print how many there are of each kind.
+    """Add changed copies of the training rows, and print the number of copies of each kind.
 
     Args:
         config: A configuration with one input text; columns that it does not read are ignored.
-        rows: Rows with a column `split`, with one tag per word where there are slots.
-        copies: How many copies of each training row to make at most; a copy that equals another row is left out.
+        rows: Rows with a column `split` and, if the configuration learns slots, one tag per word.
+        copies: Maximum number of copies per training row; copies that equal another row are skipped.
         seed: Seed of the changes.
+
+    Returns:
+        The rows, followed by the copies.
 
     Raises:
         ConfigError: The configuration reads more than one column, or the number of copies is not allowed.
@@ -72,7 +80,9 @@ def with_copies(config: Config, rows: "pd.DataFrame", copies: int, seed: int) ->
         raise ConfigError(f"--augment is {copies}: expected 1 to {MOST} copies of each training row.")
     inputs = columns(config, "input_features")
     if len(inputs) != 1:
-        raise ConfigError(f"--augment changes one text, and the configuration reads {inputs}: leave --augment out.")
+        raise ConfigError(
+            f"--augment needs a single input text, but the configuration reads {inputs}: remove --augment."
+        )
     text, slots = inputs[0], _slots_column(config)
     random, counts, train = np.random.default_rng(seed), Counter[str](), rows[rows[SPLIT] == TRAIN]
     taken = Taken({*rows[text]}, {_folded(each) for each in rows.loc[rows[SPLIT] != TRAIN, text]})
@@ -94,7 +104,7 @@ def with_copies(config: Config, rows: "pd.DataFrame", copies: int, seed: int) ->
 
 
 def slot_values(texts: Sequence[Sequence[Word]]) -> Values:
-    """Return the different values of each slot, in their order in the texts."""
+    """Return the distinct values of each slot, in the order of the texts."""
     values: dict[str, dict[tuple[str, ...], None]] = {}
     for words in texts:
         for first, last in _spans(words):
@@ -107,19 +117,19 @@ def _slots_column(config: Config) -> str | None:
     """Return the column of the tags, if the configuration learns slots."""
     tagged = [column_of(feature) for feature in config["output_features"] if is_tagger(feature)]
     if len(tagged) > 1 or (tagged and tagged_text(config) is None):
-        raise ConfigError(f"--augment keeps the tags of one column right, not of {tagged}: leave --augment out.")
+        raise ConfigError(f"--augment supports a single column of tags, but found {tagged}: remove --augment.")
     return tagged[0] if tagged else None
 
 
 def _words(text: object, tags: object) -> list[Word]:
-    """Return the words of a text with their tags; none where it has no words, or its tags do not match them."""
+    """Return the words of a text with their tags; an empty list if their numbers differ."""
     found = text.split() if isinstance(text, str) else []
     labels = tags.split() if isinstance(tags, str) else [OUTSIDE] * len(found)
     return [Word(*each) for each in zip(found, labels, strict=True)] if len(found) == len(labels) else []
 
 
 def _new(words: list[Word], values: Values, taken: Taken, random: np.random.Generator) -> tuple[str, list[Word]]:
-    """Return the kind of a change and the changed words, whose text no row has; "" if none was found."""
+    """Return the kind of a change and the changed words, which no row has; "" if none was found."""
     kinds = list(CHANGES)
     for _ in range(TRIES):
         kind = kinds[random.integers(len(kinds))]
@@ -132,7 +142,7 @@ def _new(words: list[Word], values: Values, taken: Taken, random: np.random.Gene
 
 
 def _typo(words: list[Word], values: Values, random: np.random.Generator) -> list[Word]:
-    """Swap two neighboring letters of a word, or leave one out, or double it."""
+    """Swap two adjacent letters of a word, or drop or double one."""
     places = [index for index, word in enumerate(words) if len(word.text) >= SHORTEST_TYPO and word.text.isalpha()]
     if not places:
         return words
@@ -145,7 +155,7 @@ def _typo(words: list[Word], values: Values, random: np.random.Generator) -> lis
 
 
 def _case(words: list[Word], values: Values, random: np.random.Generator) -> list[Word]:
-    """Write a text in small letters, in capitals, or with a capital at the start."""
+    """Change a text to lower case, upper case, or an initial capital."""
     change = (str.lower, str.upper, str.capitalize)[random.integers(3)]
     if change is str.capitalize:
         return [words[0]._replace(text=words[0].text[:1].upper() + words[0].text[1:]), *words[1:]]
@@ -153,7 +163,7 @@ def _case(words: list[Word], values: Values, random: np.random.Generator) -> lis
 
 
 def _punctuation(words: list[Word], values: Values, random: np.random.Generator) -> list[Word]:
-    """Take the mark at the end of a text away, or write another one. A slot's last word keeps its spelling."""
+    """Remove or replace the punctuation at the end of a text. A slot's last word keeps its spelling."""
     last = words[-1]
     bare = last.text.rstrip(".!?؟。")
     if last.tag != OUTSIDE or not bare:
@@ -162,7 +172,7 @@ def _punctuation(words: list[Word], values: Values, random: np.random.Generator)
 
 
 def _dropped(words: list[Word], values: Values, random: np.random.Generator) -> list[Word]:
-    """Leave a word out that is part of no slot."""
+    """Drop a word outside slots."""
     places = [index for index, word in enumerate(words) if word.tag == OUTSIDE]
     if len(words) < FEWEST_WORDS or not places:
         return words

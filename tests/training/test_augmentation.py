@@ -96,8 +96,8 @@ def test_the_same_seed_makes_the_same_copies_and_another_seed_others() -> None:
     [
         (config(INTENT), 21, "--augment is 21: expected 1 to 20 copies"),
         (config(INTENT), -1, "--augment is -1: expected"),
-        (config(INTENT, inputs=2), 2, "the configuration reads .*leave --augment out"),
-        (config(TAGGER, {**TAGGER, "name": "more"}), 2, "keeps the tags of one column right"),
+        (config(INTENT, inputs=2), 2, "the configuration reads .*remove --augment"),
+        (config(TAGGER, {**TAGGER, "name": "more"}), 2, "supports a single column of tags"),
     ],
 )
 def test_what_cannot_be_augmented_is_an_error(found: dict[str, Any], copies: int, message: str) -> None:

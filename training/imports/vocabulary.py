@@ -1,4 +1,4 @@
-"""The vocabulary of entities that an import writes beside the dataset, for the bundle: synonyms, keywords and patterns.
+"""The vocabulary of entities that an import writes next to the dataset: synonyms, keywords and patterns.
 
 A synonym belongs to each entity that has its main value: in its lookup table, or in a text. Words of a lookup table are
 keywords, which the handler finds without a model, unless the entity is a trait, another entity has the same word, or
@@ -18,16 +18,16 @@ from training.imports.examples import INTENT, LANGUAGE, Example, ImportedVocabul
 from training.imports.tags import spans_of
 
 MARKED_SHARE = 0.9
-"""A keyword must be marked in this share of the places where texts have it."""
+"""A keyword must be marked in at least this share of its occurrences in texts."""
 
 
 def entities_path(dataset: Path) -> Path:
-    """Return the path of the vocabulary of a dataset: `data.entities.json` beside `data.csv`."""
+    """Return the path of the vocabulary of a dataset: `data.entities.json` next to `data.csv`."""
     return dataset.with_suffix(f".{FILE}")
 
 
 def entity_words(examples: Sequence[Example], vocabulary: ImportedVocabulary) -> list[EntityWords]:
-    """Return what is known of each entity.
+    """Return the vocabulary of each entity.
 
     Args:
         examples: The rows, with their tags.
@@ -71,7 +71,7 @@ def without_refused_patterns(vocabulary: ImportedVocabulary) -> list[str]:
 
 
 def write_entities(dataset: Path, entities: Sequence[EntityWords]) -> None:
-    """Write the vocabulary beside a dataset, or delete an old one if there is nothing to write.
+    """Write the vocabulary next to a dataset, or delete an old one if there is nothing to write.
 
     Raises:
         DatasetError: The file cannot be written.
@@ -87,10 +87,10 @@ def write_entities(dataset: Path, entities: Sequence[EntityWords]) -> None:
 
 
 def entities_of(dataset: Path) -> bytes | None:
-    """Return the vocabulary beside a dataset as JSON, or None if it has none.
+    """Return the vocabulary next to a dataset as JSON, or None if it has none.
 
     Raises:
-        DatasetError: The file is broken.
+        DatasetError: The file is invalid.
     """
     path = entities_path(dataset)
     if not path.is_file():
