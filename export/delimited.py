@@ -135,7 +135,7 @@ def _check_header(
     known: Collection[str],
     delimiter: str,
 ) -> None:
-    """Raise RowsError if the first line is a row and not a header, or names a column twice."""
+    """Raise RowsError if the first line is data instead of a header, or if it names a column twice."""
     if not any(name.casefold() in known for name in names):
         for number, values in rows:
             again = [value for name, value in zip(names, values, strict=False) if name and name == value.strip()]

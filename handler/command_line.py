@@ -20,7 +20,8 @@ STORAGE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EA
 """Errors that the user can fix: a full disk, a quota, a file size limit, a read-only or protected path."""
 USAGE, INTERRUPTED, UNREAD = 2, 130, 141
 EXIT_CODES = """\
-exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted. Results go to stdout, everything else to stderr."""
+exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted, 141 output closed.
+Results go to stdout, everything else to stderr."""
 
 
 class Command(NamedTuple):

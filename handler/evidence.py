@@ -42,7 +42,7 @@ class Evidence(Described, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def languages(self) -> dict[str, str]:
-        """The label of each known word."""
+        """The language of each known word."""
         return {word: label for label, words in self.words.items() for word in words.split()}
 
     def judge(self, text: str, label: str) -> bool | None:

@@ -1,7 +1,7 @@
 """Ludwig's tokenizers, reimplemented exactly and without Ludwig.
 
 Each class describes a tokenizer in the manifest and implements it. To add one, add a class here and register it in
-`Tokenizer`. Most return strings, which a vocabulary maps to ids; `SubwordTokenizer` returns ids itself.
+`SplittingTokenizer`. Most return strings, which a vocabulary maps to ids; `SubwordTokenizer` returns ids itself.
 Source: `ludwig.utils.tokenizers` of Ludwig 0.17.10.
 """
 

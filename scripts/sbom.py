@@ -62,7 +62,13 @@ def _component(installed: Path) -> dict[str, Any]:
     """Return the component of the package in a `.dist-info` folder."""
     package = Distribution.at(installed)
     purl = f"pkg:pypi/{re.sub(r'[-_.]+', '-', package.name).lower()}@{package.version}"
-    component = {"type": "library", "name": package.name, "version": package.version, "purl": purl, "bom-ref": purl}
+    component: dict[str, Any] = {
+        "type": "library",
+        "name": package.name,
+        "version": package.version,
+        "purl": purl,
+        "bom-ref": purl,
+    }
     licenses = _licenses(cast("Message", package.metadata))
     if licenses:
         component["licenses"] = licenses

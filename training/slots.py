@@ -50,7 +50,7 @@ def spread_tags(config: Config, dataset: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def _tagged(config: Config) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Return pairs of the tagged text and each output that tags it."""
+    """Return one pair for each tagger: the configurations of the tagged text and of the tagger."""
     text = tagged_text(config)
     return [(dict(text), slots) for slots in config["output_features"] if text is not None and is_tagger(slots)]
 

@@ -18,7 +18,7 @@ from export.certificate import certificate
 from export.edge_cases import ODD_TEXTS
 from export.model import SourceModel
 from export.rows import with_affix_columns
-from handler.bundle import MANIFEST, parse_manifest, read_bundle
+from handler.bundle import MANIFEST, SCHEMA_VERSION, parse_manifest, read_bundle
 from handler.golden import replay
 from handler.hexabot import Service
 from handler.predictor import Predictor
@@ -95,7 +95,7 @@ def test_the_manifest_is_what_export_returned(kind: str, exported: Export) -> No
     folder, manifest = exported(kind).folder, exported(kind).manifest
     assert read_bundle(folder) == manifest
     assert parse_manifest(manifest.to_json(), "memory") == manifest
-    assert (folder / MANIFEST).read_bytes().startswith(b'{\n "schema_version": 3,')
+    assert (folder / MANIFEST).read_bytes().startswith(b'{\n "schema_version": %d,' % SCHEMA_VERSION)
 
 
 def test_the_manifest_describes_the_model(kind: str, exported: Export, loaded: Load) -> None:

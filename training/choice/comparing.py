@@ -60,7 +60,7 @@ class Contender:
         return max([trial.seconds for trial in self.trials], default=0.0)
 
     def right(self, rounds: int) -> list[bool]:
-        """Return for each row of the first `rounds` folds whether its whole answer is correct."""
+        """Return one boolean per row of the first `rounds` folds: whether its answer is entirely correct."""
         name = self.candidate.learns
         records = [record for trial in self.trials[:rounds] for record in trial.records]
         return [record[name] == record[f"{name}_predictions"] for record in records]
