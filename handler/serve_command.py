@@ -48,6 +48,8 @@ def environ(bundles: Sequence[str], *, is_open: bool) -> dict[str, str]:
 
 
 def _serve(options: argparse.Namespace) -> None:
+    # numpy starts a thread pool for every core when it is imported. The graphs do not use it.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     import uvicorn
 
     from handler.api import create_app
