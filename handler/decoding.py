@@ -50,7 +50,7 @@ class SlotDecoder:
         names = [label[len(INSIDE) :] for label in labels if label.startswith(INSIDE)]
         # Pairs: self._begin[i] is the index of `B-x`, and self._inside[i] that of `I-x`.
         self._inside = np.array([index[INSIDE + name] for name in names], dtype=np.intp)
-        # If there is no `B-x`, `I-x` stands in for it. It can then follow only itself, and no path reaches it.
+        # Without a `B-x`, use `I-x` in its place. `I-x` then follows only itself, so no path reaches it.
         self._begin = np.array([index.get(BEGIN + name, index[INSIDE + name]) for name in names], dtype=np.intp)
         # The labels that may follow any label and begin a text.
         free = [number for number, label in enumerate(labels) if not label.startswith(INSIDE)]

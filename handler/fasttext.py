@@ -141,7 +141,11 @@ def read_text(value: Any, feature: FastTextInput) -> str:
     Raises:
         RequestError: The value is not a string, or is missing and there is no fill value.
     """
-    text = checked_text(filled(value, feature.fill_value, feature.column), feature.column)
+    return one_line(checked_text(filled(value, feature.fill_value, feature.column), feature.column))
+
+
+def one_line(text: str) -> str:
+    """Return the first LONGEST characters of a text in lower case, on one line."""
     return text[:LONGEST].lower().replace("\n", " ")
 
 

@@ -222,7 +222,7 @@ def _label(output: CategoryOutput, columns: Columns, text: str, allowed: frozens
     best, confidence = ranking[0]
     if allowed is None:  # keep Ludwig's own choice, which also breaks ties
         best = columns[f"{output.name}_predictions"]
-    if allowed is not None:
+    else:
         # Thresholds look at the largest probability, so limit those of the other labels to the chosen label's.
         probabilities = [min(each, confidence) for each in probabilities]
     asked = {f"{output.name}_predictions": best, f"{output.name}_probabilities": probabilities}

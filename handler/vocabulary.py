@@ -20,7 +20,7 @@ from handler.words import stands_behind_clitics
 
 FILE = "entities.json"
 """The name of the vocabulary file in a run and in a bundle. Next to a dataset, it starts with the dataset's name."""
-SHORTEST = 2
+LONGEST_ENDING = 2
 """The length of the longest English ending after an apostrophe, in letters."""
 APOSTROPHES = dict.fromkeys(map(ord, "’ʼ＇‘`´"), "'")
 MARKS_OF_ARABIC = dict.fromkeys(map(ord, "\u0640\u064b\u064c\u064d\u064e\u064f\u0650\u0651\u0652"))
@@ -236,7 +236,7 @@ def _changed(value: str, pattern: Pattern) -> str:
 def _is_whole(text: str, span: Span) -> bool:
     """Return whether a keyword is made of whole words. Arabic and Hebrew clitics and Korean particles may adjoin it."""
     start, end = span
-    if end - start <= SHORTEST and _fold(text[start - 1 : start]) == "'":
+    if end - start <= LONGEST_ENDING and _fold(text[start - 1 : start]) == "'":
         return False  # part of `it's` or `I'll`
     return stands_behind_clitics(text, start, end)
 

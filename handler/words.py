@@ -47,7 +47,7 @@ def stands_behind_clitics(text: str, start: int, end: int) -> bool:
 
 def is_on_borders(text: str, start: int, end: int) -> bool:
     """Return whether a part begins and ends at word boundaries. Clitics before it count as separate words."""
-    return (not _cuts(text, start) or _follows_clitics(text, start)) and not _cuts(text, end)
+    return may_begin(text, start) and not _cuts(text, end)
 
 
 def is_main_part(text: str, start: int, end: int) -> bool:
@@ -61,9 +61,7 @@ def is_main_part(text: str, start: int, end: int) -> bool:
     Returns:
         Whether it begins at a word boundary and leaves out at most an ending of its last word.
     """
-    if _cuts(text, start) and not _follows_clitics(text, start):
-        return False
-    return not _cuts(text, end) or _is_ending(text, start, end)
+    return may_begin(text, start) and (not _cuts(text, end) or _is_ending(text, start, end))
 
 
 def may_begin(text: str, position: int) -> bool:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from export.console import say
 from export.errors import ExportError
-from handler.bundle import MANIFEST, Manifest, read_bundle
-from handler.errors import BundleError, DeploymentError
+from handler.bundle import Manifest
+from handler.errors import DeploymentError
 from training.config import read_config
 from training.dataset import TEST, TRAIN, read_dataset
 from training.errors import TrainingError
+from training.pipeline import bundle_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,19 +64,7 @@ def make_bundle(run: Path, bundle: Path) -> str:
     """Export a model, unless its bundle exists, and return the certificate as text."""
     from export.certificate import certificate
 
-    return certificate(_existing(run, bundle) or _export(run, bundle))
-
-
-def _existing(run: Path, bundle: Path) -> Manifest | None:
-    if not (bundle / MANIFEST).exists():
-        return None
-    try:
-        manifest = read_bundle(bundle)
-    except BundleError as error:
-        say(f"{error} Exporting it again.")
-        return None
-    newer = (run / "training.json").stat().st_mtime > (bundle / MANIFEST).stat().st_mtime
-    return None if newer else manifest
+    return certificate(bundle_of(run, bundle) or _export(run, bundle))
 
 
 def _export(run: Path, bundle: Path) -> Manifest:

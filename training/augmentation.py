@@ -14,7 +14,7 @@ from export.console import say
 from export.features import column_of, is_tagger, tagged_text
 from handler.decoding import BEGIN, INSIDE, OUTSIDE
 from training.config import SPLIT, Config, columns
-from training.dataset import TRAIN
+from training.dataset import TRAIN, text_key
 from training.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -85,7 +85,8 @@ def with_copies(config: Config, rows: "pd.DataFrame", copies: int, seed: int) ->
         )
     text, slots = inputs[0], _slots_column(config)
     random, counts, train = np.random.default_rng(seed), Counter[str](), rows[rows[SPLIT] == TRAIN]
-    taken = Taken({*rows[text]}, {_folded(each) for each in rows.loc[rows[SPLIT] != TRAIN, text]})
+    held = [each for each in rows.loc[rows[SPLIT] != TRAIN, text] if isinstance(each, str)]
+    taken = Taken({*rows[text]}, {*map(text_key, held)})
     originals = [(row, _words(row[text], row[slots] if slots else None)) for row in train.to_dict("records")]
     values = slot_values([words for _, words in originals])
     made: list[dict[Any, Any]] = []
@@ -135,7 +136,7 @@ def _new(words: list[Word], values: Values, taken: Taken, random: np.random.Gene
         kind = kinds[random.integers(len(kinds))]
         changed = CHANGES[kind](words, values, random)
         key = " ".join(word.text for word in changed)
-        if changed != words and key not in taken.exact and _folded(key) not in taken.held:
+        if changed != words and key not in taken.exact and text_key(key) not in taken.held:
             taken.exact.add(key)
             return kind, changed
     return "", words
@@ -211,7 +212,3 @@ def _spans(words: Sequence[Word]) -> list[tuple[int, int]]:
                 last += 1
             spans.append((first, last))
     return spans
-
-
-def _folded(text: object) -> str:
-    return " ".join(text.casefold().split()) if isinstance(text, str) else ""

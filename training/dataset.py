@@ -99,6 +99,21 @@ def prepare(config: Config, dataset: "pd.DataFrame", *, validated: bool = True) 
     return config, dataset[kept].reset_index(drop=True)
 
 
+def test_or_all(rows: "pd.DataFrame") -> "pd.DataFrame":
+    """Return the test rows, or all rows if there are none.
+
+    Args:
+        rows: Rows, with or without a column `split`.
+    """
+    held = rows[rows[SPLIT].astype(str) == str(TEST)] if SPLIT in rows else rows.iloc[:0]
+    return rows if held.empty else held
+
+
+def text_key(text: str) -> str:
+    """Return a text in lower case with single spaces, for comparison."""
+    return " ".join(text.casefold().split())
+
+
 def _with_named_split(config: Config, dataset: "pd.DataFrame") -> "pd.DataFrame":
     """Rename the column of a fixed split to `split`.
 

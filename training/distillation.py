@@ -27,7 +27,7 @@ from export.features import column_of
 from export.ludwig_library import import_ludwig
 from export.model import TRAINING_RECORD, SourceModel, load_model
 from training.config import SPLIT, Config, columns, with_fixed_split
-from training.dataset import TEST, TRAIN, VALIDATION, dataset_sha256, prepare, with_split
+from training.dataset import TEST, TRAIN, VALIDATION, dataset_sha256, prepare, text_key, with_split
 from training.errors import ConfigError, DatasetError
 from training.evaluation.predictions import predictions_of
 from training.evaluation.thresholds import ThresholdOptions
@@ -180,9 +180,9 @@ def _labeled(
     model: SourceModel, name: str, known: Sequence[str], texts: Sequence[str], student: Student
 ) -> tuple[list[tuple[str, str]], dict[str, int]]:
     """Return pairs of a text and the teacher's label, COPIES per text, and the numbers of texts."""
-    seen = {_folded(text) for text in known if isinstance(text, str)}
+    seen = {text_key(text) for text in known if isinstance(text, str)}
     # Texts in the dataset have their own label, or are test rows: they must not become training rows.
-    new = list({_folded(text): text for text in texts if _folded(text) not in seen | {""}}.values())
+    new = list({text_key(text): text for text in texts if text_key(text) not in seen | {""}}.values())
     counts = {"given": len(texts), "known": len(texts) - len(new)}
     if len(new) > MOST_TEXTS:
         say(f"Sampled {MOST_TEXTS} of {len(new)} texts.")
@@ -203,10 +203,6 @@ def _labeled(
             "--min-confidence."
         )
     return rows, {**counts, "unsure": unsure, "learned": len(new) - unsure}
-
-
-def _folded(text: str) -> str:
-    return " ".join(text.casefold().split())
 
 
 def _alone(config: Config, rows: "pd.DataFrame", folder: Path, student: Student) -> Mapping[str, Any]:

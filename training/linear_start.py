@@ -20,8 +20,7 @@ INITIALIZER, LINEAR = "weights_initializer", "linear"
 COST, SOFT_COST = 300.0, 10.0
 """scikit-learn's C of the logistic regression, for a frozen and for a trainable encoder; features have the variance
 1 / their number. Of values from 10 to 1,000, 300 is best on held-out rows. But such a layer makes almost no errors on
-the
-training rows, so that a trainable encoder has nothing to learn from; with 10, it does."""
+the training rows, so a trainable encoder has nothing to learn from; with 10, it does."""
 MOST_ITERATIONS = 300
 ROWS_AT_ONCE = 64
 NEVER = -10.0

@@ -24,8 +24,7 @@ from handler.unsure import LANGUAGE
 from training.choice.builtin import TRAINED, export_if_better
 from training.choice.candidates import Prefer
 from training.choice.folds import FEW_ROWS
-from training.config import SPLIT
-from training.dataset import TEST, TRAIN, read_dataset
+from training.dataset import TRAIN, read_dataset, test_or_all
 from training.errors import DatasetError, TrainingError
 from training.imports.importing import SPREAD, import_files
 from training.imports.options import ImportOptions
@@ -172,7 +171,7 @@ class Pipeline:
         from export.model import load_model
 
         run, bundle = self.runs / name, self.bundles / name
-        manifest, rows = _existing(bundle, run), _proving_rows(dataset, self.data.seed)
+        manifest, rows = bundle_of(run, bundle), _proving_rows(dataset, self.data.seed)
         if manifest is not None:
             say(f"Already done: {bundle}.")
         elif name == LANGUAGE:
@@ -225,13 +224,12 @@ def _labels(dataset: "pd.DataFrame", name: str) -> int:
 
 def _proving_rows(dataset: "pd.DataFrame", seed: int) -> "pd.DataFrame":
     """Return up to 300 rows to prove bundles on: test rows if there are any, else any rows."""
-    held = dataset[dataset[SPLIT].astype(str) == str(TEST)] if SPLIT in dataset else dataset.iloc[:0]
-    rows = dataset if held.empty else held
+    rows = test_or_all(dataset)
     return rows.sample(min(len(rows), PROVING_ROWS), random_state=seed).reset_index(drop=True)
 
 
-def _existing(bundle: Path, run: Path) -> Manifest | None:
-    """Return the manifest of a bundle if it was exported from this run, else None."""
+def bundle_of(run: Path, bundle: Path) -> Manifest | None:
+    """Return the manifest of a bundle if it was exported from a run, else None."""
     if not is_bundle(bundle):
         return None
     try:

@@ -59,11 +59,7 @@ def with_token_vectors(config: Config, rows: "pd.DataFrame", folder: Path) -> Co
     scale = scale_of(vectors, validation) if validation.texts else held_out_scale(train, labels, static)
     vectors = {token: vector * scale for token, vector in vectors.items()}
     say(f"Fitted vectors of {len(vectors)} tokens with a linear model.")
-    write_vectors(vectors, labels, folder)
-    files = {"pretrained_embeddings": str(folder / "vectors.txt"), "embedding_size": labels}
-    preprocessing = {**feature.get("preprocessing", {}), "vocab_file": str(folder / "vocabulary.txt")}
-    made = {**feature, "encoder": {**feature["encoder"], **files}, "preprocessing": preprocessing}
-    return {**config, "input_features": [made if each is feature else each for each in config["input_features"]]}
+    return with_vectors(config, feature, vectors, labels, folder)
 
 
 def _read(rows: "pd.DataFrame", texts: str, labels: str, ids: Mapping[str, int]) -> Rows:
@@ -115,10 +111,14 @@ def _static(kind: str, labels: int) -> dict[str, np.ndarray]:
     return static_vectors(STATIC_BYTES // (4 * labels)) if kind == LINEAR_MINILM else {}
 
 
-def write_vectors(vectors: Mapping[str, np.ndarray], size: int, folder: Path) -> None:
-    """Write `vocabulary.txt` and `vectors.txt`; special symbols other than `START` get zero vectors.
+def with_vectors(config: Config, feature: Any, vectors: Mapping[str, np.ndarray], size: int, folder: Path) -> Config:
+    """Write `vocabulary.txt` and `vectors.txt`, and return a configuration whose feature reads them.
+
+    Special symbols other than `START` get zero vectors.
 
     Args:
+        config: A configuration.
+        feature: The input feature that gets the vectors.
         vectors: The vector of each token, float32 of shape (size,).
         size: Length of the vectors.
         folder: Where to write the files; created if missing.
@@ -130,3 +130,7 @@ def write_vectors(vectors: Mapping[str, np.ndarray], size: int, folder: Path) ->
             file.write(f"{token} {' '.join(f'{number:.6g}' for number in vector)}\n")
     words = "".join(f"{token}\n" for token in vectors if token not in SPECIAL)
     (folder / "vocabulary.txt").write_text(words, encoding="utf-8")
+    files = {"pretrained_embeddings": str(folder / "vectors.txt"), "embedding_size": size}
+    preprocessing = {**feature.get("preprocessing", {}), "vocab_file": str(folder / "vocabulary.txt")}
+    made = {**feature, "encoder": {**feature["encoder"], **files}, "preprocessing": preprocessing}
+    return {**config, "input_features": [made if each is feature else each for each in config["input_features"]]}

@@ -18,7 +18,7 @@ from training.config import MINILM, SPLIT, Config
 from training.dataset import TRAIN
 from training.errors import ConfigError
 from training.static_vectors import static_vectors
-from training.token_vectors import asking_feature, with_token_vectors, write_vectors
+from training.token_vectors import asking_feature, with_token_vectors, with_vectors
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,11 +72,7 @@ def with_word_vectors(config: Config, rows: "pd.DataFrame", folder: Path) -> Con
     texts = rows[rows[SPLIT] == TRAIN][column_of(feature)]
     vectors = word_vectors([text.lower().split(" ") for text in texts if isinstance(text, str)])
     say(f"Initialized the vectors of {len(vectors)} tokens with MiniLM.")
-    write_vectors(vectors, SIZE, folder)
-    files = {"pretrained_embeddings": str(folder / "vectors.txt"), "embedding_size": SIZE}
-    preprocessing = {**feature["preprocessing"], "vocab_file": str(folder / "vocabulary.txt")}
-    made = {**feature, "encoder": {**feature["encoder"], **files}, "preprocessing": preprocessing}
-    return {**config, "input_features": [made if each is feature else each for each in config["input_features"]]}
+    return with_vectors(config, feature, vectors, SIZE, folder)
 
 
 def word_vectors(texts: list[list[str]]) -> dict[str, np.ndarray]:

@@ -11,10 +11,9 @@ from export.errors import ExportError
 from export.model import TRAINING_RECORD
 from export.rows import with_named_columns
 from handler.bundle import Manifest
-from handler.fasttext import LONGEST
+from handler.fasttext import one_line
 from handler.unsure import LANGUAGE
-from training.config import SPLIT
-from training.dataset import TEST
+from training.dataset import test_or_all
 from training.evaluation.languages import learn_evidence
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ def export_if_better(dataset: "pd.DataFrame", run: Path, bundle: Path, proving: 
     except ExportError:
         return None
     record = json.loads((run / TRAINING_RECORD).read_text(encoding="utf-8"))
-    trained, found = float(record["metrics"][LANGUAGE]["accuracy"]), accuracy(source.path, _measured(rows), languages)
+    trained, found = float(record["metrics"][LANGUAGE]["accuracy"]), accuracy(source.path, test_or_all(rows), languages)
     scores = f"{LANGUAGE}: fastText has an accuracy of {found:.1%}, and the trained model {trained:.1%}."
     if found < trained:
         say(f"{scores} Exporting the trained model.")
@@ -84,16 +83,10 @@ def accuracy(path: Path, rows: "pd.DataFrame", languages: list[str]) -> float:
     """
     from export.language.reference import ask
 
-    texts = [text[:LONGEST].lower().replace("\n", " ") for text in rows[TEXT]]
+    texts = [one_line(text) for text in rows[TEXT]]
     found = ask(path, texts, languages).argmax(axis=1)
     right = [languages[index] == label for index, label in zip(found, rows[LANGUAGE], strict=True)]
     return right.count(True) / len(right)
-
-
-def _measured(rows: "pd.DataFrame") -> "pd.DataFrame":
-    """Return the test rows, or all rows if there are none."""
-    held = rows[rows[SPLIT].astype(str) == str(TEST)] if SPLIT in rows else rows.iloc[:0]
-    return rows if held.empty else held
 
 
 def _is_text(value: object) -> bool:

@@ -11,7 +11,7 @@ They are fitted on the validation split and measured on the test split. `thresho
     measured    by split, validation and test: rows, answered, coverage (answered / rows, in scope), accuracy (of the
                 answered rows; out-of-scope rows count as wrong), out_of_scope (rows), refused (of those)
 
-Export copies `default` and `by_label` into the bundle.
+Export copies `default`, `softness`, `rejected` and `by_label` into the bundle.
 """
 
 from collections.abc import Collection, Mapping

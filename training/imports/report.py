@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from export.console import say
-from training.dataset import SMALLEST_STRATUM, tell_near_equal
+from training.dataset import SMALLEST_STRATUM, tell_near_equal, text_key
 from training.errors import DatasetError
 from training.imports.examples import INTENT, LANGUAGE, SLOTS, Example, SourceFile
 from training.imports.spans import UNKNOWN_SLOTS
-from training.imports.splits import PARTS, template, text_key
+from training.imports.splits import PARTS, template
 
 SHOWN = 5
 PART_NAMES = ("train", "validation", "test")

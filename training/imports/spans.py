@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from handler.words import is_main_part, is_on_borders, stands_alone, stands_behind_clitics
+from training.dataset import text_key
 from training.imports.entities import ImportedEntity
 from training.imports.examples import ImportedVocabulary
 
@@ -126,9 +127,9 @@ def _trusted(
 
     The value decides between the units. If it differs from the text in all units, the file's units count.
     """
-    words = {_folded(word) for word in vocabulary.words_for(entity.value)}
+    words = {text_key(word) for word in vocabulary.words_for(entity.value)}
     for unit, span in readings:
-        as_written = not entity.value or _folded(text[span.start : span.end]) in words
+        as_written = not entity.value or text_key(text[span.start : span.end]) in words
         if as_written and is_main_part(text, span.start, span.end):
             if unit != units and (units, span) not in readings:
                 note(OTHER_UNITS, f"{entity.name} {entity.value!r} at {entity.start}-{entity.end}: {unit}")
@@ -153,8 +154,8 @@ def _corrected(
         start, end = min(free or found, key=lambda place: abs(place[0] - (entity.start or 0)))
         note(CORRECTED, f"{entity.name} {entity.value!r} at {entity.start}-{entity.end}; found at {start}-{end}")
         return Span(start, end, entity.name)
-    words = {_folded(word) for word in vocabulary.words_for(entity.value)}
-    if pieces := [span for _, span in readings if _folded(text[span.start : span.end]) in words]:
+    words = {text_key(word) for word in vocabulary.words_for(entity.value)}
+    if pieces := [span for _, span in readings if text_key(text[span.start : span.end]) in words]:
         if any(pieces[0].start == span.end for span in taken):  # another entity is the start of the same word
             return pieces[0]
         note(PIECE, f"{entity.name} {entity.value!r} at {entity.start}-{entity.end} of {text[:60]!r}")
@@ -181,7 +182,7 @@ def _with_values(
     """
     by_value: dict[str, list[ImportedEntity]] = {}
     for entity in sorted(entities, key=lambda entity: -len(entity.value)):
-        by_value.setdefault(_folded(entity.value), []).append(entity)
+        by_value.setdefault(text_key(entity.value), []).append(entity)
     for alike in by_value.values():
         found = [(alike, occurrences(text, alike[0].value, vocabulary))]
         if not found[0][1]:  # lookup tables belong to names
@@ -274,10 +275,6 @@ def _of_lookup(text: str, entity: ImportedEntity, vocabulary: ImportedVocabulary
 
 def _overlaps(place: tuple[int, int], spans: Iterable[Span]) -> bool:
     return any(span.start < place[1] and span.end > place[0] for span in spans)
-
-
-def _folded(text: str) -> str:
-    return " ".join(text.casefold().split())
 
 
 @lru_cache(maxsize=50_000)

@@ -4,7 +4,7 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from training.dataset import TEST, TRAIN, VALIDATION
+from training.dataset import TEST, TRAIN, VALIDATION, text_key
 from training.errors import DatasetError
 from training.imports.examples import Example
 
@@ -118,11 +118,6 @@ def groups(examples: Sequence[Example]) -> list[Group]:
         group.append(position)
         group_of.update((key, group) for key in keys)
     return list({id(group): group for group in group_of.values()}.values())
-
-
-def text_key(text: str) -> str:
-    """Return a text in lower case with single spaces, for comparison."""
-    return " ".join(text.casefold().split())
 
 
 def template(example: Example) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from operator import itemgetter
 
+from handler.entities import tagged_spans
 from handler.words import in_word, touches_unspaced
 from training.imports.spans import Note, Span
 
@@ -56,16 +57,8 @@ def tags_of(text: str, spans: Iterable[Span], note: Note) -> list[str]:
 
 def spans_of(text: str, tags: Sequence[str]) -> list[Span]:
     """Return the spans of the BIO tags of a text."""
-    spans: list[Span] = []
-    open_name = ""
-    for match, tag in zip(WORD.finditer(text), tags, strict=True):
-        prefix, name = tag[:2], tag[2:]
-        if prefix == "I-" and name == open_name:
-            spans[-1] = spans[-1]._replace(end=match.end())
-        elif prefix in ("B-", "I-"):
-            spans.append(Span(match.start(), match.end(), name))
-        open_name = name if prefix in ("B-", "I-") else ""
-    return spans
+    words = [match.span() for match in WORD.finditer(text)]
+    return [Span(each.start, each.end, each.name) for each in tagged_spans(words, tags, [1.0] * len(words))]
 
 
 def read_tags(text: str, tags: str) -> list[str] | None:
