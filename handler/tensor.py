@@ -1,0 +1,105 @@
+"""Tensors without numpy: a type, a shape and a buffer. numpy reads them without a copy: `numpy.asarray(tensor)`."""
+
+from array import array
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from math import prod
+from typing import Any, Self
+
+FORMATS = {"int32": "i", "int64": "q", "float32": "f", "float64": "d", "bool": "?"}
+"""The format of `memoryview` for each dtype, by numpy's names."""
+
+CODES = {**FORMATS, "bool": "B"}
+"""The type code of `array` for each dtype. `array` has no Booleans, so their bytes stand in."""
+
+
+class Tensor:
+    """A multi-dimensional array of numbers or Booleans in row-major order.
+
+    Attributes:
+        dtype: numpy's name of the type of its elements; one of `FORMATS`.
+        shape: The size of each dimension. A scalar has the shape ().
+        flat: The elements: a one-dimensional, contiguous view that owns or shares its memory.
+    """
+
+    __slots__ = ("dtype", "flat", "shape")
+
+    def __init__(self, dtype: str, shape: Sequence[int], buffer: Any) -> None:
+        """Wrap a buffer.
+
+        Args:
+            dtype: The type of the elements.
+            shape: The size of each dimension.
+            buffer: An object with the buffer protocol that contains exactly the elements. It is not copied.
+
+        Raises:
+            ValueError: The dtype is unknown, or the buffer has another size than the shape.
+        """
+        if dtype not in FORMATS:
+            raise ValueError(f"tensors of {dtype} are not supported: use one of {[*FORMATS]}")
+        self.dtype = dtype
+        self.shape = tuple(shape)
+        self.flat = memoryview(buffer).cast("B").cast(FORMATS[dtype])
+        if len(self.flat) != prod(self.shape):
+            raise ValueError(f"{len(self.flat)} elements of {dtype} do not fit the shape {self.shape}")
+
+    @classmethod
+    def of(cls, dtype: str, rows: Iterable[Any], *sizes: int) -> Self:
+        """Make a tensor of Python values.
+
+        Args:
+            dtype: The type of the elements.
+            rows: One value for each row; or, with `sizes`, one flat sequence of values for each row.
+            *sizes: The shape of one row.
+
+        Returns:
+            A tensor of the shape (rows, *sizes).
+
+        Raises:
+            OverflowError: An integer is too large for the type.
+            TypeError: A value is not a number.
+            ValueError: A row has another size.
+        """
+        values = array(CODES[dtype], chain.from_iterable(rows) if sizes else rows)
+        size = prod(sizes)
+        return cls(dtype, (len(values) // size if size else 0, *sizes), values)
+
+    def rows(self, start: int, stop: int) -> Self:
+        """Return the rows from `start` up to `stop` as a tensor that shares this one's memory."""
+        count = len(range(self.shape[0])[start:stop])
+        size = prod(self.shape[1:])
+        first = min(start, self.shape[0]) * size
+        return type(self)(self.dtype, (count, *self.shape[1:]), self.flat[first : first + count * size])
+
+    def tolist(self) -> Any:
+        """Return the elements as nested lists, or the single element of a scalar."""
+        if not self.shape:
+            return self.flat[0]
+        if 0 in self.shape:
+            return _empty(self.shape)
+        if len(self.shape) == 1:
+            return self.flat.tolist()
+        return self.flat.cast("B").cast(FORMATS[self.dtype], self.shape).tolist()
+
+    def __buffer__(self, flags: int) -> memoryview:
+        """Return the elements in their shape, for numpy and others that know the buffer protocol."""
+        if 0 in self.shape or not self.shape:
+            return self.flat
+        return self.flat.cast("B").cast(FORMATS[self.dtype], self.shape)
+
+    def __repr__(self) -> str:
+        """Describe the tensor without its elements, which may come from what a user wrote."""
+        return f"Tensor({self.dtype}, {self.shape})"
+
+
+def joined(tensors: Sequence[Tensor]) -> Tensor:
+    """Return one tensor with the rows of several, which have the same type and the same shape apart from their rows."""
+    first = tensors[0]
+    if len(tensors) == 1:
+        return first
+    rows = sum(tensor.shape[0] for tensor in tensors)
+    return Tensor(first.dtype, (rows, *first.shape[1:]), b"".join(tensor.flat for tensor in tensors))
+
+
+def _empty(shape: Sequence[int]) -> list[Any]:
+    return [_empty(shape[1:]) for _ in range(shape[0])] if len(shape) > 1 else []
