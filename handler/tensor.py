@@ -6,10 +6,10 @@ from itertools import chain
 from math import prod
 from typing import Any, Self
 
-FORMATS = {"int32": "i", "int64": "q", "float32": "f", "float64": "d", "bool": "?"}
+FORMATS: dict[str, Any] = {"int32": "i", "int64": "q", "float32": "f", "float64": "d", "bool": "?"}
 """The format of `memoryview` for each dtype, by numpy's names."""
 
-CODES = {**FORMATS, "bool": "B"}
+CODES: dict[str, Any] = {**FORMATS, "bool": "B"}
 """The type code of `array` for each dtype. `array` has no Booleans, so their bytes stand in."""
 
 
@@ -23,6 +23,8 @@ class Tensor:
     """
 
     __slots__ = ("dtype", "flat", "shape")
+
+    flat: memoryview[Any]
 
     def __init__(self, dtype: str, shape: Sequence[int], buffer: Any) -> None:
         """Wrap a buffer.
@@ -77,15 +79,15 @@ class Tensor:
             return self.flat[0]
         if 0 in self.shape:
             return _empty(self.shape)
-        if len(self.shape) == 1:
-            return self.flat.tolist()
-        return self.flat.cast("B").cast(FORMATS[self.dtype], self.shape).tolist()
+        return self.flat.tolist() if len(self.shape) == 1 else self._shaped().tolist()
 
-    def __buffer__(self, flags: int) -> memoryview:
+    def _shaped(self) -> memoryview[Any]:
+        shaped: memoryview[Any] = self.flat.cast("B").cast(FORMATS[self.dtype], self.shape)
+        return shaped
+
+    def __buffer__(self, flags: int) -> memoryview[Any]:
         """Return the elements in their shape, for numpy and others that know the buffer protocol."""
-        if 0 in self.shape or not self.shape:
-            return self.flat
-        return self.flat.cast("B").cast(FORMATS[self.dtype], self.shape)
+        return self._shaped() if self.shape and 0 not in self.shape else self.flat
 
     def __repr__(self) -> str:
         """Describe the tensor without its elements, which may come from what a user wrote."""
