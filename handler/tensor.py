@@ -24,7 +24,7 @@ class Tensor:
 
     __slots__ = ("dtype", "flat", "shape")
 
-    flat: memoryview[Any]
+    flat: "memoryview[Any]"
 
     def __init__(self, dtype: str, shape: Sequence[int], buffer: Any) -> None:
         """Wrap a buffer.
@@ -81,11 +81,11 @@ class Tensor:
             return _empty(self.shape)
         return self.flat.tolist() if len(self.shape) == 1 else self._shaped().tolist()
 
-    def _shaped(self) -> memoryview[Any]:
+    def _shaped(self) -> "memoryview[Any]":
         shaped: memoryview[Any] = self.flat.cast("B").cast(FORMATS[self.dtype], self.shape)
         return shaped
 
-    def __buffer__(self, flags: int) -> memoryview[Any]:
+    def __buffer__(self, flags: int) -> "memoryview[Any]":
         """Return the elements in their shape, for numpy and others that know the buffer protocol."""
         return self._shaped() if self.shape and 0 not in self.shape else self.flat
 
