@@ -24,6 +24,7 @@ from training.dataset import TRAIN, dataset_sha256, prepare, tell_weaknesses, wi
 from training.errors import TrainingError
 from training.evaluation.calibration import keep_temperatures, set_temperatures
 from training.evaluation.crossed import Crossed
+from training.evaluation.evaluate import compare_with_replaced
 from training.evaluation.languages import threshold_options
 from training.evaluation.thresholds import ThresholdOptions
 from training.evaluation.trained import (
@@ -148,6 +149,7 @@ def fit(
             training = replace(training, decoders=decoders)
         fitted = thresholds_of(training, options_of, crossed)
         evaluation = evaluate_training(training, workspace.ludwig, folder.name, fitted, crossed)
+        compare_with_replaced(workspace.ludwig, folder)
         if fitted:
             write_json(workspace.ludwig / THRESHOLDS, evaluation["thresholds"])
         if entities:

@@ -26,6 +26,7 @@ from training.choice.candidates import Prefer
 from training.choice.folds import FEW_ROWS
 from training.dataset import TRAIN, read_dataset, test_or_all
 from training.errors import DatasetError, TrainingError
+from training.evaluation.index import write_index
 from training.imports.importing import SPREAD, import_files
 from training.imports.options import ImportOptions
 from training.imports.report import Report
@@ -205,6 +206,7 @@ class Pipeline:
     def _tell_next(self, names: Sequence[str]) -> None:
         for name in names:
             say(f"Report: {self.runs / name / 'evaluation' / 'report.html'}")
+        say(f"All runs: {write_index(self.runs)}")
         say(f"Bundles: {', '.join(str(self.bundles / name) for name in names)}. Next:")
         say(f"  ludwig-serverless ask {self.bundles} 'some text'")
         say(f"  ludwig-serverless serve {self.bundles} --open     (and Hexabot at http://127.0.0.1:8000)")

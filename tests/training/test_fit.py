@@ -129,6 +129,7 @@ def test_only_runs_are_replaced_and_only_with_overwrite(tmp_path: Path) -> None:
         fit(tiny_config(), tiny(), run)
     assert "note.txt" in names(run)
     fit(tiny_config(), tiny(), run, seed=3, overwrite=True)
+    assert "compared" in json.loads((run / "evaluation" / "metrics.json").read_text())
     assert "note.txt" not in names(run)
     assert json.loads((run / "training.json").read_text())["seed"] == 3
     assert names(tmp_path) == ["run"]

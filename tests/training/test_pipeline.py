@@ -41,6 +41,7 @@ def test_one_command_makes_bundles_and_a_second_run_keeps_them(
     assert record["choice"]["winner"] in record["choice"]["reason"]
     page = (tmp_path / "bundles-runs" / "intent" / "evaluation" / "report.html").read_text()
     assert "Model selection" in page
+    assert "intent/evaluation/report.html" in (tmp_path / "bundles-runs" / "index.html").read_text()
     assert main(command) == 0
     assert capsys.readouterr().err.count("Already done: ") == 3  # the dataset, the run and the bundle
     assert read_bundle(tmp_path / "bundles" / "intent").seal == manifest.seal

@@ -37,13 +37,19 @@ Next: open evaluations/last-week/report.html in a browser.
 """
 REPORT = """
 Rebuild the plots and the report of a finished run or evaluation from its stored results, without loading the model.
+With --against, the report also shows what became better and worse since another run, and which messages changed. For a
+folder of runs, write a page that lists them all.
 """
 REPORT_EXAMPLES = """
 examples:
   ludwig-serverless report runs/intent
+  ludwig-serverless report runs/intent-2 --against runs/intent
   ludwig-serverless report evaluations/last-week
+  ludwig-serverless report runs                              (writes runs/index.html)
 
-Next: open the report.html that the command prints in a browser.
+`fit --force` makes the same comparison with the run that it replaces.
+
+Next: open the page that the command prints in a browser.
 """
 
 
@@ -70,8 +76,12 @@ def add_report(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `report` to its parser."""
     parser.description, parser.epilog = REPORT, REPORT_EXAMPLES
     parser.add_argument(
-        "run_folder", type=Path, metavar="RUN", help="a run of `fit`, or a folder that `evaluate` wrote"
+        "run_folder",
+        type=Path,
+        metavar="RUN",
+        help="a run of `fit`, a folder that `evaluate` wrote, or a folder of runs",
     )
+    parser.add_argument("--against", type=Path, metavar="RUN", help="an earlier run or evaluation to compare with")
     parser.set_defaults(run=_report)
 
 
@@ -126,9 +136,25 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _report(options: argparse.Namespace) -> None:
-    from training.evaluation.evaluate import FOLDER, METRICS, draw
+    from training.evaluation.evaluate import FOLDER, METRICS, compare_with, draw
+    from training.evaluation.index import write_index
+    from training.evaluation.report import REPORT as PAGE
 
-    folder: Path = options.run_folder
-    if not (folder / METRICS).is_file() and (folder / FOLDER).is_dir():
-        folder = folder / FOLDER
-    say(f"Wrote {draw(folder)}.")
+    folder = _evaluation_in(options.run_folder)
+    if not (folder / METRICS).is_file() and list(options.run_folder.glob(f"*/{FOLDER}/{METRICS}")):
+        if options.against:
+            raise EvaluationError(f"{folder} is a folder of runs: compare one of them, such as {folder}/NAME.")
+        say(f"Wrote {write_index(folder)}.")
+        return
+    if options.against:
+        compare_with(folder, _evaluation_in(options.against))
+        say(f"Wrote {folder / PAGE}.")
+    else:
+        say(f"Wrote {draw(folder)}.")
+
+
+def _evaluation_in(folder: Path) -> Path:
+    """Return the evaluation in a run's folder, or the folder itself if it is an evaluation."""
+    from training.evaluation.evaluate import FOLDER, METRICS
+
+    return folder / FOLDER if not (folder / METRICS).is_file() and (folder / FOLDER).is_dir() else folder

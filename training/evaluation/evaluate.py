@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from training.baseline import compare
 from training.config import Config, columns, text_column
 from training.errors import EvaluationError
 from training.evaluation.answers import Predict, Records, answer_rows
+from training.evaluation.compared import COMPARED, compare_evaluations
 from training.evaluation.languages import answered_with, text_read
 from training.evaluation.metrics import SCHEMA, Metrics, category_metrics, slot_metrics
 from training.evaluation.taggers import Taggers
@@ -146,6 +148,49 @@ def draw(folder: Path) -> Path:
 
     metrics, records = read_evaluation(folder)
     return write_report(folder, metrics, records)
+
+
+def compare_with(folder: Path, before: Path) -> Metrics:
+    """Compare an evaluation with an earlier one, store the comparison in its metrics, and write its report again.
+
+    Args:
+        folder: The folder of the new evaluation.
+        before: The folder of the earlier evaluation.
+
+    Returns:
+        The comparison (see `compared.py`).
+
+    Raises:
+        EvaluationError: A folder does not contain an evaluation, or the two have no output in common.
+    """
+    metrics, records = read_evaluation(folder)
+    compared = compare_evaluations(read_evaluation(before), (metrics, records))
+    if not compared["outputs"]:
+        raise EvaluationError(
+            f"{before} measures other outputs than {folder}, so there is nothing to compare: give a run that predicts "
+            f"one of {sorted(metrics['outputs'])}."
+        )
+    _write(folder, metrics | {COMPARED: compared}, records)
+    draw(folder)
+    for name, found in compared["outputs"].items():
+        say(
+            f"{name}: {found['metric']} {found['now']:.1%}; {compared['model']} had {found['before']:.1%}. Of "
+            f"{found['shared']} messages in both evaluations, {len(found['fixed'])} became right and "
+            f"{len(found['broken'])} became wrong."
+        )
+    return compared
+
+
+def compare_with_replaced(run: Path, replaced: Path) -> None:
+    """Compare a new run with the run that it replaces, if there is one whose evaluation can be read and compared.
+
+    Args:
+        run: The folder of the new run.
+        replaced: The folder of the earlier run, which may not exist.
+    """
+    if (replaced / FOLDER).is_dir():
+        with suppress(EvaluationError):
+            compare_with(run / FOLDER, replaced / FOLDER)
 
 
 def read_evaluation(folder: Path) -> tuple[Metrics, Records]:

@@ -13,6 +13,7 @@ An evaluation stores its metrics as one JSON object, `metrics.json`:
     learning    best_epoch, the epoch whose weights the model uses, and outputs: by output feature training and
                 validation, each with loss and the main metric, one value per epoch. Null if the training is unknown.
     choice      how the configuration was chosen; only if `fit` chose it
+    compared    comparison with an earlier evaluation (see `compared.py`); only if there is one
     thresholds  by output feature: the content of thresholds.json, measured on these rows (see evaluation/thresholds.py)
 
 A category:

@@ -7,12 +7,16 @@ from typing import Any
 
 from training.evaluation import plots
 from training.evaluation.answers import OUTSIDE, Records
+from training.evaluation.compared import COMPARED
 from training.evaluation.metrics import Metrics
 
 REPORT, PLOTS = "report.html", "plots"
-TEMPLATE = Path(__file__).with_name("report.html.jinja")
+TEMPLATE, STYLE = (Path(__file__).with_name(name) for name in ("report.html.jinja", "report.css"))
 SHOWN_MISTAKES = 30
 SHOWN_CONFUSIONS = 12
+SHOWN_CHANGES = 20
+UNCERTAIN = 0.05
+"""A difference that chance makes more often than this is called uncertain."""
 FEW_ROWS = 100
 MISCALIBRATED = 0.05
 
@@ -28,8 +32,6 @@ def write_report(folder: Path, metrics: Metrics, records: Records) -> Path:
     Returns:
         Path of the report.
     """
-    from jinja2 import Environment, StrictUndefined
-
     pictures = folder / PLOTS
     pictures.mkdir(parents=True, exist_ok=True)
     for old in pictures.glob("*.png"):
@@ -44,18 +46,41 @@ def write_report(folder: Path, metrics: Metrics, records: Records) -> Path:
         }
         for number, (name, found) in enumerate(metrics["outputs"].items(), start=1)
     }
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
-    environment.filters["percent"] = lambda part: "–" if part is None else f"{part:.1%}"
-    environment.globals |= {
-        "few_rows": FEW_ROWS,
-        "miscalibrated": MISCALIBRATED,
-        "shown_confusions": SHOWN_CONFUSIONS,
-        "worst": plots.WORST,
-    }
-    page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(evaluation=metrics, outputs=outputs)
+    compared = metrics.get(COMPARED)
+    changes = {name: _changes(name, metrics, found) for name, found in compared["outputs"].items()} if compared else {}
+    page = rendered(
+        TEMPLATE,
+        evaluation=metrics,
+        outputs=outputs,
+        changes=changes,
+        few_rows=FEW_ROWS,
+        uncertain=UNCERTAIN,
+        miscalibrated=MISCALIBRATED,
+        shown_confusions=SHOWN_CONFUSIONS,
+        worst=plots.WORST,
+    )
     report = folder / REPORT
     report.write_text(page, encoding="utf-8", errors="backslashreplace")
     return report
+
+
+def rendered(template: Path, **content: Any) -> str:
+    """Fill in a page's template, with the style that all pages share.
+
+    Args:
+        template: The template's file.
+        **content: The names that the template uses.
+
+    Returns:
+        The page, as HTML without references to other files than reports.
+    """
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
+    environment.filters["percent"] = lambda part: "–" if part is None else f"{part:.1%}"
+    style = Markup(STYLE.read_text(encoding="utf-8"))  # noqa: S704 - our own file
+    return environment.from_string(template.read_text(encoding="utf-8")).render(style=style, **content)
 
 
 def _draw(folder: Path, metrics: Metrics, number: int, name: str) -> Iterator[tuple[str, str]]:
@@ -91,6 +116,20 @@ def _mistakes(name: str, kind: str, text_column: str, records: Records) -> list[
             expected, answered = _spans(text, expected), _spans(text, answered)
         confidence = record[f"{name}_probability"]
         shown.append({"text": text, "expected": expected, "answered": answered, "confidence": confidence})
+    return shown
+
+
+def _changes(name: str, metrics: Metrics, compared: Metrics) -> Metrics:
+    """Return the comparison of one output for the page, with slots in place of tags."""
+    shown = dict(compared)
+    for side in ("fixed", "broken"):
+        rows = compared[side][:SHOWN_CHANGES]
+        if metrics["outputs"][name]["type"] == "sequence":
+            rows = [
+                {**row, **{key: _spans(str(row["text"]), row[key]) for key in ("expected", "before", "now")}}
+                for row in rows
+            ]
+        shown[f"{side}_rows"], shown[side] = rows, len(compared[side])
     return shown
 
 
