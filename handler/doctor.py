@@ -143,7 +143,7 @@ def start() -> StartTimings:
         import os
 
         from handler import gateway, golden, routes  # noqa: F401
-        from handler.graph import load_graph
+        from handler.graph import load_graph, session_class
         from handler.hexabot import Service
         from handler.predictor import Predictor, bundle_folders
         from handler.settings import Settings
@@ -155,6 +155,8 @@ def start() -> StartTimings:
             for location in local_folders(settings.bundles, settings.cache)
             for folder in bundle_folders(location)
         ]
+    with stage("loading onnxruntime"):
+        session_class()
     predictors = {}
     for folder in folders:
         with stage(f"{folder.name}: verifying and loading"):

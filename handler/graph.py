@@ -1,16 +1,18 @@
 """Load and run a bundle's graph with onnxruntime, or with torch for TorchScript bundles."""
 
 from collections.abc import Mapping
+from functools import cache
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-
 from handler.bundle import Graph
 from handler.errors import BundleError
 from handler.external_data import has_external_data
-from handler.onnx_library import FATAL, onnxruntime, tell_pending
+from handler.extras import how_to_install
+from handler.logs import log_refusal
+from handler.onnx_c_api import NotPinnedError, OnnxError, c_api
+from handler.tensor import Tensor
 
 
 class RunningGraph(Protocol):
@@ -24,15 +26,22 @@ class RunningGraph(Protocol):
     inputs: list[str]
     outputs: list[str]
 
-    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def run(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Run the graph on one batch.
 
         Args:
-            inputs: The input arrays by name, with the dtypes and shapes that the manifest's `graph` lists.
+            inputs: The input tensors by name, with the dtypes and shapes that the manifest's `graph` lists.
 
         Returns:
-            The output arrays by name, (batch, ...).
+            The output tensors by name, (batch, ...). They may be read-only.
         """
+
+
+class LoadSession(Protocol):
+    """Load an ONNX graph: one of the session classes of `handler.onnx_session` and `handler.onnx_python`."""
+
+    def __call__(self, path: Path, threads: int) -> RunningGraph:
+        """Load the graph in a file. Raises OnnxError if onnxruntime cannot load it."""
 
 
 def load_graph(graph: Graph, folder: Path, threads: int = 1) -> RunningGraph:
@@ -53,7 +62,6 @@ def load_graph(graph: Graph, folder: Path, threads: int = 1) -> RunningGraph:
         from handler.torchscript import TorchscriptGraph
 
         return TorchscriptGraph(graph, folder, threads)
-    tell_pending()
     return OnnxGraph(folder / graph.file, threads)
 
 
@@ -70,23 +78,45 @@ class OnnxGraph:
         Raises:
             BundleError: The graph keeps data in other files, or onnxruntime cannot load it.
         """
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = FATAL
-        # Otherwise onnxruntime reads a file named *.ort in its own format, which `_check_data` cannot check.
-        options.add_session_config_entry("session.load_model_format", "ONNX")
         _check_data(path)
         try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime's exceptions share no public base class
+            self._session = session_class()(path, threads)
+        except OnnxError as error:
             raise BundleError(f"onnxruntime cannot load {path}: {error}. Export the model again.") from None
-        self.inputs = [tensor.name for tensor in self._session.get_inputs()]
-        self.outputs = [tensor.name for tensor in self._session.get_outputs()]
+        self.inputs, self.outputs = self._session.inputs, self._session.outputs
 
-    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def run(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Run the graph on one batch; see `RunningGraph.run`."""
-        return dict(zip(self.outputs, self._session.run(None, inputs), strict=True))
+        return self._session.run(inputs)
+
+
+@cache
+def session_class() -> LoadSession:
+    """Choose the interface to onnxruntime: its C API or, if another version is installed, its Python package.
+
+    Returns:
+        A class that loads a graph.
+
+    Raises:
+        BundleError: Neither is installed.
+    """
+    try:
+        c_api()
+    except NotPinnedError as error:
+        reason = str(error)
+    else:
+        from handler.onnx_session import CSession
+
+        return CSession
+    try:
+        from handler.onnx_python import PythonSession
+    except ImportError as error:
+        raise BundleError(
+            f"No bundle can be loaded: {reason}, and onnxruntime's Python package cannot be imported ({error}): "
+            f"{how_to_install()}."
+        ) from None
+    log_refusal("onnxruntime's Python package is used, which starts more slowly", reason=reason)
+    return PythonSession
 
 
 def _check_data(path: Path) -> None:

@@ -15,6 +15,7 @@ from handler.graph import load_graph
 from handler.outputs import Columns, SequenceOutput, merged
 from handler.settings import Settings
 from handler.sources import local_folders
+from handler.tensor import Tensor, joined
 from handler.text import TextEncoder
 from handler.vocabulary import read_entities
 
@@ -134,13 +135,16 @@ class Predictor:
         return [dict(zip(names, columns, strict=True)) for columns in zip(*by_output, strict=True)]
 
     def _run(self, inputs: dict[str, np.ndarray], rows: int) -> dict[str, np.ndarray]:
+        tensors = {
+            name: Tensor(str(array.dtype), array.shape, np.ascontiguousarray(array)) for name, array in inputs.items()
+        }
         if rows <= CHUNK_ROWS:
-            return self._graph.run(inputs)
+            return {name: np.asarray(tensor) for name, tensor in self._graph.run(tensors).items()}
         parts = [
-            self._graph.run({name: array[start : start + CHUNK_ROWS] for name, array in inputs.items()})
+            self._graph.run({name: tensor.rows(start, start + CHUNK_ROWS) for name, tensor in tensors.items()})
             for start in range(0, rows, CHUNK_ROWS)
         ]
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        return {name: np.asarray(joined([part[name] for part in parts])) for name in parts[0]}
 
     def text_encoder(self, input_name: str) -> TextEncoder:
         """Return the encoder of a text input, which knows the positions of its tokens.

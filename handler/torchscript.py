@@ -10,12 +10,12 @@ import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 from handler.bundle import Graph
 from handler.errors import BundleError
 from handler.extras import how_to_install
+from handler.tensor import Tensor
 
 OPENS_FILES = re.compile(rb"\b(from_file|save)\b")
 """TorchScript's operators that take a file name. Code cannot refer to them by any other spelling."""
@@ -54,11 +54,23 @@ class TorchscriptGraph:
         self.inputs = [tensor.name for tensor in graph.inputs]
         self.outputs = [tensor.name for tensor in graph.outputs]
 
-    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def run(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Run the graph on one batch; see `RunningGraph.run`."""
         with self._torch.inference_mode():
-            answers = self._module(*(self._torch.from_numpy(inputs[name]) for name in self.inputs))
-        return {name: answer.numpy() for name, answer in zip(self.outputs, answers, strict=True)}
+            answers = self._module(*(self._lent(inputs[name]) for name in self.inputs))
+        return {name: _tensor(answer) for name, answer in zip(self.outputs, answers, strict=True)}
+
+    def _lent(self, tensor: Tensor) -> Any:
+        """Return torch's view of a tensor's memory, which it copies if it is read-only."""
+        torch = self._torch
+        buffer = bytearray(tensor.flat) if tensor.flat.readonly else tensor.flat
+        return torch.frombuffer(buffer, dtype=getattr(torch, tensor.dtype)).reshape(tensor.shape)
+
+
+def _tensor(answer: Any) -> Tensor:
+    """Return a tensor of torch as one of the handler, which shares its memory."""
+    array = answer.contiguous().numpy()
+    return Tensor(str(array.dtype), array.shape, array)
 
 
 def checked_archive(path: Path) -> io.BytesIO:

@@ -3,12 +3,13 @@
 import zipfile
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
-from handler.bundle import Graph, Tensor
+from handler import bundle
+from handler.bundle import Graph
 from handler.errors import BundleError
+from handler.tensor import Tensor
 from handler.torchscript import TorchscriptGraph
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning")
@@ -16,8 +17,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning"
 GRAPH = Graph(
     format="torchscript",
     file="model.pt",
-    inputs=[Tensor("x", "float32", ["batch"])],
-    outputs=[Tensor("y", "float32", ["batch"])],
+    inputs=[bundle.Tensor("x", "float32", ["batch"])],
+    outputs=[bundle.Tensor("y", "float32", ["batch"])],
 )
 
 
@@ -66,7 +67,8 @@ def scripted(module: torch.nn.Module, folder: Path, compression: int = zipfile.Z
 
 def test_a_harmless_program_runs(tmp_path: Path) -> None:
     graph = TorchscriptGraph(GRAPH, scripted(Doubling(), tmp_path))
-    assert graph.run({"x": np.array([1.5], dtype=np.float32)})["y"].tolist() == [3.0]
+    assert graph.run({"x": Tensor.of("float32", [1.5])})["y"].tolist() == [3.0]
+    assert graph.run({"x": Tensor("float32", (2,), bytes(8))})["y"].tolist() == [0.0, 0.0]
 
 
 @pytest.mark.parametrize(
