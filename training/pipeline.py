@@ -3,7 +3,8 @@
 RUNS/train.json    digests of the input files, and the options
 RUNS/data.csv      the dataset; RUNS/import.json is its report
 RUNS/data.entities.json   the vocabulary of entities, if the files have one
-RUNS/intent ...    the runs, with their reports
+RUNS/intent ...    the runs, with their reports; RUNS/index.html lists them
+RUNS-previous      the last runs with other data or options, with which --force compares the new ones
 BUNDLES/intent ... the bundles
 """
 
@@ -26,6 +27,7 @@ from training.choice.candidates import Prefer
 from training.choice.folds import FEW_ROWS
 from training.dataset import TRAIN, read_dataset, test_or_all
 from training.errors import DatasetError, TrainingError
+from training.evaluation.evaluate import compare_with_replaced
 from training.evaluation.index import write_index
 from training.imports.importing import SPREAD, import_files
 from training.imports.options import ImportOptions
@@ -67,11 +69,16 @@ class Pipeline:
     confidence_threshold: float = 0.9
     out_of_scope: str | None = None
 
+    @property
+    def previous(self) -> Path:
+        """Folder that keeps the last runs with other data or options, with which the new ones are compared."""
+        return self.runs.with_name(f"{self.runs.name}-previous")
+
     def run(self, *, force: bool = False) -> None:
         """Run every step that is not finished yet, and print the next command.
 
         Args:
-            force: Whether to discard the runs of a training with other data or options, and to replace the bundles.
+            force: Whether to move away the runs of a training with other data or options, and to replace the bundles.
 
         Raises:
             DatasetError: The files contain nothing to learn.
@@ -101,8 +108,9 @@ class Pipeline:
                     f"{self.runs} contains a training with other data or options: to resume it, use the same data and "
                     "options; otherwise choose another --output, or replace it with --force."
                 )
-            say(f"Discarding the training with other data or options in {self.runs}.")
-            shutil.rmtree(self.runs)
+            say(f"Moving the runs of the training with other data or options to {self.previous}.")
+            shutil.rmtree(self.previous, ignore_errors=True)
+            self.runs.rename(self.previous)
         elif self.runs.exists() and not path.is_file() and any(self.runs.iterdir()):
             raise TrainingError(
                 f"{self.runs} exists and was not written by `ludwig-serverless train`: choose another --runs."
@@ -164,6 +172,7 @@ class Pipeline:
             seed=self.data.seed,
         )
         choose_and_fit(name, dataset, run, options, entities=entities_of(self.runs / DATA))
+        compare_with_replaced(run, self.previous / name)
 
     def _exported(self, name: str, dataset: "pd.DataFrame") -> None:
         """Export and prove a model, unless its bundle exists; print the certificate."""

@@ -58,7 +58,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--out-of-scope", metavar="LABEL", help="label of rows that the bot cannot answer and must reject"
     )
     add_data_options(parser)
-    add_force(parser, "discard the runs of an earlier `train` with other data or options, and replace the bundles")
+    add_force(parser, "move away the runs of an earlier `train` with other data or options, and replace the bundles")
     parser.set_defaults(run=_train)
 
 

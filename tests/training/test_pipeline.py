@@ -48,6 +48,10 @@ def test_one_command_makes_bundles_and_a_second_run_keeps_them(
     table.write_text("text,intent\n" + "\n".join(ROWS[:-1]) + "\n")
     assert main(command) == 1
     assert "contains a training with other data or options" in capsys.readouterr().err
+    assert main([*command, "--force"]) == 0
+    assert (tmp_path / "bundles-runs-previous" / "intent" / "training.json").is_file()
+    metrics = json.loads((tmp_path / "bundles-runs" / "intent" / "evaluation" / "metrics.json").read_text())
+    assert metrics["compared"]["outputs"]["intent"]["before"] == record["metrics"]["intent"]["accuracy"]
 
 
 def test_the_vocabulary_of_an_export_reaches_the_answers(tmp_path: Path) -> None:
