@@ -104,16 +104,11 @@ def _answers(predictor: Predictor, rows: Sequence[Mapping[str, Any]]) -> list[An
     answers: list[Answer] = []
     for start in range(0, len(rows), BATCH_ROWS):
         batch = rows[start : start + BATCH_ROWS]
-        arrays = predictor.run(batch)
-        for number, (row, columns) in enumerate(zip(batch, predictor.columns(arrays), strict=True)):
-            answer = merged(columns)
+        for row in predictor.answers(batch):
+            answer = merged(row.outputs)
             for output in predictor.manifest.outputs:
                 if isinstance(output, SequenceOutput) and output.aligned_with:
-                    logits = arrays.get(f"{output.name}::logits")
-                    tags, _ = predictor.word_tags(
-                        output, row, columns[output.name], None if logits is None else logits[number]
-                    )
-                    answer[_decisions(output)] = tags
+                    answer[_decisions(output)], _ = row.word_tags(output)
             answers.append(answer)
     return answers
 

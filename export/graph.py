@@ -7,6 +7,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch.overrides import TorchFunctionMode
 
@@ -170,7 +171,9 @@ def write_graph(
     network = PredictingModel(model.ludwig_model.model.cpu().eval(), inputs, outputs)
     names = Names([feature.name for feature in inputs], [tensor for feature in outputs for tensor in feature.tensors])
     example = tuple(
-        torch.from_numpy(feature.encoder(folder).encode(list(values_to_try(feature, ()).values())[:EXAMPLE_ROWS]))
+        torch.from_numpy(
+            np.array(feature.encoder(folder).encode([*values_to_try(feature, ()).values()][:EXAMPLE_ROWS]))
+        )
         for feature in inputs
     )
     try:

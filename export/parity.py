@@ -170,7 +170,7 @@ def compare(
         size = 1 if rows[len(found)].odd else BATCH_ROWS
         found += _answers(predictor, rows[len(found) : len(found) + size])
         progress(f"{predictor.manifest.name}: compared with {reference}, rows", len(found), len(rows))
-    found_ids = predictor.encode([row.values for row in rows])
+    found_ids = {name: np.asarray(ids) for name, ids in predictor.encode([row.values for row in rows]).items()}
     comparisons = []
     for index, row in enumerate(rows):
         ids_equal = all(np.array_equal(ids[index], expected_ids[name][index]) for name, ids in found_ids.items())

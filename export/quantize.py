@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
+import numpy as np
 
 from export.agreement import WITH_LABELS, Reference
 from export.console import say
@@ -170,8 +171,9 @@ def _tried(
     """Quantize a copy of the bundle in the folder `trial`, and measure it."""
     shutil.copytree(folder, trial)
     graph = trial / manifest.graph.file
+    encoded = [{name: np.asarray(tensor) for name, tensor in exact.encode([row.values]).items()} for row in calibration]
     with quiet():
-        MAKERS[mode](folder / manifest.graph.file, graph, [exact.encode([row.values]) for row in calibration])
+        MAKERS[mode](folder / manifest.graph.file, graph, encoded)
     clean(graph)
     described = msgspec.structs.replace(manifest, files={**manifest.files, graph.name: describe_file(graph)})
     (trial / MANIFEST).write_bytes(described.to_json())

@@ -13,9 +13,8 @@ Hexabot splits a text at every single space and reads tag i + 1 for piece i. A p
 import re
 from collections.abc import Container, Iterable, Sequence
 
-import numpy as np
-
 from handler.decoding import BEGIN, INSIDE, OUTSIDE, SlotDecoder, is_whole
+from handler.tensor import Tensor
 from handler.tokenizers import Span
 from handler.words import may_begin
 
@@ -99,7 +98,7 @@ def word_tags(
     probabilities: Sequence[float],
     special: Container[str] = (),
     decoder: SlotDecoder | None = None,
-    logits: np.ndarray | None = None,
+    logits: Tensor | None = None,
 ) -> Tagged:
     """Return a tag and a probability for each word.
 
@@ -119,7 +118,9 @@ def word_tags(
     found = {position: (tags[position], probabilities[position]) for position in seen}
     # Decode only these tokens: a valid sequence over them is what makes the words' slots complete.
     if decoder is not None and logits is not None and not is_whole(tags[position] for position in seen):
-        found = dict(zip(seen, zip(*decoder.decode(logits[seen]), strict=True), strict=True))
+        found = dict(
+            zip(seen, zip(*decoder.decode([logits[each].tolist() for each in seen]), strict=True), strict=True)
+        )
     words: Tagged = ([], [])
     previous = None
     for position in positions:

@@ -4,13 +4,14 @@ A tagger labels each word on its own, so a slot can lack its `B-` tag or change 
 `B-city I-artist`. Hexabot drops such words. Viterbi decoding chooses all tags of a text together.
 """
 
-from collections.abc import Iterable, Sequence
-
-import numpy as np
+from collections.abc import Iterable, Iterator, Sequence
+from math import exp
+from operator import add, ge, mul
+from typing import NamedTuple
 
 BEGIN, INSIDE, OUTSIDE = "B-", "I-", "O"
 SMALLEST = 1e-30
-"""Lower bound of a probability. It keeps logarithms finite, so only a forbidden transition rules out a path."""
+"""Lower bound of a probability: only a forbidden transition rules out a path, and products of a few never underflow."""
 
 
 def is_bio(labels: Iterable[str]) -> bool:
@@ -37,6 +38,9 @@ class SlotDecoder:
     The transitions have no weights; they are allowed or forbidden. `I-x` may follow only `B-x` or `I-x`, and every
     other label may follow any label and may begin a text. Sources: Viterbi (1967) for the best path; Rabiner (1989),
     "A tutorial on hidden Markov models", for the forward-backward algorithm.
+
+    Labels that may follow any label are called free here. All free labels of a word have the same predecessors, so one
+    maximum and one sum serve all of them. Only the slots, each a pair of `B-x` and `I-x`, need work of their own.
     """
 
     def __init__(self, labels: Sequence[str]) -> None:
@@ -44,91 +48,147 @@ class SlotDecoder:
 
         Args:
             labels: The labels in index order. Labels that are not BIO tags count as outside of slots.
+
+        Raises:
+            ValueError: No label may begin a text.
         """
         self._labels = list(labels)
         index = {label: number for number, label in enumerate(labels)}
+        self._free = [number for number, label in enumerate(labels) if not label.startswith(INSIDE)]
+        if not self._free:
+            raise ValueError(f"none of the labels {self._labels} may begin a text")
+        # Slot i has the labels self._begin[i] and self._inside[i]. No path reaches an `I-x` without a `B-x`.
         names = [label[len(INSIDE) :] for label in labels if label.startswith(INSIDE)]
-        # Pairs: self._begin[i] is the index of `B-x`, and self._inside[i] that of `I-x`.
-        self._inside = np.array([index[INSIDE + name] for name in names], dtype=np.intp)
-        # Without a `B-x`, use `I-x` in its place. `I-x` then follows only itself, so no path reaches it.
-        self._begin = np.array([index.get(BEGIN + name, index[INSIDE + name]) for name in names], dtype=np.intp)
-        # The labels that may follow any label and begin a text.
-        free = [number for number, label in enumerate(labels) if not label.startswith(INSIDE)]
-        self._free = np.array(free, dtype=np.intp)
+        names = [name for name in names if BEGIN + name in index]
+        self._begin = [index[BEGIN + name] for name in names]
+        self._inside = [index[INSIDE + name] for name in names]
+        self._slot_begun = {label: slot for slot, label in enumerate(self._begin)}
+        self._slot_inside = {label: slot for slot, label in enumerate(self._inside)}
 
-    def decode(self, logits: np.ndarray) -> tuple[list[str], list[float]]:
+    def decode(self, logits: Iterable[Sequence[float]]) -> tuple[list[str], list[float]]:
         """Return the most probable valid tag sequence and a probability for each of its tags.
 
         Args:
-            logits: The scores of each label for each word, float, (words, labels), with at least one word.
+            logits: For each word the scores of all labels, with at least one word.
 
         Returns:
             One label for each word, and its marginal probability among all valid sequences, in [0, 1].
         """
-        probabilities = np.maximum(_softmax(logits.astype(np.float64)), SMALLEST)
-        path = self._best_path(np.log(probabilities))
-        confidences = self._marginals(probabilities)[np.arange(len(path)), path].tolist()
-        return [self._labels[label] for label in path], confidences
+        words = [self._word(scores) for scores in logits]
+        path = self._best_path(words)
+        return [self._labels[label] for label in path], self._marginals(words, path)
 
-    def _best_path(self, scores: np.ndarray) -> list[int]:
-        """Return the labels of the valid path with the largest sum of scores (the Viterbi algorithm).
+    def _word(self, logits: Sequence[float]) -> "_Word":
+        """Return the softmax of a word's labels, except for its divisor: every factor of a word cancels out."""
+        largest = max(logits)
+        powers = [exp(each - largest) for each in logits]
+        least = SMALLEST * sum(powers)
+        if min(powers) < least:
+            powers = [max(power, least) for power in powers]
+        free = [powers[label] for label in self._free]
+        begin, inside = ([powers[label] for label in labels] for labels in (self._begin, self._inside))
+        return _Word(powers, free, sum(free), begin, inside)
+
+    def _best_path(self, words: Sequence["_Word"]) -> list[int]:
+        """Return the labels of the most probable valid path (the Viterbi algorithm).
 
         Args:
-            scores: Log probabilities, float64, (words, labels).
+            words: The probabilities of each word's labels.
 
         Returns:
             One label index for each word.
         """
-        inside, begin = self._inside, self._begin
-        # best[label]: the score of the best path that ends with this label at the current word.
-        # previous[word, label]: the label before it on that path.
-        best, previous = scores[0].copy(), np.zeros(scores.shape, dtype=np.intp)
-        best[inside] = -np.inf  # a text cannot begin inside a slot
-        for word in range(1, len(scores)):
-            before = previous[word]
-            # Most labels may follow any label, so they extend the best path of all.
-            before[:] = best.argmax()
+        # For each slot, the probabilities of the best paths that end with its `B-x` and with its `I-x`, relative to the
+        # best path of all. They never underflow: a path may begin the slot anew at any word, and no probability is
+        # below SMALLEST.
+        begun = inside = [0.0] * len(self._inside)  # a text cannot begin inside a slot
+        last = -1
+        steps: list[tuple[int, list[bool]]] = []
+        for word in words:
             # `I-x` extends the better of the two paths that end with `B-x` and with `I-x`.
-            before[inside] = np.where(best[begin] >= best[inside], begin, inside)
-            best = best[before] + scores[word]
+            steps.append((last, list(map(ge, begun, inside))))
+            inside = list(map(mul, map(max, begun, inside), word.inside))
+            # Every other label extends the best path of all.
+            best = max(word.free)
+            last = self._free[word.free.index(best)]
+            if inside and (highest := max(inside)) > best:
+                best, last = highest, self._inside[inside.index(highest)]
+            begun = [each / best for each in word.begin]
+            inside = [each / best for each in inside]
         # Follow the best path back from its last label.
-        path = [int(best.argmax())]
-        for before in previous[:0:-1]:
-            path.append(int(before[path[-1]]))
+        path = [last]
+        for before, after_begin in steps[:0:-1]:
+            slot = self._slot_inside.get(path[-1])
+            if slot is None:
+                path.append(before)
+            else:
+                path.append(self._begin[slot] if after_begin[slot] else self._inside[slot])
         return path[::-1]
 
-    def _marginals(self, probabilities: np.ndarray) -> np.ndarray:
-        """Return the probability of each label at each word among all valid paths (the forward-backward algorithm).
+    def _marginals(self, words: Sequence["_Word"], path: Sequence[int]) -> list[float]:
+        """Return the probability of a path's labels among all valid paths (the forward-backward algorithm).
 
         Args:
-            probabilities: The tagger's probabilities, float64, (words, labels).
+            words: The probabilities of each word's labels.
+            path: The index of one label for each word, on a valid path.
 
         Returns:
-            Marginal probabilities, float64, (words, labels). Each row sums to 1.
+            The marginal probability of each of these labels.
         """
-        inside, begin, free = self._inside, self._begin, self._free
-        has_begin = begin != inside  # where `B-x` exists, so `I-x` does not stand in for it
-        forward, backward = np.zeros(probabilities.shape), np.ones(probabilities.shape)
-        # forward[word, label]: the weight of all valid paths up to this word that end with this label.
-        forward[0, free] = probabilities[0, free]
-        for word in range(1, len(probabilities)):
-            # A common factor cancels out in the end; dividing by the sum keeps long texts from underflowing.
-            before = forward[word - 1] / forward[word - 1].sum()
-            forward[word, free] = before.sum()
-            forward[word, inside] = before[inside] + np.where(has_begin, before[begin], 0.0)
-            forward[word] *= probabilities[word]
-        # backward[word, label]: the weight of all valid continuations after this label at this word.
-        for word in range(len(probabilities) - 1, 0, -1):
-            after = backward[word] * probabilities[word]
-            backward[word - 1] = after[free].sum()
-            backward[word - 1, inside] += after[inside]
-            backward[word - 1, begin[has_begin]] += after[inside[has_begin]]
-            backward[word - 1] /= backward[word - 1].max()
-        # The product weighs all valid paths through a label; normalize it for each word.
-        marginals = forward * backward
-        return np.asarray(marginals / marginals.sum(axis=1, keepdims=True))
+        # The weight of all valid continuations: `rest` after any label, and `more[slot]` in addition after the slot's.
+        rest, more = 1.0, [0.0] * len(self._inside)
+        marginals: list[float] = []
+        steps = list(zip(words, path, self._forward(words), strict=True))
+        for word, label, (total, begun, inside) in reversed(steps):
+            # The product of a label's two weights is that of all valid paths through it. Divide by their sum over all
+            # labels, to which `rest` contributes once, because the weights up to a word sum to 1.
+            slot_weights = list(map(add, begun, inside))
+            paths = rest + sum(map(mul, more, slot_weights))
+            slot = self._slot_inside.get(label)
+            own = self._slot_begun.get(label) if slot is None else slot
+            weight = word.each[label] / total if slot is None else inside[slot]
+            marginals.append(weight * (rest if own is None else rest + more[own]) / paths)
+            # Prepend the word: a free label may follow any label, and an `I-x` only its slot's.
+            free = rest * word.free_sum + sum(map(mul, more, word.begin))
+            more = [(rest + each) * probability for each, probability in zip(more, word.inside, strict=True)]
+            # A common factor cancels out; dividing by the largest weight keeps long texts from underflowing.
+            largest = free + max(more, default=0.0)
+            rest, more = free / largest, [each / largest for each in more]
+        return marginals[::-1]
+
+    def _forward(self, words: Sequence["_Word"]) -> Iterator[tuple[float, list[float], list[float]]]:
+        """Yield the weights of all valid paths up to each word, scaled so that those of a word sum to 1.
+
+        Args:
+            words: The probabilities of each word's labels.
+
+        Yields:
+            For each word the scale, by which to divide the probability of a free label to get its weight, and the
+            weights of each slot's `B-x` and `I-x`.
+        """
+        begun = inside = [0.0] * len(self._inside)
+        for word in words:
+            # The weights before sum to 1, and all of them continue with any free label.
+            inside = list(map(mul, map(add, begun, inside), word.inside))
+            total = word.free_sum + sum(inside)
+            begun = [weight / total for weight in word.begin]
+            inside = [weight / total for weight in inside]
+            yield total, begun, inside
 
 
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+class _Word(NamedTuple):
+    """The probabilities of a word's labels, all multiplied by the same factor.
+
+    Attributes:
+        each: Every label, in index order.
+        free: The labels that may follow any label.
+        free_sum: Their sum.
+        begin: Each slot's `B-x`.
+        inside: Each slot's `I-x`.
+    """
+
+    each: list[float]
+    free: list[float]
+    free_sum: float
+    begin: list[float]
+    inside: list[float]

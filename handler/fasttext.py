@@ -4,14 +4,15 @@ Source: `Dictionary::getLine`, `computeSubwords` and `hash` in fastText's `dicti
 """
 
 import re
+from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
-import numpy as np
 
 from handler.described import Described
+from handler.tensor import Tensor
 from handler.text import checked_text, filled
 
 LONGEST = 1_000
@@ -83,7 +84,7 @@ class FastTextEncoder:
         self._grams = {bucket: index for index, bucket in enumerate(known.buckets, start=len(known.words))}
         self._padding_id = len(known.words) + len(known.buckets)
 
-    def encode(self, values: Sequence[Any]) -> np.ndarray:
+    def encode(self, values: Sequence[Any]) -> Tensor:
         """Encode one text for each row.
 
         Args:
@@ -97,10 +98,12 @@ class FastTextEncoder:
             RequestError: A value is not valid text, or is missing and there is no fill value.
         """
         rows = [self._ids(read_text(value, self._feature)) for value in values]
-        ids = np.full((len(rows), max(map(len, rows))), self._padding_id, dtype=np.int32)
-        for row, found in enumerate(rows):
-            ids[row, : len(found)] = found
-        return ids
+        longest = max(map(len, rows))
+        padding = array("i", [self._padding_id]) * longest
+        padded = array("i")
+        for ids in rows:
+            padded += array("i", ids) + padding[len(ids) :]
+        return Tensor("int32", (len(rows), longest), padded)
 
     def _ids(self, text: str) -> list[int]:
         ids = []

@@ -184,21 +184,17 @@ class Service:
 
     def _outputs(self, predictor: Predictor, rows: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Columns]]:
         """Answer rows, with each tagger's output replaced by one tag for each piece of `text.split(" ")`."""
-        if not rows:
-            return
-        arrays = predictor.run(rows)
         taggers = [
             output
             for output in predictor.manifest.outputs
             if isinstance(output, SequenceOutput) and output.aligned_with is not None
         ]
-        for number, (row, outputs) in enumerate(zip(rows, predictor.columns(arrays), strict=True)):
+        for row, answer in zip(rows, predictor.answers(rows), strict=True):
             for output in taggers:
-                columns, logits = outputs[output.name], arrays.get(f"{output.name}::logits")
-                tagged = predictor.word_tags(output, row, columns, None if logits is None else logits[number])
-                shaped = hexabot_tags(_text(predictor, output, row), *tagged)
+                columns = answer.outputs[output.name]
+                shaped = hexabot_tags(_text(predictor, output, row), *answer.word_tags(output))
                 columns[f"{output.name}_predictions"], columns[f"{output.name}_probabilities"] = shaped
-            yield outputs
+            yield answer.outputs
 
     def _stand_in(self, outcome: Outcome, fields: Fields) -> None:
         """Fill in what Hexabot requires from the models that failed: a language, and slots of the right length."""

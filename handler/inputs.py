@@ -1,4 +1,4 @@
-"""Input features: encode raw values as the graph's input arrays.
+"""Input features: encode raw values as the graph's input tensors.
 
 Each class describes an input in the manifest; its `encoder` loads the bundle's files and encodes values. To add an
 input type, add a class here, register it in `InputFeature`, and describe it in `export/inputs.py`. Source of each
@@ -6,34 +6,32 @@ class: the `...InputFeature` class of the same type in `ludwig.features`.
 """
 
 import math
+from array import array
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import suppress
-from datetime import UTC, date, datetime
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, override
 
-import numpy as np
-
+from handler.dates import PARTS, parts_of, read_date
 from handler.described import Described
 from handler.errors import RequestError
 from handler.fasttext import FastTextInput
-from handler.numbers import AnyNormalization
+from handler.numbers import AnyNormalization, float32, scaled
+from handler.tensor import Tensor
 from handler.text import TextInput, checked_text, filled
 from handler.tokenizers import SplittingTokenizer
 
 TRUE_WORDS = frozenset({"yes", "y", "true", "t", "1", "1.0"})
 FALSE_WORDS = frozenset({"no", "n", "false", "f", "0", "0.0", "-1", "-1.0"})
-LARGEST_NUMBER = float(np.finfo(np.float32).max)
-SECONDS_MAGNITUDE = 9
-"""The order of magnitude of today's Unix time in seconds. Larger numbers are milliseconds, microseconds and so on."""
+LARGEST_NUMBER = (2 - 2**-23) * 2.0**127
+"""The largest float32."""
 
 
 class InputEncoder(Protocol):
-    """Encode the values of one input feature as one array."""
+    """Encode the values of one input feature as one tensor."""
 
-    def encode(self, values: Sequence[Any]) -> np.ndarray:
+    def encode(self, values: Sequence[Any]) -> Tensor:
         """Encode one raw value for each row.
 
         Args:
@@ -69,7 +67,7 @@ class PlainInput(Described, frozen=True, kw_only=True):
         """Return this feature, which is its own encoder."""
         return self
 
-    def encode(self, values: Sequence[Any]) -> np.ndarray:
+    def encode(self, values: Sequence[Any]) -> Tensor:
         """Encode one value for each row; see `InputEncoder.encode`."""
         raise NotImplementedError
 
@@ -97,17 +95,20 @@ class NumberInput(PlainInput, frozen=True, kw_only=True, tag="number"):
     outlier_fill: float = 0.0
 
     @override
-    def encode(self, values: Sequence[Any]) -> np.ndarray:
-        with np.errstate(over="ignore", invalid="ignore"):  # `_finite` rejects what overflows
-            numbers = np.array([self._number(value) for value in values], dtype=np.float64).astype(np.float32)
-            if self.outlier_threshold is not None:
-                distances = np.abs((numbers - self.outlier_mean) / self.outlier_deviation)
-                numbers[distances > self.outlier_threshold] = self.outlier_fill
-            try:
-                normalized = self.normalization.apply(numbers).astype(np.float32)
-            except ValueError as error:
-                raise RequestError(f"{self.column!r} cannot be used: {error}.") from None
-        return _finite(normalized, self.column)
+    def encode(self, values: Sequence[Any]) -> Tensor:
+        numbers = float32(self._number(value) for value in values)
+        if self.outlier_threshold is not None:
+            (limit,) = float32([self.outlier_threshold])
+            distances = scaled(numbers, self.outlier_mean, self.outlier_deviation)
+            numbers = [
+                self.outlier_fill if abs(distance) > limit else number
+                for number, distance in zip(numbers, distances, strict=True)
+            ]
+        try:
+            normalized = self.normalization.apply(float32(numbers))
+        except ValueError as error:
+            raise RequestError(f"{self.column!r} cannot be used: {error}.") from None
+        return Tensor.of("float32", _finite(normalized, self.column))
 
     def _number(self, value: Any) -> float:
         number = _parsed_number(self._given(value))
@@ -121,8 +122,8 @@ class BinaryInput(PlainInput, frozen=True, kw_only=True, tag="binary"):
     meanings: dict[str, bool] | None = None
 
     @override
-    def encode(self, values: Sequence[Any]) -> np.ndarray:
-        return np.array([self._truth(self._given(value)) for value in values], dtype=np.bool_)
+    def encode(self, values: Sequence[Any]) -> Tensor:
+        return Tensor.of("bool", [self._truth(self._given(value)) for value in values])
 
     def _truth(self, value: Any) -> bool:
         try:
@@ -158,8 +159,8 @@ class CategoryInput(LabeledInput, frozen=True, kw_only=True, tag="category"):
     other_id: int
 
     @override
-    def encode(self, values: Sequence[Any]) -> np.ndarray:
-        return np.array([self.ids.get(self._text(value).strip(), self.other_id) for value in values], dtype=np.int32)
+    def encode(self, values: Sequence[Any]) -> Tensor:
+        return Tensor.of("int32", [self.ids.get(self._text(value).strip(), self.other_id) for value in values])
 
 
 class TokensInput(LabeledInput, frozen=True, kw_only=True):
@@ -168,29 +169,38 @@ class TokensInput(LabeledInput, frozen=True, kw_only=True):
     unknown_id: int
     tokenizer: SplittingTokenizer
 
-    def counts(self, values: Sequence[Any]) -> np.ndarray:
-        """Return the number of tokens of each label in each row, float32, (batch, labels)."""
-        counts = np.zeros((len(values), len(self.labels)), dtype=np.float32)
-        for row, value in enumerate(values):
-            found = Counter(self.ids.get(token, self.unknown_id) for token in self.tokenizer.split(self._text(value)))
-            counts[row, list(found)] = list(found.values())
-        return counts
+    def counts(self, values: Sequence[Any], empty: "array[Any]") -> Iterator["array[Any]"]:
+        """Yield the number of tokens of each label in each row.
+
+        Args:
+            values: The texts; None is a missing value.
+            empty: A row of zeros.
+
+        Yields:
+            A copy of `empty` for each text, with its counts.
+        """
+        for value in values:
+            row = empty[:]
+            for token, count in Counter(self.tokenizer.split(self._text(value))).items():
+                row[self.ids.get(token, self.unknown_id)] += count
+            yield row
 
 
 class SetInput(TokensInput, frozen=True, kw_only=True, tag="set"):
     """Which tokens occur: bool, (batch, labels). Ludwig lowercases the vocabulary, but not the tokens to look up."""
 
     @override
-    def encode(self, values: Sequence[Any]) -> np.ndarray:
-        return self.counts(values) > 0
+    def encode(self, values: Sequence[Any]) -> Tensor:
+        empty = array("L", [0]) * len(self.labels)
+        return Tensor.of("bool", (map(bool, row) for row in self.counts(values, empty)), len(self.labels))
 
 
 class BagInput(TokensInput, frozen=True, kw_only=True, tag="bag"):
     """How often each token occurs: float32, (batch, labels)."""
 
     @override
-    def encode(self, values: Sequence[Any]) -> np.ndarray:
-        return self.counts(values)
+    def encode(self, values: Sequence[Any]) -> Tensor:
+        return Tensor.of("float32", self.counts(values, array("f", [0]) * len(self.labels)), len(self.labels))
 
 
 class VectorInput(PlainInput, frozen=True, kw_only=True, tag="vector"):
@@ -199,20 +209,20 @@ class VectorInput(PlainInput, frozen=True, kw_only=True, tag="vector"):
     size: int
 
     @override
-    def encode(self, values: Sequence[Any]) -> np.ndarray:
-        return np.stack([self._vector(self._given(value)) for value in values])
+    def encode(self, values: Sequence[Any]) -> Tensor:
+        return Tensor.of("float32", (self._vector(self._given(value)) for value in values), self.size)
 
-    def _vector(self, value: Any) -> np.ndarray:
+    def _vector(self, value: Any) -> Sequence[float]:
         numbers = value.split() if isinstance(value, str) else value
         try:
-            with np.errstate(over="ignore"):
-                vector = np.array(numbers, dtype=np.float32)
+            # Iterating over the object of a JSON body would give its keys.
+            vector = float32(map(float, () if isinstance(numbers, Mapping) else numbers))
         except OverflowError:
             raise RequestError(_too_large(self.column)) from None
         except (TypeError, ValueError):
             raise RequestError(f"{self.column!r} must be {self.size} numbers separated by spaces.") from None
-        if vector.shape != (self.size,):
-            raise RequestError(f"{self.column!r} must be {self.size} numbers, found {vector.size}.")
+        if len(vector) != self.size:
+            raise RequestError(f"{self.column!r} must be {self.size} numbers, found {len(vector)}.")
         return _finite(vector, self.column)
 
 
@@ -226,41 +236,15 @@ class DateInput(PlainInput, frozen=True, kw_only=True, tag="date"):
     format: str | None = None
 
     @override
-    def encode(self, values: Sequence[Any]) -> np.ndarray:
-        return np.array([self._parts(self._moment(self._text(value))) for value in values], dtype=np.int32)
+    def encode(self, values: Sequence[Any]) -> Tensor:
+        return Tensor.of("int32", (self._parts(self._text(value)) for value in values), PARTS)
 
-    def _moment(self, text: str) -> datetime:
+    def _parts(self, text: str) -> list[int]:
         for candidate in (text, self.fill_value):
-            moment = None if candidate is None else self._read(str(candidate))
+            moment = None if candidate is None else read_date(str(candidate), self.format)
             if moment is not None:
-                return moment
+                return parts_of(moment)
         raise RequestError(f"{self.column!r} is not a date that can be read: {text[:40]!r}.")
-
-    def _read(self, text: str) -> datetime | None:
-        from dateutil.parser import ParserError, parse
-
-        if self.format is not None:
-            with suppress(ValueError):
-                return datetime.strptime(text, self.format)
-        with suppress(ParserError, OverflowError):
-            # The UTC offset does not change the parts. Without `tzinfos`, dateutil's warnings quote unknown time zones.
-            moment: datetime = parse(text, tzinfos=lambda name, offset: offset)
-            return moment
-        with suppress(ValueError, OverflowError, OSError):
-            seconds = float(text)
-            surplus = math.floor(math.log10(seconds)) - SECONDS_MAGNITUDE
-            seconds /= 10 ** max(0, surplus)
-            return datetime.fromtimestamp(seconds, tz=UTC).replace(tzinfo=None)
-        return None
-
-    @staticmethod
-    def _parts(moment: datetime) -> list[int]:
-        day_of_year = moment.toordinal() - date(moment.year, 1, 1).toordinal() + 1
-        second_of_day = (moment.hour * 60 + moment.minute) * 60 + moment.second
-        return [
-            *(moment.year, moment.month, moment.day, moment.weekday(), day_of_year),
-            *(moment.hour, moment.minute, moment.second, second_of_day),
-        ]
 
 
 AnyText = TextInput | FastTextInput
@@ -279,9 +263,9 @@ def _parsed_number(value: Any) -> float:
         return math.nan
 
 
-def _finite(numbers: np.ndarray, column: str) -> np.ndarray:
+def _finite(numbers: Sequence[float], column: str) -> Sequence[float]:
     """Return numbers unchanged. Raises RequestError if one is NaN or infinite."""
-    if not np.isfinite(numbers).all():
+    if not all(map(math.isfinite, numbers)):
         raise RequestError(_too_large(column))
     return numbers
 

@@ -1,17 +1,18 @@
-"""Output features: convert the graph's output arrays to Ludwig's columns.
+"""Output features: convert the graph's output tensors to Ludwig's columns.
 
 Each class describes an output in the manifest and implements its decoding. To add an output type, add a class here,
 register it in `OutputFeature`, and describe it in `export/outputs.py`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from math import log, prod
 from typing import Any, Literal
-
-import numpy as np
 
 from handler.described import Described
 from handler.evidence import Evidence
-from handler.numbers import AnyNormalization
+from handler.numbers import AnyNormalization, float32
+from handler.tensor import Tensor
 from handler.thresholds import Thresholds
 
 Columns = dict[str, Any]
@@ -22,9 +23,11 @@ SMALLEST_PROBABILITY = 1e-10
 
 Source: `compute_sequence_probability` in `ludwig.features.feature_utils`.
 """
+FACTORS = 30
+"""How many probabilities to multiply before taking the logarithm. Their product is at least 1e-300, a normal float."""
 
 
-class CategoryOutput(Described, frozen=True, kw_only=True, omit_defaults=True, tag="category"):
+class CategoryOutput(Described, frozen=True, kw_only=True, omit_defaults=True, dict=True, tag="category"):
     """One label for each row.
 
     Source: `CategoryOutputFeature.postprocess_predictions`. The graph applies softmax or calibration.
@@ -46,6 +49,11 @@ class CategoryOutput(Described, frozen=True, kw_only=True, omit_defaults=True, t
         """The names of the graph's outputs that this feature reads."""
         return [f"{self.name}::predictions", f"{self.name}::probabilities"]
 
+    @cached_property
+    def probability_columns(self) -> list[str]:
+        """The columns of the single labels' probabilities, in index order."""
+        return [f"{self.name}_probabilities_{label}" for label in self.labels]
+
     def is_unsure(self, columns: Columns, text: str | None = None) -> bool:
         """Return whether an answer is too uncertain to use.
 
@@ -65,24 +73,23 @@ class CategoryOutput(Described, frozen=True, kw_only=True, omit_defaults=True, t
             return False
         return self.thresholds.refuses(label, columns[f"{self.name}_probabilities"])
 
-    def rows(self, arrays: Mapping[str, np.ndarray]) -> Iterator[Columns]:
-        """Convert the graph's arrays to Ludwig's columns.
+    def rows(self, tensors: Mapping[str, Tensor]) -> Iterator[Columns]:
+        """Convert the graph's output tensors to Ludwig's columns.
 
         Args:
-            arrays: By name: `predictions`, int64, (batch,), and `probabilities`, float32, (batch, labels).
+            tensors: By name: `predictions`, int64, (batch,), and `probabilities`, float32, (batch, labels).
 
         Yields:
             The columns of each row.
         """
-        predictions, probabilities = (arrays[name].tolist() for name in self.tensors)
+        predictions, probabilities = (tensors[name].tolist() for name in self.tensors)
+        label, distribution, largest = (
+            f"{self.name}_{kind}" for kind in ("predictions", "probabilities", "probability")
+        )
+        names, labels = self.probability_columns, self.labels
         for index, row in zip(predictions, probabilities, strict=True):
-            columns: Columns = {
-                f"{self.name}_predictions": self.labels[index],
-                f"{self.name}_probabilities": row,
-                f"{self.name}_probability": max(row),
-            }
-            for label, probability in zip(self.labels, row, strict=True):
-                columns[f"{self.name}_probabilities_{label}"] = probability
+            columns: Columns = {label: labels[index], distribution: row, largest: max(row)}
+            columns.update(zip(names, row, strict=True))
             yield columns
 
 
@@ -121,20 +128,19 @@ class SequenceOutput(Described, frozen=True, kw_only=True, tag="sequence"):
         kinds = ["predictions", "probabilities", *(["logits"] if self.decoding == "viterbi" else [])]
         return [f"{self.name}::{kind}" for kind in kinds]
 
-    def rows(self, arrays: Mapping[str, np.ndarray]) -> Iterator[Columns]:
-        """Convert the graph's arrays to Ludwig's columns.
+    def rows(self, tensors: Mapping[str, Tensor]) -> Iterator[Columns]:
+        """Convert the graph's output tensors to Ludwig's columns.
 
         Args:
-            arrays: By name: `predictions`, int64, and their `probabilities`, float32, both (batch, length).
+            tensors: By name: `predictions`, int64, and their `probabilities`, float32, both (batch, length).
 
         Yields:
             The columns of each row. As in Ludwig, `<feature>_probability` is the sum of the log probabilities over the
             padded length, so it is not in [0, 1].
         """
-        predictions, probabilities = (arrays[name] for name in self.tensors[:2])
-        logarithms = np.log(np.clip(probabilities, SMALLEST_PROBABILITY, 1.0)).sum(axis=-1).tolist()
-        rows = zip(predictions.tolist(), probabilities.tolist(), logarithms, strict=True)
-        for indices, row, logarithm in rows:
+        predictions, probabilities = (tensors[name].tolist() for name in self.tensors[:2])
+        logarithms = float32(map(_log_probability, probabilities))
+        for indices, row, logarithm in zip(predictions, probabilities, logarithms, strict=True):
             labels = [self.labels[index] for index in indices]
             columns: Columns = {f"{self.name}_predictions": labels, f"{self.name}_probabilities": row}
             if self.responds:
@@ -161,16 +167,16 @@ class BinaryOutput(Described, frozen=True, kw_only=True, tag="binary"):
         """The names of the graph's outputs that this feature reads."""
         return [f"{self.name}::predictions", f"{self.name}::probabilities"]
 
-    def rows(self, arrays: Mapping[str, np.ndarray]) -> Iterator[Columns]:
-        """Convert the graph's arrays to Ludwig's columns.
+    def rows(self, tensors: Mapping[str, Tensor]) -> Iterator[Columns]:
+        """Convert the graph's output tensors to Ludwig's columns.
 
         Args:
-            arrays: By name: `predictions`, bool, and the `probabilities` of true, float32, both (batch,).
+            tensors: By name: `predictions`, bool, and the `probabilities` of true, float32, both (batch,).
 
         Yields:
             The columns of each row.
         """
-        predictions, probabilities = (arrays[name].tolist() for name in self.tensors)
+        predictions, probabilities = (tensors[name].tolist() for name in self.tensors)
         false, true = self.labels or ("False", "True")
         for prediction, probability in zip(predictions, probabilities, strict=True):
             yield {
@@ -200,16 +206,16 @@ class NumberOutput(Described, frozen=True, kw_only=True, tag="number"):
         """The name of the graph's output that this feature reads."""
         return [f"{self.name}::predictions"]
 
-    def rows(self, arrays: Mapping[str, np.ndarray]) -> Iterator[Columns]:
+    def rows(self, tensors: Mapping[str, Tensor]) -> Iterator[Columns]:
         """Undo the normalization of the graph's predictions.
 
         Args:
-            arrays: By name: `predictions`, float32, (batch,), normalized.
+            tensors: By name: `predictions`, float32, (batch,), normalized.
 
         Yields:
             The column of each row, on the original scale.
         """
-        for prediction in self.normalization.invert(arrays[self.tensors[0]]).tolist():
+        for prediction in self.normalization.invert(tensors[self.tensors[0]].tolist()):
             yield {f"{self.name}_predictions": prediction}
 
 
@@ -233,20 +239,23 @@ class SetOutput(Described, frozen=True, kw_only=True, tag="set"):
         """The names of the graph's outputs that this feature reads."""
         return [f"{self.name}::predictions", f"{self.name}::probabilities"]
 
-    def rows(self, arrays: Mapping[str, np.ndarray]) -> Iterator[Columns]:
-        """Convert the graph's arrays to Ludwig's columns.
+    def rows(self, tensors: Mapping[str, Tensor]) -> Iterator[Columns]:
+        """Convert the graph's output tensors to Ludwig's columns.
 
         Args:
-            arrays: By name: `predictions`, zeros and ones, and `probabilities`, float32, both (batch, labels).
+            tensors: By name: `predictions`, zeros and ones, and `probabilities`, float32, both (batch, labels).
 
         Yields:
             The columns of each row: the chosen labels, and only their probabilities.
         """
-        predictions, probabilities = (arrays[name] for name in self.tensors)
+        predictions, probabilities = (tensors[name].tolist() for name in self.tensors)
+        (threshold,) = float32([self.threshold])
         for chosen, row in zip(predictions, probabilities, strict=True):
             yield {
-                f"{self.name}_predictions": [self.labels[index] for index in np.flatnonzero(chosen)],
-                f"{self.name}_probabilities": row[row >= self.threshold].tolist(),
+                f"{self.name}_predictions": [
+                    label for label, is_chosen in zip(self.labels, chosen, strict=True) if is_chosen
+                ],
+                f"{self.name}_probabilities": [probability for probability in row if probability >= threshold],
             }
 
 
@@ -260,9 +269,9 @@ class VectorOutput(Described, frozen=True, kw_only=True, tag="vector"):
         """The name of the graph's output that this feature reads."""
         return [f"{self.name}::predictions"]
 
-    def rows(self, arrays: Mapping[str, np.ndarray]) -> Iterator[Columns]:
+    def rows(self, tensors: Mapping[str, Tensor]) -> Iterator[Columns]:
         """Convert the graph's `predictions`, float32, (batch, size), to Ludwig's column."""
-        for row in arrays[self.tensors[0]].tolist():
+        for row in tensors[self.tensors[0]].tolist():
             yield {f"{self.name}_predictions": row}
 
 
@@ -279,3 +288,11 @@ def merged(outputs: Mapping[str, Columns]) -> Columns:
         All columns of the row.
     """
     return {column: value for columns in outputs.values() for column, value in columns.items()}
+
+
+def _log_probability(probabilities: Sequence[float]) -> float:
+    """Return the sum of the logarithms of clipped probabilities, which sums fewer rounding errors than Ludwig does."""
+    if min(probabilities, default=1.0) < SMALLEST_PROBABILITY or max(probabilities, default=1.0) > 1:
+        probabilities = [min(max(each, SMALLEST_PROBABILITY), 1.0) for each in probabilities]
+    starts = range(0, len(probabilities), FACTORS)
+    return sum(log(prod(probabilities[start : start + FACTORS])) for start in starts)

@@ -4,12 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from handler.alignment import Tagged, pieces_of_words, word_positions, word_spans, word_tags
+from handler.alignment import PlacedSpan
+from handler.answers import RowAnswer, TokenizedText
 from handler.bundle import MANIFEST, Manifest, read_bundle
 from handler.decoding import SlotDecoder
-from handler.entities import TaggedSpan, tagged_spans
 from handler.errors import BundleError, RequestError
 from handler.graph import load_graph
 from handler.outputs import Columns, SequenceOutput, merged
@@ -44,13 +42,14 @@ class Predictor:
         try:
             self._encoders = {feature.name: feature.encoder(folder) for feature in self.manifest.inputs}
             self.entities = read_entities(folder / self.manifest.entities) if self.manifest.entities else []
+            self._decoders = {
+                output.name: SlotDecoder(output.labels)
+                for output in self.manifest.outputs
+                if isinstance(output, SequenceOutput) and output.decoding == "viterbi"
+            }
+            self._tagged = self._tagged_texts()
         except ValueError as error:
             raise BundleError(f"{folder} cannot be used: {error}. Export the model again.") from None
-        self._decoders = {
-            output.name: SlotDecoder(output.labels)
-            for output in self.manifest.outputs
-            if isinstance(output, SequenceOutput) and output.decoding == "viterbi"
-        }
         described = self.manifest.graph
         self._graph = load_graph(described, folder, threads)
         found = sorted([*self._graph.inputs, *self._graph.outputs])
@@ -60,20 +59,20 @@ class Predictor:
                 "model again."
             )
 
-    def encode(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+    def encode(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
         """Encode rows as the graph's inputs.
 
         Args:
             rows: For each row its raw values, by column. None is a missing value.
 
         Returns:
-            An array for each input feature, (batch, ...), by name; `handler/inputs.py` lists dtypes and shapes.
+            A tensor for each input feature, (batch, ...), by name; `handler/inputs.py` lists dtypes and shapes.
 
         Raises:
             RequestError: A row lacks a column, or a value is invalid.
         """
         return {
-            feature.name: self._encoders[feature.name].encode([self._value(row, feature.column) for row in rows])
+            feature.name: self._encoders[feature.name].encode(self._values(rows, feature.column))
             for feature in self.manifest.inputs
         }
 
@@ -103,127 +102,101 @@ class Predictor:
         """
         return self.columns(self.run(rows)) if rows else []
 
-    def run(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+    def answers(self, rows: Sequence[Mapping[str, Any]]) -> list[RowAnswer]:
+        """Predict as `predict_outputs` does, and keep what the tags of words are made of.
+
+        Args:
+            rows: For each row its raw values, by column.
+
+        Returns:
+            An answer for each row.
+
+        Raises:
+            RequestError: A row lacks a column, or a value is invalid.
+            ArithmeticError: The graph returned NaN or infinity.
+        """
+        if not rows:
+            return []
+        inputs: dict[str, Tensor] = {}
+        tokens: dict[str, list[list[PlacedSpan]]] = {}
+        for feature in self.manifest.inputs:
+            values, name = self._values(rows, feature.column), feature.name
+            if name in self._tagged:
+                inputs[name], tokens[name] = self._tagged[name].encode_placed(values)
+            else:
+                inputs[name] = self._encoders[name].encode(values)
+        tensors = self._finite(self._run(inputs, len(rows)))
+        return [
+            RowAnswer(
+                outputs,
+                {
+                    name: TokenizedText(row[self._tagged[name].feature.column] or "", placed[number])
+                    for name, placed in tokens.items()
+                },
+                {name: tensors[f"{name}::logits"][number] for name in self._decoders},
+                self._decoders,
+            )
+            for number, (row, outputs) in enumerate(zip(rows, self.columns(tensors), strict=True))
+        ]
+
+    def run(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
         """Encode rows and run the graph on them.
 
         Args:
             rows: For each row its raw values, by column.
 
         Returns:
-            The graph's output arrays, (batch, ...), by name.
+            The graph's output tensors, (batch, ...), by name.
 
         Raises:
             RequestError: A row lacks a column, or a value is invalid.
             ArithmeticError: The graph returned NaN or infinity.
         """
-        arrays = self._run(self.encode(rows), len(rows))
-        if not all(np.isfinite(array).all() for array in arrays.values() if array.dtype.kind == "f"):
-            raise ArithmeticError(f"model {self.manifest.name!r} answered NaN or infinity")
-        return arrays
+        return self._finite(self._run(self.encode(rows), len(rows)))
 
-    def columns(self, arrays: Mapping[str, np.ndarray]) -> list[dict[str, Columns]]:
-        """Convert output arrays to Ludwig's columns.
+    def columns(self, tensors: Mapping[str, Tensor]) -> list[dict[str, Columns]]:
+        """Convert output tensors to Ludwig's columns.
 
         Args:
-            arrays: The result of `run`.
+            tensors: The result of `run`.
 
         Returns:
             For each row the columns of each output feature, by the feature's name.
         """
-        by_output = [output.rows(arrays) for output in self.manifest.outputs]
+        by_output = [output.rows(tensors) for output in self.manifest.outputs]
         names = [output.name for output in self.manifest.outputs]
         return [dict(zip(names, columns, strict=True)) for columns in zip(*by_output, strict=True)]
 
-    def _run(self, inputs: dict[str, np.ndarray], rows: int) -> dict[str, np.ndarray]:
-        tensors = {
-            name: Tensor(str(array.dtype), array.shape, np.ascontiguousarray(array)) for name, array in inputs.items()
-        }
+    def _run(self, inputs: dict[str, Tensor], rows: int) -> dict[str, Tensor]:
         if rows <= CHUNK_ROWS:
-            return {name: np.asarray(tensor) for name, tensor in self._graph.run(tensors).items()}
+            return self._graph.run(inputs)
         parts = [
-            self._graph.run({name: tensor.rows(start, start + CHUNK_ROWS) for name, tensor in tensors.items()})
+            self._graph.run({name: tensor.rows(start, start + CHUNK_ROWS) for name, tensor in inputs.items()})
             for start in range(0, rows, CHUNK_ROWS)
         ]
-        return {name: np.asarray(joined([part[name] for part in parts])) for name in parts[0]}
+        return {name: joined([part[name] for part in parts]) for name in parts[0]}
 
-    def text_encoder(self, input_name: str) -> TextEncoder:
-        """Return the encoder of a text input, which knows the positions of its tokens.
+    def _finite(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return tensors unchanged. Raises ArithmeticError if a number is NaN or infinite."""
+        if not all(tensor.is_finite() for tensor in tensors.values()):
+            raise ArithmeticError(f"model {self.manifest.name!r} answered NaN or infinity")
+        return tensors
 
-        Args:
-            input_name: The name of the input feature.
+    def _tagged_texts(self) -> dict[str, TextEncoder]:
+        """Return the encoders of the texts that outputs tag, by input. Raises ValueError if one is not a text."""
+        found: dict[str, TextEncoder] = {}
+        for output in self.manifest.outputs:
+            name = output.aligned_with if isinstance(output, SequenceOutput) else None
+            if name is not None:
+                encoder = self._encoders.get(name)
+                if not isinstance(encoder, TextEncoder):
+                    raise ValueError(f"the output {output.name!r} tags the input {name!r}, which is not a text")
+                found[name] = encoder
+        return found
 
-        Returns:
-            The encoder.
-
-        Raises:
-            TypeError: The input is not a text or sequence feature.
-        """
-        encoder = self._encoders[input_name]
-        if not isinstance(encoder, TextEncoder):
-            raise TypeError(f"input {input_name!r} is not a text")
-        return encoder
-
-    def word_tags(
-        self, output: SequenceOutput, row: Mapping[str, Any], columns: Columns, logits: np.ndarray | None
-    ) -> Tagged:
-        """Return a tag and a probability for each word of the text that an output tags.
-
-        Args:
-            output: An output with `aligned_with`.
-            row: The row's raw values, by column.
-            columns: Ludwig's columns of this output for this row.
-            logits: float32, (length, labels), if the output uses Viterbi decoding; None otherwise.
-
-        Returns:
-            Tags and probabilities, one for each word of `text.split()`.
-        """
-        encoder = self.text_encoder(str(output.aligned_with))
-        text = row[encoder.feature.column] or ""
-        return self._tags_at(word_positions(text, encoder.placed_spans(text)), output, columns, logits)
-
-    def tagged_spans(
-        self, output: SequenceOutput, row: Mapping[str, Any], columns: Columns, logits: np.ndarray | None
-    ) -> list[TaggedSpan]:
-        """Return the values that an output tags in a text. They are whole words or pieces of words, not trimmed yet.
-
-        Args:
-            output: An output with `aligned_with`.
-            row: The row's raw values, by column.
-            columns: Ludwig's columns of this output for this row.
-            logits: float32, (length, labels), if the output uses Viterbi decoding; None otherwise.
-
-        Returns:
-            Spans in characters, in reading order.
-        """
-        encoder = self.text_encoder(str(output.aligned_with))
-        text = row[encoder.feature.column] or ""
-        tokens = encoder.placed_spans(text)
-        if output.tag_unit == "word":
-            spans, positions = word_spans(text), word_positions(text, tokens)
-        else:
-            spans, positions = pieces_of_words(text, tokens)
-        return tagged_spans(spans, *self._tags_at(positions, output, columns, logits))
-
-    def _tags_at(
-        self,
-        positions: Sequence[int | None],
-        output: SequenceOutput,
-        columns: Columns,
-        logits: np.ndarray | None,
-    ) -> Tagged:
-        """Return the tag and the probability at each position, Viterbi-decoded if the bundle says so."""
-        return word_tags(
-            positions,
-            columns[f"{output.name}_predictions"],
-            columns[f"{output.name}_probabilities"],
-            output.special_labels,
-            self._decoders.get(output.name),
-            logits,
-        )
-
-    def _value(self, row: Mapping[str, Any], column: str) -> Any:
+    def _values(self, rows: Sequence[Mapping[str, Any]], column: str) -> list[Any]:
         try:
-            return row[column]
+            return [row[column] for row in rows]
         except KeyError:
             raise RequestError(f"Model {self.manifest.name!r} needs the field {column!r}, which is missing.") from None
 

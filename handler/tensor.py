@@ -3,7 +3,8 @@
 from array import array
 from collections.abc import Iterable, Sequence
 from itertools import chain
-from math import prod
+from math import isfinite, prod
+from sys import byteorder
 from typing import Any, Self
 
 FORMATS: dict[str, Any] = {"int32": "i", "int64": "q", "float32": "f", "float64": "d", "bool": "?"}
@@ -11,6 +12,11 @@ FORMATS: dict[str, Any] = {"int32": "i", "int64": "q", "float32": "f", "float64"
 
 CODES: dict[str, Any] = {**FORMATS, "bool": "B"}
 """The type code of `array` for each dtype. `array` has no Booleans, so their bytes stand in."""
+
+
+FLOATS = frozenset({"float32", "float64"})
+LAST_BYTE = 3 if byteorder == "little" else 0
+"""The index of the most significant byte of a float32."""
 
 
 class Tensor:
@@ -72,6 +78,31 @@ class Tensor:
         size = prod(self.shape[1:])
         first = min(start, self.shape[0]) * size
         return type(self)(self.dtype, (count, *self.shape[1:]), self.flat[first : first + count * size])
+
+    def __getitem__(self, index: int) -> Any:
+        """Return one row as a tensor that shares this one's memory, or one element of a one-dimensional tensor.
+
+        Args:
+            index: The row, counted from the end if it is negative.
+
+        Raises:
+            IndexError: There is no such row.
+        """
+        number = range(self.shape[0])[index]
+        if len(self.shape) == 1:
+            return self.flat[number]
+        size = prod(self.shape[1:])
+        return type(self)(self.dtype, self.shape[1:], self.flat[number * size : (number + 1) * size])
+
+    def is_finite(self) -> bool:
+        """Return whether no element is NaN or infinite."""
+        if self.dtype == "float32":
+            # The last byte of a number begins with its sign and seven of the eight bits of its exponent. NaN and
+            # infinity have all of them set, and so have only the very large numbers, which are rare.
+            last_bytes = self.flat.tobytes()[LAST_BYTE::4]
+            if b"\x7f" not in last_bytes and b"\xff" not in last_bytes:
+                return True
+        return self.dtype not in FLOATS or all(map(isfinite, self.flat))
 
     def tolist(self) -> Any:
         """Return the elements as nested lists, or the single element of a scalar."""

@@ -1,17 +1,18 @@
 """Encode Ludwig's text and sequence inputs as token ids, and find the position of each token in the text."""
 
+from array import array
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
-import numpy as np
 
 from handler.affixes import WORDS, Affixes
 from handler.alignment import PlacedSpan
 from handler.described import Described
 from handler.errors import RequestError
 from handler.ngrams import Ngrams
+from handler.tensor import Tensor
 from handler.tokenizers import PiecesTokenizer, SpaceTokenizer, SubwordTokenizer, Tokenizer, raw_spans
 
 
@@ -108,8 +109,9 @@ class TextEncoder:
         """
         self.feature = feature
         self._token_ids = token_ids
+        self._padding = array("i", [feature.padding_id]) * feature.length
 
-    def encode(self, values: Sequence[Any]) -> np.ndarray:
+    def encode(self, values: Sequence[Any]) -> Tensor:
         """Encode one text for each row.
 
         Args:
@@ -121,15 +123,32 @@ class TextEncoder:
         Raises:
             RequestError: A value is not valid text, or is missing and there is no fill value.
         """
-        feature = self.feature
-        ids = np.full((len(values), feature.length), feature.padding_id, dtype=np.int32)
-        for row, value in enumerate(values):
-            row_ids = self._token_ids(self._lowered(self._text(value)))[: feature.length]
-            if feature.padding == "right":
-                ids[row, : len(row_ids)] = row_ids
-            else:
-                ids[row, feature.length - len(row_ids) :] = row_ids
-        return ids
+        return self._padded([self._token_ids(self._lowered(self._text(value))) for value in values])
+
+    def encode_placed(self, values: Sequence[Any]) -> tuple[Tensor, list[list[PlacedSpan]]]:
+        """Encode texts as `encode` does, and find their tokens as `placed_spans` does. Tokenizes each text only once.
+
+        Args:
+            values: The texts; None is a missing value.
+
+        Returns:
+            Token ids, int32, (batch, length), and the placed spans of each text; a missing text has those of "".
+
+        Raises:
+            RequestError: A value is not valid text, or is missing and there is no fill value.
+        """
+        rows: list[list[int]] = []
+        placed: list[list[PlacedSpan]] = []
+        for value in values:
+            text = self._text(value)
+            if text is value:
+                ids, spans = self._tokens(self._lowered(text))
+                rows.append(ids)
+                placed.append(self._placed(text, len(ids), spans))
+            else:  # the graph reads a text that was made from this one
+                rows.append(self._token_ids(self._lowered(text)))
+                placed.append(self.placed_spans(value or ""))
+        return self._padded(rows), placed
 
     def placed_spans(self, text: str) -> list[PlacedSpan]:
         """Return the position and the span of each token that the graph sees.
@@ -141,22 +160,40 @@ class TextEncoder:
             Pairs of a position in the padded sequence and a span in the raw text, in reading order, without special
             tokens. If words have affixes, each word counts as one token.
         """
-        length = self.feature.length // self.feature.stride
-        # First find all tokens: the number of ids, and the index and span of each token.
         if self.feature.stride > 1:
-            spans = list(enumerate(WORDS.spans(text), start=1))
-            count = len(spans) + 2
-        else:
-            count, spans = self._spans(self._lowered(text))
-            if self.feature.lowercase:
-                raw = raw_spans(text, [span for _, span in spans])
-                spans = [(index, span) for (index, _), span in zip(spans, raw, strict=True)]
-        # Then add the padding on the left to the index, and drop the tokens that truncation removes.
-        first = 0 if self.feature.padding == "right" else length - min(count, length)
+            words = list(enumerate(WORDS.spans(text), start=1))
+            return self._placed(text, len(words) + 2, words)
+        ids, spans = self._tokens(self._lowered(text))
+        return self._placed(text, len(ids), spans)
+
+    def _padded(self, rows: list[list[int]]) -> Tensor:
+        """Truncate or pad each row of ids to the feature's length."""
+        length, padding = self.feature.length, self._padding
+        padded = array("i")
+        for ids in rows:
+            row = array("i", ids[:length])
+            padded += row + padding[len(row) :] if self.feature.padding == "right" else padding[len(row) :] + row
+        return Tensor("int32", (len(rows), length), padded)
+
+    def _placed(self, text: str, count: int, spans: list[PlacedSpan]) -> list[PlacedSpan]:
+        """Return positions in the padded sequence and spans in the raw text.
+
+        Args:
+            text: The raw text.
+            count: The number of ids before padding and truncation, special tokens included.
+            spans: The index of each token among these ids, and its span in the text that was tokenized.
+        """
+        feature = self.feature
+        length = feature.length // feature.stride
+        if feature.lowercase and feature.stride == 1:
+            raw = raw_spans(text, [span for _, span in spans])
+            spans = [(index, span) for (index, _), span in zip(spans, raw, strict=True)]
+        # Add the padding on the left to the index, and drop the tokens that truncation removes.
+        first = 0 if feature.padding == "right" else length - min(count, length)
         return [(first + index, span) for index, span in spans if index < length]
 
-    def _spans(self, text: str) -> tuple[int, list[PlacedSpan]]:
-        """Return the number of ids, and the index and span of each id that is not a special token."""
+    def _tokens(self, text: str) -> tuple[list[int], list[PlacedSpan]]:
+        """Return all ids of a text, and the index and span of each id that is not a special token."""
         raise NotImplementedError
 
     def _lowered(self, text: str) -> str:
@@ -196,13 +233,16 @@ class VocabularyEncoder(TextEncoder):
         super().__init__(feature, self._vocabulary_ids)
 
     def _vocabulary_ids(self, text: str) -> list[int]:
-        known, special = self._ids.get, self._special
-        tokens = self._splitter.split(text)
-        return [special.start_id, *(known(token, special.unknown_id) for token in tokens), special.stop_id]
+        return self._looked_up(self._splitter.split(text))
 
-    def _spans(self, text: str) -> tuple[int, list[PlacedSpan]]:
-        spans = list(enumerate(self._splitter.spans(text), start=1))
-        return len(spans) + 2, spans
+    def _looked_up(self, tokens: list[str]) -> list[int]:
+        known, special = self._ids, self._special
+        unknown = special.unknown_id
+        return [special.start_id, *[known.get(token, unknown) for token in tokens], special.stop_id]
+
+    def _tokens(self, text: str) -> tuple[list[int], list[PlacedSpan]]:
+        tokens, spans = self._splitter.tokens(text)
+        return self._looked_up(tokens), list(enumerate(spans, start=1))
 
 
 class SubwordEncoder(TextEncoder):
@@ -223,11 +263,11 @@ class SubwordEncoder(TextEncoder):
         self._tokenizer = feature.tokenizer.load(folder)
         super().__init__(feature, lambda text: self._tokenizer.encode(text).ids)
 
-    def _spans(self, text: str) -> tuple[int, list[PlacedSpan]]:
+    def _tokens(self, text: str) -> tuple[list[int], list[PlacedSpan]]:
         encoding = self._tokenizer.encode(text)
         special = encoding.special_tokens_mask
         spans = [(index, span) for index, span in enumerate(encoding.offsets) if not special[index]]
-        return len(encoding.ids), spans
+        return encoding.ids, spans
 
 
 def filled(value: Any, fill_value: Any, column: str) -> Any:

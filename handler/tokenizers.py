@@ -34,6 +34,11 @@ class Splitter(Described, frozen=True):
         """Return the tokens, in the order of Ludwig's ids."""
         return [text[start:end] for start, end in self.spans(text)]
 
+    def tokens(self, text: str) -> tuple[list[str], list[Span]]:
+        """Return the tokens and their spans, in the order of Ludwig's ids."""
+        spans = list(self.spans(text))
+        return [text[start:end] for start, end in spans], spans
+
 
 class SpaceTokenizer(Splitter, frozen=True, tag="space"):
     """Strip all white space at both ends, then split only on the space character."""
@@ -150,14 +155,15 @@ class Pieces:
     def __init__(self, tokenizer: "HuggingFaceTokenizer") -> None:
         self._tokenizer = tokenizer
 
-    def spans(self, text: str) -> Iterator[Span]:
-        """Yield the span of each piece, in the order of `split`."""
-        yield from self._tokenizer.encode(text, special=False).offsets
-
     def split(self, text: str) -> list[str]:
         """Return the pieces, as the vocabulary spells them."""
         pieces: list[str] = self._tokenizer.encode(text, special=False).tokens
         return pieces
+
+    def tokens(self, text: str) -> tuple[list[str], list[Span]]:
+        """Return the pieces and their spans."""
+        encoding = self._tokenizer.encode(text, special=False)
+        return encoding.tokens, encoding.offsets
 
 
 class SubwordTokenizer(Described, frozen=True, tag="subword"):
@@ -244,6 +250,8 @@ def raw_spans(text: str, lowered: Sequence[Span]) -> list[Span]:
     Returns:
         The span of the raw characters that each lowercased span comes from.
     """
+    if len(text.lower()) == len(text):  # no character became longer, and none ever becomes shorter
+        return list(lowered)
     # origins[i]: the index in the text of the character that character i of the lowercased text comes from.
     origins = [index for index, character in enumerate(text) for _ in character.lower()]
     origins.append(len(text))

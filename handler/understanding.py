@@ -183,14 +183,12 @@ def _overlap(one: Found, other: Match) -> bool:
 
 def _outputs(predictor: Predictor, row: Mapping[str, Any]) -> Iterator[tuple[Any, Columns, list[TaggedSpan]]]:
     """Run a model on one row. Yield each output with its columns and, for slots, the tagged spans."""
-    arrays = predictor.run([row])
-    (outputs,) = predictor.columns(arrays)
+    (answer,) = predictor.answers([row])
     for output in predictor.manifest.outputs:
         tagged: list[TaggedSpan] = []
         if isinstance(output, SequenceOutput) and _has_slots(output):
-            logits = arrays.get(f"{output.name}::logits")
-            tagged = predictor.tagged_spans(output, row, outputs[output.name], None if logits is None else logits[0])
-        yield output, outputs[output.name], tagged
+            tagged = answer.tagged_spans(output)
+        yield output, answer.outputs[output.name], tagged
 
 
 def _has_slots(output: SequenceOutput) -> bool:

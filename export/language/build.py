@@ -28,6 +28,7 @@ from handler.evidence import Evidence
 from handler.fasttext import FastTextInput, read_text
 from handler.outputs import CategoryOutput
 from handler.predictor import Predictor
+from handler.tensor import Tensor
 from handler.thresholds import Thresholds
 from handler.unsure import LANGUAGE
 
@@ -175,8 +176,9 @@ def prove(model: FastTextModel, path: Path, folder: Path, rows: Sequence[Row]) -
         raise TypeError(f"{folder} is not a bundle of a language model")
     texts = [read_text(row.values[feature.column], feature) for row in rows]
     probabilities = reference.ask(path, texts, output.labels)
-    labels = probabilities.argmax(axis=1)
-    expected = output.rows(dict(zip(output.tensors, (labels, probabilities), strict=True)))
+    labels, columns = Tensor.of("int64", probabilities.argmax(axis=1)), len(output.labels)
+    tensors = (labels, Tensor.of("float64", probabilities.tolist(), columns))
+    expected = output.rows(dict(zip(output.tensors, tensors, strict=True)))
     ids = reference.expected_ids(model, texts)
     longest, padding = max(map(len, ids)), len(model.norms)
     padded = [np.array([*row, *[padding] * (longest - len(row))], dtype=np.int32) for row in ids]

@@ -1,5 +1,6 @@
 """Tests of tensors without numpy. numpy is the reference."""
 
+import math
 from array import array
 from typing import Any
 
@@ -42,6 +43,36 @@ def test_the_parts_of_a_tensor_join_to_the_same_tensor(values: np.ndarray, size:
     again = joined(parts)
     assert (again.dtype, again.shape) == (whole.dtype, whole.shape)
     assert again.flat.tobytes() == whole.flat.tobytes()
+
+
+@given(ARRAYS.filter(lambda values: values.ndim > 0), st.integers(-5, 5))
+def test_a_row_is_that_of_numpy(values: np.ndarray, index: int) -> None:
+    tensor = wrapped(values)
+    if not -len(values) <= index < len(values):
+        with pytest.raises(IndexError):
+            tensor[index]
+    elif values.ndim == 1:
+        np.testing.assert_array_equal(tensor[index], values[index])
+    else:
+        np.testing.assert_array_equal(np.asarray(tensor[index]).reshape(values[index].shape), values[index])
+
+
+FLOATS = st.sampled_from(
+    [math.nan, math.inf, -math.inf, 3.4028234663852886e38, -3.4028234663852886e38, 1.8e38, 0.0, -1.0]
+)
+
+
+@given(st.sampled_from(["float32", "float64"]), st.lists(FLOATS, max_size=6))
+def test_nan_and_infinity_are_found(dtype: str, values: list[float]) -> None:
+    array = np.array(values, dtype=dtype)
+    assert wrapped(array).is_finite() == np.isfinite(array).all()
+
+
+@given(arrays.arrays("uint32", 3))
+def test_nan_and_infinity_are_found_in_any_bits(bits: np.ndarray) -> None:
+    array = bits.view("float32")
+    assert wrapped(array).is_finite() == np.isfinite(array).all()
+    assert Tensor("int32", (3,), bits.tobytes()).is_finite()
 
 
 @pytest.mark.parametrize(

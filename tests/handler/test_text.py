@@ -4,14 +4,21 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handler.affixes import Affixes
 from handler.errors import RequestError
 from handler.text import TextEncoder, TextInput, Vocabulary, checked_text
-from handler.tokenizers import CharactersTokenizer, SpaceTokenizer, SubwordTokenizer, Tokenizer
+from handler.tokenizers import (
+    CharactersTokenizer,
+    PiecesTokenizer,
+    SpacePunctTokenizer,
+    SpaceTokenizer,
+    SubwordTokenizer,
+    Tokenizer,
+)
 from tests.bundles import WORD_PIECES, word_piece
 
 EOS, SOS, PAD, UNK, FLY, TO, PARIS = range(7)
@@ -42,6 +49,27 @@ def subword_encoder(folder: Path, padding: Literal["left", "right"] = "right", *
     return encoder(folder, tokenizer=tokenizer, length=8, vocabulary=None, padding_id=0, padding=padding, **changes)
 
 
+@pytest.fixture(scope="module")
+def encoders(tmp_path_factory: pytest.TempPathFactory) -> list[TextEncoder]:
+    """Return encoders of every kind, with both paddings."""
+    more: list[dict[str, Any]] = [
+        {"padding": padding, "lowercase": lowercase, "fill_value": "Paris to"}
+        for padding in ("left", "right")
+        for lowercase in (False, True)
+    ]
+    made = []
+    for changes in more:
+        folder = tmp_path_factory.mktemp("encoder")
+        word_piece(WORD_PIECES).save(str(folder / "tokenizer.json"))
+        made += [
+            encoder(folder, tokenizer=tokenizer, **changes) for tokenizer in (SpaceTokenizer(), SpacePunctTokenizer())
+        ]
+        made.append(encoder(folder, tokenizer=PiecesTokenizer("tokenizer.json"), **changes))
+        made.append(encoder(folder, affixes=Affixes([1, 2]), length=25, **changes))
+        made.append(subword_encoder(folder, **changes))
+    return made
+
+
 @pytest.mark.parametrize(
     ("text", "right", "left"),
     [
@@ -62,17 +90,17 @@ def test_ids_get_special_tokens_then_truncation_then_padding(
 
 def test_a_batch_is_one_array_of_int32(tmp_path: Path) -> None:
     ids = encoder(tmp_path).encode(["fly", "to", ""])
-    assert (ids.dtype, ids.shape) == (np.int32, (3, 6))
+    assert (ids.dtype, ids.shape) == ("int32", (3, 6))
 
 
 @pytest.mark.parametrize(("lowercase", "expected"), [(True, FLY), (False, UNK)], ids=["lowered", "as it is"])
 def test_lowercasing_depends_on_the_model(tmp_path: Path, lowercase: bool, expected: int) -> None:
-    assert encoder(tmp_path, lowercase=lowercase).encode(["FLY"])[0, 1] == expected
+    assert encoder(tmp_path, lowercase=lowercase).encode(["FLY"])[0][1] == expected
 
 
 def test_a_missing_value_is_the_fill_value_and_empty_text_is_not_missing(tmp_path: Path) -> None:
     filled = encoder(tmp_path, fill_value="Paris")
-    assert filled.encode([None, ""])[:, 1].tolist() == [PARIS, EOS]
+    assert [row[1] for row in filled.encode([None, ""])] == [PARIS, EOS]
 
 
 @pytest.mark.parametrize(
@@ -112,6 +140,18 @@ def test_spans_of_tokens_match_the_positions_of_their_ids(
     placed = words.placed_spans(text)
     assert [WORDS[ids[position]] for position, _ in placed] == [text[start:end] for _, (start, end) in placed]
     assert len(placed) == min(len(text.split()), 5)
+
+
+@pytest.mark.parametrize("padding", ["right", "left"])
+@given(text=st.none() | st.text("flyToPRİß \t,", max_size=30))
+def test_one_tokenization_gives_the_ids_and_the_spans(
+    encoders: list[TextEncoder], padding: Literal["left", "right"], text: str | None
+) -> None:
+    for each in encoders:
+        if each.feature.padding == padding:
+            tensor, placed = each.encode_placed([text, "fly", text])
+            assert tensor.tolist() == each.encode([text, "fly", text]).tolist()
+            assert placed == [each.placed_spans(value) for value in (text or "", "fly", text or "")]
 
 
 def test_spans_after_lowercasing_refer_to_the_raw_text(tmp_path: Path) -> None:

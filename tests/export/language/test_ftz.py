@@ -15,7 +15,6 @@ from export.language.ftz import read_ftz
 from export.language.graph import LEAST, write_graph
 from handler.fasttext import FastTextInput
 from handler.graph import OnnxGraph
-from handler.tensor import Tensor
 
 TINY = Path(__file__).parent / "tiny.ftz"
 ANSWERS = json.loads((Path(__file__).parent / "answers.json").read_text(encoding="utf-8"))
@@ -29,8 +28,7 @@ def test_the_graph_answers_as_fasttext_did(tmp_path: Path, languages: list[str])
     (tmp_path / "v.json").write_bytes(msgspec.json.encode({"words": model.words, "buckets": model.buckets}))
     sizes = {"shortest": model.shortest, "longest": model.longest, "buckets": model.bucket_count}
     encoder = FastTextInput(name="text", column="text", file="v.json", **sizes).encoder(tmp_path)
-    ids = encoder.encode(list(ANSWERS))
-    found = OnnxGraph(tmp_path / graph.file).run({"text": Tensor("int32", ids.shape, ids)})
+    found = OnnxGraph(tmp_path / graph.file).run({"text": encoder.encode(list(ANSWERS))})
     expected = np.array(list(ANSWERS.values()))[:, [LANGUAGES.index(language) for language in languages]] + LEAST
     expected /= expected.sum(axis=1, keepdims=True)
     assert len(expected) == 95
