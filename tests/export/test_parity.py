@@ -39,7 +39,7 @@ class Twin:
         return answers
 
     def encode(self, rows: pd.DataFrame) -> dict[str, np.ndarray]:
-        ids = self.predictor.encode(rows.to_dict("records"))
+        ids = {name: np.array(tensor) for name, tensor in self.predictor.encode(rows.to_dict("records")).items()}
         ids["text"][list(self.new_ids), 0] += 1
         return ids
 
