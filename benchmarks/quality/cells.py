@@ -16,7 +16,7 @@ import json
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,8 +25,7 @@ import numpy as np
 
 from benchmarks.quality.sets import TEST_FILE, TEXT, TRAIN_FILE, Task, sample
 from benchmarks.report import machine
-from training.choice.candidates import CANDIDATES
-from training.config import CONFIGS, MINILM, read_config, with_pretrained
+from training.config import CONFIGS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -184,18 +183,19 @@ def _product(cell: Cell, train: "pd.DataFrame", test: "pd.DataFrame", work: Path
 
 
 def _fit(cell: Cell, train: "pd.DataFrame", run: Path) -> str | None:
-    """Train like `ludwig-serverless fit`, and return the configuration that it chose, or None."""
-    from training.choice.choose import ChoiceOptions, choose_and_fit
-    from training.fit import fit
+    """Train on all rows, as `ludwig-serverless fit` does without --config; return the name of its choice, or None.
 
-    if cell.model == AUTOMATIC:
-        choose_and_fit(cell.task.learn, train, run, ChoiceOptions(seed=cell.seed), overwrite=True)
-        record = json.loads((run / "training.json").read_bytes())
-        return str(record["choice"]["winner"])
-    config = read_config(Path(cell.model))
-    needs = next((each.pretrained for each in CANDIDATES if each.config == cell.model), "")
-    fit(with_pretrained(config, MINILM) if needs else config, train, run, seed=cell.seed, overwrite=True)
-    return None
+    A configuration by name is not compared with others. The duration includes the trial on a part of the rows.
+    """
+    from training.choice.choose import ChoiceOptions, choose_and_fit
+
+    only = "" if cell.model == AUTOMATIC else cell.model
+    options = ChoiceOptions(seed=cell.seed, only=only)
+    if only:
+        options = replace(options, budget_minutes=0.0)  # one round is enough where there is nothing to choose
+    choose_and_fit(cell.task.learn, train, run, options, overwrite=True)
+    record = json.loads((run / "training.json").read_bytes())
+    return None if only else str(record["choice"]["winner"])
 
 
 def warm_milliseconds(bundle: Path, texts: list[str]) -> float:

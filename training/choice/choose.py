@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from export.console import say
 from export.rows import with_named_columns
 from handler.outputs import Decoding
-from training.choice.candidates import LEARNABLE, Candidate, Prefer, find_candidates
+from training.choice.candidates import CANDIDATES, LEARNABLE, Candidate, Prefer, find_candidates
 from training.choice.comparing import Contender, compare, described, tell
 from training.choice.folds import deal, without_test
 from training.choice.trials import Trial, try_fold
@@ -41,6 +41,7 @@ class ChoiceOptions:
         thresholds: Target of the confidence thresholds; None fits none.
         slot_decoding: How word tags become slots.
         seed: Seed of the folds and of each training.
+        only: Name of the only candidate to train, whatever the rows and `prefer` are; "" compares all that suit.
     """
 
     prefer: Prefer = "balanced"
@@ -49,6 +50,7 @@ class ChoiceOptions:
     thresholds: ThresholdOptions | None = None
     slot_decoding: Decoding = "viterbi"
     seed: int = 42
+    only: str = ""
 
 
 def choose_and_fit(
@@ -85,6 +87,8 @@ def choose_and_fit(
     _, rows = prepare(first, inside, validated=False)
     trainable = without_test(rows).reset_index(drop=True)
     candidates, left = find_candidates(learn, len(trainable), is_english=is_english, prefer=options.prefer)
+    if options.only:
+        candidates, left = [each for each in CANDIDATES if each.config == options.only], []
     trials = folder.absolute().with_name(f".{folder.name}-trials")
     trials.mkdir(parents=True, exist_ok=True)
     winner, choice = _compared(learn, candidates, trainable, trials, options, left)
