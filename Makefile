@@ -7,6 +7,7 @@ PORT ?= 8000
 FETCH ?= 0
 EVENT ?= examples/events/hexabot-base64.json
 EXAMPLES ?= 100
+ARCHITECTURE ?= x86_64
 TARGET ?= manifest
 SECONDS ?= 60
 DEMO_BUNDLES = build/demo/bundles
@@ -18,10 +19,10 @@ full = $(call environment,full --torch $(TORCH))
 checked = $(if $(1),$(1),$(error The environment could not be set up: see the message above))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve token test fuzz atheris lint format bundles image invoke api bench support docs reference requirements clean
+.PHONY: help demo serve token test fuzz atheris lint format bundles image zip arm64 invoke api bench support docs reference requirements clean
 
 help: ## Show these commands
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
 
 demo: ## Train, export, prove and serve the demo's models (SERVE=0: send messages to the Lambda emulator and exit)
 	@set -e; python=$(call checked,$(full)); \
@@ -63,6 +64,10 @@ bundles: ## Rebuild the bundles that ship with the repository
 image: ## Build the Lambda image, and print the size that it adds to its base (BUNDLES=folder BASE_IMAGE=name FETCH=1)
 	@$(call checked,$(call environment,serve)) -m scripts.image --bundles $(BUNDLES) --fetch $(FETCH) \
 	  $(if $(BASE_IMAGE),--base-image $(BASE_IMAGE))
+
+zip: ## Build a zip package for Lambda instead of the image (BUNDLES=folder ARCHITECTURE=arm64 FETCH=1)
+	@$(call checked,$(call environment,serve)) -m scripts.zip_package --bundles $(BUNDLES) \
+	  --architecture $(ARCHITECTURE) --fetch $(FETCH)
 
 invoke: ## Answer one event in the Lambda container, with SAM (EVENT=examples/events/json.json)
 	@$(call checked,$(call environment,serve)) -m scripts.local_sam --bundles $(BUNDLES) $(sam) invoke $(EVENT)

@@ -90,11 +90,12 @@ def pinned(engine: Engine, name: str) -> str:
     return next((digest for digest in listed if digest.startswith(f"{repository}@")), "")
 
 
-def stage_bundles(source: Path) -> None:
+def stage_bundles(source: Path, target: Path = STAGED) -> None:
     """Check the bundles of a folder, and copy them to a folder that a build can read.
 
     Args:
         source: A bundle, or a folder of bundles.
+        target: The folder of the copies, which is replaced.
 
     Raises:
         BundleError: There is no bundle, or one is invalid.
@@ -104,9 +105,9 @@ def stage_bundles(source: Path) -> None:
         raise BundleError(f"No bundle in {source}: make one with `ludwig-serverless export MODEL_DIR BUNDLE_DIR`.")
     for folder in folders:
         read_bundle(folder)
-    shutil.rmtree(STAGED, ignore_errors=True)
+    shutil.rmtree(target, ignore_errors=True)
     for folder in folders:
-        shutil.copytree(folder, STAGED / folder.resolve().name)
+        shutil.copytree(folder, target / folder.resolve().name)
 
 
 def build_image(

@@ -1,6 +1,7 @@
 """Remove files that the handler never uses from a folder of installed packages, and compile the rest.
 
-This script runs during the image build, on the base image's Python and without other packages.
+This script runs without other packages: during the image build on the base image's Python, and for the zip package on
+this machine's Python 3.12. It executes nothing of the folder, so the packages may be those of another processor.
 """
 
 import argparse
@@ -14,10 +15,19 @@ from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from py_compile import PycInvalidationMode
 
+C_ENGINE = False
+"""Whether the handler calls onnxruntime's C library. Then neither the Python extension nor numpy is needed."""
+TASK_ROOT = "/var/task"
+"""Where Lambda puts the files. Compiled code names it, wherever it was compiled."""
+ONE_RUNTIME = (
+    # The wheel contains the runtime twice: as a C library, and inside the Python extension.
+    ("onnxruntime/capi/*/", "onnxruntime/capi/*.py", "onnxruntime/capi/*.so")
+    if C_ENGINE
+    else ("onnxruntime/capi/libonnxruntime.so*",)
+)
 UNWANTED = (
     "bin",
-    # A second copy of the runtime, for C programs; the Python extension already contains it.
-    "onnxruntime/capi/libonnxruntime.so*",
+    *ONE_RUNTIME,
     *(f"onnxruntime/{name}" for name in ("backend", "datasets", "quantization", "tools", "transformers")),
     *(f"numpy/{name}" for name in ("doc", "f2py", "_pyinstaller", "conftest.py")),
     *("numpy/**/tests", "numpy/_core/*_tests.*.so", "numpy/_core/_simd.*.so", "numpy/**/include", "numpy/**/*.a"),
@@ -29,6 +39,7 @@ UNWANTED = (
 NUMPY_WITHOUT_TORCH = ("ctypeslib", "fft", "ma", "polynomial", "random", "testing", "typing")
 """Modules that numpy imports on first use; the handler uses none of them."""
 NEVER_IMPORTED = {
+    *({("onnxruntime", "numpy")} if C_ENGINE else ()),
     ("onnxruntime", "flatbuffers"),
     ("onnxruntime", "packaging"),
     ("onnxruntime", "protobuf"),
@@ -59,13 +70,22 @@ def main() -> int:
     remove(path for path in folder.glob("boto*/data/*/") if path.name not in AWS_SERVICES)
     for path in folder.rglob("*.so*"):
         strip_symbols(path)
-    if not compileall.compile_dir(folder, quiet=1, workers=0, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH):
+    if not compiled(folder):
         print(f"error: not everything in {folder} compiles; see above", file=sys.stderr)
         return 1
     for path in folder.rglob("*"):
         path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
     print(f"kept, compiled: {size(folder)}")
     return 0
+
+
+def compiled(folder: Path) -> bool:
+    """Compile every module of a folder, to the same bytes each time, and return whether all compile.
+
+    One process compiles all modules in a fixed order, because the bytes depend on which constants it has seen before.
+    """
+    mode = PycInvalidationMode.UNCHECKED_HASH
+    return bool(compileall.compile_dir(folder, quiet=1, stripdir=folder, prependdir=TASK_ROOT, invalidation_mode=mode))
 
 
 def remove_unused(folder: Path, cut: set[tuple[str, str]]) -> list[str]:

@@ -1,8 +1,8 @@
-"""Write an image's software bill of materials (SBOM) as CycloneDX JSON, next to the packages that it lists.
+"""Write a software bill of materials (SBOM) as CycloneDX JSON, next to the packages that it lists.
 
-This script runs during the image build, on the base image's Python and without other packages. If a wheel contains its
-own SBOM, for the Rust or C code compiled into it, the package's entry refers to it. The base image is a single entry,
-with its digest if the build pins it.
+This script runs without other packages: during the image build on the base image's Python, and for the zip package on
+this machine's. If a wheel contains its own SBOM, for the Rust or C code compiled into it, the package's entry refers to
+it. The base image is a single entry, with its digest if the build pins it; a zip package has none.
 """
 
 import argparse
@@ -21,10 +21,10 @@ def main() -> int:
     """Write the SBOM of the folder given on the command line, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("folder", type=Path, help="a folder of installed packages")
-    parser.add_argument("--base-image", required=True, help="name of the base image")
+    parser.add_argument("--base-image", default="", help="name of the base image, if there is one")
     options = parser.parse_args()
     bill = bill_of_materials(options.folder, options.base_image)
-    if len(bill["components"]) < 2:
+    if not any(component["type"] == "library" for component in bill["components"]):
         print(f"error: {options.folder} contains no packages", file=sys.stderr)
         return 1
     (options.folder / NAME).write_text(json.dumps(bill, indent=1) + "\n", encoding="utf-8")
@@ -37,7 +37,7 @@ def bill_of_materials(folder: Path, base_image: str) -> dict[str, Any]:
 
     Args:
         folder: A folder of `pip install --target`.
-        base_image: Name of the base image, with a tag or a digest.
+        base_image: Name of the base image, with a tag or a digest; empty for a package without one.
 
     Returns:
         A CycloneDX 1.6 document. It has no timestamp, so that equal builds have equal SBOMs.
@@ -48,7 +48,7 @@ def bill_of_materials(folder: Path, base_image: str) -> dict[str, Any]:
         "specVersion": "1.6",
         "version": 1,
         "metadata": {"component": {"type": "application", "name": "ludwig-serverless", "bom-ref": "ludwig-serverless"}},
-        "components": [_base(base_image), *map(_component, installed)],
+        "components": [*([_base(base_image)] if base_image else ()), *map(_component, installed)],
     }
 
 

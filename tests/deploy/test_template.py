@@ -12,6 +12,7 @@ import pytest
 from handler.hexabot import load_service
 from handler.routes import Routes
 from handler.settings import Settings
+from scripts.zip_package import OUTPUT, TEMPLATE
 from tests.deploy.template import ROOT, Evaluator, load, referred, values
 from tests.processes import tool
 
@@ -246,9 +247,11 @@ def test_the_configuration_names_parameters_of_the_template(template: Any, envir
 
 def test_each_environment_builds_what_it_deploys_and_only_the_demo_builds_the_demos_models(template: Any) -> None:
     build_only = set(values(template["Resources"]["Function"]["Metadata"], "Ref"))
-    builds, stacks = [], []
+    builds, stacks = [], [CONFIG["zip"]["global"]["parameters"]["stack_name"]]
     for environment, config in CONFIG.items():
         build, deploy = config["build"]["parameters"], config["deploy"]["parameters"]
+        if environment == "zip":  # has no image
+            continue
         given = overrides(build)
         assert given["BakedBundles"] == ("examples/bundles" if environment == "demo" else "bundles")
         assert "Fetch" in given
@@ -258,5 +261,12 @@ def test_each_environment_builds_what_it_deploys_and_only_the_demo_builds_the_de
         assert deploy.get("template_file", ".aws-sam/build/template.yaml") == f"{folder}/template.yaml"
         builds.append((folder, given.get("ImageTag", "latest")))
         stacks.append(config["global"]["parameters"]["stack_name"])
-    for distinct in (stacks, *zip(*builds, strict=True)):
-        assert len(set(distinct)) == len(CONFIG)
+    assert len(set(stacks)) == len(CONFIG)
+    for distinct in zip(*builds, strict=True):
+        assert len(set(distinct)) == len(builds) == len(CONFIG) - 1
+
+
+def test_the_zip_packages_environment_deploys_what_make_zip_writes() -> None:
+    build, deploy = (CONFIG["zip"][command]["parameters"] for command in ("build", "deploy"))
+    assert ROOT / build["template_file"] == OUTPUT / TEMPLATE
+    assert deploy["template_file"] == f"{build['build_dir']}/template.yaml"

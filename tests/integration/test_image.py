@@ -2,26 +2,22 @@
 
 import json
 import shutil
-import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 
 import boto3
 import pytest
 
 from handler.auth import new_token
-from scripts.ask_emulator import free_port, invoke
+from scripts.ask_emulator import invoke
 from scripts.base_image import ensure_base_image
 from scripts.containers import Engine
 from scripts.image import added_to_base, build_image, main
 from tests.bundles import INTENT, write_bundle, write_subword_bundle
 from tests.hexabot_client import axios_query, decode, http_api_event, multipart, understand
-from tests.integration.containers import engine_or_skip
+from tests.integration.containers import LIMITS, engine_or_skip, running
 from tests.processes import aws_environ, running_aws
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,9 +25,7 @@ BUNDLES = ROOT / "examples" / "bundles"
 IMAGE = "ludwig-serverless:test"
 TOKEN, DIGEST = new_token()
 TEXT = "book me a flight to New York next friday morning"
-START_SECONDS = 60
 LARGEST_BYTES = 110_000_000
-LIMITS = ("--read-only", "--tmpfs", "/tmp", "--user", "65534:65534", "-m", "512m")
 
 pytestmark = pytest.mark.integration
 
@@ -51,35 +45,6 @@ def image(engine: Engine) -> str:
 def url(engine: Engine, image: str) -> Iterator[str]:
     with running(engine, image, "-e", f"NLU_TOKEN_DIGESTS={DIGEST}") as address:
         yield address
-
-
-@contextmanager
-def running(engine: Engine, image: str, *options: str) -> Iterator[str]:
-    """Run the image in its emulator, with Lambda's limits, and yield the URL that invokes it."""
-    port = free_port()
-    publish = ("-p", f"127.0.0.1:{port}:8080")
-    name = engine.run("run", "-d", *LIMITS, *publish, *options, image).stdout.strip()
-    try:
-        wait_for(f"http://127.0.0.1:{port}/")
-        yield f"http://127.0.0.1:{port}/2015-03-31/functions/function/invocations"
-    finally:
-        logs = engine.run("logs", name)
-        print(logs.stdout, logs.stderr)
-        engine.run("rm", "-f", name)
-
-
-def wait_for(url: str) -> None:
-    """Wait until the emulator responds, with 404 for this path."""
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            urllib.request.urlopen(url, timeout=START_SECONDS).close()
-        except HTTPError:
-            return
-        except (URLError, HTTPException, OSError):
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
 
 
 def ask(url: str, text: str = TEXT, query: str = "", **headers: str) -> dict[str, Any]:
