@@ -15,19 +15,14 @@ from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from py_compile import PycInvalidationMode
 
-C_ENGINE = False
-"""Whether the handler calls onnxruntime's C library. Then neither the Python extension nor numpy is needed."""
 TASK_ROOT = "/var/task"
 """Where Lambda puts the files. Compiled code names it, wherever it was compiled."""
-ONE_RUNTIME = (
-    # The wheel contains the runtime twice: as a C library, and inside the Python extension.
-    ("onnxruntime/capi/*/", "onnxruntime/capi/*.py", "onnxruntime/capi/*.so")
-    if C_ENGINE
-    else ("onnxruntime/capi/libonnxruntime.so*",)
-)
+WITHOUT_NUMPY = False
+"""Whether the handler works without numpy; with torch, it always needs numpy."""
 UNWANTED = (
     "bin",
-    *ONE_RUNTIME,
+    # The wheel contains the runtime twice. The handler calls the C library, and not the Python extension.
+    *("onnxruntime/capi/*/", "onnxruntime/capi/*.py", "onnxruntime/capi/*.so"),
     *(f"onnxruntime/{name}" for name in ("backend", "datasets", "quantization", "tools", "transformers")),
     *(f"numpy/{name}" for name in ("doc", "f2py", "_pyinstaller", "conftest.py")),
     *("numpy/**/tests", "numpy/_core/*_tests.*.so", "numpy/_core/_simd.*.so", "numpy/**/include", "numpy/**/*.a"),
@@ -39,7 +34,6 @@ UNWANTED = (
 NUMPY_WITHOUT_TORCH = ("ctypeslib", "fft", "ma", "polynomial", "random", "testing", "typing")
 """Modules that numpy imports on first use; the handler uses none of them."""
 NEVER_IMPORTED = {
-    *({("onnxruntime", "numpy")} if C_ENGINE else ()),
     ("onnxruntime", "flatbuffers"),
     ("onnxruntime", "packaging"),
     ("onnxruntime", "protobuf"),
@@ -62,10 +56,12 @@ def main() -> int:
     options = parser.parse_args()
     folder: Path = options.folder
     print(f"installed: {size(folder)}")
-    removed = remove_unused(folder, NEVER_IMPORTED if options.fetch == "1" else NEVER_IMPORTED | ONLY_TO_FETCH)
+    with_torch = (folder / "torch").is_dir()
+    cut = NEVER_IMPORTED | (set() if options.fetch == "1" else ONLY_TO_FETCH)
+    removed = remove_unused(folder, cut | ({("onnxruntime", "numpy")} if WITHOUT_NUMPY and not with_torch else set()))
     print(f"not used: {', '.join(removed)}")
     remove(path for pattern in UNWANTED for path in folder.glob(pattern))
-    if not (folder / "torch").is_dir():
+    if not with_torch:
         remove(folder / "numpy" / name for name in NUMPY_WITHOUT_TORCH)
     remove(path for path in folder.glob("boto*/data/*/") if path.name not in AWS_SERVICES)
     for path in folder.rglob("*.so*"):
