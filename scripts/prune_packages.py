@@ -17,8 +17,6 @@ from py_compile import PycInvalidationMode
 
 TASK_ROOT = "/var/task"
 """Where Lambda puts the files. Compiled code names it, wherever it was compiled."""
-WITHOUT_NUMPY = False
-"""Whether the handler works without numpy; with torch, it always needs numpy."""
 UNWANTED = (
     "bin",
     # The wheel contains the runtime twice. The handler calls the C library, and not the Python extension.
@@ -31,8 +29,6 @@ UNWANTED = (
     *("**/*.pyi", "**/*.pxd", "**/*.pyx", "**/*.h", "**/py.typed"),
     *(f"*.dist-info/{name}" for name in ("RECORD", "WHEEL", "INSTALLER", "REQUESTED", "top_level.txt")),
 )
-NUMPY_WITHOUT_TORCH = ("ctypeslib", "fft", "ma", "polynomial", "random", "testing", "typing")
-"""Modules that numpy imports on first use; the handler uses none of them."""
 NEVER_IMPORTED = {
     ("onnxruntime", "flatbuffers"),
     ("onnxruntime", "packaging"),
@@ -42,6 +38,8 @@ NEVER_IMPORTED = {
 """Pairs of a package and a requirement that the handler never imports: removed tools, and named time zones."""
 ONLY_TO_FETCH = {("tokenizers", "huggingface-hub")}
 """Requirements of `from_pretrained`, which the handler never calls, because bundles contain their tokenizers."""
+ONLY_WITH_TORCH = {("onnxruntime", "numpy")}
+"""onnxruntime's Python extension and torch's tensors need numpy; the C library and the handler do not."""
 COMMAND_LINE = {"shtab", "uvicorn"}
 """Packages that only the command line imports: shell completion, and a server for machines other than Lambda."""
 AWS_SERVICES = {"s3", "signin", "sso", "sso-oidc", "sts"}
@@ -56,13 +54,11 @@ def main() -> int:
     options = parser.parse_args()
     folder: Path = options.folder
     print(f"installed: {size(folder)}")
-    with_torch = (folder / "torch").is_dir()
     cut = NEVER_IMPORTED | (set() if options.fetch == "1" else ONLY_TO_FETCH)
-    removed = remove_unused(folder, cut | ({("onnxruntime", "numpy")} if WITHOUT_NUMPY and not with_torch else set()))
-    print(f"not used: {', '.join(removed)}")
+    if not (folder / "torch").is_dir():
+        cut |= ONLY_WITH_TORCH
+    print(f"not used: {', '.join(remove_unused(folder, cut))}")
     remove(path for pattern in UNWANTED for path in folder.glob(pattern))
-    if not with_torch:
-        remove(folder / "numpy" / name for name in NUMPY_WITHOUT_TORCH)
     remove(path for path in folder.glob("boto*/data/*/") if path.name not in AWS_SERVICES)
     for path in folder.rglob("*.so*"):
         strip_symbols(path)

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 HANDLER, RUNTIME = "handler.entrypoint.lambda_handler", "python3.12"
 IMAGE_ONLY = {"BaseImage", "BakedBundles", "Fetch", "ImageTag"}
 """Parameters of the image's build. `make zip` has options for its content instead."""
-SETTINGS = {"HF_HOME": "/tmp/huggingface", "ORT_DISABLE_TELEMETRY": "1", "OPENBLAS_NUM_THREADS": "1"}
+SETTINGS = {"HF_HOME": "/tmp/huggingface", "ORT_DISABLE_TELEMETRY": "1"}
 """What the image sets by itself (see Dockerfile.lambda)."""
 
 
