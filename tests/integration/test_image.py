@@ -154,7 +154,8 @@ compiled = {path for path in files if path.suffix == ".pyc"}
 print(json.dumps({
     "user": os.getuid(),
     "compilers": [name for name in ("cc", "gcc", "g++", "clang", "rustc", "uv") if shutil.which(name)],
-    "packages": [name for name in ("numpy", "torch", "boto3", "huggingface_hub") if os.path.exists(f"/var/task/{name}")],
+    "packages": [name for name in ("numpy", "torch", "boto3", "huggingface_hub")
+                 if os.path.exists(f"/var/task/{name}")],
     "caches": [name for name in (f"{pwd.getpwuid(0).pw_dir}/.cache", "/build", "/packages") if os.path.exists(name)],
     "uncompiled": [path for path in map(str, files)
                    if path.endswith(".py") and pathlib.Path(importlib.util.cache_from_source(path)) not in compiled],
