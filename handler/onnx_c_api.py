@@ -19,7 +19,7 @@ from handler.onnx_library import library_path, logged_stderr
 PINNED = "1.32.0"
 """The version in requirements/handler.txt. Every other version runs through onnxruntime's Python package."""
 
-API_VERSION = 18
+API_VERSION = 24
 """The oldest version of the table that has all functions below."""
 
 FATAL = 4
@@ -45,13 +45,14 @@ class Function(NamedTuple):
 
     Attributes:
         position: Its index in the table.
-        arguments: The types of its arguments.
+        arguments: The types of its arguments. None skips ctypes' conversion, which takes longer than the calls of a run
+            themselves: callers then pass only objects of ctypes, because Python's integers would become 32 bits.
         result: The type of its result; by default a pointer to an `OrtStatus`, which is null on success.
         waits: Whether it may take long, so that other threads run Python code meanwhile.
     """
 
     position: int
-    arguments: tuple[Any, ...]
+    arguments: tuple[Any, ...] | None
     result: Any = c_void_p
     waits: bool = False
 
@@ -61,11 +62,7 @@ FUNCTIONS = {
     "CreateEnv": Function(3, (c_int, c_char_p, OUT), waits=True),
     "DisableTelemetryEvents": Function(6, (c_void_p,)),
     "CreateSession": Function(7, (c_void_p, c_char_p, c_void_p, OUT), waits=True),
-    "Run": Function(
-        9,
-        (c_void_p, c_void_p, POINTER(c_char_p), OUT, c_size_t, POINTER(c_char_p), c_size_t, OUT),
-        waits=True,
-    ),
+    "Run": Function(9, None, waits=True),
     "CreateSessionOptions": Function(10, (OUT,)),
     "SetSessionLogSeverityLevel": Function(22, (c_void_p, c_int)),
     "SetIntraOpNumThreads": Function(24, (c_void_p, c_int)),
@@ -79,22 +76,19 @@ FUNCTIONS = {
     "CreateTensorWithDataAsOrtValue": Function(
         49, (c_void_p, c_void_p, c_size_t, POINTER(c_int64), c_size_t, c_int, c_void_p)
     ),
-    "GetTensorMutableData": Function(51, (c_void_p, OUT)),
+    "GetTensorMutableData": Function(51, None),
     "CastTypeInfoToTensorInfo": Function(55, (c_void_p, OUT)),
     "GetTensorElementType": Function(60, (c_void_p, POINTER(c_int))),
-    "GetDimensionsCount": Function(61, (c_void_p, POINTER(c_size_t))),
-    "GetDimensions": Function(62, (c_void_p, POINTER(c_int64), c_size_t)),
-    "GetTensorTypeAndShape": Function(65, (c_void_p, OUT)),
     "CreateCpuMemoryInfo": Function(69, (c_int, c_int, OUT)),
     "AllocatorFree": Function(76, (c_void_p, c_void_p)),
     "GetAllocatorWithDefaultOptions": Function(78, (OUT,)),
     "ReleaseStatus": Function(93, (c_void_p,), None),
     "ReleaseSession": Function(95, (c_void_p,), None, waits=True),
-    "ReleaseValue": Function(96, (c_void_p,), None),
+    "ReleaseValue": Function(96, None, None),
     "ReleaseTypeInfo": Function(98, (c_void_p,), None),
-    "ReleaseTensorTypeAndShapeInfo": Function(99, (c_void_p,), None),
     "ReleaseSessionOptions": Function(100, (c_void_p,), None),
     "AddSessionConfigEntry": Function(130, (c_void_p, c_char_p, c_char_p)),
+    "GetTensorElementTypeAndShapeDataReference": Function(414, None),
 }
 """The functions that the handler calls, by their names in the header."""
 
@@ -131,7 +125,8 @@ class CApi:
         for name, function in FUNCTIONS.items():
             # PYFUNCTYPE keeps Python's lock. Otherwise each of a run's dozen short calls could wait for other threads.
             kind = ctypes.CFUNCTYPE if function.waits else ctypes.PYFUNCTYPE
-            setattr(self, name, kind(function.result, *function.arguments)(table[function.position]))
+            called = kind(function.result, *(function.arguments or ()))(table[function.position])
+            setattr(self, name, called)
         self.env = self.created(self.CreateEnv, FATAL, b"ludwig-serverless")
         self.check(self.DisableTelemetryEvents(self.env))
         self.allocator = self.created(self.GetAllocatorWithDefaultOptions)

@@ -4,15 +4,16 @@ import ctypes
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from ctypes import byref, c_char, c_char_p, c_int, c_int64, c_size_t, c_void_p
+from ctypes import POINTER, byref, c_char, c_char_p, c_int, c_int64, c_size_t, c_void_p
 from math import prod
 from pathlib import Path
 from typing import Any
 
 from handler.onnx_c_api import ELEMENT_TYPES, FATAL, CApi, OnnxError, c_api
-from handler.tensor import Tensor
+from handler.tensor import FORMATS, Tensor
 
 DTYPES = {number: dtype for dtype, number in ELEMENT_TYPES.items()}
+BYTES = {dtype: memoryview(bytes(8)).cast(code).itemsize for dtype, code in FORMATS.items()}
 POINTER_BYTES = ctypes.sizeof(c_void_p)
 
 CONFIGURATION = {
@@ -42,24 +43,23 @@ class CSession:
         """
         api = self._api = c_api()
         with _options(api, threads) as options:
-            self._session = api.created(api.CreateSession, api.env, bytes(path), options)
+            self._session = c_void_p(api.created(api.CreateSession, api.env, bytes(path), options))
         # Not at exit: other threads may still be running the graph.
         weakref.finalize(self, api.ReleaseSession, self._session).atexit = False
         inputs = _names(api, self._session, api.SessionGetInputCount, api.SessionGetInputName)
         outputs = _names(api, self._session, api.SessionGetOutputCount, api.SessionGetOutputName)
         self.inputs = [name.decode("utf-8", "replace") for name in inputs]
         self.outputs = [name.decode("utf-8", "replace") for name in outputs]
-        self._dtypes = self._described(self.inputs, api.SessionGetInputTypeInfo)
-        self._described(self.outputs, api.SessionGetOutputTypeInfo)
-        # The arguments of `Run` that never change.
-        self._input_names, self._output_names = (c_char_p * len(inputs))(*inputs), (c_char_p * len(outputs))(*outputs)
-        self._input_values, self._output_values = c_void_p * len(inputs), c_void_p * len(outputs)
+        self._dtypes = _dtypes(api, self._session, self.inputs, api.SessionGetInputTypeInfo)
+        _dtypes(api, self._session, self.outputs, api.SessionGetOutputTypeInfo)
+        self._names = (c_char_p * len(inputs))(*inputs), (c_char_p * len(outputs))(*outputs)
+        self._frames: list[Frame] = []
 
     def run(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Run the graph on one batch.
 
         Args:
-            inputs: The input tensors by name. onnxruntime reads their memory without a copy if it is writable.
+            inputs: The input tensors by name.
 
         Returns:
             The output tensors by name, read-only.
@@ -69,76 +69,110 @@ class CSession:
         """
         if inputs.keys() != self._dtypes.keys():
             raise OnnxError(f"the graph has the inputs {self.inputs}, found {[*inputs]}")
-        api, count = self._api, len(self.inputs)
-        values, answers = self._input_values(), self._output_values()
-        # onnxruntime's values only point to the memory of the inputs, so `memory` keeps it alive.
-        memory: list[Any] = []
         try:
-            for index, (name, dtype) in enumerate(self._dtypes.items()):
-                memory.append(self._lent(inputs[name], name, dtype, byref(values, index * POINTER_BYTES)))
-            api.check(
-                api.Run(
-                    self._session, None, self._input_names, values, count, self._output_names, len(answers), answers
-                )
-            )
-            return {name: self._copied(value) for name, value in zip(self.outputs, answers, strict=True)}
+            frame = self._frames.pop()
+        except IndexError:  # every frame is in use by another thread
+            frame = Frame(self._api, [*self._dtypes.items()], len(self.outputs))
+        try:
+            for index, name in enumerate(self._dtypes):
+                frame.fill(index, inputs[name])
+            return dict(zip(self.outputs, frame.run(self._session, *self._names), strict=True))
         finally:
-            for value in (*values, *answers):
-                api.ReleaseValue(value)
+            self._frames.append(frame)
 
-    def _lent(self, tensor: Tensor, name: str, dtype: str, value: Any) -> Any:
-        """Create a value that uses a tensor's memory. Returns the object that owns the memory."""
+
+class Frame:
+    """The arguments of a run and their memory, which later runs reuse.
+
+    A run copies its inputs into this memory. That costs less than making ctypes and onnxruntime use other memory in
+    each run, and works for read-only tensors.
+    """
+
+    def __init__(self, api: CApi, inputs: list[tuple[str, str]], outputs: int) -> None:
+        """Create the arguments.
+
+        Args:
+            api: The C API.
+            inputs: The name and the dtype of each input.
+            outputs: The number of outputs.
+        """
+        self._api, self._inputs = api, inputs
+        self._values, self._answers = (c_void_p * len(inputs))(), c_void_p * outputs
+        self._counts = c_size_t(len(inputs)), c_size_t(outputs)
+        self._shapes: list[tuple[int, ...] | None] = [None] * len(inputs)
+        self._memory: list[memoryview[Any]] = [memoryview(b"")] * len(inputs)
+        # What the C functions write for one output at a time, and references to it.
+        self._written = c_int(), POINTER(c_int64)(), c_size_t(), POINTER(c_char)()
+        self._references = tuple(map(byref, self._written))
+        weakref.finalize(self, _release, api, self._values).atexit = False
+
+    def fill(self, index: int, tensor: Tensor) -> None:
+        """Copy an input into the memory of its value."""
+        name, dtype = self._inputs[index]
         if tensor.dtype != dtype:
             raise OnnxError(f"the graph's input {name!r} is {dtype}, found {tensor.dtype}")
-        flat, shape = tensor.flat, tensor.shape
-        memory = c_char * flat.nbytes
-        # ctypes has no pointer to read-only memory, so copy it.
-        owner = memory.from_buffer_copy(flat) if flat.readonly or not flat.nbytes else memory.from_buffer(flat)
-        rank = len(shape)
+        if tensor.shape != self._shapes[index]:
+            self._reshape(index, tensor)
+        self._memory[index][:] = tensor.flat
+
+    def _reshape(self, index: int, tensor: Tensor) -> None:
+        """Replace the memory of an input with memory of a tensor's shape."""
+        self._shapes[index] = None
+        if self._values[index]:
+            self._api.ReleaseValue(c_void_p(self._values[index]))
+            self._values[index] = None
+        memory, rank = bytearray(tensor.flat.nbytes), len(tensor.shape)
+        owner, sizes = (c_char * len(memory)).from_buffer(memory), (c_int64 * rank)(*tensor.shape)
         self._api.check(
             self._api.CreateTensorWithDataAsOrtValue(
-                self._api.memory, owner, flat.nbytes, (c_int64 * rank)(*shape), rank, ELEMENT_TYPES[dtype], value
+                *(self._api.memory, owner, len(memory), sizes, rank, ELEMENT_TYPES[tensor.dtype]),
+                byref(self._values, index * POINTER_BYTES),
             )
         )
-        return owner
+        self._memory[index] = memoryview(memory).cast(FORMATS[tensor.dtype])
+        self._shapes[index] = tensor.shape
 
-    def _copied(self, value: int | None) -> Tensor:
-        """Copy a value of onnxruntime's into a tensor."""
-        if not value:
-            raise OnnxError("the graph did not compute all of its outputs")
-        api, rank, element_type, data = self._api, c_size_t(), c_int(), c_void_p()
-        described = api.created(api.GetTensorTypeAndShape, value)
+    def run(self, session: Any, inputs: Any, outputs: Any) -> list[Tensor]:
+        """Run a graph on these inputs.
+
+        Args:
+            session: The session.
+            inputs: The names of the graph's inputs, an array for C.
+            outputs: The names of its outputs.
+
+        Returns:
+            A copy of each output.
+
+        Raises:
+            OnnxError: The run failed.
+        """
+        api, answers = self._api, self._answers()
         try:
-            api.check(api.GetTensorElementType(described, element_type))
-            api.check(api.GetDimensionsCount(described, rank))
-            sizes = (c_int64 * rank.value)()
-            api.check(api.GetDimensions(described, sizes, rank))
+            status = api.Run(session, None, inputs, self._values, self._counts[0], outputs, self._counts[1], answers)
+            api.check(status)
+            return [self._copied(c_void_p(answer)) for answer in answers]
         finally:
-            api.ReleaseTensorTypeAndShapeInfo(described)
-        dtype, shape = DTYPES[element_type.value], tuple(sizes)
-        api.check(api.GetTensorMutableData(value, data))
-        count = prod(shape) * ELEMENT_BYTES[dtype]
-        return Tensor(dtype, shape, ctypes.string_at(data, count) if count else b"")
+            _release(api, answers)
 
-    def _described(self, names: list[str], get: Callable[..., Any]) -> dict[str, str]:
-        """Return the dtypes of the graph's inputs or outputs by name, or raise OnnxError if one is not supported."""
-        api, dtypes = self._api, {}
-        for index, name in enumerate(names):
-            described = api.created(get, self._session, index)
-            try:
-                tensor = api.created(api.CastTypeInfoToTensorInfo, described)  # belongs to `described`; 0 if no tensor
-                element_type = c_int()
-                if tensor:
-                    api.check(api.GetTensorElementType(tensor, element_type))
-            finally:
-                api.ReleaseTypeInfo(described)
-            if element_type.value not in DTYPES:
-                raise OnnxError(f"{name!r} is not a tensor of one of {[*ELEMENT_TYPES]}")
-            dtypes[name] = DTYPES[element_type.value]
-        return dtypes
+    def _copied(self, answer: c_void_p) -> Tensor:
+        """Copy an output from onnxruntime's memory."""
+        if not answer:
+            raise OnnxError("the graph did not compute all of its outputs")
+        api, (element_type, sizes, rank, data) = self._api, self._written
+        to_element_type, to_sizes, to_rank, to_data = self._references
+        api.check(api.GetTensorElementTypeAndShapeDataReference(answer, to_element_type, to_sizes, to_rank))
+        api.check(api.GetTensorMutableData(answer, to_data))
+        shape = tuple(sizes[: rank.value]) if rank.value else ()
+        dtype = DTYPES[element_type.value]
+        size = prod(shape) * BYTES[dtype]
+        return Tensor(dtype, shape, data[:size] if size else b"")
 
 
-ELEMENT_BYTES = {"int32": 4, "int64": 8, "float32": 4, "float64": 8, "bool": 1}
+def _release(api: CApi, values: Any) -> None:
+    """Release the values in an array; some may be null."""
+    for value in values:
+        if value:
+            api.ReleaseValue(c_void_p(value))
 
 
 @contextmanager
@@ -156,7 +190,7 @@ def _options(api: CApi, threads: int) -> Iterator[int]:
         api.ReleaseSessionOptions(options)
 
 
-def _names(api: CApi, session: int, get_count: Callable[..., Any], get_name: Callable[..., Any]) -> list[bytes]:
+def _names(api: CApi, session: Any, get_count: Callable[..., Any], get_name: Callable[..., Any]) -> list[bytes]:
     """Return the names of a session's inputs or outputs."""
     count, names = c_size_t(), []
     api.check(get_count(session, count))
@@ -167,3 +201,20 @@ def _names(api: CApi, session: int, get_count: Callable[..., Any], get_name: Cal
         finally:
             api.check(api.AllocatorFree(api.allocator, name))
     return names
+
+
+def _dtypes(api: CApi, session: Any, names: list[str], get_type: Callable[..., Any]) -> dict[str, str]:
+    """Return the dtypes of a session's inputs or outputs by name, or raise OnnxError if one is not supported."""
+    dtypes = {}
+    for index, name in enumerate(names):
+        described, element_type = api.created(get_type, session, index), c_int()
+        try:
+            tensor = api.created(api.CastTypeInfoToTensorInfo, described)  # belongs to `described`; null for a sequence
+            if tensor:
+                api.check(api.GetTensorElementType(tensor, element_type))
+        finally:
+            api.ReleaseTypeInfo(described)
+        if element_type.value not in DTYPES:
+            raise OnnxError(f"{name!r} is not a tensor of one of the dtypes {[*ELEMENT_TYPES]}")
+        dtypes[name] = DTYPES[element_type.value]
+    return dtypes

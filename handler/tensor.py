@@ -47,7 +47,8 @@ class Tensor:
             raise ValueError(f"tensors of {dtype} are not supported: use one of {[*FORMATS]}")
         self.dtype = dtype
         self.shape = tuple(shape)
-        self.flat = memoryview(buffer).cast("B").cast(FORMATS[dtype])
+        view = memoryview(buffer)
+        self.flat = (view if view.format == "B" and view.ndim == 1 else view.cast("B")).cast(FORMATS[dtype])
         if len(self.flat) != prod(self.shape):
             raise ValueError(f"{len(self.flat)} elements of {dtype} do not fit the shape {self.shape}")
 
