@@ -102,7 +102,7 @@ def session_class() -> LoadSession:
     """
     try:
         c_api()
-    except NotPinnedError as error:
+    except (NotPinnedError, OnnxError) as error:
         reason = str(error)
     else:
         from handler.onnx_session import CSession
