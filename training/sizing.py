@@ -51,8 +51,14 @@ class Need(NamedTuple):
 
 ON_VECTORS = Need(1000, 8, 30)
 """A layer on frozen or fitted vectors."""
-FINE_TUNED = Need(1000, 3, 5)
+FINE_TUNED = Need(2500, 3, 5)
 """A pretrained transformer that is trained: it needs few epochs, and each one takes long."""
+RATE, ROWS_OF_RATE, HIGHEST_RATE = 1e-4, 1500, 3e-4
+"""Learning rate of a transformer that is trained, the number of rows up to which it holds, and the highest one.
+
+Few rows are fitted before the transformer changes much, and a low rate keeps what it knows. Many rows have more to
+teach. The rate grows with the square root of their number.
+"""
 FROM_NOTHING = {
     "embed": Need(2500, 25, 120),
     "rnn": Need(1200, 20, 120),
@@ -69,15 +75,17 @@ def sized(config: Config, dataset: "pd.DataFrame") -> Config:
     transformers attend to padding, so longer sequences make the model worse. A tagged text and its tags get more room.
     `trainer.epochs: auto` becomes the number of epochs that makes as many batches as the network needs: an epoch of few
     rows is only a few batches. Then `trainer.batch_size` is the largest: few rows get smaller batches.
+    `trainer.learning_rate: auto` of a transformer that is trained grows with the number of rows.
 
     Args:
-        config: A configuration without Ludwig's defaults. `trainer.batch_size: auto` is Ludwig's own and stays.
+        config: A configuration without Ludwig's defaults. `trainer.batch_size: auto` is Ludwig's own and stays, like
+            `trainer.learning_rate: auto` of other networks.
         dataset: All rows, with the source columns of the inputs. With a column `split`, only training rows count.
     """
     if SPLIT in dataset:
         dataset = dataset[dataset[SPLIT] == TRAIN]
     words = _words(config, dataset)
-    trainer = _with_epochs(config, len(dataset))
+    trainer = _with_rate(config, _with_epochs(config, len(dataset)), len(dataset))
     return {
         **config,
         "input_features": [_with_length(feature, dataset, words) for feature in config["input_features"]],
@@ -100,11 +108,25 @@ def _with_epochs(config: Config, rows: int) -> dict[str, Any]:
     return trainer
 
 
+def _with_rate(config: Config, trainer: dict[str, Any], rows: int) -> dict[str, Any]:
+    """Return the section `trainer` with a number in place of `learning_rate: auto`, if a transformer is trained."""
+    if trainer.get("learning_rate") != AUTO or not _is_fine_tuned(config):
+        return trainer
+    rate = RATE * math.sqrt(max(rows / ROWS_OF_RATE, 1))
+    return {**trainer, "learning_rate": round(min(rate, HIGHEST_RATE), 6)}
+
+
+def _is_fine_tuned(config: Config) -> bool:
+    """Return whether the first encoder is a pretrained transformer that is trained."""
+    encoder = part_of(config["input_features"][0], "encoder")
+    return encoder.get("type") in TRANSFORMERS and bool(encoder.get("trainable", True))
+
+
 def _need(config: Config) -> Need:
     """Return how long the first encoder has to train."""
-    encoder = part_of(config["input_features"][0], "encoder")
-    if encoder.get("type") in TRANSFORMERS and encoder.get("trainable", True):
+    if _is_fine_tuned(config):
         return FINE_TUNED
+    encoder = part_of(config["input_features"][0], "encoder")
     return FROM_NOTHING.get(str(encoder.get("type")), ON_VECTORS)
 
 

@@ -49,7 +49,7 @@ def test_the_record_has_the_settings_but_no_local_paths(kind: str, trained: Call
     config["trainer"]["epochs"] = EPOCHS.get(kind, 2)
     rows = demo_rows(ROWS.get(kind, 300))
     prepared, used = prepare(with_pretrained(config, MINILM) if kind in PRETRAINED else config, rows)
-    config |= {section: sized(prepared, used)[section] for section in ("input_features", "output_features")}
+    config |= {section: sized(prepared, used)[section] for section in ("input_features", "output_features", "trainer")}
     if kind in PRETRAINED:
         config = with_pretrained(config, minilm_folder().name)
     assert record["config"] == {**config, "preprocessing": prepared["preprocessing"]}

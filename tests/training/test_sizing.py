@@ -56,11 +56,30 @@ def test_a_tagged_text_has_room_for_longer_messages_than_those_of_training(words
     assert text["max_sequence_length"] == 5 * length, "a convolution over five tokens makes one vector for each tag"
 
 
-@pytest.mark.parametrize(("trainable", "rows", "epochs"), [(True, 100, 5), (True, 10**5, 3), (False, 100, 30)])
-def test_a_transformer_that_is_trained_gets_fewer_epochs(trainable: bool, rows: int, epochs: int) -> None:
-    given = {**config(), "trainer": {"epochs": "auto", "batch_size": 32}}
+def transformer(*, trainable: bool, **trainer: Any) -> dict[str, Any]:
+    given = {**config(), "trainer": {"batch_size": 32, **trainer}}
     given["input_features"][0]["encoder"] = {"type": "auto_transformer", "trainable": trainable}
-    assert sized(given, pd.DataFrame({"text": ["hi"] * rows}))["trainer"]["epochs"] == epochs
+    return given
+
+
+@pytest.mark.parametrize(
+    ("trainable", "rows", "epochs"), [(True, 100, 5), (True, 15_000, 5), (True, 10**5, 3), (False, 100, 30)]
+)
+def test_a_transformer_that_is_trained_gets_fewer_epochs(trainable: bool, rows: int, epochs: int) -> None:
+    made = sized(transformer(trainable=trainable, epochs="auto"), pd.DataFrame({"text": ["hi"] * rows}))
+    assert made["trainer"]["epochs"] == epochs
+
+
+@pytest.mark.parametrize(("rows", "rate"), [(10, 1e-4), (1500, 1e-4), (6000, 2e-4), (15_000, 3e-4), (10**5, 3e-4)])
+def test_the_learning_rate_of_a_transformer_grows_with_the_number_of_rows(rows: int, rate: float) -> None:
+    made = sized(transformer(trainable=True, learning_rate="auto"), pd.DataFrame({"text": ["hi"] * rows}))
+    assert made["trainer"]["learning_rate"] == rate
+
+
+@pytest.mark.parametrize(("trainable", "rate"), [(True, 0.5), (False, "auto")])
+def test_a_given_learning_rate_and_that_of_other_networks_stay(trainable: bool, rate: Any) -> None:
+    made = sized(transformer(trainable=trainable, learning_rate=rate), pd.DataFrame({"text": ["hi"] * 15_000}))
+    assert made["trainer"]["learning_rate"] == rate
 
 
 def test_the_length_fits_nearly_all_rows_and_ignores_an_outlier() -> None:
