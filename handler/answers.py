@@ -1,13 +1,15 @@
 """The answer to one row: Ludwig's columns, and the tags of its words."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from handler.alignment import PlacedSpan, Tagged, pieces_of_words, word_positions, word_spans, word_tags
 from handler.decoding import SlotDecoder
 from handler.entities import TaggedSpan, tagged_spans
 from handler.outputs import Columns, SequenceOutput
 from handler.tensor import Tensor
+
+NOTHING: Mapping[str, Any] = {}
 
 
 class TokenizedText(NamedTuple):
@@ -32,9 +34,9 @@ class RowAnswer:
     def __init__(
         self,
         outputs: dict[str, Columns],
-        texts: Mapping[str, TokenizedText],
-        logits: Mapping[str, Tensor],
-        decoders: Mapping[str, SlotDecoder],
+        texts: Mapping[str, TokenizedText] = NOTHING,
+        logits: Mapping[str, Tensor] = NOTHING,
+        decoders: Mapping[str, SlotDecoder] = NOTHING,
     ) -> None:
         """Keep what the tags of words are made of.
 

@@ -8,7 +8,7 @@ from handler.events import answer_other
 from handler.gateway import as_http_api_event, event_answer, read_event
 from handler.golden import replay, seals
 from handler.hexabot import load_service
-from handler.logs import configure
+from handler.logs import configure, silence
 from handler.messages import Answer, Request
 from handler.routes import Routes
 from handler.settings import Settings
@@ -59,6 +59,7 @@ def framework_answer(request: Request, context: Any) -> Answer:
 @cache
 def framework() -> Any:
     """Return the same routes as a FastAPI application in Mangum's adapter for Lambda."""
+    silence("mangum")
     from mangum import Mangum
 
     from handler.api import create_app

@@ -136,15 +136,16 @@ def _kind(event: Any) -> Kind | None:
     if not isinstance(event, dict) or event.get("type") == "REQUEST":
         return None
     requested = _requested(event)
-    version = event.get("version")
-    signs: dict[Kind, bool] = {
-        "load balancer": "elb" in requested,
-        "HTTP API": version == "2.0" and isinstance(requested.get("http"), dict),
-        "Lattice 2": version == "2.0" and {"method", "path"} <= event.keys(),
-        "REST API": {"httpMethod", "path"} <= event.keys(),
-        "Lattice 1": {"method", "raw_path"} <= event.keys(),
-    }
-    return next((kind for kind, is_so in signs.items() if is_so), None)
+    if "elb" in requested:
+        return "load balancer"
+    if event.get("version") == "2.0":
+        if isinstance(requested.get("http"), dict):
+            return "HTTP API"
+        if "method" in event and "path" in event:
+            return "Lattice 2"
+    if "httpMethod" in event and "path" in event:
+        return "REST API"
+    return "Lattice 1" if "method" in event and "raw_path" in event else None
 
 
 def _requested(event: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -197,7 +198,7 @@ def _headers(event: _Event) -> dict[str, str]:
 def _query(event: _Event, kind: Kind) -> list[tuple[str, str]]:
     """Return the decoded name-value pairs of the query string."""
     if kind == "HTTP API":
-        return parse_qsl(event.raw_query_string or "", keep_blank_values=True)
+        return _decoded(event.raw_query_string or "")
     several = event.multi_value_query_string_parameters
     single = event.query_string_parameters or {}
     pairs = (
@@ -208,6 +209,14 @@ def _query(event: _Event, kind: Kind) -> list[tuple[str, str]]:
     if kind == "load balancer":  # the other senders decode the query themselves
         return [(unquote_plus(name), unquote_plus(value)) for name, value in pairs]
     return pairs
+
+
+def _decoded(query: str) -> list[tuple[str, str]]:
+    """Return the decoded name-value pairs of a raw query string."""
+    if "%" in query or "+" in query:
+        return parse_qsl(query, keep_blank_values=True)
+    pairs = (pair.partition("=") for pair in query.split("&") if pair)
+    return [(name, value) for name, _, value in pairs]  # the same, and fast
 
 
 def _body(event: _Event) -> bytes:

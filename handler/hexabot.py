@@ -170,12 +170,12 @@ class Service:
 
     def row(self, predictor: Predictor, fields: Fields) -> dict[str, Any]:
         """Pick the values that a model reads. A model with one input also accepts its value in the field `text`."""
-        columns = list(dict.fromkeys(feature.column for feature in predictor.manifest.inputs))
+        columns = predictor.columns_read
         row = {column: fields[column] for column in columns if column in fields}
         if not row and len(columns) == 1 and TEXT in fields:
             row = {columns[0]: fields[TEXT]}
-        missing = [column for column in columns if column not in row]
-        if missing:
+        if len(row) < len(columns):
+            missing = [column for column in columns if column not in row]
             raise RequestError(
                 f"Model {predictor.manifest.name!r} reads {columns}, but the request lacks {missing}. "
                 f"Send {missing[0]!r} as a form field or a JSON key."
@@ -184,13 +184,8 @@ class Service:
 
     def _outputs(self, predictor: Predictor, rows: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Columns]]:
         """Answer rows, with each tagger's output replaced by one tag for each piece of `text.split(" ")`."""
-        taggers = [
-            output
-            for output in predictor.manifest.outputs
-            if isinstance(output, SequenceOutput) and output.aligned_with is not None
-        ]
         for row, answer in zip(rows, predictor.answers(rows), strict=True):
-            for output in taggers:
+            for output in predictor.taggers:
                 columns = answer.outputs[output.name]
                 shaped = hexabot_tags(_text(predictor, output, row), *answer.word_tags(output))
                 columns[f"{output.name}_predictions"], columns[f"{output.name}_probabilities"] = shaped

@@ -50,9 +50,10 @@ class CategoryOutput(Described, frozen=True, kw_only=True, omit_defaults=True, d
         return [f"{self.name}::predictions", f"{self.name}::probabilities"]
 
     @cached_property
-    def probability_columns(self) -> list[str]:
-        """The columns of the single labels' probabilities, in index order."""
-        return [f"{self.name}_probabilities_{label}" for label in self.labels]
+    def column_names(self) -> list[str]:
+        """The names of the columns: the label, all probabilities, the largest of them, and that of each label."""
+        names = [f"{self.name}_{kind}" for kind in ("predictions", "probabilities", "probability")]
+        return [*names, *(f"{self.name}_probabilities_{label}" for label in self.labels)]
 
     def is_unsure(self, columns: Columns, text: str | None = None) -> bool:
         """Return whether an answer is too uncertain to use.
@@ -82,22 +83,19 @@ class CategoryOutput(Described, frozen=True, kw_only=True, omit_defaults=True, d
         Yields:
             The columns of each row.
         """
-        predictions, probabilities = (tensors[name].tolist() for name in self.tensors)
-        label, distribution, largest = (
-            f"{self.name}_{kind}" for kind in ("predictions", "probabilities", "probability")
-        )
-        names, labels = self.probability_columns, self.labels
-        for index, row in zip(predictions, probabilities, strict=True):
-            columns: Columns = {label: labels[index], distribution: row, largest: max(row)}
-            columns.update(zip(names, row, strict=True))
-            yield columns
+        labels, names = self.labels, self.column_names
+        predictions, probabilities = self.tensors
+        if tensors[probabilities].shape[1:] != (len(labels),):
+            raise ValueError(f"expected the probabilities of {len(labels)} labels, found {tensors[probabilities]}")
+        for index, row in zip(tensors[predictions].tolist(), tensors[probabilities].tolist(), strict=True):
+            yield dict(zip(names, (labels[index], row, max(row), *row)))  # noqa: B905 - checked above, for all rows
 
 
 Decoding = Literal["argmax", "viterbi"]
 TagUnit = Literal["word", "token"]
 
 
-class SequenceOutput(Described, frozen=True, kw_only=True, tag="sequence"):
+class SequenceOutput(Described, frozen=True, kw_only=True, dict=True, tag="sequence"):
     """One label for each position of a sequence, as a tagger predicts.
 
     Source: `SequenceOutputFeature.postprocess_predictions`. The graph takes the argmax over the labels.
@@ -128,6 +126,11 @@ class SequenceOutput(Described, frozen=True, kw_only=True, tag="sequence"):
         kinds = ["predictions", "probabilities", *(["logits"] if self.decoding == "viterbi" else [])]
         return [f"{self.name}::{kind}" for kind in kinds]
 
+    @cached_property
+    def column_names(self) -> list[str]:
+        """The names of the columns: the labels, their probabilities, and the probability of the sequence."""
+        return [f"{self.name}_{kind}" for kind in ("predictions", "probabilities", "probability")]
+
     def rows(self, tensors: Mapping[str, Tensor]) -> Iterator[Columns]:
         """Convert the graph's output tensors to Ludwig's columns.
 
@@ -138,14 +141,15 @@ class SequenceOutput(Described, frozen=True, kw_only=True, tag="sequence"):
             The columns of each row. As in Ludwig, `<feature>_probability` is the sum of the log probabilities over the
             padded length, so it is not in [0, 1].
         """
-        predictions, probabilities = (tensors[name].tolist() for name in self.tensors[:2])
-        logarithms = float32(map(_log_probability, probabilities))
+        predictions, probabilities = [tensors[name].tolist() for name in self.tensors[:2]]
+        logarithms = float32([_log_probability(row) for row in probabilities])
+        names = self.column_names
         for indices, row, logarithm in zip(predictions, probabilities, logarithms, strict=True):
             labels = [self.labels[index] for index in indices]
-            columns: Columns = {f"{self.name}_predictions": labels, f"{self.name}_probabilities": row}
+            columns: Columns = {names[0]: labels, names[1]: row}
             if self.responds:
                 columns[f"{self.name}_response"] = " ".join(labels)
-            columns[f"{self.name}_probability"] = logarithm
+            columns[names[2]] = logarithm
             yield columns
 
 
@@ -287,12 +291,17 @@ def merged(outputs: Mapping[str, Columns]) -> Columns:
     Returns:
         All columns of the row.
     """
-    return {column: value for columns in outputs.values() for column, value in columns.items()}
+    columns: Columns = {}
+    for found in outputs.values():
+        columns |= found
+    return columns
 
 
 def _log_probability(probabilities: Sequence[float]) -> float:
     """Return the sum of the logarithms of clipped probabilities, which sums fewer rounding errors than Ludwig does."""
     if min(probabilities, default=1.0) < SMALLEST_PROBABILITY or max(probabilities, default=1.0) > 1:
         probabilities = [min(max(each, SMALLEST_PROBABILITY), 1.0) for each in probabilities]
-    starts = range(0, len(probabilities), FACTORS)
-    return sum(log(prod(probabilities[start : start + FACTORS])) for start in starts)
+    total = 0.0
+    for start in range(0, len(probabilities), FACTORS):
+        total += log(prod(probabilities[start : start + FACTORS]))
+    return total

@@ -9,12 +9,13 @@ from handler.answers import RowAnswer, TokenizedText
 from handler.bundle import MANIFEST, Manifest, read_bundle
 from handler.decoding import SlotDecoder
 from handler.errors import BundleError, RequestError
+from handler.fasttext import FastTextInput
 from handler.graph import load_graph
-from handler.outputs import Columns, SequenceOutput, merged
+from handler.outputs import CategoryOutput, Columns, SequenceOutput, merged
 from handler.settings import Settings
 from handler.sources import local_folders
 from handler.tensor import Tensor, joined
-from handler.text import TextEncoder
+from handler.text import TextEncoder, TextInput
 from handler.vocabulary import read_entities
 
 CHUNK_ROWS = 16
@@ -26,6 +27,11 @@ class Predictor:
 
     Attributes:
         manifest: The bundle's manifest.
+        entities: The bundle's vocabulary of entities.
+        columns_read: The columns that the model reads.
+        text_column: The first of them with a text; None if the model reads no text.
+        taggers: The outputs that tag the words of a text.
+        judged: The outputs whose answers can be too uncertain to use.
     """
 
     def __init__(self, folder: Path, threads: int = 1) -> None:
@@ -39,12 +45,19 @@ class Predictor:
             BundleError: The bundle is missing, altered, inconsistent or cannot be loaded.
         """
         self.manifest: Manifest = read_bundle(folder)
+        inputs, outputs = self.manifest.inputs, self.manifest.outputs
+        self.columns_read = list(dict.fromkeys(feature.column for feature in inputs))
+        texts = (feature.column for feature in inputs if isinstance(feature, TextInput | FastTextInput))
+        self.text_column = next(texts, None)
+        self.taggers = [output for output in outputs if isinstance(output, SequenceOutput) and output.aligned_with]
+        categories = (output for output in outputs if isinstance(output, CategoryOutput))
+        self.judged = [output for output in categories if output.thresholds is not None or output.evidence is not None]
         try:
-            self._encoders = {feature.name: feature.encoder(folder) for feature in self.manifest.inputs}
+            self._encoders = {feature.name: feature.encoder(folder) for feature in inputs}
             self.entities = read_entities(folder / self.manifest.entities) if self.manifest.entities else []
             self._decoders = {
                 output.name: SlotDecoder(output.labels)
-                for output in self.manifest.outputs
+                for output in outputs
                 if isinstance(output, SequenceOutput) and output.decoding == "viterbi"
             }
             self._tagged = self._tagged_texts()
@@ -126,6 +139,8 @@ class Predictor:
             else:
                 inputs[name] = self._encoders[name].encode(values)
         tensors = self._finite(self._run(inputs, len(rows)))
+        if not self.taggers:
+            return [RowAnswer(outputs) for outputs in self.columns(tensors)]
         return [
             RowAnswer(
                 outputs,
@@ -163,8 +178,11 @@ class Predictor:
         Returns:
             For each row the columns of each output feature, by the feature's name.
         """
-        by_output = [output.rows(tensors) for output in self.manifest.outputs]
-        names = [output.name for output in self.manifest.outputs]
+        outputs = self.manifest.outputs
+        if len(outputs) == 1:  # the same, and fast
+            return [{outputs[0].name: columns} for columns in outputs[0].rows(tensors)]
+        by_output = [output.rows(tensors) for output in outputs]
+        names = [output.name for output in outputs]
         return [dict(zip(names, columns, strict=True)) for columns in zip(*by_output, strict=True)]
 
     def _run(self, inputs: dict[str, Tensor], rows: int) -> dict[str, Tensor]:
@@ -178,20 +196,20 @@ class Predictor:
 
     def _finite(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return tensors unchanged. Raises ArithmeticError if a number is NaN or infinite."""
-        if not all(tensor.is_finite() for tensor in tensors.values()):
-            raise ArithmeticError(f"model {self.manifest.name!r} answered NaN or infinity")
+        for tensor in tensors.values():
+            if not tensor.is_finite():
+                raise ArithmeticError(f"model {self.manifest.name!r} answered NaN or infinity")
         return tensors
 
     def _tagged_texts(self) -> dict[str, TextEncoder]:
         """Return the encoders of the texts that outputs tag, by input. Raises ValueError if one is not a text."""
         found: dict[str, TextEncoder] = {}
-        for output in self.manifest.outputs:
-            name = output.aligned_with if isinstance(output, SequenceOutput) else None
-            if name is not None:
-                encoder = self._encoders.get(name)
-                if not isinstance(encoder, TextEncoder):
-                    raise ValueError(f"the output {output.name!r} tags the input {name!r}, which is not a text")
-                found[name] = encoder
+        for output in self.taggers:
+            name = str(output.aligned_with)
+            encoder = self._encoders.get(name)
+            if not isinstance(encoder, TextEncoder):
+                raise ValueError(f"the output {output.name!r} tags the input {name!r}, which is not a text")
+            found[name] = encoder
         return found
 
     def _values(self, rows: Sequence[Mapping[str, Any]], column: str) -> list[Any]:

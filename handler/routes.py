@@ -1,6 +1,5 @@
 """The HTTP routes, independent of the transport: tokens, limits, JSON errors and one log line per request."""
 
-import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +19,7 @@ from handler.errors import (
 )
 from handler.gateway import carried_bytes
 from handler.hexabot import Outcome, Service
-from handler.logs import log, log_failure, request_id
+from handler.logs import INFO, WARNING, log, log_failure, request_id
 from handler.mcp import ACCEPTED, Tools
 from handler.messages import Answer, Request
 from handler.parsing import NO_TRAINING, evaluate, parse
@@ -88,7 +87,9 @@ class Routes:
         Returns:
             The response. An error becomes a JSON body with `error` and `request_id`; no exception escapes.
         """
-        request = request._replace(path=self._route_of(request.path))
+        path = self._route_of(request.path)
+        if path != request.path:
+            request = request._replace(path=path)
         token = request_id.set(request.id)
         started = time.perf_counter()
         outcome = Outcome()
@@ -173,7 +174,7 @@ class Routes:
         log(
             "request",
             # The deployment's alarms count these lines, so they appear even if NLU_LOG_LEVEL hides the others.
-            level=logging.WARNING if status == 401 or outcome.failed else logging.INFO,
+            level=WARNING if status == 401 or outcome.failed else INFO,
             method=request.method,
             path=request.path if status != 404 else None,
             status=status,

@@ -43,12 +43,15 @@ class Tensor:
         Raises:
             ValueError: The dtype is unknown, or the buffer has another size than the shape.
         """
-        if dtype not in FORMATS:
+        code = FORMATS.get(dtype)
+        if code is None:
             raise ValueError(f"tensors of {dtype} are not supported: use one of {[*FORMATS]}")
         self.dtype = dtype
         self.shape = tuple(shape)
         view = memoryview(buffer)
-        self.flat = (view if view.format == "B" and view.ndim == 1 else view.cast("B")).cast(FORMATS[dtype])
+        if view.format != code or view.ndim != 1 or not view.contiguous:
+            view = (view if view.format == "B" and view.ndim == 1 else view.cast("B")).cast(code)
+        self.flat = view
         if len(self.flat) != prod(self.shape):
             raise ValueError(f"{len(self.flat)} elements of {dtype} do not fit the shape {self.shape}")
 
@@ -97,13 +100,15 @@ class Tensor:
 
     def is_finite(self) -> bool:
         """Return whether no element is NaN or infinite."""
+        if self.dtype not in FLOATS:
+            return True
         if self.dtype == "float32":
             # The last byte of a number begins with its sign and seven of the eight bits of its exponent. NaN and
             # infinity have all of them set, and so have only the very large numbers, which are rare.
             last_bytes = self.flat.tobytes()[LAST_BYTE::4]
             if b"\x7f" not in last_bytes and b"\xff" not in last_bytes:
                 return True
-        return self.dtype not in FLOATS or all(map(isfinite, self.flat))
+        return all(map(isfinite, self.flat))
 
     def tolist(self) -> Any:
         """Return the elements as nested lists, or the single element of a scalar."""
@@ -111,7 +116,12 @@ class Tensor:
             return self.flat[0]
         if 0 in self.shape:
             return _empty(self.shape)
-        return self.flat.tolist() if len(self.shape) == 1 else self._shaped().tolist()
+        if len(self.shape) == 1:
+            return self.flat.tolist()
+        if len(self.shape) == 2:
+            values, size = self.flat.tolist(), self.shape[1]
+            return [values[start : start + size] for start in range(0, len(values), size)]
+        return self._shaped().tolist()
 
     def _shaped(self) -> "memoryview[Any]":
         shaped: memoryview[Any] = self.flat.cast("B").cast(FORMATS[self.dtype], self.shape)

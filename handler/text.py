@@ -185,11 +185,13 @@ class TextEncoder:
         """
         feature = self.feature
         length = feature.length // feature.stride
-        if feature.lowercase and feature.stride == 1:
+        if feature.lowercase and feature.stride == 1 and len(text.lower()) != len(text):
             raw = raw_spans(text, [span for _, span in spans])
             spans = [(index, span) for (index, _), span in zip(spans, raw, strict=True)]
         # Add the padding on the left to the index, and drop the tokens that truncation removes.
         first = 0 if feature.padding == "right" else length - min(count, length)
+        if first == 0 and count <= length:
+            return spans
         return [(first + index, span) for index, span in spans if index < length]
 
     def _tokens(self, text: str) -> tuple[list[int], list[PlacedSpan]]:

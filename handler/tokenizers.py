@@ -64,6 +64,11 @@ class SpacePunctTokenizer(Splitter, frozen=True, tag="space_punct"):
         return (found.span() for found in WORD_OR_MARK.finditer(text))
 
     @override
+    def tokens(self, text: str) -> tuple[list[str], list[Span]]:
+        found = list(WORD_OR_MARK.finditer(text))
+        return [each[0] for each in found], [each.span() for each in found]
+
+    @override
     def split(self, text: str) -> list[str]:
         return WORD_OR_MARK.findall(text)
 
@@ -241,7 +246,8 @@ Tokenizer = SplittingTokenizer | PiecesTokenizer | SubwordTokenizer
 def raw_spans(text: str, lowered: Sequence[Span]) -> list[Span]:
     """Map spans of `text.lower()` to spans of the text itself.
 
-    Lowercasing can lengthen a text ("İ" becomes two characters), which shifts the offsets after it.
+    Lowercasing can lengthen a text ("İ" becomes two characters), which shifts the offsets after it. It shortens no
+    character, so the spans of a text that keeps its length stay the same.
 
     Args:
         text: The raw text.
@@ -250,8 +256,6 @@ def raw_spans(text: str, lowered: Sequence[Span]) -> list[Span]:
     Returns:
         The span of the raw characters that each lowercased span comes from.
     """
-    if len(text.lower()) == len(text):  # no character became longer, and none ever becomes shorter
-        return list(lowered)
     # origins[i]: the index in the text of the character that character i of the lowercased text comes from.
     origins = [index for index, character in enumerate(text) for _ in character.lower()]
     origins.append(len(text))

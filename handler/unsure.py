@@ -3,10 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from handler.fasttext import FastTextInput
-from handler.outputs import CategoryOutput, Columns, merged
+from handler.outputs import Columns, merged
 from handler.predictor import Predictor
-from handler.text import TextInput
 
 LANGUAGE = "language"
 BELOW_THRESHOLD = "The model is not confident enough: its answer is below the threshold."
@@ -48,8 +46,10 @@ def unsure_outputs(predictor: Predictor, row: Mapping[str, Any], outputs: Mappin
     Returns:
         The names of these outputs.
     """
+    if not predictor.judged:
+        return set()
     text = _text(predictor, row)
-    unsure = {output.name for output in _with_thresholds(predictor) if output.is_unsure(outputs[output.name], text)}
+    unsure = {output.name for output in predictor.judged if output.is_unsure(outputs[output.name], text)}
     # If the model `language` failed, Hexabot would drop the whole response. So only its language may be unsure.
     return unsure & {LANGUAGE} if predictor.manifest.name == LANGUAGE else unsure
 
@@ -90,19 +90,10 @@ def marks(predictor: Predictor, row: Mapping[str, Any], outputs: Mapping[str, Co
     """
     text = _text(predictor, row)
     return {
-        f"{output.name}_below_threshold": output.is_unsure(outputs[output.name], text)
-        for output in _with_thresholds(predictor)
+        f"{output.name}_below_threshold": output.is_unsure(outputs[output.name], text) for output in predictor.judged
     }
-
-
-def _with_thresholds(predictor: Predictor) -> list[CategoryOutput]:
-    outputs = [output for output in predictor.manifest.outputs if isinstance(output, CategoryOutput)]
-    return [output for output in outputs if output.thresholds is not None or output.evidence is not None]
 
 
 def _text(predictor: Predictor, row: Mapping[str, Any]) -> str | None:
     """Return the text that a model reads from a row: "" if it is missing, None if the model reads no text."""
-    for feature in predictor.manifest.inputs:
-        if isinstance(feature, TextInput | FastTextInput):
-            return str(row[feature.column] or "")
-    return None
+    return None if predictor.text_column is None else str(row[predictor.text_column] or "")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from handler.logs import LOGGER
+from handler import logs
 from tests.bundles import write_standard_bundles
 
 settings.register_profile("untimed", deadline=None)
@@ -54,8 +54,7 @@ def _event_loop() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _logger() -> Iterator[None]:
-    """Restore the package's logger after the test."""
-    handlers, level, propagate = LOGGER.handlers, LOGGER.level, LOGGER.propagate
+    """Restore the package's log after the test."""
+    before = logs._log
     yield
-    LOGGER.handlers, LOGGER.propagate = handlers, propagate
-    LOGGER.setLevel(level)
+    logs._log = before

@@ -8,11 +8,12 @@ from urllib.parse import urlencode
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from handler.body import MAX_FIELDS, decompressed, parse_body
 from handler.errors import PayloadTooLargeError, RequestError, UnsupportedContentError
+from handler.multipart import any_fields, simple_fields
 from tests.hexabot_client import BOUNDARY, multipart
 
 MULTIPART = f"multipart/form-data; boundary={BOUNDARY}"
@@ -31,6 +32,41 @@ def part(value: bytes, headers: bytes = b'Content-Disposition: form-data; name="
 @given(fields=FIELDS)
 def test_multipart_values_come_back_untouched(fields: Mapping[str, str]) -> None:
     assert parse_body(*multipart(fields)) == fields
+
+
+PIECES = [
+    b"--" + BOUNDARY.encode(),
+    b"--",
+    b"\r\n",
+    b'Content-Disposition: form-data; name="text"\r\n\r\n',
+    b'content-disposition: form-data; name="a b"\r\n\r\n',
+    b'Content-Disposition: form-data; name="x"; filename="y"\r\n\r\n',
+    b"Content-Type: text/plain\r\n",
+    b"value",
+    b"\xff",
+    "é".encode(),
+]
+
+
+@example(pieces=[PIECES[0], PIECES[2], PIECES[3], PIECES[7], PIECES[2], PIECES[0], PIECES[1]])
+@given(pieces=st.lists(st.sampled_from(PIECES), max_size=14))
+def test_a_simple_form_has_the_fields_that_python_multipart_finds(pieces: list[bytes]) -> None:
+    body, boundary = b"".join(pieces), BOUNDARY.encode()
+    try:
+        found = simple_fields(body, boundary)
+    except UnicodeDecodeError:
+        with pytest.raises(UnicodeDecodeError):
+            any_fields(body, boundary)
+        return
+    assert found is None or found == any_fields(body, boundary)
+
+
+@given(fields=FIELDS)
+def test_a_form_of_axios_is_simple(fields: Mapping[str, str]) -> None:
+    content_type, body = multipart(
+        {f"field {number}": value for number, value in enumerate(fields.values())} | {"x": ""}
+    )
+    assert simple_fields(body, BOUNDARY.encode()) == parse_body(content_type, body)
 
 
 @given(fields=FIELDS)

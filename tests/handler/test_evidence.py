@@ -110,3 +110,9 @@ def test_every_text_is_judged(text: str, label: str) -> None:
         judged = evidence.judge(text, label)
         assert judged is False or any(character.isalpha() for character in unicodedata.normalize("NFKC", text))
         assert evidence.judge(f"{text} XK-4471 ?", label) == judged or len(text) > LONGEST - 11
+
+
+@given(text=st.text(st.characters(max_codepoint=127), max_size=40))
+def test_words_in_ascii_are_those_of_other_texts(text: str) -> None:
+    assert [*words_of(text), "ü"] == words_of(f"{text} ü")
+    assert not words_of(text) or main_script(words_of(text)) == script_of("a")

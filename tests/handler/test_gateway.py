@@ -23,7 +23,7 @@ from tests.handler.deployment import LambdaContext, environment, run_python
 from tests.hexabot_client import http_api_event, multipart, rest_api_event
 
 TOKEN = "a token"
-IMPORTS_OF_THE_FIRST_ANSWER = {"handler", "msgspec", "python_multipart", "typing_extensions"}
+IMPORTS_OF_THE_FIRST_ANSWER = {"handler", "msgspec", "typing_extensions"}
 MOST_MODULES = 320
 """What a first answer may import in all. It is a budget: raise it only for what every answer needs."""
 
@@ -75,6 +75,13 @@ def test_the_gateway_and_fastapi_answer_alike(
     directly = event_answer(event, routes.answer(read))
     framework = Mangum(create_app(routes), lifespan="off")(event, LambdaContext())
     assert directly == framework
+
+
+@given(query=st.text("ab=&;%2C+é ", max_size=12))
+def test_queries_are_decoded_as_by_the_standard_library(query: str) -> None:
+    read = read_event(http_api_event("GET", "/", query=query), None)
+    assert read is not None
+    assert read.query == parse_qsl(query, keep_blank_values=True)
 
 
 def test_the_stage_is_removed_from_the_path(routes: Routes) -> None:

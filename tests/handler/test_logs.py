@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from handler import logs
 from handler.auth import digest
 from handler.hexabot import Service
-from handler.logs import LOGGER, configure, log, log_failure, request_id
+from handler.logs import configure, log, log_failure, log_refusal, request_id
 from tests.bundles import CRASH, INTENT, LANGUAGE, TAGGER, write_bundle
 from tests.handler.deployment import LambdaContext, deploy, predict
 from tests.hexabot_client import multipart
@@ -183,4 +184,23 @@ def test_the_deployment_sets_the_level(level: str, count: int, capsys: pytest.Ca
     log("request")
     log_failure("failed", ValueError())
     assert len(lines(capsys.readouterr().out)) == count
-    assert LOGGER.propagate is False
+
+
+def test_a_broken_stream_fails_no_request(tmp_path: Path) -> None:
+    stream = (tmp_path / "log").open("w")
+    configure("INFO", stream)
+    log("written")
+    stream.close()
+    log("lost")
+    assert [line["message"] for line in lines((tmp_path / "log").read_text())] == ["written"]
+
+
+def test_a_program_that_uses_the_package_as_a_library_decides_about_its_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(logs, "_log", None)
+    log("started", models=2)
+    log_refusal("refused")
+    assert [(record.name, record.levelname, record.message) for record in caplog.records] == [
+        ("handler", "WARNING", "refused")
+    ]
