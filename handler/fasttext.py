@@ -13,7 +13,7 @@ import msgspec
 
 from handler.described import Described
 from handler.tensor import Tensor
-from handler.text import checked_text, filled
+from handler.values import checked_text, filled
 
 LONGEST = 1_000
 """How many characters of a text to read. The rest of a long message is in the same language."""

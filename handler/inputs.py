@@ -19,8 +19,9 @@ from handler.errors import RequestError
 from handler.fasttext import FastTextInput
 from handler.numbers import AnyNormalization, float32, scaled
 from handler.tensor import Tensor
-from handler.text import TextInput, checked_text, filled
+from handler.text import TextInput
 from handler.tokenizers import SplittingTokenizer
+from handler.values import checked_text, filled
 
 TRUE_WORDS = frozenset({"yes", "y", "true", "t", "1", "1.0"})
 FALSE_WORDS = frozenset({"no", "n", "false", "f", "0", "0.0", "-1", "-1.0"})

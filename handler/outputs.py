@@ -4,27 +4,19 @@ Each class describes an output in the manifest and implements its decoding. To a
 register it in `OutputFeature`, and describe it in `export/outputs.py`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import cached_property
-from math import log, prod
 from typing import Any, Literal
 
 from handler.described import Described
 from handler.evidence import Evidence
 from handler.numbers import AnyNormalization, float32
+from handler.probabilities import log_probability
 from handler.tensor import Tensor
 from handler.thresholds import Thresholds
 
 Columns = dict[str, Any]
 """One row of Ludwig's answer: `<feature>_predictions`, `<feature>_probabilities` and so on."""
-
-SMALLEST_PROBABILITY = 1e-10
-"""Ludwig clips probabilities to this before the logarithm.
-
-Source: `compute_sequence_probability` in `ludwig.features.feature_utils`.
-"""
-FACTORS = 30
-"""How many probabilities to multiply before taking the logarithm. Their product is at least 1e-300, a normal float."""
 
 
 class CategoryOutput(Described, frozen=True, kw_only=True, omit_defaults=True, dict=True, tag="category"):
@@ -142,7 +134,7 @@ class SequenceOutput(Described, frozen=True, kw_only=True, dict=True, tag="seque
             padded length, so it is not in [0, 1].
         """
         predictions, probabilities = [tensors[name].tolist() for name in self.tensors[:2]]
-        logarithms = float32([_log_probability(row) for row in probabilities])
+        logarithms = float32([log_probability(row) for row in probabilities])
         names = self.column_names
         for indices, row, logarithm in zip(predictions, probabilities, logarithms, strict=True):
             labels = [self.labels[index] for index in indices]
@@ -295,13 +287,3 @@ def merged(outputs: Mapping[str, Columns]) -> Columns:
     for found in outputs.values():
         columns |= found
     return columns
-
-
-def _log_probability(probabilities: Sequence[float]) -> float:
-    """Return the sum of the logarithms of clipped probabilities, which sums fewer rounding errors than Ludwig does."""
-    if min(probabilities, default=1.0) < SMALLEST_PROBABILITY or max(probabilities, default=1.0) > 1:
-        probabilities = [min(max(each, SMALLEST_PROBABILITY), 1.0) for each in probabilities]
-    total = 0.0
-    for start in range(0, len(probabilities), FACTORS):
-        total += log(prod(probabilities[start : start + FACTORS]))
-    return total

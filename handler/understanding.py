@@ -14,8 +14,8 @@ from handler.errors import RequestError
 from handler.hexabot import TEXT, Fields, Outcome, Service
 from handler.outputs import BinaryOutput, CategoryOutput, Columns, NumberOutput, SequenceOutput, SetOutput
 from handler.predictor import Predictor
-from handler.text import checked_text
 from handler.unsure import LANGUAGE
+from handler.values import checked_text
 from handler.vocabulary import EntityVocabulary, Match
 
 INTENT = "intent"

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from handler.outputs import SMALLEST_PROBABILITY, CategoryOutput, SequenceOutput, SetOutput, merged
+from handler.outputs import CategoryOutput, SequenceOutput, SetOutput, merged
+from handler.probabilities import SMALLEST_PROBABILITY
 from handler.tensor import Tensor
 
 INTENT = CategoryOutput(name="intent", labels=["<UNK>", "greeting", "book flight"])

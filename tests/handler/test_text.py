@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from handler.affixes import Affixes
 from handler.errors import RequestError
-from handler.text import TextEncoder, TextInput, Vocabulary, checked_text
+from handler.text import TextEncoder, TextInput, Vocabulary
 from handler.tokenizers import (
     CharactersTokenizer,
     PiecesTokenizer,
@@ -19,6 +19,7 @@ from handler.tokenizers import (
     SubwordTokenizer,
     Tokenizer,
 )
+from handler.values import checked_text
 from tests.bundles import WORD_PIECES, word_piece
 
 EOS, SOS, PAD, UNK, FLY, TO, PARIS = range(7)
