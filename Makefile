@@ -69,6 +69,9 @@ zip: ## Build a zip package for Lambda instead of the image (BUNDLES=folder ARCH
 	@$(call checked,$(call environment,serve)) -m scripts.zip_package --bundles $(BUNDLES) \
 	  --architecture $(ARCHITECTURE) --fetch $(FETCH)
 
+arm64: ## Run the arm64 zip package in qemu, with and without /sys, as root on Debian or Ubuntu (BUNDLES=folder)
+	@$(call checked,$(call environment,serve)) -m scripts.arm64 --bundles $(BUNDLES)
+
 invoke: ## Answer one event in the Lambda container, with SAM (EVENT=examples/events/json.json)
 	@$(call checked,$(call environment,serve)) -m scripts.local_sam --bundles $(BUNDLES) $(sam) invoke $(EVENT)
 
