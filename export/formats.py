@@ -8,6 +8,7 @@ import onnx
 import torch
 
 from export.errors import ExportError
+from export.onnx_file import save
 
 OPSET = 17
 BATCH = "batch"
@@ -50,7 +51,7 @@ def write_onnx(network: torch.nn.Module, example: Example, names: Names, folder:
         output_names=names.outputs,
         dynamic_axes={name: {0: BATCH} for name in [*names.inputs, *names.outputs]},
     )
-    onnx.save(_cleaned(onnx.load(path)), str(path))
+    save(_cleaned(onnx.load(path)), path)
     return path
 
 

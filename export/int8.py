@@ -12,6 +12,8 @@ import numpy as np
 import onnx
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_dynamic, quantize_static
 
+from export.onnx_file import save
+
 Encoded = list[dict[str, np.ndarray]]
 
 
@@ -69,4 +71,4 @@ def clean(path: Path) -> None:
     graph = onnx.load(path)
     graph.ClearField("doc_string")
     graph.ClearField("metadata_props")
-    onnx.save(graph, str(path))
+    save(graph, path)

@@ -60,15 +60,15 @@ def has_external_data(content: Content) -> bool:
         inner, offset = INNER.get(message.kind, {}), message.start
         while offset < message.end:
             # A field starts with a tag: its number and, in the lowest three bits, its wire type.
-            tag, offset = _varint(content, offset, message.end)
+            tag, offset = read_varint(content, offset, message.end)
             field, encoding = (tag & 0xFFFFFFFF) >> 3, tag & 7
             start = offset
             if encoding == VARINT:
-                value, offset = _varint(content, offset, message.end)
+                value, offset = read_varint(content, offset, message.end)
                 if message.kind == "tensor" and field == DATA_LOCATION and value:
                     return True
             elif encoding == BYTES:
-                size, start = _varint(content, offset, message.end)
+                size, start = read_varint(content, offset, message.end)
                 offset = start + size
                 if message.kind == "tensor" and field == EXTERNAL_DATA:
                     return True
@@ -83,7 +83,7 @@ def has_external_data(content: Content) -> bool:
     return False
 
 
-def _varint(content: Content, offset: int, end: int) -> tuple[int, int]:
+def read_varint(content: Content, offset: int, end: int) -> tuple[int, int]:
     """Read a varint: seven bits in each byte, lowest bits first. Returns the number and the offset after it."""
     value = 0
     for index in range(MOST_VARINT_BYTES):

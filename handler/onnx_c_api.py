@@ -62,6 +62,7 @@ FUNCTIONS = {
     "CreateEnv": Function(3, (c_int, c_char_p, OUT), waits=True),
     "DisableTelemetryEvents": Function(6, (c_void_p,)),
     "CreateSession": Function(7, (c_void_p, c_char_p, c_void_p, OUT), waits=True),
+    "CreateSessionFromArray": Function(8, (c_void_p, c_void_p, c_size_t, c_void_p, OUT), waits=True),
     "Run": Function(9, None, waits=True),
     "CreateSessionOptions": Function(10, (OUT,)),
     "SetSessionLogSeverityLevel": Function(22, (c_void_p, c_int)),

@@ -6,14 +6,17 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from ctypes import POINTER, byref, c_char, c_char_p, c_int, c_int64, c_size_t, c_void_p
 from math import prod
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
 
 from handler.onnx_c_api import ELEMENT_TYPES, FATAL, CApi, OnnxError, c_api
+from handler.onnx_weights import LARGE_BYTES, with_mapped_weights
 from handler.tensor import FORMATS, Tensor
 
 DTYPES = {number: dtype for dtype, number in ELEMENT_TYPES.items()}
 BYTES = {dtype: memoryview(bytes(8)).cast(code).itemsize for dtype, code in FORMATS.items()}
+WEIGHTS_FOLDER = b"session.model_external_initializers_file_folder_path"
 POINTER_BYTES = ctypes.sizeof(c_void_p)
 
 CONFIGURATION = {
@@ -42,8 +45,7 @@ class CSession:
                 `handler.tensor.FORMATS`.
         """
         api = self._api = c_api()
-        with _options(api, threads) as options:
-            self._session = c_void_p(api.created(api.CreateSession, api.env, bytes(path), options))
+        self._session = c_void_p(_session(api, path, threads))
         # Not at exit: other threads may still be running the graph.
         weakref.finalize(self, api.ReleaseSession, self._session).atexit = False
         inputs = _names(api, self._session, api.SessionGetInputCount, api.SessionGetInputName)
@@ -173,6 +175,26 @@ def _release(api: CApi, values: Any) -> None:
     for value in values:
         if value:
             api.ReleaseValue(c_void_p(value))
+
+
+def _session(api: CApi, path: Path, threads: int) -> int:
+    """Load a graph, with its large weights mapped from the file."""
+    path = path.resolve()  # onnxruntime maps no file that a link leads to
+    graph = _small_graph(path)
+    with _options(api, threads) as options:
+        if graph is None:
+            return api.created(api.CreateSession, api.env, bytes(path), options)
+        api.check(api.AddSessionConfigEntry(options, WEIGHTS_FOLDER, bytes(path.parent)))
+        return api.created(api.CreateSessionFromArray, api.env, graph, len(graph), options)
+
+
+def _small_graph(path: Path) -> bytes | None:
+    """Return a graph without its large weights; None if it has none or is invalid, so that onnxruntime says why."""
+    try:
+        with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+            return with_mapped_weights(content, path.name) if len(content) >= LARGE_BYTES else None
+    except (OSError, ValueError):
+        return None
 
 
 @contextmanager

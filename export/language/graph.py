@@ -40,6 +40,8 @@ def write_graph(model: FastTextModel, languages: Sequence[str], folder: Path, *,
     import onnx
     from onnx import TensorProto, helper
 
+    from export.onnx_file import save
+
     predictions, probabilities = f"{output}::predictions", f"{output}::probabilities"
     tables = _tables(model, languages)
     graph = helper.make_graph(
@@ -54,7 +56,7 @@ def write_graph(model: FastTextModel, languages: Sequence[str], folder: Path, *,
     )
     built = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
     onnx.checker.check_model(built, full_check=True)
-    onnx.save(built, folder / FILE)
+    save(built, folder / FILE)
     return Graph(
         format="onnx",
         file=FILE,
