@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from handler.bundle import MANIFEST, SCHEMA_VERSION, Graph, Manifest, Provenance, Tensor, describe_file
+from handler.bundle import MANIFEST, SCHEMA_VERSION, Graph, GraphTensor, Manifest, Provenance, describe_file
 from handler.certificate import Parity
 from handler.outputs import CategoryOutput
 from handler.text import TextInput, Vocabulary
@@ -53,8 +53,11 @@ def write_bundle(
     graph = Graph(
         format="onnx",
         file="model.onnx",
-        inputs=[Tensor("text", "int32", ["batch", length])],
-        outputs=[Tensor(predictions, "int64", ["batch"]), Tensor(probabilities, "float32", ["batch", labels])],
+        inputs=[GraphTensor("text", "int32", ["batch", length])],
+        outputs=[
+            GraphTensor(predictions, "int64", ["batch"]),
+            GraphTensor(probabilities, "float32", ["batch", labels]),
+        ],
     )
     manifest = Manifest(
         schema_version=SCHEMA_VERSION,

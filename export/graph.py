@@ -16,7 +16,7 @@ from export.errors import ExportError
 from export.formats import BATCH, Example, Names, write_onnx, write_torchscript
 from export.ludwig_library import on_cpu
 from export.model import SourceModel
-from handler.bundle import Graph, GraphFormat, Tensor
+from handler.bundle import Graph, GraphFormat, GraphTensor
 from handler.inputs import InputFeature
 from handler.outputs import OutputFeature, SequenceOutput
 
@@ -193,5 +193,5 @@ def write_graph(
     )
 
 
-def _describe(name: str, tensor: torch.Tensor) -> Tensor:
-    return Tensor(name=name, dtype=str(tensor.dtype).removeprefix("torch."), shape=[BATCH, *tensor.shape[1:]])
+def _describe(name: str, tensor: torch.Tensor) -> GraphTensor:
+    return GraphTensor(name=name, dtype=str(tensor.dtype).removeprefix("torch."), shape=[BATCH, *tensor.shape[1:]])

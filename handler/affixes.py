@@ -42,7 +42,7 @@ class Affixes(Described, frozen=True):
         return [*beginnings, word, *endings]
 
 
-COLUMN = re.compile(r"(?P<source>.+)\+(?P<kind>affixes|ngrams)(?P<lengths>[1-9]+)", re.DOTALL)
+COLUMN = r"(?s)(?P<source>.+)\+(?P<kind>affixes|ngrams)(?P<lengths>[1-9]+)"
 
 
 def parse_column(column: str) -> tuple[str, Affixes | Ngrams | None]:
@@ -55,7 +55,7 @@ def parse_column(column: str) -> tuple[str, Affixes | Ngrams | None]:
     Returns:
         The source column and the transformation, or the column itself and None.
     """
-    found = COLUMN.fullmatch(column)
+    found = re.fullmatch(COLUMN, column)
     if found is None:
         return column, None
     lengths = [int(length) for length in found["lengths"]]

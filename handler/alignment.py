@@ -16,7 +16,6 @@ from collections.abc import Container, Iterable, Sequence
 from handler.decoding import BEGIN, INSIDE, OUTSIDE, SlotDecoder, is_whole
 from handler.tensor import Tensor
 from handler.tokenizers import Span
-from handler.words import may_begin
 
 WORD = re.compile(r"\S+")
 START, STOP = "<SOS>", "<EOS>"
@@ -72,6 +71,8 @@ def pieces_of_words(text: str, tokens: Sequence[PlacedSpan]) -> tuple[list[Span]
         The spans of the pieces, which cover all words, and the position of each piece's first token; None if a word has
         no token.
     """
+    from handler.words import may_begin
+
     spans: list[Span] = []
     positions: list[int | None] = []
     next_token = 0

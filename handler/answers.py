@@ -1,13 +1,15 @@
 """The answer to one row: Ludwig's columns, and the tags of its words."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from handler.alignment import PlacedSpan, Tagged, pieces_of_words, word_positions, word_spans, word_tags
 from handler.decoding import SlotDecoder
-from handler.entities import TaggedSpan, tagged_spans
 from handler.outputs import Columns, SequenceOutput
 from handler.tensor import Tensor
+
+if TYPE_CHECKING:
+    from handler.entities import TaggedSpan
 
 NOTHING: Mapping[str, Any] = {}
 
@@ -62,7 +64,7 @@ class RowAnswer:
         """
         return self._tags_at(word_positions(*self._texts[str(output.aligned_with)]), output)
 
-    def tagged_spans(self, output: SequenceOutput) -> list[TaggedSpan]:
+    def tagged_spans(self, output: SequenceOutput) -> "list[TaggedSpan]":
         """Return the values that an output tags in its text. They are whole words or pieces of words, not trimmed yet.
 
         Args:
@@ -71,6 +73,8 @@ class RowAnswer:
         Returns:
             Spans in characters, in reading order.
         """
+        from handler.entities import tagged_spans
+
         text, tokens = self._texts[str(output.aligned_with)]
         if output.tag_unit == "word":
             spans, positions = word_spans(text), word_positions(text, tokens)

@@ -1,7 +1,6 @@
 """Decompress and parse request bodies: multipart, urlencoded or JSON."""
 
 import codecs
-import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
@@ -9,12 +8,10 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from handler.errors import PayloadTooLargeError, RequestError, UnsupportedContentError
-from handler.multipart import MAX_FIELDS, parse_multipart
+from handler.multipart import MAX_FIELDS, is_plain, parse_multipart
 
-SIMPLE_TYPE = re.compile(
-    r"(application/json|application/x-www-form-urlencoded|multipart/form-data(?=;))(?:; ?boundary=([\w.-]+))?", re.ASCII
-)
-"""The content types that most clients send."""
+MULTIPART, JSON, URLENCODED = b"multipart/form-data", b"application/json", b"application/x-www-form-urlencoded"
+BEFORE_BOUNDARY = b"; boundary="
 ZLIB_OR_GZIP = 47
 """zlib's `wbits` that accept both a zlib header and a gzip header."""
 
@@ -98,8 +95,11 @@ def parse_body(content_type: str, body: bytes) -> dict[str, Any]:
 
 def _media_type(content_type: str) -> tuple[bytes, dict[bytes, bytes]]:
     """Return the media type of a content type, and its parameters."""
-    if simple := SIMPLE_TYPE.fullmatch(content_type):
-        return simple[1].encode(), {b"boundary": simple[2].encode()} if simple[2] else {}
+    media_type, found, boundary = content_type.encode("latin-1", "replace").partition(BEFORE_BOUNDARY)
+    if found and media_type == MULTIPART and is_plain(boundary):
+        return MULTIPART, {b"boundary": boundary}
+    if not found and media_type in (JSON, URLENCODED):
+        return media_type, {}
     from python_multipart.multipart import parse_options_header
 
     media_type, options = parse_options_header(content_type)
@@ -147,7 +147,7 @@ def _parse_json(body: bytes, options: dict[bytes, bytes]) -> dict[str, Any]:
 
 
 PARSERS: dict[bytes, Callable[[bytes, dict[bytes, bytes]], dict[str, Any]]] = {
-    b"multipart/form-data": _parse_multipart,
-    b"application/x-www-form-urlencoded": _parse_urlencoded,
-    b"application/json": _parse_json,
+    MULTIPART: _parse_multipart,
+    URLENCODED: _parse_urlencoded,
+    JSON: _parse_json,
 }

@@ -38,7 +38,7 @@ class BundleFile(Described, frozen=True):
 GraphFormat = Literal["onnx", "torchscript"]
 
 
-class Tensor(Described, frozen=True):
+class GraphTensor(Described, frozen=True):
     """An input or output of the graph.
 
     Attributes:
@@ -57,8 +57,8 @@ class Graph(Described, frozen=True):
 
     format: GraphFormat
     file: str
-    inputs: list[Tensor]
-    outputs: list[Tensor]
+    inputs: list[GraphTensor]
+    outputs: list[GraphTensor]
 
 
 class Provenance(Described, frozen=True, kw_only=True):

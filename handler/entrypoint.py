@@ -4,6 +4,7 @@ import os
 from functools import cache
 from typing import Any
 
+import handler.light_imports  # noqa: F401
 from handler.events import answer_other
 from handler.gateway import as_http_api_event, event_answer, read_event
 from handler.golden import replay, seals

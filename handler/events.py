@@ -18,7 +18,7 @@ PING_KEYS = ("ping", "warmup", "warmer", "keepwarm", "keepWarm", "keep_warm")
 PING_SOURCES = ("aws.events", "aws.scheduler", "serverless-plugin-warmup")
 """The sources of scheduled events: EventBridge's rules and schedules, and the Serverless Framework's plugin."""
 
-NAMED_SOURCE = re.compile(r"aws[.:][a-z0-9-]{1,30}")
+NAMED_SOURCE = r"aws[.:][a-z0-9-]{1,30}"
 """A sender's name that is safe to log. Anything else could contain a user's message."""
 
 
@@ -61,4 +61,4 @@ def _named(event: Any) -> str:
     records = event.get("Records")
     first = records[0] if isinstance(records, list) and records and isinstance(records[0], dict) else {}
     found = [first.get("eventSource"), first.get("EventSource"), event.get("eventSource"), event.get("source")]
-    return next((name for name in found if isinstance(name, str) and NAMED_SOURCE.fullmatch(name)), "an object")
+    return next((name for name in found if isinstance(name, str) and re.fullmatch(NAMED_SOURCE, name)), "an object")

@@ -18,7 +18,7 @@ from handler.values import checked_text, filled
 LONGEST = 1_000
 """How many characters of a text to read. The rest of a long message is in the same language."""
 
-SPACES = re.compile(r"[ \n\r\t\v\f\0]+")
+SPACES = r"[ \n\r\t\v\f\0]+"
 """What fastText treats as white space. Other Unicode spaces are part of words."""
 
 START, END = "<", ">"
@@ -161,7 +161,7 @@ def words_of(text: str) -> Iterator[str]:
     Yields:
         The words, without labels.
     """
-    for word in SPACES.split(text):
+    for word in re.split(SPACES, text):
         if word == END_OF_LINE:
             break
         if word and not word.startswith(LABEL):

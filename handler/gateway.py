@@ -5,8 +5,7 @@ documentation of API Gateway's payload formats 1.0 and 2.0, and of Lambda functi
 VPC Lattice; Mangum's handling of the first three.
 """
 
-import base64
-import json
+import binascii
 from collections.abc import Mapping
 from typing import Any, Literal
 from urllib.parse import parse_qsl, quote, unquote, unquote_plus, urlencode
@@ -109,7 +108,7 @@ def as_http_api_event(request: Request) -> dict[str, Any]:
                 "sourceIp": "",
             }
         },
-        "body": base64.b64encode(request.body).decode(),
+        "body": binascii.b2a_base64(request.body, newline=False).decode(),
         "isBase64Encoded": True,
         "answerBytes": request.answer_bytes,
     }
@@ -127,6 +126,8 @@ def carried_bytes(body: bytes) -> int:
     Returns:
         The size in bytes, quotation marks included.
     """
+    import json
+
     return len(json.dumps(body.decode()))
 
 
@@ -222,4 +223,4 @@ def _decoded(query: str) -> list[tuple[str, str]]:
 def _body(event: _Event) -> bytes:
     """Return the bytes of a body. Raises ValueError if it claims to be base64 and is not."""
     body = event.body or ""
-    return base64.b64decode(body) if event.is_base64_encoded else body.encode("utf-8", "surrogatepass")
+    return binascii.a2b_base64(body) if event.is_base64_encoded else body.encode("utf-8", "surrogatepass")

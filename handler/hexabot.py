@@ -6,7 +6,6 @@ placeholder of the right shape, marked `fallback`, and the other models' answers
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -15,9 +14,8 @@ from handler.alignment import all_outside, hexabot_tags
 from handler.errors import PayloadTooLargeError, RequestError
 from handler.logs import log_failure
 from handler.outputs import Columns, SequenceOutput, merged
-from handler.predictor import Predictor, load_predictors
+from handler.predictor import Predictor, fetched, load_predictors
 from handler.settings import Settings
-from handler.sources import local_folders
 from handler.unsure import LANGUAGE, language_columns, marks, success, unsure_outputs, without_unsure
 
 TEXT = "text"
@@ -33,8 +31,7 @@ class RequestTable(msgspec.Struct, frozen=True):
     index: list[int | str] | None = None
 
 
-@dataclass
-class Outcome:
+class Outcome(msgspec.Struct):
     """An answer, and what to log about it.
 
     Attributes:
@@ -45,10 +42,10 @@ class Outcome:
         status: The HTTP status. 202 has no body.
     """
 
-    answer: dict[str, Any] = field(default_factory=dict)
-    milliseconds: dict[str, float] = field(default_factory=dict)
-    failed: list[str] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
+    answer: dict[str, Any] = msgspec.field(default_factory=dict)
+    milliseconds: dict[str, float] = msgspec.field(default_factory=dict)
+    failed: list[str] = msgspec.field(default_factory=list)
+    refused: list[str] = msgspec.field(default_factory=list)
     status: int = 200
 
 
@@ -276,4 +273,4 @@ def load_service(settings: Settings) -> Service:
     Raises:
         BundleError: A bundle is missing, altered or unreadable.
     """
-    return Service(load_predictors(local_folders(settings.bundles, settings.cache), settings.threads), settings)
+    return Service(load_predictors(fetched(settings.bundles, settings.cache), settings.threads), settings)

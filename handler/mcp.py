@@ -14,7 +14,7 @@ from handler import __version__
 from handler.decoding import BEGIN
 from handler.errors import ForbiddenError, RequestError
 from handler.hexabot import TEXT, Outcome, Service
-from handler.messages import Request
+from handler.messages import ACCEPTED, Request
 from handler.outputs import BinaryOutput, SequenceOutput
 from handler.understanding import UNKNOWN_LABEL, Understander
 
@@ -27,7 +27,6 @@ INSTRUCTIONS = (
     "Call `understand` with a user's message, unchanged, to get its intent, language and entities. `list_models` "
     "returns the intents that exist."
 )
-ACCEPTED = 202
 
 
 def _object(properties: Mapping[str, Any], *required: str) -> dict[str, Any]:

@@ -4,6 +4,9 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+ACCEPTED = 202
+"""The status of a response without a body."""
+
 
 class Request(NamedTuple):
     """An HTTP request.

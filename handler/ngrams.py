@@ -11,7 +11,7 @@ from handler.described import Described
 
 MARKS = "\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed\u0900-\u0dff\u0e30-\u0e4e\u1ab0-\u1aff"
 """Vowel signs and accents, which Python's `\\w` does not match. Without them, Arabic and Hindi words would be split."""
-WORD = re.compile(rf"[\w{MARKS}]+|[^\w\s]")
+WORD = rf"[\w{MARKS}]+|[^\w\s]"
 GRAM, PAIR = "#", "_"
 START, END = "<", ">"
 
@@ -34,7 +34,7 @@ class Ngrams(Described, frozen=True):
 
         Words come first, so truncation to the model's length drops n-grams before words.
         """
-        words = WORD.findall(text.lower())
+        words = re.findall(WORD, text.lower())
         tokens = dict.fromkeys(words)
         tokens.update(dict.fromkeys(f"{first}{PAIR}{second}" for first, second in pairwise(words)))
         for word in words:

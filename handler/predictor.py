@@ -1,8 +1,9 @@
 """Load bundles and predict Ludwig's output columns for rows of raw values."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from handler.alignment import PlacedSpan
 from handler.answers import RowAnswer, TokenizedText
@@ -12,11 +13,12 @@ from handler.errors import BundleError, RequestError
 from handler.fasttext import FastTextInput
 from handler.graph import load_graph
 from handler.outputs import CategoryOutput, Columns, SequenceOutput, merged
-from handler.settings import Settings
-from handler.sources import local_folders
+from handler.settings import DEFAULTS
 from handler.tensor import Tensor, joined
 from handler.text import TextEncoder, TextInput
-from handler.vocabulary import read_entities
+
+if TYPE_CHECKING:
+    from handler.vocabulary import EntityWords
 
 CHUNK_ROWS = 16
 """Rows in one run of the graph. With more rows, the activations no longer fit into the processor's caches."""
@@ -27,7 +29,6 @@ class Predictor:
 
     Attributes:
         manifest: The bundle's manifest.
-        entities: The bundle's vocabulary of entities.
         columns_read: The columns that the model reads.
         text_column: The first of them with a text; None if the model reads no text.
         taggers: The outputs that tag the words of a text.
@@ -44,6 +45,7 @@ class Predictor:
         Raises:
             BundleError: The bundle is missing, altered, inconsistent or cannot be loaded.
         """
+        self._folder = folder
         self.manifest: Manifest = read_bundle(folder)
         inputs, outputs = self.manifest.inputs, self.manifest.outputs
         self.columns_read = list(dict.fromkeys(feature.column for feature in inputs))
@@ -54,7 +56,6 @@ class Predictor:
         self.judged = [output for output in categories if output.thresholds is not None or output.evidence is not None]
         try:
             self._encoders = {feature.name: feature.encoder(folder) for feature in inputs}
-            self.entities = read_entities(folder / self.manifest.entities) if self.manifest.entities else []
             self._decoders = {
                 output.name: SlotDecoder(output.labels)
                 for output in outputs
@@ -71,6 +72,22 @@ class Predictor:
                 f"{folder}: the manifest does not describe {described.file}, which has the tensors {found}. Export the "
                 "model again."
             )
+
+    @cached_property
+    def entities(self) -> "list[EntityWords]":
+        """The bundle's vocabulary of entities, which is read when it is first needed.
+
+        Raises:
+            BundleError: The file is invalid.
+        """
+        if not self.manifest.entities:
+            return []
+        from handler.vocabulary import read_entities
+
+        try:
+            return read_entities(self._folder / self.manifest.entities)
+        except ValueError as error:
+            raise BundleError(f"{self._folder} cannot be used: {error}. Export the model again.") from None
 
     def encode(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
         """Encode rows as the graph's inputs.
@@ -242,7 +259,16 @@ def bundle_folders(location: Path) -> list[Path]:
     return folders
 
 
-def load_bundle(location: str | Path, *, threads: int = 1, cache: Path = Settings.cache) -> Predictor:
+def fetched(locations: Sequence[str], cache: Path) -> Iterable[Path]:
+    """Return the local folder of every location; see `handler.sources.local_folders`, which fetches remote ones."""
+    if not any("://" in location for location in locations):
+        return map(Path, locations)
+    from handler.sources import local_folders
+
+    return local_folders(locations, cache)
+
+
+def load_bundle(location: str | Path, *, threads: int = 1, cache: Path = DEFAULTS.cache) -> Predictor:
     """Load one bundle.
 
     Args:
@@ -256,7 +282,7 @@ def load_bundle(location: str | Path, *, threads: int = 1, cache: Path = Setting
     Raises:
         BundleError: There is no bundle or more than one, or the bundle cannot be loaded.
     """
-    folders = [found for folder in local_folders([str(location)], cache) for found in bundle_folders(folder)]
+    folders = [found for folder in fetched([str(location)], cache) for found in bundle_folders(folder)]
     if len(folders) > 1:
         names = ", ".join(folder.name for folder in folders)
         raise BundleError(f"{location} contains {len(folders)} bundles: {names}. Give the folder of one bundle.")

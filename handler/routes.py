@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -20,11 +21,12 @@ from handler.errors import (
 from handler.gateway import carried_bytes
 from handler.hexabot import Outcome, Service
 from handler.logs import INFO, WARNING, log, log_failure, request_id
-from handler.mcp import ACCEPTED, Tools
-from handler.messages import Answer, Request
-from handler.parsing import NO_TRAINING, evaluate, parse
+from handler.messages import ACCEPTED, Answer, Request
 from handler.settings import Settings
-from handler.understanding import Understander
+
+if TYPE_CHECKING:
+    from handler.mcp import Tools
+    from handler.understanding import Understander
 
 STATUS: dict[type[RequestError], int] = {
     UnauthorizedError: 401,
@@ -55,17 +57,13 @@ class Routes:
         """
         self._service = service
         self._settings = settings
-        understander = Understander(service, settings.default_language)
-        self._tools = Tools(service, understander, settings.cors_origins)
         self.table: dict[str, dict[str, Callable[[Request], Outcome]]] = {
             "/": {"GET": self._health, "HEAD": self._health},
             "/predict": {"POST": lambda request: service.predict(self._fields(request))},
             "/batch_predict": {"POST": lambda request: service.batch_predict(self._fields(request))},
-            "/understand": {"POST": lambda request: understander.understand(self._fields(request))},
-            "/parse": {"POST": lambda request: parse(understander, self._fields(request))},
-            "/evaluate": {
-                "POST": lambda request: evaluate(understander, self._fields(request), settings.max_batch_rows)
-            },
+            "/understand": {"POST": lambda request: self._understander.understand(self._fields(request))},
+            "/parse": {"POST": self._parse},
+            "/evaluate": {"POST": self._evaluate},
             "/train": {"POST": self._train},
             "/mcp": {"POST": self._mcp, "GET": self._no_stream},
         }
@@ -138,7 +136,32 @@ class Routes:
     def _health(self, request: Request) -> Outcome:
         return Outcome({"message": "Ludwig server is up", "models": list(self._service.predictors)})
 
+    @cached_property
+    def _understander(self) -> "Understander":
+        """Builds compact answers. It is made when it is first needed, because most deployments answer only Hexabot."""
+        from handler.understanding import Understander
+
+        return Understander(self._service, self._settings.default_language)
+
+    @cached_property
+    def _tools(self) -> "Tools":
+        from handler.mcp import Tools
+
+        return Tools(self._service, self._understander, self._settings.cors_origins)
+
+    def _parse(self, request: Request) -> Outcome:
+        from handler.parsing import parse
+
+        return parse(self._understander, self._fields(request))
+
+    def _evaluate(self, request: Request) -> Outcome:
+        from handler.parsing import evaluate
+
+        return evaluate(self._understander, self._fields(request), self._settings.max_batch_rows)
+
     def _train(self, request: Request) -> Outcome:
+        from handler.parsing import NO_TRAINING
+
         self._authorize(request)
         raise RequestError(NO_TRAINING)
 

@@ -1,20 +1,22 @@
 """Read the handler's settings from environment variables."""
 
+import os
 import re
-import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from handler.errors import SettingsError
 
-DIGEST = re.compile(r"[0-9a-f]{64}")
-BASE_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
+HEX_DIGITS, DIGEST_LENGTH = "0123456789abcdef", 64
+BASE_PATH = r"(/[A-Za-z0-9._~-]+)*"
+TEMPORARY = os.environ.get("TMPDIR") or os.environ.get("TEMP") or "/tmp"  # noqa: S108 - only the default
+"""The folder for temporary files, where the handler keeps downloads. Importing Python's `tempfile` takes long."""
 TRUE, FALSE = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings of a deployment.
 
     Attributes:
@@ -35,7 +37,7 @@ class Settings:
     """
 
     bundles: tuple[str, ...]
-    cache: Path = Path(tempfile.gettempdir(), "ludwig-serverless")
+    cache: Path = Path(TEMPORARY, "ludwig-serverless")
     token_digests: tuple[str, ...] = ()
     open: bool = False
     default_language: str = "en"
@@ -50,7 +52,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         for digest in self.token_digests:
-            if not DIGEST.fullmatch(digest):
+            if len(digest) != DIGEST_LENGTH or digest.strip(HEX_DIGITS):
                 raise SettingsError(
                     "NLU_TOKEN_DIGESTS contains something that is not a SHA-256 digest: give digests of 64 hex digits, "
                     "separated by commas, and never tokens. `ludwig-serverless token` prints both."
@@ -84,27 +86,30 @@ class Settings:
                 "separated by commas."
             )
         base_path = "/" + environ.get("NLU_BASE_PATH", "").strip().strip("/")
-        if not BASE_PATH.fullmatch(base_path.rstrip("/")):
+        if base_path != "/" and not re.fullmatch(BASE_PATH, base_path):
             raise SettingsError(f"NLU_BASE_PATH must be a path such as /nlu or /bots/nlu, found {base_path!r}.")
         return cls(
             bundles=bundles,
-            cache=Path(environ.get("NLU_CACHE") or cls.cache),
+            cache=Path(environ.get("NLU_CACHE") or DEFAULTS.cache),
             token_digests=_items(environ.get("NLU_TOKEN_DIGESTS", "").lower()),
             open=_flag(environ, "NLU_OPEN"),
-            default_language=environ.get("NLU_DEFAULT_LANGUAGE") or cls.default_language,
+            default_language=environ.get("NLU_DEFAULT_LANGUAGE") or DEFAULTS.default_language,
             base_path=base_path.rstrip("/"),
-            max_text_characters=_number(environ, "NLU_MAX_TEXT_CHARACTERS", cls.max_text_characters),
-            max_batch_rows=_number(environ, "NLU_MAX_BATCH_ROWS", cls.max_batch_rows),
-            max_body_bytes=_number(environ, "NLU_MAX_BODY_BYTES", cls.max_body_bytes),
-            threads=_number(environ, "NLU_THREADS", cls.threads),
+            max_text_characters=_number(environ, "NLU_MAX_TEXT_CHARACTERS", DEFAULTS.max_text_characters),
+            max_batch_rows=_number(environ, "NLU_MAX_BATCH_ROWS", DEFAULTS.max_batch_rows),
+            max_body_bytes=_number(environ, "NLU_MAX_BODY_BYTES", DEFAULTS.max_body_bytes),
+            threads=_number(environ, "NLU_THREADS", DEFAULTS.threads),
             cors_origins=_items(environ.get("NLU_CORS_ORIGINS", "")),
             log_level=level,
             version=environ.get("AWS_LAMBDA_FUNCTION_VERSION", ""),
         )
 
 
+DEFAULTS = Settings(bundles=(), open=True)
+
+
 def _items(value: str) -> tuple[str, ...]:
-    return tuple(item for item in re.split(r"[,\s]+", value) if item)
+    return tuple(value.replace(",", " ").split())
 
 
 def _flag(environ: Mapping[str, str], name: str) -> bool:

@@ -18,7 +18,7 @@ import tokenizers
 from onnx import TensorProto, helper, numpy_helper
 
 from handler.affixes import Affixes
-from handler.bundle import MANIFEST, SCHEMA_VERSION, UNSEALED, Graph, Manifest, Provenance, Tensor, describe_file
+from handler.bundle import MANIFEST, SCHEMA_VERSION, UNSEALED, Graph, GraphTensor, Manifest, Provenance, describe_file
 from handler.certificate import Parity
 from handler.outputs import CategoryOutput, Decoding, SequenceOutput, TagUnit
 from handler.text import TextInput, Vocabulary
@@ -199,7 +199,7 @@ def _finish(
         graph=Graph(
             format="onnx",
             file="model.onnx",
-            inputs=[Tensor(feature.name, "int32", ["batch", feature.length])],
+            inputs=[GraphTensor(feature.name, "int32", ["batch", feature.length])],
             outputs=[_tensor(value) for value in model.graph.output],
         ),
         inputs=[feature],
@@ -229,10 +229,10 @@ def _output(head: Head, feature: TextInput) -> CategoryOutput | SequenceOutput:
     )
 
 
-def _tensor(value: onnx.ValueInfoProto) -> Tensor:
+def _tensor(value: onnx.ValueInfoProto) -> GraphTensor:
     kind = value.type.tensor_type
     dtype = {TensorProto.FLOAT: "float32", TensorProto.INT64: "int64"}[kind.elem_type]
-    return Tensor(value.name, dtype, [axis.dim_param or axis.dim_value for axis in kind.shape.dim])
+    return GraphTensor(value.name, dtype, [axis.dim_param or axis.dim_value for axis in kind.shape.dim])
 
 
 def _graph(feature: TextInput, heads: Sequence[Head], vocabulary: Sequence[str], breaking: bool) -> onnx.ModelProto:

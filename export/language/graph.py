@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from export.language.ftz import CENTROIDS, FastTextModel
-from handler.bundle import Graph, Tensor
+from handler.bundle import Graph, GraphTensor
 
 FILE = "model.onnx"
 OPSET = 17
@@ -60,10 +60,10 @@ def write_graph(model: FastTextModel, languages: Sequence[str], folder: Path, *,
     return Graph(
         format="onnx",
         file=FILE,
-        inputs=[Tensor(text, "int32", ["batch", "tokens"])],
+        inputs=[GraphTensor(text, "int32", ["batch", "tokens"])],
         outputs=[
-            Tensor(predictions, "int64", ["batch"]),
-            Tensor(probabilities, "float32", ["batch", len(languages)]),
+            GraphTensor(predictions, "int64", ["batch"]),
+            GraphTensor(probabilities, "float32", ["batch", len(languages)]),
         ],
     )
 

@@ -39,7 +39,7 @@ PIECES = [
     b"--",
     b"\r\n",
     b'Content-Disposition: form-data; name="text"\r\n\r\n',
-    b'content-disposition: form-data; name="a b"\r\n\r\n',
+    b'content-disposition: form-data; name="a_b"\r\n\r\n',
     b'Content-Disposition: form-data; name="x"; filename="y"\r\n\r\n',
     b"Content-Type: text/plain\r\n",
     b"value",
@@ -64,7 +64,7 @@ def test_a_simple_form_has_the_fields_that_python_multipart_finds(pieces: list[b
 @given(fields=FIELDS)
 def test_a_form_of_axios_is_simple(fields: Mapping[str, str]) -> None:
     content_type, body = multipart(
-        {f"field {number}": value for number, value in enumerate(fields.values())} | {"x": ""}
+        {f"field_{number}": value for number, value in enumerate(fields.values())} | {"x": ""}
     )
     assert simple_fields(body, BOUNDARY.encode()) == parse_body(content_type, body)
 

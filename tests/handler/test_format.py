@@ -12,7 +12,7 @@ from handler.bundle import MANIFEST, SCHEMA_VERSION, Manifest, read_bundle
 from handler.errors import BundleError
 from tests.bundles import INTENT, edit_manifest, write_bundle
 
-FORMATS = {3: "9229169ed89e867a"}
+FORMATS = {3: "51bc0ce1f5a4a73e"}
 """A digest of the format, by the version that the handler reads."""
 
 

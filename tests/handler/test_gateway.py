@@ -23,7 +23,7 @@ from tests.handler.deployment import LambdaContext, environment, run_python
 from tests.hexabot_client import http_api_event, multipart, rest_api_event
 
 TOKEN = "a token"
-IMPORTS_OF_THE_FIRST_ANSWER = {"handler", "msgspec", "typing_extensions"}
+IMPORTS_OF_THE_FIRST_ANSWER = {"handler", "msgspec"}
 MOST_MODULES = 320
 """What a first answer may import in all. It is a budget: raise it only for what every answer needs."""
 

@@ -17,8 +17,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning"
 GRAPH = Graph(
     format="torchscript",
     file="model.pt",
-    inputs=[bundle.Tensor("x", "float32", ["batch"])],
-    outputs=[bundle.Tensor("y", "float32", ["batch"])],
+    inputs=[bundle.GraphTensor("x", "float32", ["batch"])],
+    outputs=[bundle.GraphTensor("y", "float32", ["batch"])],
 )
 
 

@@ -10,15 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handler.__main__ import main
 from handler.affixes import Affixes
 from handler.auth import new_token
 from handler.bundle import MANIFEST
 from handler.errors import BundleError
+from handler.golden import replay
+from handler.predictor import load_predictors
 from handler.tokenizers import CharactersTokenizer
 from handler.vocabulary import EntityVocabulary, EntityWords, Pattern, Value
 from handler.words import in_word
 from tests.bundles import CRASH, INTENT, LANGUAGE, TAGGER, Head, edit_manifest, give_entities, write_bundle
-from tests.handler.deployment import Answer, Send, deploy
+from tests.handler.deployment import Answer, Send, deploy, predict
 from tests.hexabot_client import multipart
 
 KEYS = ["text", "language", "intent", "entities", "traits", "models", "below_threshold"]
@@ -390,6 +393,16 @@ def test_bundles_that_share_a_vocabulary_find_a_keyword_once(tmp_path: Path) -> 
     assert [(each["entity"], each["value"]) for each in found] == [("size", "extra large")]
 
 
-def test_a_bundle_with_a_pattern_that_cannot_be_run_is_refused(tmp_path: Path) -> None:
+def test_a_bundle_with_a_pattern_that_cannot_be_run_fails_its_check(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first answer of `/predict` does not read the vocabulary, but the check before a deployment does."""
+    folder = write_bundle(tmp_path / "intent", INTENT)
+    give_entities(folder, EntityWords(name="x", patterns=[Pattern(pattern="(a)\\1")]))
     with pytest.raises(BundleError, match=r"the pattern '\(a\)\\\\1' of 'x': it has a backreference"):
-        tagger(tmp_path / "slots", {"x": C}, EntityWords(name="x", patterns=[Pattern(pattern="(a)\\1")]))
+        replay(load_predictors([folder]))
+    assert main(["check", str(folder)]) == 1
+    assert "it has a backreference" in capsys.readouterr().err
+    send = deploy(folder)
+    assert predict(send, {"text": "fly"}).status == 200
+    assert ask(send, text="fly").status == 500
