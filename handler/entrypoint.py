@@ -66,3 +66,9 @@ def framework() -> Any:
     from handler.api import create_app
 
     return Mangum(create_app(routes, settings.cors_origins), lifespan="off")
+
+
+if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
+    from handler import snapstart
+
+    snapstart.register(service, *([framework] if settings.cors_origins else []))

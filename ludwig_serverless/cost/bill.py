@@ -20,6 +20,8 @@ PLATFORM_LOG_BYTES = 1000
 INSTANCE_DISK_GB = 30
 HEADROOM = 2.0
 """Memory of an instance relative to Ludwig's peak: it also runs the system and, during a rollout, a second version."""
+RESTORE_MILLISECONDS = 550
+"""How long SnapStart takes to restore a snapshot, all of it billed: others measured 400 to 700 ms for Python."""
 MOST_MESSAGES = 1e12
 STEPS = 20
 """Number of steps per power of ten in the search for a break-even point."""
@@ -106,7 +108,8 @@ def compare(traffic: Traffic, prices: RegionPrices, measured: Measured) -> list[
     }
     registry = {"registry": measured.image_megabytes.value / 1000 * prices.registry_gb_month}
     snapshot = prices.snapstart_cache_gb_second * gigabytes * MONTH_SECONDS
-    restores = cold * gigabytes * prices.snapstart_restore_gb
+    restored = prices.snapstart_restore_gb + RESTORE_MILLISECONDS / 1000 * prices.lambda_gb_second
+    restores = cold * gigabytes * restored
     provisioned = prices.provisioned_gb_second * gigabytes * MONTH_SECONDS * traffic.provisioned
     warm_answers = answer_gb_seconds * prices.provisioned_duration_gb_second
     machine, count = ludwig_instances(traffic, prices, measured)

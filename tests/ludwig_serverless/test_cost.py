@@ -12,8 +12,9 @@ from handler.errors import SettingsError
 from ludwig_serverless.cli import main
 from ludwig_serverless.cost.bill import MONTH_DAYS, MONTH_HOURS, Bill, Traffic, break_even, compare, ludwig_instances
 from ludwig_serverless.cost.measured import MEASURED, Figure, Measured
+from ludwig_serverless.cost.report import assumptions
 from tests.handler.deployment import run_python
-from training.aws_prices import PRICES, PricedInstance, RegionPrices
+from training.aws_prices import PRICES, PricedInstance, RegionPrices, read_prices
 
 ROUND_PRICES = RegionPrices(
     lambda_million_requests=0.2,
@@ -71,7 +72,7 @@ def test_a_warm_million_in_one_gigabyte() -> None:
 def test_messages_that_are_all_cold_pay_for_the_start() -> None:
     plain, snap, provisioned, _ = bills(Traffic(1000, memory_megabytes=2048, idle_minutes=ALWAYS_COLD))
     assert plain.by_message["cold starts"] == pytest.approx(1000 * 0.5 * 2 * 0.00002)
-    assert snap.by_message["restores"] == pytest.approx(1000 * 2 * 0.0001)
+    assert snap.by_message["restores"] == pytest.approx(1000 * 2 * (0.0001 + 0.55 * 0.00002))
     assert "cold starts" not in snap.by_message | provisioned.by_message
 
 
@@ -138,6 +139,16 @@ def test_the_command_prints_bills_break_even_points_and_assumptions(capsys: pyte
     assert "cheaper than Ludwig" in printed
     assert "list prices of 2026-11" in printed
     assert "https://aws.amazon.com/lambda/pricing/" in printed
+
+
+@pytest.mark.parametrize(
+    ("start", "found"),
+    [(300.0, "slower than the start of 300 ms that it replaces, so SnapStart does not pay"), (2000.0, "faster than")],
+)
+def test_the_assumptions_compare_a_restore_with_the_start_that_it_replaces(start: float, found: str) -> None:
+    listed = read_prices(PRICES)
+    lines = assumptions(Traffic(1), listed, measured(cold_start_milliseconds=start))
+    assert found in "\n".join(lines)
 
 
 def edited_prices(folder: Path, **changes: Any) -> Path:
