@@ -103,7 +103,7 @@ def assumptions(traffic: Traffic, listed: PriceList, measured: Measured) -> Iter
     yield "  all memory sizes;"
     yield f"- {log_bytes:.0f} bytes of logs, kept for a month, and {answer_bytes:.0f} bytes of response per message;"
     yield "- in the registry, only the size that the image adds to AWS's base, once;"
-    yield f"- with SnapStart, one version, and {RESTORE_MILLISECONDS} ms billed per restore: others measured 400 to 700,"
+    yield f"- with SnapStart, one version and {RESTORE_MILLISECONDS} ms billed per restore: others measured 400 to 700,"
     yield f"  and it is {_compared(measured.cold_start_milliseconds.value)};"
     yield "- with provisioned concurrency, enough instances for all messages;"
     yield f"- for Ludwig, {HEADROOM:g} times its {ludwig_megabytes:.0f} MB of memory, {INSTANCE_DISK_GB} GB of disk, as"
