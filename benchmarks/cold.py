@@ -1,4 +1,4 @@
-"""Measure cold starts in containers, compared with the minimal baseline and plain FastAPI.
+"""Measure cold starts in containers, compared with two baselines and plain FastAPI.
 
 Each run starts a fresh container with the memory and CPU of a Lambda function and sends Hexabot's request. The emulator
 starts the runtime on the first request, so the duration of that request is the user's cold start. Variants are
@@ -14,18 +14,22 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.report import parser, publish, ratios, record, say, spread, table
-from benchmarks.sandbox import FULL_CORE_MEGABYTES, HANDLERS, KilledError, build_images, cores, minilm_bundle, sandbox
+from benchmarks.sandbox import (
+    FULL_CORE_MEGABYTES,
+    HANDLERS,
+    NAMES,
+    KilledError,
+    build_images,
+    cores,
+    minilm_bundle,
+    sandbox,
+)
 from scripts.ask_emulator import TEXTS
 from scripts.containers import Engine, NoEngineError, find_engine
 
 PART = "cold"
 TRIO, MINILM = "three small models", "one transformer (MiniLM)"
 SIZES = (FULL_CORE_MEGABYTES, 512, 3008)
-NAMES = {
-    "handler": "this package",
-    "baseline_minimal": "the minimal baseline",
-    "baseline_fastapi": "plain FastAPI",
-}
 TEXT = TEXTS[1]
 
 
@@ -163,6 +167,7 @@ def ratio_rows(found: Sequence[Case]) -> list[list[str]]:
         }
         where = f"{first.models}, {first.megabytes} MB"
         for variant, other in (
+            ("handler", "baseline_capi"),
             ("handler", "baseline_minimal"),
             ("baseline_fastapi", "baseline_minimal"),
             ("baseline_fastapi", "handler"),

@@ -20,6 +20,7 @@ from benchmarks.sandbox import (
     FULL_CORE_MEGABYTES,
     HANDLERS,
     IMAGE,
+    NAMES,
     KilledError,
     build_images,
     image_megabytes,
@@ -30,17 +31,12 @@ from scripts.ask_emulator import TEXTS
 from scripts.containers import Engine, NoEngineError, find_engine
 
 PART = "memory"
-NAMES = {
-    "handler": "this package",
-    "baseline_minimal": "the minimal baseline",
-    "baseline_fastapi": "plain FastAPI",
-}
 LIMITS = (512, 256, 128)
 ANSWERS = 100
 BIGGEST = 12
 OURS = ("handler.hexabot", "handler.gateway", "handler.routes")
-IMPORTS = ("awslambdaric.bootstrap", "numpy", "onnxruntime", "msgspec", *OURS)
-SUBWORD_IMPORTS = ("awslambdaric.bootstrap", "numpy", "onnxruntime", "msgspec", "tokenizers", *OURS)
+IMPORTS = ("awslambdaric.bootstrap", "ctypes", "msgspec", *OURS)
+SUBWORD_IMPORTS = ("awslambdaric.bootstrap", "ctypes", "msgspec", "tokenizers", *OURS)
 STEPS = """
 import json, os, sys
 from pathlib import Path
@@ -63,7 +59,9 @@ for name in sys.argv[1:]:
 from handler.hexabot import Service
 from handler.predictor import Predictor
 from handler.settings import Settings
+from handler.graph import session_class
 settings = Settings.from_env(os.environ)
+step("load onnxruntime", session_class)
 models = {}
 for folder in sorted(path.parent for path in Path(os.environ["NLU_BUNDLES"]).glob("*/manifest.json")):
     models[folder.name] = step(f"model {folder.name}", lambda: Predictor(folder, settings.threads))

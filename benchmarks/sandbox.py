@@ -27,10 +27,18 @@ RIVALS_IMAGE = "ludwig-serverless:bench-rivals"
 CONTEXT = ROOT / "build" / "bench" / "image"
 HANDLERS = {
     "handler": "handler.entrypoint.lambda_handler",
+    "baseline_capi": "benchmarks.baseline_capi.lambda_handler",
     "baseline_minimal": "benchmarks.baseline_minimal.lambda_handler",
     "baseline_fastapi": "benchmarks.baseline_fastapi.lambda_handler",
 }
-"""The handler of each variant: this package, the minimal baseline, and plain FastAPI."""
+"""The handler of each variant."""
+NAMES = {
+    "handler": "this package",
+    "baseline_capi": "the floor",
+    "baseline_minimal": "the minimal baseline",
+    "baseline_fastapi": "plain FastAPI",
+}
+"""The names of the variants in the tables. The floor uses onnxruntime's C API, the minimal baseline Python's."""
 FULL_CORE_MEGABYTES = 1769
 """Lambda allocates CPU in proportion to memory, and one full core at this size."""
 START_SECONDS, ANSWER_SECONDS, LOG_SECONDS = 30, 60, 10
@@ -38,13 +46,13 @@ INIT_REPORT = re.compile(r"INIT REPORT\(durationMs: ([\d.]+)")
 RIVALS = """\
 FROM {image}
 USER root
-RUN python3 -c "import fastapi, mangum, python_multipart" 2> /dev/null \\
- || python3 -m pip install --quiet --no-cache-dir --target /var/task {packages}
+RUN python3 -c "import fastapi, mangum, numpy, python_multipart; from onnxruntime import InferenceSession" \\
+    2> /dev/null || python3 -m pip install --quiet --no-cache-dir --upgrade --target /var/task {packages}
 COPY benchmarks /var/task/benchmarks
 RUN python3 -m compileall -q --invalidation-mode unchecked-hash /var/task ; chmod -R a+rX /var/task
 USER 993:990
 """
-PINNED = re.compile(r"^((?:fastapi|mangum|python-multipart)==[\w.]+)", re.MULTILINE)
+PINNED = re.compile(r"^((?:fastapi|mangum|numpy|onnxruntime|python-multipart)==[\w.]+)", re.MULTILINE)
 TOKEN, DIGEST = new_token()
 
 
@@ -127,7 +135,7 @@ def build_images(engine: Engine, bundles: Path = ROOT / "examples" / "bundles") 
     build_image(engine, IMAGE, ROOT / "build" / "image" / "bundles", base)
     shutil.rmtree(CONTEXT, ignore_errors=True)
     (CONTEXT / "benchmarks").mkdir(parents=True)
-    for name in ("__init__", "baseline_minimal", "baseline_fastapi"):
+    for name in ("__init__", "baseline_answers", "baseline_capi", "baseline_minimal", "baseline_fastapi"):
         shutil.copy(ROOT / "benchmarks" / f"{name}.py", CONTEXT / "benchmarks")
     pinned = PINNED.findall((ROOT / "requirements" / "full.txt").read_text(encoding="utf-8"))
     (CONTEXT / "Dockerfile").write_text(RIVALS.format(image=IMAGE, packages=" ".join(pinned)), encoding="utf-8")

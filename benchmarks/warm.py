@@ -1,6 +1,6 @@
-"""Measure warm answers with and without their graphs, compared with the minimal baseline and plain FastAPI.
+"""Measure warm answers with and without their graphs, compared with two baselines and plain FastAPI.
 
-In process, `onnxruntime.InferenceSession.run` is timed inside each answer. The rest is the code around it: the event,
+In process, the runs of graphs are timed inside each answer. The rest is the code around it: the event,
 authentication, the body, tokenization, the columns, the JSON, and the log line, which is written as in production. Then
 all variants run in the emulator, over HTTP. Variants take turns; in process, each runs BLOCK answers at a time, because
 in a real Lambda function the CPU caches contain only one variant's code.
@@ -18,20 +18,17 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import onnxruntime
 
 from benchmarks.report import ROOT, parser, publish, ratios, record, say, table
-from benchmarks.sandbox import DIGEST, HANDLERS, TOKEN
+from benchmarks.sandbox import DIGEST, HANDLERS, NAMES, TOKEN
+from handler.onnx_session import CSession
 from scripts.ask_emulator import TEXTS, hexabot_event, invoke, running_lambda
 
 PART = "warm"
-NAMES = {
-    "handler": "this package",
-    "baseline_minimal": "the minimal baseline",
-    "baseline_fastapi": "plain FastAPI",
-}
 BLOCK = 50
 EVENTS = [hexabot_event(text, TOKEN) for text in TEXTS]
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
@@ -133,20 +130,23 @@ def one_answer(handler: Handler, index: int, graphs: list[float]) -> tuple[float
 @contextmanager
 def timed_graphs() -> Iterator[list[float]]:
     """Time each run of a graph, and yield the list of durations in seconds, which the caller clears."""
-    run, taken = onnxruntime.InferenceSession.run, []
+    taken: list[float] = []
 
-    def timed(*arguments: Any, **options: Any) -> Any:
-        started = time.perf_counter()
-        try:
-            return run(*arguments, **options)
-        finally:
-            taken.append(time.perf_counter() - started)
+    def timed(run: Callable[..., Any]) -> Callable[..., Any]:
+        def measured(*arguments: Any, **options: Any) -> Any:
+            started = time.perf_counter()
+            try:
+                return run(*arguments, **options)
+            finally:
+                taken.append(time.perf_counter() - started)
 
-    onnxruntime.InferenceSession.run = timed
-    try:
+        return measured
+
+    floor = import_module("benchmarks.baseline_capi")  # loads the models of NLU_BUNDLES
+    with ExitStack() as stack:
+        for runner, name in ((CSession, "run"), (onnxruntime.InferenceSession, "run"), (floor, "run_session")):
+            stack.enter_context(patch.object(runner, name, timed(getattr(runner, name))))
         yield taken
-    finally:
-        onnxruntime.InferenceSession.run = run
 
 
 def under_emulator(taken: dict[str, Taken], requests: int) -> None:
@@ -180,7 +180,12 @@ def tables(taken: dict[str, Taken], logged: float) -> list[str]:
             ("request over HTTP, through the emulator", took.emulator),
         )
         rows += [[f"{NAMES[name]}: {kind}", *percentiles(values), str(len(values))] for kind, values in kinds]
-    pairs = (("handler", "baseline_minimal"), ("baseline_fastapi", "baseline_minimal"), ("baseline_fastapi", "handler"))
+    pairs = (
+        ("handler", "baseline_capi"),
+        ("handler", "baseline_minimal"),
+        ("baseline_fastapi", "baseline_minimal"),
+        ("baseline_fastapi", "handler"),
+    )
     compared = [
         [f"{NAMES[variant]} / {NAMES[other]}: {kind}", *ratios(part_medians(first), part_medians(second))]
         for variant, other in pairs

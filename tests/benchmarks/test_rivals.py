@@ -56,9 +56,10 @@ def test_plain_fastapi_answers_the_same_bytes(expected: list[tuple[int, str]]) -
     assert answers("benchmarks.baseline_fastapi", ROOT / "examples" / "bundles", TEXTS + ODD_TEXTS) == expected
 
 
-def test_the_minimal_baseline_answers_the_same_bytes(expected: list[tuple[int, str]]) -> None:
-    """The baseline always answers a language; if the handler is unsure, only the rest is compared."""
-    found = answers("benchmarks.baseline_minimal", ROOT / "examples" / "bundles", TEXTS + ODD_TEXTS)
+@pytest.mark.parametrize("baseline", ["benchmarks.baseline_minimal", "benchmarks.baseline_capi"])
+def test_the_baselines_answer_the_same_bytes(expected: list[tuple[int, str]], baseline: str) -> None:
+    """The baselines always answer a language; if the handler is unsure, only the rest is compared."""
+    found = answers(baseline, ROOT / "examples" / "bundles", TEXTS + ODD_TEXTS)
     sure = 0
     for ours, theirs in zip(expected, found, strict=True):
         if "below_threshold" in json.loads(ours[1])["language"]:
@@ -75,16 +76,15 @@ def without_language(body: str) -> dict[str, Any]:
 
 
 def test_the_texts_include_small_numbers_and_slots(expected: list[tuple[int, str]]) -> None:
-    """The minimal baseline has its own JSON writer, so the texts must cover the numbers that it handles."""
+    """The baselines have their own JSON writer, so the texts must cover the numbers that it handles."""
     bodies = "".join(body for _, body in expected)
     assert "0.0000" in bodies
     assert "e-6" in bodies
     assert "B-destination" in bodies
 
 
-def test_the_minimal_baseline_answers_the_same_bytes_without_a_language_model(tmp_path: Path) -> None:
+@pytest.mark.parametrize("baseline", ["benchmarks.baseline_minimal", "benchmarks.baseline_capi"])
+def test_the_baselines_answer_the_same_bytes_without_a_language_model(tmp_path: Path, baseline: str) -> None:
     exported = write_bundle(tmp_path / "synthetic" / "intent", vocabulary=50, labels=5, length=8)
     texts = ("w1 w2 w3", "w4 and more words than the graph has places for")
-    assert answers("benchmarks.baseline_minimal", exported.parent, texts) == answers(
-        "handler.entrypoint", exported.parent, texts
-    )
+    assert answers(baseline, exported.parent, texts) == answers("handler.entrypoint", exported.parent, texts)
