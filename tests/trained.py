@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO_DATASET = ROOT / "examples" / "demo" / "dataset.csv"
-PRETRAINED = ("intent-bert", "intent-minilm", "intent-minilm-frozen", "slots-bert")
+PRETRAINED = ("intent-bert", "intent-minilm", "intent-minilm-frozen", "slots-bert", "slots-minilm")
 LIGHT = (
     "intent-embed",
     "intent-light",

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -22,8 +23,11 @@ LONGEST_SUBWORDS = 256
 LONGEST_WORDS = 167
 SHARE, MARGIN = 99.5, 1.1
 """`max_sequence_length` is this percentile of the texts' lengths, times this margin."""
-WORDS_MARGIN, FEWEST_WORDS = 2.0, 40
-"""Slots beyond `max_sequence_length` are lost, so tagged texts get a larger margin, and at least this many words."""
+TAGGED_MARGIN, SHORTEST_TAGGED = 1.5, 26
+"""Slots beyond the sequence's end are lost, so a tagged text gets a larger margin, and at least this length."""
+LENGTHS = ("sequence_length", "max_sequence_length")
+"""Settings of a feature's length. Ludwig never makes a sequence longer than its longest training row, except with
+`sequence_length`, so tagged texts use that one: a message may be longer than all training rows."""
 DEFAULT_BATCH = 32
 FEW_ROWS, SMALL_BATCH = 2000, 32
 VERY_FEW_ROWS, SMALLEST_BATCH = 500, 16
@@ -53,6 +57,8 @@ ON_VECTORS = Need(1000, 8, 30)
 """A layer on frozen or fitted vectors."""
 FINE_TUNED = Need(2500, 3, 5)
 """A pretrained transformer that is trained: it needs few epochs, and each one takes long."""
+FINE_TUNED_TAGGER = Need(200, 3, 12)
+"""The same with a tagger, whose random layer learns a label for each token."""
 RATE, ROWS_OF_RATE, HIGHEST_RATE = 1e-4, 1500, 3e-4
 """Learning rate of a transformer that is trained, the number of rows up to which it holds, and the highest one.
 
@@ -72,7 +78,8 @@ def sized(config: Config, dataset: "pd.DataFrame") -> Config:
     """Return a configuration with numbers in place of `auto`.
 
     `max_sequence_length: auto` of a text input becomes the smallest length that fits nearly all rows: Ludwig's
-    transformers attend to padding, so longer sequences make the model worse. A tagged text and its tags get more room.
+    transformers attend to padding, so longer sequences make the model worse. `sequence_length: auto` of a tagged text
+    and of its tags leaves room for longer messages.
     `trainer.epochs: auto` becomes the number of epochs that makes as many batches as the network needs: an epoch of few
     rows is only a few batches. Then `trainer.batch_size` is the largest: few rows get smaller batches.
     `trainer.learning_rate: auto` of a transformer that is trained grows with the number of rows.
@@ -84,12 +91,16 @@ def sized(config: Config, dataset: "pd.DataFrame") -> Config:
     """
     if SPLIT in dataset:
         dataset = dataset[dataset[SPLIT] == TRAIN]
-    words = _words(config, dataset)
+    length = _tagged_length(config, dataset)
+    tagged = None if length is None else (str((tagged_text(config) or {})["name"]), length)
     trainer = _with_rate(config, _with_epochs(config, len(dataset)), len(dataset))
     return {
         **config,
-        "input_features": [_with_length(feature, dataset, words) for feature in config["input_features"]],
-        "output_features": [_with_words(feature, words) for feature in config["output_features"]],
+        "input_features": [
+            _with_lengths(feature, partial(_input_length, feature, dataset, tagged))
+            for feature in config["input_features"]
+        ],
+        "output_features": [_output_with_lengths(feature, length) for feature in config["output_features"]],
         **({"trainer": trainer} if trainer else {}),
     }
 
@@ -125,7 +136,7 @@ def _is_fine_tuned(config: Config) -> bool:
 def _need(config: Config) -> Need:
     """Return how long the first encoder has to train."""
     if _is_fine_tuned(config):
-        return FINE_TUNED
+        return FINE_TUNED_TAGGER if any(map(is_tagger, config["output_features"])) else FINE_TUNED
     encoder = part_of(config["input_features"][0], "encoder")
     return FROM_NOTHING.get(str(encoder.get("type")), ON_VECTORS)
 
@@ -137,38 +148,60 @@ def batch_size_for(rows: int, largest: int) -> int:
     return min(largest, SMALL_BATCH) if rows < FEW_ROWS else largest
 
 
-def _words(config: Config, dataset: "pd.DataFrame") -> int | None:
-    """Return the length of a tagged text for `auto`, in words with the start and stop symbols; None without tags."""
+def _tagged_length(config: Config, dataset: "pd.DataFrame") -> int | None:
+    """Return the length of a tagged text and of its tags for `auto`, with the start and stop symbols.
+
+    It is in words for a column of affixes, else in the text's tokens. None without a tagger whose length is `auto`.
+    """
     text = tagged_text(config)
-    if text is None or not any(is_tagger(feature) for feature in config["output_features"]):
+    if text is None or not any(is_tagger(feature) and _auto_lengths(feature) for feature in config["output_features"]):
         return None
-    lengths = [len(each.split()) for each in dataset[parse_column(column_of(text))[0]] if isinstance(each, str)]
-    fits = math.ceil(np.percentile(lengths, SHARE) * WORDS_MARGIN) if lengths else 1
-    return min(max(fits, FEWEST_WORDS) + 2, LONGEST_WORDS)
+    source, made = parse_column(column_of(text))
+    texts = [each for each in dataset[source] if isinstance(each, str)]
+    count, longest = (_count_words, LONGEST_WORDS) if isinstance(made, Affixes) else _counter(dict(text))
+    fits = math.ceil(np.percentile([count(each) for each in texts], SHARE) * TAGGED_MARGIN) if texts else 1
+    return min(max(fits, SHORTEST_TAGGED), longest)
 
 
-def _with_words(feature: dict[str, Any], words: int | None) -> dict[str, Any]:
-    """Return an output with a number in place of `max_sequence_length: auto`."""
+def _count_words(text: str) -> int:
+    """Return the number of words of a text, with the start and stop symbols."""
+    return len(text.split()) + 2
+
+
+def _with_lengths(feature: dict[str, Any], length: Callable[[], int]) -> dict[str, Any]:
+    """Return a feature with a number in place of each length that is `auto`."""
+    auto = _auto_lengths(feature)
+    return {**feature, "preprocessing": feature["preprocessing"] | dict.fromkeys(auto, length())} if auto else feature
+
+
+def _auto_lengths(feature: dict[str, Any]) -> list[str]:
+    """Return the settings of a feature's length that are `auto`."""
     preprocessing = feature.get("preprocessing") or {}
-    if words is None or preprocessing.get("max_sequence_length") != AUTO:
-        return feature
-    return {**feature, "preprocessing": {**preprocessing, "max_sequence_length": words}}
+    return [key for key in LENGTHS if preprocessing.get(key) == AUTO]
 
 
-def _with_length(feature: dict[str, Any], dataset: "pd.DataFrame", words: int | None) -> dict[str, Any]:
-    """Return an input with a number in place of `max_sequence_length: auto`."""
-    preprocessing = feature.get("preprocessing") or {}
-    if preprocessing.get("max_sequence_length") != AUTO:
-        return feature
+def _output_with_lengths(feature: dict[str, Any], tagged: int | None) -> dict[str, Any]:
+    return feature if tagged is None else _with_lengths(feature, lambda: tagged)
+
+
+def _input_length(feature: dict[str, Any], dataset: "pd.DataFrame", tagged: tuple[str, int] | None) -> int:
+    """Return the length of an input for `auto`.
+
+    Args:
+        feature: The input.
+        dataset: Rows with the input's source column.
+        tagged: Name and length of the tagged text, or None.
+    """
     source, made = parse_column(column_of(feature))
-    if words is not None and isinstance(made, Affixes):  # a convolution makes one vector of the tokens of each word
-        length = words * made.tokens_per_word
-        return {**feature, "preprocessing": {**preprocessing, "max_sequence_length": length}}
+    if tagged is not None and isinstance(made, Affixes):  # a convolution makes one vector of the tokens of each word
+        return tagged[1] * made.tokens_per_word
+    if tagged is not None and feature["name"] == tagged[0]:
+        return tagged[1]
     texts = [text for text in dataset[source] if isinstance(text, str)]
     count, longest = _counter(feature)
     lengths = [count(made.of(text) if made else text) for text in texts]
     fits = math.ceil(np.percentile(lengths, SHARE) * MARGIN) if lengths else 1
-    return {**feature, "preprocessing": {**preprocessing, "max_sequence_length": min(fits, longest)}}
+    return min(fits, longest)
 
 
 def _counter(feature: dict[str, Any]) -> tuple[Callable[[str], int], int]:

@@ -25,6 +25,7 @@ from handler.predictor import Predictor
 from handler.settings import Settings
 from tests.trained import KINDS, PROVING_ROWS, ROOT, Exported, demo_rows
 from training.config import minilm_folder
+from training.sizing import SHORTEST_TAGGED
 
 pytestmark = [pytest.mark.ludwig, pytest.mark.filterwarnings("ignore"), pytest.mark.parametrize("kind", KINDS)]
 
@@ -110,6 +111,7 @@ def test_the_manifest_describes_the_model(kind: str, exported: Export, loaded: L
     if output == "slots":
         assert getattr(manifest.outputs[0], "aligned_with", None) == "text"
         assert getattr(manifest.outputs[0], "decoding", None) == "viterbi"
+        assert model.metadata[output]["max_sequence_length"] >= SHORTEST_TAGGED, "no training row is as long"
 
 
 def test_the_bundle_contains_golden_rows(kind: str, exported: Export) -> None:

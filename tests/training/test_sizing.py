@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from training.config import CONFIGS, read_config
+from training.config import CONFIGS, MINILM, read_config, with_pretrained
 from training.sizing import FROM_NOTHING, ON_VECTORS, _with_epochs, sized
 
 
@@ -47,13 +47,26 @@ def test_few_rows_get_small_batches_where_epochs_are_auto(rows: int, batch_size:
     assert made["trainer"]["batch_size"] == expected
 
 
-@pytest.mark.parametrize(("words", "length"), [(5, 42), (30, 62), (400, 167)])
+@pytest.mark.parametrize(("words", "length"), [(5, 26), (30, 48), (400, 167)])
 def test_a_tagged_text_has_room_for_longer_messages_than_those_of_training(words: int, length: int) -> None:
     given = read_config(Path("slots-lstm"))
     made = sized(given, pd.DataFrame({"text": ["word " * words], "slots": ["O " * words]}))
     text, slots = (made[section][0]["preprocessing"] for section in ("input_features", "output_features"))
-    assert slots["max_sequence_length"] == length
-    assert text["max_sequence_length"] == 5 * length, "a convolution over five tokens makes one vector for each tag"
+    assert slots["sequence_length"] == length
+    assert text["sequence_length"] == 5 * length, "a convolution over five tokens makes one vector for each tag"
+
+
+@pytest.mark.parametrize(("words", "length"), [(5, 26), (40, 183), (400, 256)])
+def test_the_tags_of_subwords_are_as_long_as_the_subwords(words: int, length: int) -> None:
+    given = with_pretrained(read_config(Path("slots-minilm")), MINILM)
+    made = sized(given, pd.DataFrame({"text": ["björk " * words], "slots": ["O " * words]}))
+    text, slots = (made[section][0]["preprocessing"] for section in ("input_features", "output_features"))
+    assert text["sequence_length"] == slots["sequence_length"] == length
+
+
+@pytest.mark.parametrize(("rows", "epochs"), [(250, 12), (1000, 7), (13_000, 3)])
+def test_a_transformer_learns_tags_for_more_epochs_than_labels(rows: int, epochs: int) -> None:
+    assert _with_epochs(read_config(Path("slots-minilm")), rows)["epochs"] == epochs
 
 
 def transformer(*, trainable: bool, **trainer: Any) -> dict[str, Any]:

@@ -59,7 +59,7 @@ CANDIDATES = (
     Candidate("intent-minilm", "intent", 25, MINILM, ("balanced", "accurate"), is_english=True),
     Candidate("slots-lstm", "slots", 1),
     Candidate("slots-lstm-en", "slots", 1.2, is_english=True),
-    Candidate("slots-bert", "slots", 10, MINILM, ("accurate",), is_english=True),
+    Candidate("slots-minilm", "slots", 3, MINILM, ("balanced", "accurate"), is_english=True),
     Candidate("language-light", "language", 1),
     Candidate("language-cnn", "language", 15, prefer=("accurate",)),
 )
