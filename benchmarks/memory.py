@@ -35,8 +35,8 @@ LIMITS = (512, 256, 128)
 ANSWERS = 100
 BIGGEST = 12
 OURS = ("handler.hexabot", "handler.gateway", "handler.routes")
-IMPORTS = ("awslambdaric.bootstrap", "ctypes", "msgspec", *OURS)
-SUBWORD_IMPORTS = ("awslambdaric.bootstrap", "ctypes", "msgspec", "tokenizers", *OURS)
+IMPORTS = ("awslambdaric.bootstrap", "ctypes", "handler.light_imports", *OURS)
+SUBWORD_IMPORTS = ("awslambdaric.bootstrap", "ctypes", "handler.light_imports", "tokenizers", *OURS)
 STEPS = """
 import json, os, sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Measure a cold start in a separate process: the time of each import and each bundle."""
+"""Measure a cold start in a separate process, and show its steps as a waterfall."""
 
 import os
 import re
@@ -6,13 +6,21 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from handler.errors import DeploymentError
 from handler.extras import ROOT
 
+if TYPE_CHECKING:
+    from handler.bundle import Graph, Manifest
+    from handler.graph import RunningGraph
+
 IMPORT = re.compile(r"import time: +\d+ \| +(\d+) \| ( *)(\S+)")
 SHOWN_MILLISECONDS = 2.0
+BAR = 40
+"""The width of the waterfall in characters."""
+IMPORTS = "imports"
 TEXT = "book me a flight to New York next friday morning"
 
 
@@ -101,19 +109,27 @@ def table(start: StartTimings, imports: list[Imported], whole_milliseconds: floa
     Returns:
         One line for each stage, with the imports indented below the first one.
     """
+    taken = sum(start.stages.values())
     lines = [f"{'milliseconds':>12}  one start on this machine; run the command again to see how much times vary"]
+    began = 0.0
     for name, milliseconds in start.stages.items():
-        lines.append(f"{milliseconds:12.1f}  {name}")
-        if name == "imports":
+        lines.append(f"{milliseconds:12.1f}  {_bar(began / taken, milliseconds / taken)}  {name}")
+        began += milliseconds
+        if name == IMPORTS:
             lines += [
-                f"{module.milliseconds:12.1f}  {'  ' * (module.depth + 1)}{module.name}"
+                f"{module.milliseconds:12.1f}  {' ' * BAR}  {'  ' * (module.depth + 1)}{module.name}"
                 for module in imports
                 if module.milliseconds >= SHOWN_MILLISECONDS and not module.name.startswith("handler.doctor")
             ]
-    rest = whole_milliseconds - sum(start.stages.values())
-    lines.append(f"{rest:12.1f}  Python's own startup and shutdown, and the tracing of imports")
+    lines.append(f"{whole_milliseconds - taken:12.1f}  Python's own startup and shutdown, and the tracing of imports")
     lines.append(f"{start.modules:12}  modules imported")
     return "\n".join(lines)
+
+
+def _bar(began: float, took: float) -> str:
+    """Return the bar of a step, from the shares of the whole start that passed before it and that it took."""
+    first = min(int(began * BAR), BAR - 1)
+    return (" " * first + "#" * max(1, round(took * BAR))).ljust(BAR)[:BAR]
 
 
 def _parents_first(imports: list[Imported]) -> Iterator[Imported]:
@@ -135,39 +151,49 @@ def start() -> StartTimings:
 
     @contextmanager
     def stage(name: str) -> Iterator[None]:
-        began = time.perf_counter()
+        began, known = time.perf_counter(), sum(stages.values())
         yield
-        stages[name] = round((time.perf_counter() - began) * 1000, 3)
+        # What the stages inside this one took is theirs.
+        inner = sum(stages.values()) - known
+        stages[name] = round((time.perf_counter() - began) * 1000 - inner, 3)
 
-    with stage("imports"):
-        import os
-
-        from handler import gateway, golden, routes  # noqa: F401
+    with stage(IMPORTS):
+        import handler.light_imports  # noqa: F401
+        from handler import gateway, golden, predictor, routes  # noqa: F401
+        from handler.bundle import read_bundle
         from handler.graph import load_graph, session_class
         from handler.hexabot import Service
-        from handler.predictor import Predictor, bundle_folders
+        from handler.logs import configure
         from handler.settings import Settings
-        from handler.sources import local_folders
-    settings = Settings.from_env(os.environ)
+    with stage("settings and log"):
+        settings = Settings.from_env(os.environ)
+        configure("ERROR")
     with stage("finding bundles, and fetching remote ones"):
         folders = [
             folder
-            for location in local_folders(settings.bundles, settings.cache)
-            for folder in bundle_folders(location)
+            for location in predictor.fetched(settings.bundles, settings.cache)
+            for folder in predictor.bundle_folders(location)
         ]
     with stage("loading onnxruntime"):
         session_class()
+
+    def timed_read(folder: Path) -> "Manifest":
+        with stage(f"{folder.name}: manifest and hashes"):
+            return read_bundle(folder)
+
+    def timed_load(graph: "Graph", folder: Path, threads: int = 1) -> "RunningGraph":
+        with stage(f"{folder.name}: graph"):
+            return load_graph(graph, folder, threads)
+
+    vars(predictor).update(read_bundle=timed_read, load_graph=timed_load)
     predictors = {}
     for folder in folders:
-        with stage(f"{folder.name}: verifying and loading"):
-            predictor = Predictor(folder, settings.threads)
-        graph = predictor.manifest.graph
-        with stage(
-            f"  {folder.name}: loading only its graph again ({predictor.manifest.files[graph.file].bytes} bytes)"
-        ):
-            load_graph(graph, folder, settings.threads)
-        predictors[predictor.manifest.name] = predictor
-    service = Service(predictors, settings)
+        with stage(f"{folder.name}: tokenizers, vocabularies and the rest"):
+            loaded = predictor.Predictor(folder, settings.threads)
+        predictors[loaded.manifest.name] = loaded
+    with stage("routes"):
+        service = Service(predictors, settings)
+        routes.Routes(service, settings)
     for name in ("first answer", "second answer"):
         with stage(name):
             service.predict({"text": TEXT})
