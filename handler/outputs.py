@@ -135,9 +135,9 @@ class SequenceOutput(Described, frozen=True, kw_only=True, dict=True, tag="seque
         """
         predictions, probabilities = [tensors[name].tolist() for name in self.tensors[:2]]
         logarithms = float32([log_probability(row) for row in probabilities])
-        names = self.column_names
+        names, known = self.column_names, self.labels
         for indices, row, logarithm in zip(predictions, probabilities, logarithms, strict=True):
-            labels = [self.labels[index] for index in indices]
+            labels = [known[index] for index in indices]
             columns: Columns = {names[0]: labels, names[1]: row}
             if self.responds:
                 columns[f"{self.name}_response"] = " ".join(labels)

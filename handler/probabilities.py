@@ -21,9 +21,13 @@ def log_probability(probabilities: Sequence[float]) -> float:
     Returns:
         The sum in float64. Ludwig adds in float32, so its sum has larger rounding errors.
     """
-    if min(probabilities, default=1.0) < SMALLEST_PROBABILITY or max(probabilities, default=1.0) > 1:
-        probabilities = [min(max(each, SMALLEST_PROBABILITY), 1.0) for each in probabilities]
+    if max(probabilities, default=1.0) > 1:
+        probabilities = [min(each, 1.0) for each in probabilities]
     total = 0.0
     for start in range(0, len(probabilities), FACTORS):
-        total += log(prod(probabilities[start : start + FACTORS]))
+        factors = probabilities[start : start + FACTORS]
+        product = prod(factors)
+        if product < SMALLEST_PROBABILITY:  # only then can a factor be as small
+            product = prod([max(each, SMALLEST_PROBABILITY) for each in factors])
+        total += log(product)
     return total
