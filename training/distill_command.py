@@ -24,7 +24,8 @@ examples:
   ludwig-serverless fit --config intent-minilm-frozen --pretrained minilm --dataset data.csv --output runs/teacher
   ludwig-serverless distill runs/teacher --dataset data.csv --unlabeled chat.txt --output runs/intent
 
-The teacher and the student see the same training rows if --dataset is the file that the teacher was trained on.
+The teacher and the student see the same training rows if --dataset is the file that the teacher was trained on. After
+an interruption, re-run the same command to resume: the teacher's answers are stored.
 --unlabeled is a text file with one message per line, or a table (CSV, TSV, JSON, JSONL, Parquet) with a column text or
 utterance. Hundreds of messages help; thousands help more. Without them, there is nothing to distill, because the
 teacher has memorized the labeled rows.
@@ -77,10 +78,17 @@ def add(parser: argparse.ArgumentParser) -> None:
 def unlabeled_texts(path: Path) -> "Sequence[str]":
     """Read texts without labels: the lines of a text file, or the column text (or utterance) of a table.
 
+    Args:
+        path: The file; a text file has the extension `.txt`.
+
+    Returns:
+        The texts, without empty ones and without those that UTF-8 cannot hold.
+
     Raises:
         DatasetError: The file cannot be read, or it has no such column.
     """
     from export.rows import read_rows, with_named_columns
+    from training.imports.vocabulary import is_unicode
 
     if path.suffix.lower() == ".txt":
         try:
@@ -91,7 +99,7 @@ def unlabeled_texts(path: Path) -> "Sequence[str]":
     rows = with_named_columns(read_rows(path), ["text"])
     if "text" not in rows:
         raise DatasetError(f"{path} has the columns {list(rows.columns)}; expected a column named `text`.")
-    return [text for text in rows["text"] if isinstance(text, str) and text.strip()]
+    return [text for text in rows["text"] if isinstance(text, str) and text.strip() and is_unicode(text)]
 
 
 def _distill(options: argparse.Namespace) -> None:
@@ -101,6 +109,7 @@ def _distill(options: argparse.Namespace) -> None:
     from training.distillation import Student, distill
     from training.evaluation.thresholds import ThresholdOptions
     from training.fit import check_output
+    from training.imports.vocabulary import entities_of
 
     check_output(options.output, overwrite=options.force)
     wanted = options.confidence_threshold
@@ -112,6 +121,14 @@ def _distill(options: argparse.Namespace) -> None:
     )
     texts = [text for path in options.unlabeled for text in unlabeled_texts(path)]
     dataset = read_dataset({TRAIN: options.dataset})
-    found = distill(options.teacher, dataset, texts, options.output, student, overwrite=options.force)
+    found = distill(
+        options.teacher,
+        dataset,
+        texts,
+        options.output,
+        student,
+        overwrite=options.force,
+        entities=entities_of(options.dataset),
+    )
     print(json.dumps(found, indent=1))
     say(f"Saved to {options.output}. Next: ludwig-serverless export {options.output} bundles/{options.output.name}")
