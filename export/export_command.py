@@ -60,7 +60,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--quantize",
-        choices=["none", "auto", "dynamic", "per-channel", "static"],
+        choices=["none", "auto", "dynamic", "per-channel", "static", "blockwise"],
         default="none",
         help="try int8 weights on the rows of --dataset (300 or more): auto keeps the fastest graph that agrees, or "
         "float32 if int8 is not faster; a named mode fails if it does not agree (%(default)s)",

@@ -1,6 +1,7 @@
-"""Quantize an ONNX graph to int8 weights with onnxruntime: dynamic, per-channel and static.
+"""Quantize an ONNX graph to int8 weights with onnxruntime: dynamic, per-channel, static and blockwise.
 
-Weights use seven bits (`reduce_range`): with eight, CPUs without VNNI saturate and give different answers.
+The weights of the first three use seven bits (`reduce_range`): with eight, CPUs without VNNI saturate and give other
+answers.
 """
 
 import logging
@@ -12,6 +13,7 @@ import numpy as np
 import onnx
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_dynamic, quantize_static
 
+from export.blockwise import quantize_blockwise
 from export.onnx_file import save
 
 Encoded = list[dict[str, np.ndarray]]
@@ -39,6 +41,10 @@ def _static(source: Path, target: Path, encoded: Encoded) -> None:
     )
 
 
+def _blockwise(source: Path, target: Path, encoded: Encoded) -> None:
+    quantize_blockwise(source, target)
+
+
 class _Rows(CalibrationDataReader):  # type: ignore[misc]
     """Rows for calibrating the range of activations."""
 
@@ -53,6 +59,7 @@ MAKERS: dict[str, Callable[[Path, Path, Encoded], None]] = {
     "dynamic": _dynamic,
     "per-channel": _per_channel,
     "static": _static,
+    "blockwise": _blockwise,
 }
 
 

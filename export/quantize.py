@@ -22,7 +22,7 @@ from handler.bundle import MANIFEST, Manifest, describe_file
 from handler.certificate import GraphCandidate, Quantization
 from handler.predictor import Predictor
 
-Mode = Literal["none", "auto", "dynamic", "per-channel", "static"]
+Mode = Literal["none", "auto", "dynamic", "per-channel", "static", "blockwise"]
 FLOAT = "fp32"
 ENOUGH_ROWS = 200
 CALIBRATION_ROWS = 100

@@ -1,18 +1,21 @@
 """Augment training rows: add copies with typos, other case or punctuation, dropped words, or swapped slot values.
 
 Only training rows are copied, after the split. A copy never equals a validation or test text, so nothing leaks.
-Words keep their tags, and a slot's value is replaced only by a value of the same slot in another training row.
+Words keep their tags. A slot's value is replaced by a value of the same slot: one of another training row, or one of
+the vocabulary of entities, which `import` makes of lookup tables, lists of values and synonyms.
 """
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
 import numpy as np
 
 from export.console import say
 from export.features import column_of, is_tagger, tagged_text
 from handler.decoding import BEGIN, INSIDE, OUTSIDE
+from handler.vocabulary import EntityWords
 from training.config import SPLIT, Config, columns
 from training.dataset import TRAIN, text_key
 from training.errors import ConfigError
@@ -55,11 +58,13 @@ class Taken(NamedTuple):
 
 
 Values = Mapping[str, Sequence[tuple[str, ...]]]
-"""The values of each slot in the training rows, as words."""
+"""The known values of each slot, as words."""
 Change = Callable[[list[Word], Values, np.random.Generator], list[Word]]
 
 
-def with_copies(config: Config, rows: "pd.DataFrame", copies: int, seed: int) -> "pd.DataFrame":
+def with_copies(
+    config: Config, rows: "pd.DataFrame", copies: int, seed: int, entities: bytes | None = None
+) -> "pd.DataFrame":
     """Add changed copies of the training rows, and print the number of copies of each kind.
 
     Args:
@@ -67,6 +72,7 @@ def with_copies(config: Config, rows: "pd.DataFrame", copies: int, seed: int) ->
         rows: Rows with a column `split` and, if the configuration learns slots, one tag per word.
         copies: Maximum number of copies per training row; copies that equal another row are skipped.
         seed: Seed of the changes.
+        entities: The vocabulary of entities as JSON, whose words are further values of the slots of the same names.
 
     Returns:
         The rows, followed by the copies.
@@ -88,7 +94,7 @@ def with_copies(config: Config, rows: "pd.DataFrame", copies: int, seed: int) ->
     held = [each for each in rows.loc[rows[SPLIT] != TRAIN, text] if isinstance(each, str)]
     taken = Taken({*rows[text]}, {*map(text_key, held)})
     originals = [(row, _words(row[text], row[slots] if slots else None)) for row in train.to_dict("records")]
-    values = slot_values([words for _, words in originals])
+    values = with_listed(slot_values([words for _, words in originals]), entities)
     made: list[dict[Any, Any]] = []
     for row, words in originals:
         for _ in range(copies if words else 0):
@@ -112,6 +118,20 @@ def slot_values(texts: Sequence[Sequence[Word]]) -> Values:
             value = tuple(word.text for word in words[first:last])
             values.setdefault(words[first].tag[len(BEGIN) :], {})[value] = None
     return {slot: list(found) for slot, found in values.items()}
+
+
+def with_listed(values: Values, entities: bytes | None) -> Values:
+    """Return the values of each slot, and those that a vocabulary of entities lists for it.
+
+    Args:
+        values: The values of each slot in the training rows. Entities that are no slot of these rows are left out.
+        entities: The vocabulary as JSON, or None.
+    """
+    listed: dict[str, list[tuple[str, ...]]] = {}
+    for entity in msgspec.json.decode(entities, type=list[EntityWords]) if entities else ():
+        words = [tuple(word.split()) for value in entity.values for word in value.words]
+        listed.setdefault(entity.name, []).extend(filter(None, words))
+    return {slot: list(dict.fromkeys([*found, *listed.get(slot, ())])) for slot, found in values.items()}
 
 
 def _slots_column(config: Config) -> str | None:
@@ -182,13 +202,15 @@ def _dropped(words: list[Word], values: Values, random: np.random.Generator) -> 
 
 
 def _swapped(words: list[Word], values: Values, random: np.random.Generator) -> list[Word]:
-    """Replace a slot's value by another value of the same slot."""
+    """Replace a slot's value by another value of the same slot, in lower case if the whole text is."""
     spans = _spans(words)
     if not spans:
         return words
     first, last = spans[random.integers(len(spans))]
     slot = words[first].tag[len(BEGIN) :]
     value = values[slot][int(random.integers(len(values[slot])))]
+    if not any(word.text != word.text.lower() for word in words):
+        value = tuple(text.lower() for text in value)
     replaced = [Word(text, (INSIDE if place else BEGIN) + slot) for place, text in enumerate(value)]
     return [*words[:first], *replaced, *words[last:]]
 

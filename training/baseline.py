@@ -21,7 +21,7 @@ NAME = "TF-IDF + linear SVM"
 MOST_ROWS = 12_000
 """Larger datasets are sampled, so that the fit takes seconds."""
 HARDLY_BETTER = 0.2
-"""Minimum of (accuracy - chance) / (1 - chance) for a model that has learned anything."""
+"""Minimum of (accuracy - chance) / (1 - chance), or of F1 for slots, for a model that has learned anything."""
 WORD, WORD_PAIRS = r"\w+|[^\w\s]", (1, 2)
 PIECES = (2, 5)
 TOLERANCE = 0.1
@@ -107,8 +107,9 @@ def compare(expected: Sequence[str], model: Sequence[str], baseline: Sequence[st
 
     Returns:
         `name` of the baseline; number of `rows`; `accuracy` of the baseline and of the `model`; `chance`, the accuracy
-        of always answering the most frequent label; and `verdict`: "chance" if the model is hardly better than chance,
-        "below" if it is significantly worse than the baseline, else "fine".
+        of always answering the most frequent label; and `verdict`: "chance" if the model is hardly better than chance
+        and worse than the baseline, "nothing" if it is hardly better than chance and so is the baseline, "below" if it
+        is significantly worse than the baseline, else "fine".
     """
     rows = len(expected)
     right_model = [one == other for one, other in zip(expected, model, strict=True)]
@@ -121,8 +122,8 @@ def compare(expected: Sequence[str], model: Sequence[str], baseline: Sequence[st
     verdict = "fine"
     if lost - won > math.sqrt(lost + won):
         verdict = "below"
-    if chance < 1 and reached > accuracy and (accuracy - chance) / (1 - chance) < HARDLY_BETTER:
-        verdict = "chance"
+    if chance < 1 and (accuracy - chance) / (1 - chance) < HARDLY_BETTER:
+        verdict = "chance" if reached > accuracy else "nothing"
     return {
         "name": NAME,
         "rows": rows,
@@ -147,12 +148,34 @@ def warning(name: str, found: dict[str, Any]) -> str | None:
             f"WARNING: THIS MODEL HAS HARDLY LEARNED ANYTHING ({figures}). Do not serve it. Train without --config, "
             "which chooses the model and the number of epochs for your rows, or increase --epochs."
         )
+    if found["verdict"] == "nothing":
+        return (
+            f"WARNING: NEITHER THIS MODEL NOR A SIMPLER METHOD IS CLEARLY BETTER THAN CHANCE ({figures}). Do not "
+            "serve it. Check the labels of the mistakes in the report, merge labels that mean the same, and add "
+            "examples."
+        )
     if found["verdict"] == "below":
         return (
             f"WARNING: A SIMPLER METHOD IS BETTER THAN THIS MODEL ({figures}). Train without --config, which tries "
             "several models; increase --epochs; or add examples for the labels with low recall (see the report)."
         )
     return None
+
+
+def warning_about_slots(name: str, f1: float) -> str | None:
+    """Return a warning about a model that finds hardly any slots, with advice; None if it does.
+
+    Args:
+        name: Name of the output.
+        f1: F1 of whole slots, from 0 to 1, on rows that have some.
+    """
+    if f1 >= HARDLY_BETTER:
+        return None
+    return (
+        f"WARNING: THIS MODEL HAS HARDLY LEARNED ANYTHING ({name}: F1 of whole slots {f1:.1%}). Do not serve it. Train "
+        "without --config, which chooses the model and the number of epochs for your rows; increase --epochs; or add "
+        "examples with different values."
+    )
 
 
 def _texts(rows: "pd.DataFrame", column: str) -> list[str]:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,8 +49,7 @@ from training.workspace import MODEL, Workspace, write_json
 if TYPE_CHECKING:
     import pandas as pd
 
-SEARCH = "hyperopt"
-VECTORS = "vectors"
+SEARCH, VECTORS = "hyperopt", "vectors"
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def fit(
     config = {section: value for section, value in config.items() if section != SEARCH}
     dataset, outside = out_of_scope(config, dataset, thresholds.out_of_scope if thresholds else None, seed)
     config, dataset = prepare(config, dataset, validated=crossed is None)
-    config = sized(config, dataset)
+    config = sized(config, dataset, augment)
     options_of = threshold_options(config, thresholds)
     tell_weaknesses(config, dataset)
     api = import_ludwig()
@@ -124,7 +124,7 @@ def fit(
     if (background := outside[outside[SPLIT] == TRAIN]).size:
         record["out_of_scope_sha256"] = dataset_sha256(background)
     if augment:
-        record["augment"] = augment
+        record |= {"augment": augment, "entities_sha256": sha256(entities or b"").hexdigest()}
     workspace = Workspace.of_run(folder)
     with interruptible() as interruption, workspace.held(), _kept_if_worthwhile(workspace):
         check_output(folder, overwrite=overwrite)  # another training may have finished while Ludwig loaded
@@ -137,6 +137,7 @@ def fit(
             interruption,
             overwrite=overwrite,
             validated=crossed is None,
+            entities=entities,
         )
         if crossed is not None:
             crossed = crossed.calibrated(training.config)
@@ -194,6 +195,7 @@ def train_in(
     *,
     overwrite: bool,
     validated: bool = True,
+    entities: bytes | None = None,
 ) -> Training:
     """Train in a workspace, from its checkpoint if it has one.
 
@@ -207,19 +209,18 @@ def train_in(
         interruption: Checked after each batch.
         overwrite: Whether to discard an interrupted training with other settings.
         validated: Whether the split needs validation rows.
+        entities: The vocabulary of entities, whose words are values for the copies.
 
     Raises:
         TrainingError: Ludwig fails, or the workspace has a training with other settings.
     """
-    dataset, outside = rows
-    started = time.monotonic()
-    starting = asking_outputs(config)
-    config = without_linear_start(config)
+    (dataset, outside), started = rows, time.monotonic()
+    starting, config = asking_outputs(config), without_linear_start(config)
     with _failures_explained():
         full = complete_config(api, config)
         dataset = with_background(with_split(full, dataset, record["seed"], validated=validated), outside)
         copies = record.get("augment")
-        learned = with_copies(full, dataset, copies, record["seed"]) if copies else dataset
+        learned = with_copies(full, dataset, copies, record["seed"], entities) if copies else dataset
         read = ludwig_rows(full, learned)
     checkpoint = workspace.begin(record, overwrite=overwrite)
     before = checkpoint.seconds if checkpoint else 0.0  # read now: later checkpoints replace this one
@@ -255,8 +256,7 @@ def train_in(
             forget_files(workspace.ludwig / MODEL)
         if cached:
             model = with_encoders(api, model, workspace.ludwig / MODEL)
-    seconds = before + time.monotonic() - started
-    return Training(model, model.config_obj.to_dict(), dataset, outside, round(seconds, 1))
+    return Training(model, model.config_obj.to_dict(), dataset, outside, round(before + time.monotonic() - started, 1))
 
 
 @contextmanager

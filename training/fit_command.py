@@ -70,8 +70,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=0,
         metavar="COPIES",
-        help="also train on so many changed copies of each training row: typos, case, punctuation, dropped words and "
-        "swapped slot values",
+        help="also train on so many changed copies of each training row: typos, case, punctuation, dropped words, and "
+        "slot values of other rows or of the dataset's vocabulary of entities; without --config, only if this improves "
+        "the answers to held-out rows",
     )
     parser.add_argument("--seed", type=int, default=42, help="random seed (default: %(default)s)")
     add_force(parser, "replace an existing run", "--overwrite")
@@ -195,13 +196,18 @@ def _fit(options: argparse.Namespace) -> None:
         entities=entities_of(options.dataset),
         augment=options.augment,
     )
-    _tell(fitted)
+    _tell(fitted, options.dataset)
 
 
-def _tell(fitted: "Fitted") -> None:
+def _tell(fitted: "Fitted", dataset: Path) -> None:
+    from training.next_step import int8_advice
+
+    run, bundle = fitted.folder, Path("bundles", fitted.folder.name)
     print(json.dumps(fitted.metrics, indent=1))
-    say(f"Report: {fitted.folder / 'evaluation' / 'report.html'}")
-    say(f"Saved to {fitted.folder}. Next: ludwig-serverless export {fitted.folder} bundles/{fitted.folder.name}")
+    say(f"Report: {run / 'evaluation' / 'report.html'}")
+    say(f"Saved to {run}. Next: ludwig-serverless export {run} {bundle}")
+    if advice := int8_advice(run, bundle, dataset):
+        say(advice)
 
 
 def _read(options: argparse.Namespace) -> "pd.DataFrame":
@@ -219,7 +225,6 @@ def _choose(options: argparse.Namespace) -> None:
     given = {
         "--pretrained": options.pretrained,
         "--epochs": options.epochs,
-        "--augment": options.augment,
         "--hyperopt": options.hyperopt,
         "--backend ray": options.backend == "ray",
     }
@@ -234,10 +239,12 @@ def _choose(options: argparse.Namespace) -> None:
         thresholds=_threshold_options(options),
         slot_decoding=options.slot_decoding,
         seed=options.seed,
+        augment=options.augment,
     )
     learn = options.learn or what_to_learn(dataset, options.output)
     entities = entities_of(options.dataset)
-    _tell(choose_and_fit(learn, dataset, options.output, choice, overwrite=options.force, entities=entities))
+    fitted = choose_and_fit(learn, dataset, options.output, choice, overwrite=options.force, entities=entities)
+    _tell(fitted, options.dataset)
 
 
 def _refuse_choice(options: argparse.Namespace) -> None:

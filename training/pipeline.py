@@ -33,6 +33,7 @@ from training.imports.importing import SPREAD, import_files
 from training.imports.options import ImportOptions
 from training.imports.report import Report
 from training.imports.vocabulary import entities_of
+from training.next_step import int8_advice
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -220,6 +221,9 @@ class Pipeline:
         say(f"  ludwig-serverless ask {self.bundles} 'some text'")
         say(f"  ludwig-serverless serve {self.bundles} --open     (and Hexabot at http://127.0.0.1:8000)")
         say("To deploy them on AWS Lambda, see docs/deploy.md.")
+        for name in names:
+            if advice := int8_advice(self.runs / name, self.bundles / name, self.runs / DATA):
+                say(advice)
 
 
 def _trainable(dataset: "pd.DataFrame") -> list[str]:

@@ -74,7 +74,7 @@ FROM_NOTHING = {
 """Networks that start from random weights, by the type of the first encoder."""
 
 
-def sized(config: Config, dataset: "pd.DataFrame") -> Config:
+def sized(config: Config, dataset: "pd.DataFrame", copies: int = 0) -> Config:
     """Return a configuration with numbers in place of `auto`.
 
     `max_sequence_length: auto` of a text input becomes the smallest length that fits nearly all rows: Ludwig's
@@ -88,12 +88,15 @@ def sized(config: Config, dataset: "pd.DataFrame") -> Config:
         config: A configuration without Ludwig's defaults. `trainer.batch_size: auto` is Ludwig's own and stays, like
             `trainer.learning_rate: auto` of other networks.
         dataset: All rows, with the source columns of the inputs. With a column `split`, only training rows count.
+        copies: Number of changed copies of each training row (see training/augmentation.py): an epoch of more rows is
+            more batches, so fewer epochs are enough.
     """
     if SPLIT in dataset:
         dataset = dataset[dataset[SPLIT] == TRAIN]
     length = _tagged_length(config, dataset)
     tagged = None if length is None else (str((tagged_text(config) or {})["name"]), length)
-    trainer = _with_rate(config, _with_epochs(config, len(dataset)), len(dataset))
+    rows = len(dataset) * (1 + copies)
+    trainer = _with_rate(config, _with_epochs(config, rows), rows)
     return {
         **config,
         "input_features": [

@@ -14,6 +14,7 @@ from handler.decoding import BEGIN, INSIDE, OUTSIDE
 from training.__main__ import main
 from training.augmentation import CHANGES, Word, slot_values, with_copies
 from training.errors import ConfigError
+from training.imports.vocabulary import entities_of
 
 TAGS = {
     "book a flight to New York please": "O O O O B-city I-city O",
@@ -81,9 +82,42 @@ def test_changes_keep_tags_in_order_and_slots_whole(seed: int, text: str, kind: 
         before = word.tag
     if kind == "a swapped slot value":
         cities = {value for each in texts for value in slot_values([each]).get("city", ())}
-        assert set(slot_values([changed]).get("city", ())) <= cities
+        lower = {tuple(word.lower() for word in city) for city in cities}
+        assert set(slot_values([changed]).get("city", ())) <= cities | lower
     if kind in ("a dropped word", "other punctuation"):
         assert spoken(changed) == spoken(words)
+
+
+RASA = """
+nlu:
+- intent: fly
+  examples: |
+    - fly me to [cairo](city) please
+    - i want a flight to [lyon](city) now
+    - please book a flight
+- lookup: city
+  examples: |
+    - Port Said
+    - Marseille
+- lookup: plane
+  examples: |
+    - jumbo
+"""
+
+
+def test_values_also_come_from_the_lookup_tables_that_import_keeps(tmp_path: Path) -> None:
+    (tmp_path / "nlu.yml").write_text(RASA)
+    assert main(["import", str(tmp_path / "nlu.yml"), "--output", str(tmp_path / "data.csv")]) == 0
+    given_rows = pd.read_csv(tmp_path / "data.csv").assign(split=0)
+    entities = entities_of(tmp_path / "data.csv")
+    copies = with_copies(config(TAGGER), given_rows, 20, 1, entities)[len(given_rows) :]
+    swapped = dict(zip(copies["text"], copies["slots"], strict=True))
+    assert swapped["fly me to port said please"] == "O O O B-city I-city O"  # in lower case, like the text
+    assert swapped["i want a flight to marseille now"] == "O O O O O B-city O"
+    texts = " ".join(swapped)
+    assert "jumbo" not in texts
+    without = with_copies(config(TAGGER), given_rows, 20, 1)["text"]
+    assert not without.str.contains("(?i)marseille|port said").any()
 
 
 def test_the_same_seed_makes_the_same_copies_and_another_seed_others() -> None:
@@ -122,5 +156,3 @@ def test_fit_trains_on_copies_and_measures_the_rows_of_the_dataset(
     assert (record["augment"], record["rows"]) == (2, 60)
     lines = (tmp_path / "run" / "evaluation" / "predictions.jsonl").read_text().splitlines()
     assert {json.loads(line)["text"] for line in lines} == set(data.loc[data["split"] == 2, "text"])
-    assert main(["fit", *arguments[2:], "--augment", "2", "--force"]) == 1
-    assert "--augment requires a configuration" in capsys.readouterr().err

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tests.training.tiny import tiny, tiny_config
-from training.baseline import NAME, answers_of_svm, baseline_answers, compare, labels_of, warning
+from training.baseline import HARDLY_BETTER, NAME, answers_of_svm, baseline_answers, compare, labels_of, warning
 from training.fit import fit
 
 CONFIG = {
@@ -54,7 +54,7 @@ EXPECTED = ["a", "b", "c", "d"] * 10
         ([*EXPECTED[:39], "a"], EXPECTED, "fine", None),  # one row is chance
         (EXPECTED, ["a"] * 40, "fine", None),
         (["a"] * 40, EXPECTED, "chance", "HARDLY LEARNED ANYTHING"),
-        (["a"] * 40, ["a"] * 40, "fine", None),  # the rows teach nothing that anything could learn
+        (["a"] * 40, ["a"] * 40, "nothing", "NEITHER THIS MODEL"),  # the rows teach nothing that anything could learn
     ],
 )
 def test_a_model_is_compared_with_the_baseline(
@@ -66,6 +66,19 @@ def test_a_model_is_compared_with_the_baseline(
     assert found["chance"] == 0.25
     said = warning("intent", found)
     assert said is None if told is None else said is not None and told in said
+
+
+@pytest.mark.ludwig
+@pytest.mark.filterwarnings("ignore")
+def test_a_run_that_finds_no_slots_prints_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tagger = {"name": "slots", "type": "sequence", "decoder": {"type": "tagger"}}
+    text = {"name": "text", "type": "text", "encoder": {"type": "rnn", "reduce_output": None}}
+    config = tiny_config(input_features=[text], output_features=[tagger])
+    rows = tiny().assign(slots=[f"O B-{'abcdefgh'[row // 2 % 8]}" for row in range(60)])  # nothing to learn
+    fitted = fit(config, rows, tmp_path / "run")
+    assert fitted.metrics["slots"]["slot_f1"] < HARDLY_BETTER
+    assert "HARDLY LEARNED ANYTHING (slots: F1 of whole slots" in capsys.readouterr().err
+    assert "finds hardly any slots" in (tmp_path / "run" / "evaluation" / "report.html").read_text()
 
 
 @pytest.mark.ludwig

@@ -47,6 +47,13 @@ def test_few_rows_get_small_batches_where_epochs_are_auto(rows: int, batch_size:
     assert made["trainer"]["batch_size"] == expected
 
 
+def test_copies_of_rows_make_an_epoch_longer_so_that_fewer_are_needed() -> None:
+    given, rows = read_config(Path("slots-lstm")), pd.DataFrame({"text": ["hi"] * 100, "slots": ["O"] * 100})
+    trainer, more = (sized(given, rows, copies)["trainer"] for copies in (0, 3))
+    assert more == sized(given, pd.concat([rows] * 4))["trainer"]
+    assert more["epochs"] < trainer["epochs"]
+
+
 @pytest.mark.parametrize(("words", "length"), [(5, 26), (30, 48), (400, 167)])
 def test_a_tagged_text_has_room_for_longer_messages_than_those_of_training(words: int, length: int) -> None:
     given = read_config(Path("slots-lstm"))

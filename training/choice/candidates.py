@@ -1,7 +1,7 @@
 """The candidates: configurations that can win on a dataset, in one table from the lightest to the heaviest model."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -26,6 +26,7 @@ class Candidate:
         is_english: Whether it uses MiniLM, which knows only English.
         prefer: Values of `--prefer` for which it is tried.
         fewest_rows: Minimum number of training rows; with fewer, it has never won.
+        augment: How many changed copies of each training row it also trains on.
     """
 
     config: str
@@ -35,6 +36,16 @@ class Candidate:
     prefer: tuple[Prefer, ...] = ("balanced", "fast", "accurate")
     fewest_rows: int = 0
     is_english: bool = False
+    augment: int = 0
+
+    @property
+    def name(self) -> str:
+        """Name of the configuration, with the option `--augment` if it has copies."""
+        return f"{self.config} --augment {self.augment}" if self.augment else self.config
+
+    def augmented(self, copies: int) -> "Candidate":
+        """Return this candidate with changed copies of each training row; its training takes as much longer."""
+        return replace(self, augment=copies, weight=self.weight * (1 + copies))
 
     @property
     def path(self) -> Path:

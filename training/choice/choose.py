@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from export.console import say
 from export.rows import with_named_columns
 from handler.outputs import Decoding
 from training.choice.candidates import CANDIDATES, LEARNABLE, Candidate, Prefer, find_candidates
-from training.choice.comparing import Contender, compare, described, tell
+from training.choice.comparing import MINUTE, Contender, compare, described, tell
 from training.choice.folds import deal, without_test
 from training.choice.trials import Trial, try_fold
 from training.config import SPLIT, Config, with_calibration
@@ -42,6 +43,8 @@ class ChoiceOptions:
         slot_decoding: How word tags become slots.
         seed: Seed of the folds and of each training.
         only: Name of the only candidate to train, whatever the rows and `prefer` are; "" compares all that suit.
+        augment: How many changed copies of each training row to try: the best candidate is compared with itself plus
+            copies, and the copies stay if they improve its answers to held-out rows, none of which is a copy.
     """
 
     prefer: Prefer = "balanced"
@@ -51,6 +54,7 @@ class ChoiceOptions:
     slot_decoding: Decoding = "viterbi"
     seed: int = 42
     only: str = ""
+    augment: int = 0
 
 
 def choose_and_fit(
@@ -91,9 +95,9 @@ def choose_and_fit(
         candidates, left = [each for each in CANDIDATES if each.config == options.only], []
     trials = folder.absolute().with_name(f".{folder.name}-trials")
     trials.mkdir(parents=True, exist_ok=True)
-    winner, choice = _compared(learn, candidates, trainable, trials, options, left)
+    winner, choice = _compared(learn, candidates, trainable, trials, options, left, entities)
     crossed = _crossed(winner, choice)
-    say(f"Training {winner.candidate.config} on all {len(trainable)} rows ...")
+    say(f"Training {winner.candidate.name} on all {len(trainable)} rows ...")
     config = winner.candidate.read()
     import pandas as pd
 
@@ -107,6 +111,7 @@ def choose_and_fit(
         slot_decoding=options.slot_decoding,
         crossed=crossed,
         entities=entities,
+        augment=winner.candidate.augment,
     )
     shutil.rmtree(trials, ignore_errors=True)
     return fitted
@@ -151,23 +156,33 @@ def _compared(
     trials: Path,
     options: ChoiceOptions,
     left: list[str],
+    entities: bytes | None,
 ) -> tuple[Contender, dict[str, Any]]:
     """Compare candidates on the folds of the rows; return the winner and the comparison's result."""
-    folds = deal(rows, TEXT, learn, options.seed)
+    started, folds = time.monotonic(), deal(rows, TEXT, learn, options.seed)
 
     def attempt(candidate: Candidate, number: int) -> Trial:
         return try_fold(
             candidate.read(),
             rows,
             folds[number],
-            trials / f"{candidate.config}-{number + 1}",
+            trials / f"{candidate.name.replace(' ', '')}-{number + 1}",
             seed=options.seed,
             slot_decoding=options.slot_decoding,
+            augment=candidate.augment,
+            entities=entities,
         )
 
     winner, contenders = compare(
         candidates, folds, attempt, budget_minutes=options.budget_minutes, prefer=options.prefer
     )
+    if options.augment:
+        pair = [winner.candidate, winner.candidate.augmented(options.augment)]
+        left_minutes = options.budget_minutes - (time.monotonic() - started) / MINUTE
+        # The winner's trials are stored, so only those with copies take time.
+        others = [each for each in contenders if each is not winner]
+        winner, both = compare(pair, folds, attempt, budget_minutes=left_minutes, prefer=options.prefer)
+        contenders = [*others, *both]
     choice = described(winner, contenders, learn=learn, prefer=options.prefer, left=left)
     tell(choice)
     return winner, choice

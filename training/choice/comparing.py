@@ -101,9 +101,9 @@ def compare(
             if number == 0 and not _may_begin(contender, contenders, started, budget_minutes):
                 contender.note = "would exceed the time budget"
                 continue
-            say(f"Trying {contender.candidate.config}, round {number + 1} of at most {len(folds)} ...")
+            say(f"Trying {contender.candidate.name}, round {number + 1} of at most {len(folds)} ...")
             contender.trials.append(attempt(contender.candidate, number))
-            say(f"{contender.candidate.config}: {contender.score:.1%} so far, {contender.seconds:.0f} s per training.")
+            say(f"{contender.candidate.name}: {contender.score:.1%} so far, {contender.seconds:.0f} s per training.")
         alive = _without_losers([contender for contender in alive if contender.trials], prefer)
     return _best(alive, prefer), contenders
 
@@ -172,7 +172,7 @@ def described(
         The object that this module's docstring describes.
     """
     tried = sorted((each for each in contenders if each.trials), key=lambda each: -each.score)
-    untried = [f"{each.candidate.config} {each.note}" for each in contenders if not each.trials]
+    untried = [f"{each.candidate.name} {each.note}" for each in contenders if not each.trials]
     return {
         "learn": learn,
         "prefer": prefer,
@@ -180,7 +180,7 @@ def described(
         "rows": len(winner.records),
         "candidates": [
             {
-                "name": each.candidate.config,
+                "name": each.candidate.name,
                 "score": each.score,
                 "rows": len(each.records),
                 "rounds": len(each.trials),
@@ -189,22 +189,22 @@ def described(
             }
             for each in tried
         ],
-        "winner": winner.candidate.config,
+        "winner": winner.candidate.name,
         "reason": _reason(winner, tried, prefer),
         "left": [*untried, *left],
     }
 
 
 def _reason(winner: Contender, tried: Sequence[Contender], prefer: Prefer) -> str:
-    name, others = winner.candidate.config, [each for each in tried if each is not winner]
+    name, others = winner.candidate.name, [each for each in tried if each is not winner]
     if not others:
         return f"{name} is the only candidate for this dataset; it scores {winner.score:.1%} on held-out rows."
     best = others[0]
     if winner.score >= best.score:
-        runner_up = f"{best.candidate.config} scores {best.score:.1%}"
+        runner_up = f"{best.candidate.name} scores {best.score:.1%}"
         return f"{name} is best on held-out rows: it scores {winner.score:.1%}, and {runner_up}."
     return (
-        f"{name} is lighter than {best.candidate.config}, and their difference on held-out rows is not significant "
+        f"{name} is lighter than {best.candidate.name}, and their difference on held-out rows is not significant "
         f"({winner.score:.1%} and {best.score:.1%}). For the higher score, use --prefer accurate."
     )
 

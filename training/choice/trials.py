@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -33,6 +33,18 @@ if TYPE_CHECKING:
 SMALLEST_PROBABILITY = 1e-30
 
 
+class Copies(NamedTuple):
+    """How a trial's training rows are augmented.
+
+    Attributes:
+        number: Number of changed copies of each row.
+        entities: The vocabulary of entities, whose words are values for the copies.
+    """
+
+    number: int
+    entities: bytes | None
+
+
 @dataclass(frozen=True)
 class Trial:
     """The result for one fold.
@@ -50,7 +62,15 @@ class Trial:
 
 
 def try_fold(
-    config: Config, rows: "pd.DataFrame", held: Fold, folder: Path, *, seed: int, slot_decoding: Decoding
+    config: Config,
+    rows: "pd.DataFrame",
+    held: Fold,
+    folder: Path,
+    *,
+    seed: int,
+    slot_decoding: Decoding,
+    augment: int = 0,
+    entities: bytes | None = None,
 ) -> Trial:
     """Train a configuration on all rows outside a fold, and answer the fold's rows.
 
@@ -63,11 +83,14 @@ def try_fold(
         folder: Where to train; the result is stored next to it, in a JSON file of the same name.
         seed: Seed of the training and of the baseline.
         slot_decoding: How word tags become slots.
+        augment: How many changed copies of each training row to train on as well; the fold's rows are not copied.
+        entities: The vocabulary of entities, whose words are values for the copies.
 
     Returns:
         The answers of the model and of the baseline to the fold's rows.
     """
-    key = _key(config, rows, held, seed, slot_decoding)
+    copies = Copies(augment, entities if augment else None)
+    key = _key(config, rows, held, seed, slot_decoding, copies)
     kept = folder.with_suffix(".json")
     if (found := _read(kept, key)) is not None:
         return found
@@ -76,7 +99,7 @@ def try_fold(
     is_held = np.isin(np.arange(len(rows)), held)
     train = rows[~is_held].assign(**{SPLIT: TRAIN}).reset_index(drop=True)
     asked = rows[is_held].drop(columns=SPLIT, errors="ignore").reset_index(drop=True)
-    records, full = _answers(config, train, asked, folder, seed, slot_decoding)
+    records, full = _answers(config, train, asked, folder, seed, slot_decoding, copies)
     baselines = {name: baseline_answers(full, name, train, asked, seed) for name in labels_of(full)}
     trial = Trial(records, baselines, round(time.monotonic() - started, 1))
     kept.write_text(json.dumps({"key": key, **trial.__dict__}, ensure_ascii=False), encoding="utf-8")
@@ -84,17 +107,33 @@ def try_fold(
 
 
 def _answers(
-    config: Config, train: "pd.DataFrame", asked: "pd.DataFrame", folder: Path, seed: int, slot_decoding: Decoding
+    config: Config,
+    train: "pd.DataFrame",
+    asked: "pd.DataFrame",
+    folder: Path,
+    seed: int,
+    slot_decoding: Decoding,
+    copies: Copies,
 ) -> tuple[Records, Config]:
     """Train; return the answers and the configuration with Ludwig's defaults."""
     config, train = prepare(config, train, validated=False)
-    config = sized(config, train)
+    config = sized(config, train, copies.number)
     record = {"config": config, "dataset_sha256": dataset_sha256(train), "rows": len(train), "seed": seed}
+    if copies.number:
+        record["augment"] = copies.number
     workspace = Workspace.of_run(folder)
     api = import_ludwig()
     with interruptible() as interruption, workspace.held():
         training = train_in(
-            workspace, api, config, (train, train.iloc[:0]), record, interruption, overwrite=True, validated=False
+            workspace,
+            api,
+            config,
+            (train, train.iloc[:0]),
+            record,
+            interruption,
+            overwrite=True,
+            validated=False,
+            entities=copies.entities,
         )
         if slot_decoding == "viterbi":
             decoders = slot_decoders(training.config, training.model.training_set_metadata)
@@ -131,10 +170,10 @@ def _for_calibration(name: str, answer: Mapping[str, Any], labels: list[str], ri
     }
 
 
-def _key(config: Config, rows: "pd.DataFrame", held: Fold, seed: int, slot_decoding: Decoding) -> str:
+def _key(config: Config, rows: "pd.DataFrame", held: Fold, seed: int, slot_decoding: Decoding, copies: Copies) -> str:
     """Return a digest of everything that determines a trial's result."""
     parts = [json.dumps(config, sort_keys=True, default=str), dataset_sha256(rows), str(held.tolist())]
-    return hashlib.sha256("\n".join([*parts, str(seed), slot_decoding]).encode()).hexdigest()
+    return hashlib.sha256("\n".join([*parts, str(seed), slot_decoding, str(copies)]).encode()).hexdigest()
 
 
 def _read(path: Path, key: str) -> Trial | None:

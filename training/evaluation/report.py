@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from training.baseline import HARDLY_BETTER
 from training.evaluation import plots
 from training.evaluation.answers import OUTSIDE, Records
 from training.evaluation.compared import COMPARED
@@ -54,6 +55,7 @@ def write_report(folder: Path, metrics: Metrics, records: Records) -> Path:
         outputs=outputs,
         changes=changes,
         few_rows=FEW_ROWS,
+        hardly_better=HARDLY_BETTER,
         uncertain=UNCERTAIN,
         miscalibrated=MISCALIBRATED,
         shown_confusions=SHOWN_CONFUSIONS,

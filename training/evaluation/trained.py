@@ -14,7 +14,7 @@ from export.outputs import SPECIAL_LABELS
 from handler.decoding import SlotDecoder, is_bio
 from handler.evidence import Evidence
 from handler.unsure import LANGUAGE
-from training.baseline import baseline_answers, labels_of, warning
+from training.baseline import baseline_answers, labels_of, warning, warning_about_slots
 from training.config import SPLIT, Config
 from training.dataset import TEST, TRAIN, VALIDATION
 from training.evaluation.answers import answer_rows
@@ -152,9 +152,11 @@ def _evaluate_crossed(
 
 
 def tell_warnings(metrics: Metrics) -> None:
-    """Print a warning for each output that is not clearly better than its baseline."""
+    """Print a warning for each output that is not clearly better than its baseline, or that finds hardly any slots."""
     for name, found in metrics["outputs"].items():
         if "baseline" in found and (text := warning(name, found["baseline"])):
+            say(text)
+        if found.get("entities") and (text := warning_about_slots(name, found["f1"])):
             say(text)
 
 

@@ -54,6 +54,18 @@ def test_the_best_candidate_wins_and_clearly_worse_ones_drop_out(
     assert winner in choice["reason"]
 
 
+@pytest.mark.parametrize(("copies", "winner"), [(90, "light"), (89, "light"), (97, "light --augment 2")])
+def test_copies_win_only_if_they_improve_the_answers_to_held_out_rows(copies: int, winner: str) -> None:
+    scores = {"light": 90, "light --augment 2": copies}
+    pair = [LIGHT, LIGHT.augmented(2)]
+    found, contenders = compare(
+        pair, FOLDS, lambda candidate, _: trial(scores[candidate.name]), budget_minutes=1, prefer="balanced"
+    )
+    assert found.candidate.name == winner
+    assert {each.candidate.name: each.candidate.weight for each in contenders} == {"light": 1, "light --augment 2": 3}
+    assert winner in described(found, contenders, learn="intent", prefer="balanced", left=[])["reason"]
+
+
 def test_no_trial_starts_that_would_exceed_the_budget() -> None:
     tried = []
 
