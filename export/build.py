@@ -19,12 +19,13 @@ from export.decoding import with_decoding
 from export.entities import copy_entities
 from export.errors import ExportError, ParityError
 from export.features import column_of
+from export.golden import golden_rows
 from export.graph import write_graph
 from export.inputs import describe_inputs
 from export.labels import clean_labels
 from export.model import SourceModel
 from export.outputs import describe_outputs
-from export.parity import Proof, Row, agreed, golden_rows, prove, rows_to_try
+from export.parity import Proof, Row, agreed, prove, rows_to_try
 from export.quantize import QuantizeOptions, check_quantizable, is_quantized, quantized
 from export.rows import read_rows, readable_rows
 from export.thresholds import LanguageRule, with_thresholds

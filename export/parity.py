@@ -15,7 +15,7 @@ from export.errors import ModelError, ParityError
 from export.model import SourceModel
 from export.rows import readable_rows
 from handler.bundle import Manifest
-from handler.certificate import GoldenRow, Parity, WorstCase
+from handler.certificate import Parity, WorstCase
 from handler.errors import ServingError
 from handler.inputs import BagInput, CategoryInput, InputFeature, SetInput
 from handler.predictor import Predictor
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-4
 AGREEMENT_TOLERANCE = 1.0
 """Tolerance of a quantized graph, whose probabilities may differ by any amount."""
+ROUNDING = 2**-21
+"""The largest relative difference between two float32 numbers whose last bits differ by rounding errors."""
 BATCH_ROWS = 64
 WORST_KEPT = 5
-GOLDEN_ODD_ROWS = 8
-GOLDEN_CHARACTERS = 300
 READ_AS_TEXT = (TextInput, CategoryInput, SetInput, BagInput)
 
 
@@ -56,7 +56,7 @@ class Comparison:
     Attributes:
         row: The row.
         labels: Ludwig's non-numeric columns.
-        ids_equal: Whether all preprocessed arrays are equal.
+        ids_equal: Whether all preprocessed arrays are equal; see `same_input`.
         labels_equal: Whether all non-numeric columns are equal.
         max_abs_diff: The largest numeric difference, relative for numbers above one.
         differences: Descriptions of the differences, for the terminal.
@@ -173,10 +173,27 @@ def compare(
     found_ids = {name: np.asarray(ids) for name, ids in predictor.encode([row.values for row in rows]).items()}
     comparisons = []
     for index, row in enumerate(rows):
-        ids_equal = all(np.array_equal(ids[index], expected_ids[name][index]) for name, ids in found_ids.items())
+        ids_equal = all(same_input(ids[index], expected_ids[name][index]) for name, ids in found_ids.items())
         comparisons.append(_compare(row, ids_equal, expected[index], found[index], reference))
     comparisons.sort(key=lambda comparison: comparison.badness, reverse=True)
     return Proof(_certificate(comparisons), comparisons)
+
+
+def same_input(found: np.ndarray, expected: Any) -> bool:
+    """Return whether an encoded input is Ludwig's.
+
+    Args:
+        found: The handler's array for one row.
+        expected: Ludwig's array for the same row.
+
+    Returns:
+        Whether shapes and values are equal. Numbers in float32 may differ in their last bits, because numpy's logarithm
+        itself gives different bits on different processors.
+    """
+    expected = np.asarray(expected)
+    if found.dtype.kind != "f":
+        return np.array_equal(found, expected)
+    return found.shape == expected.shape and np.allclose(found, expected, rtol=ROUNDING, atol=0)
 
 
 def agreed(found: Proof, exact: Proof) -> Proof:
@@ -205,34 +222,6 @@ def _answers(predictor: Predictor, rows: Sequence[Row]) -> list[dict[str, Any]]:
             f"{predictor.manifest.name} fails where its model answers ({rows[0].name}): {type(error).__name__}: "
             f"{str(error)[:300]}. No bundle was written: train with another encoder (docs/support.md lists them)."
         ) from None
-
-
-def golden_rows(comparisons: Sequence[Comparison], own_rows: int) -> list[GoldenRow]:
-    """Choose the rows to check again before a deployment takes traffic: the ones closest to failing.
-
-    Long rows, and rows with values that JSON cannot represent, are skipped.
-
-    Args:
-        comparisons: All comparisons, worst first.
-        own_rows: Maximum number of the user's own rows.
-
-    Returns:
-        The user's own rows, then edge cases.
-    """
-    kept: list[GoldenRow] = []
-    for odd, most in ((False, own_rows), (True, GOLDEN_ODD_ROWS)):
-        fit = [found for found in comparisons if found.row.odd is odd and found.labels_equal and _is_small(found.row)]
-        kept += [
-            GoldenRow(row=found.row.name, own=not odd, values=dict(found.row.values), labels=found.labels)
-            for found in fit[:most]
-        ]
-    return kept
-
-
-def _is_small(row: Row) -> bool:
-    values = row.values.values()
-    plain = all(value is None or isinstance(value, str | int | float) for value in values)
-    return plain and sum(len(str(value)) for value in values) <= GOLDEN_CHARACTERS
 
 
 def _compare(

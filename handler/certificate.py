@@ -15,7 +15,7 @@ class WorstCase(Described, frozen=True):
         row: The row's name. The row itself is not quoted, because it may contain what users wrote.
         max_abs_diff: The largest difference in this row; see `Parity`.
         labels_equal: Whether all labels are Ludwig's.
-        ids_equal: Whether all encoded inputs are Ludwig's.
+        ids_equal: Whether all encoded inputs are Ludwig's: ids exactly, and numbers up to rounding errors of float32.
     """
 
     row: str

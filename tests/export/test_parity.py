@@ -15,8 +15,9 @@ import pytest
 
 from export.edge_cases import ODD_TEXTS
 from export.errors import ModelError, ParityError
+from export.golden import golden_rows
 from export.model import SourceModel
-from export.parity import TOLERANCE, Comparison, Row, golden_rows, prove, rows_to_try
+from export.parity import TOLERANCE, Comparison, Row, prove, rows_to_try, same_input
 from handler.certificate import Parity
 from handler.predictor import Predictor
 from tests.bundles import CRASH, INTENT, write_bundle
@@ -228,3 +229,22 @@ def test_a_graph_that_fails_is_a_parity_error(tmp_path: Path, bundles: Path) -> 
     rows = [Row("crashing", {"text": CRASH}, odd=True)]
     with pytest.raises(ParityError, match=r"intent fails where its model answers \(crashing\): .* No bundle was"):
         prove(twin(bundles / "intent"), breaking, rows)
+
+
+@pytest.mark.parametrize(
+    ("found", "expected", "equal"),
+    [
+        (np.array([3, 4], dtype=np.int32), [3, 4], True),
+        (np.array([3, 4], dtype=np.int32), [3, 5], False),
+        (np.array([3], dtype=np.int32), [3, 4], False),
+        (np.float32(0.5), np.nextafter(np.float32(0.5), np.float32(1)), True),
+        (np.float32(0.5), np.float32(0.500001), False),
+        (np.float32(0), np.float32(1e-30), False),
+        (np.array([1, 2], dtype=np.float32), [1.0], False),
+        (np.array([True]), [True], True),
+    ],
+)
+def test_ids_are_compared_exactly_and_numbers_up_to_rounding_errors(
+    found: np.ndarray, expected: Any, equal: bool
+) -> None:
+    assert same_input(np.asarray(found), expected) is equal
