@@ -85,6 +85,8 @@ def has_external_data(content: Content) -> bool:
 
 def read_varint(content: Content, offset: int, end: int) -> tuple[int, int]:
     """Read a varint: seven bits in each byte, lowest bits first. Returns the number and the offset after it."""
+    if offset < end and (byte := content[offset]) < 0x80:  # most have one byte
+        return byte, offset + 1
     value = 0
     for index in range(MOST_VARINT_BYTES):
         if offset + index >= end:

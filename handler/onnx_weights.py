@@ -57,22 +57,20 @@ def read_fields(content: Content, start: int, end: int) -> Iterator[Field]:
     """
     while start < end:
         tag, offset = read_varint(content, start, end)
-        encoding = tag & 7
+        encoding, number = tag & 7, 0
         if encoding == BYTES:
             size, offset = read_varint(content, offset, end)
-            yield Field((tag & 0xFFFFFFFF) >> 3, start, offset, offset + size)
-            start = offset + size
-            continue
-        if encoding == VARINT:
+            number, stop = (tag & 0xFFFFFFFF) >> 3, offset + size
+        elif encoding == VARINT:
             _, stop = read_varint(content, offset, end)
         elif encoding in (FIXED_32, FIXED_64):
             stop = offset + (4 if encoding == FIXED_32 else 8)
         else:
             raise ValueError(f"the field at byte {start} has the unknown wire type {encoding}")
-        yield Field(0, start, offset, stop)
+        if stop > end:
+            raise ValueError(f"the field at byte {start} is longer than the message that contains it")
+        yield Field(number, start, offset, stop)
         start = stop
-    if start > end:
-        raise ValueError(f"the message that ends at byte {end} is truncated")
 
 
 def large_weight(content: Content, field: Field) -> Field | None:
@@ -105,28 +103,28 @@ def with_mapped_weights(content: Content, name: str) -> bytes | None:
     Raises:
         ValueError: The bytes are not valid protobuf.
     """
-    parts = [*read_fields(content, 0, len(content))]
+    # Each field of the model, with the fields of the graph if it is the graph.
+    parts = [
+        (part, [*read_fields(content, part.content, part.end)] if part.number == GRAPH else [])
+        for part in read_fields(content, 0, len(content))
+    ]
     weights = {
         field: raw
-        for part in parts
-        if part.number == GRAPH
-        for field in read_fields(content, part.content, part.end)
+        for _, fields in parts
+        for field in fields
         if (raw := large_weight(content, field)) and raw.content % ALIGNMENT == 0
     }
     if not weights:
         return None
     model = bytearray()
-    for part in parts:
-        if part.number != GRAPH:
-            model += content[part.start : part.end]
-            continue
+    for part, fields in parts:
         graph = bytearray()
-        for field in read_fields(content, part.content, part.end):
+        for field in fields:
             if field in weights:
                 graph += message(INITIALIZER, _mapped(content, field, weights[field], name))
             else:
                 graph += content[field.start : field.end]
-        model += message(GRAPH, graph)
+        model += message(GRAPH, graph) if part.number == GRAPH else content[part.start : part.end]
     return bytes(model)
 
 
