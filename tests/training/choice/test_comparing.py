@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from training.choice.candidates import CANDIDATES, Candidate, find_candidates
+from training.choice.candidates import CANDIDATES, Candidate, Prefer, find_candidates
 from training.choice.choose import looks_english, what_to_learn
 from training.choice.comparing import compare, described
 from training.choice.folds import FEW_ROWS, deal
@@ -124,6 +124,21 @@ def test_every_candidate_has_a_configuration_file_and_minilm_is_skipped_for_othe
         assert found
         assert not any(candidate.is_english for candidate in found)
         assert all("English only" in reason or "rows or more" in reason for reason in left)
+
+
+@pytest.mark.parametrize(
+    ("prefer", "names"),
+    [
+        ("fast", ["slots-lstm", "slots-lstm-en"]),
+        ("balanced", ["slots-lstm", "slots-lstm-en", "slots-minilm"]),
+        ("accurate", ["slots-lstm", "slots-lstm-en", "slots-minilm"]),
+    ],
+)
+def test_minilm_is_tried_for_the_slots_of_english_texts_unless_fast_models_are_preferred(
+    prefer: Prefer, names: list[str]
+) -> None:
+    found, _ = find_candidates("slots", 200, is_english=True, prefer=prefer)
+    assert [each.config for each in found] == names
 
 
 def test_the_column_to_learn_follows_from_the_columns_and_the_output() -> None:
