@@ -24,6 +24,8 @@ class Candidate:
         weight: Approximate training time, relative to the lightest candidate for the same column.
         pretrained: Pretrained transformer to start from; "" for models without one.
         is_english: Whether it uses MiniLM, which knows only English.
+        yields_to: Name of a candidate that costs as much and is at least as accurate. Where that one is tried, this one
+            is skipped, so that heavier candidates get the time; `--prefer fast` tries both.
         prefer: Values of `--prefer` for which it is tried.
         fewest_rows: Minimum number of training rows; with fewer, it has never won.
         augment: How many changed copies of each training row it also trains on.
@@ -36,6 +38,7 @@ class Candidate:
     prefer: tuple[Prefer, ...] = ("balanced", "fast", "accurate")
     fewest_rows: int = 0
     is_english: bool = False
+    yields_to: str = ""
     augment: int = 0
 
     @property
@@ -68,7 +71,7 @@ CANDIDATES = (
     Candidate("intent-lstm", "intent", 4, fewest_rows=MANY_ROWS),
     Candidate("intent-minilm-frozen", "intent", 5, MINILM, ("balanced", "accurate"), is_english=True),
     Candidate("intent-minilm", "intent", 25, MINILM, ("balanced", "accurate"), is_english=True),
-    Candidate("slots-lstm", "slots", 1),
+    Candidate("slots-lstm", "slots", 1, yields_to="slots-lstm-en"),
     Candidate("slots-lstm-en", "slots", 1.2, is_english=True),
     Candidate("slots-minilm", "slots", 3, MINILM, ("balanced", "accurate"), is_english=True),
     Candidate("language-light", "language", 1),
@@ -100,7 +103,9 @@ def find_candidates(
             left.append(f"{candidate.config} {reason}")
         else:
             found.append(candidate)
-    return found, left
+    better = {candidate.config for candidate in found} if prefer != "fast" else set()
+    left += [f"{each.config} is replaced by {each.yields_to}" for each in found if each.yields_to in better]
+    return [candidate for candidate in found if candidate.yields_to not in better], left
 
 
 def _obstacle(candidate: Candidate, rows: int, *, is_english: bool, prefer: Prefer) -> str:

@@ -130,11 +130,11 @@ def test_every_candidate_has_a_configuration_file_and_minilm_is_skipped_for_othe
     ("prefer", "names"),
     [
         ("fast", ["slots-lstm", "slots-lstm-en"]),
-        ("balanced", ["slots-lstm", "slots-lstm-en", "slots-minilm"]),
-        ("accurate", ["slots-lstm", "slots-lstm-en", "slots-minilm"]),
+        ("balanced", ["slots-lstm-en", "slots-minilm"]),
+        ("accurate", ["slots-lstm-en", "slots-minilm"]),
     ],
 )
-def test_minilm_is_tried_for_the_slots_of_english_texts_unless_fast_models_are_preferred(
+def test_english_slots_are_learned_by_the_models_that_know_english_words_unless_fast_ones_are_preferred(
     prefer: Prefer, names: list[str]
 ) -> None:
     found, _ = find_candidates("slots", 200, is_english=True, prefer=prefer)
