@@ -47,7 +47,13 @@ def test_only_good_candidates_are_kept(change: dict[str, Any], options: Quantize
 @pytest.mark.ludwig
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
-    ("kind", "mode"), [("intent-embed", "static"), ("language-cnn", "per-channel"), ("slots-lstm", "dynamic")]
+    ("kind", "mode"),
+    [
+        ("intent-embed", "static"),
+        ("language-cnn", "per-channel"),
+        ("slots-lstm", "dynamic"),
+        ("intent-minilm-frozen", "blockwise"),
+    ],
 )
 def test_a_quantized_bundle_promises_agreement(kind: str, mode: Any, loaded: Load, tmp_path: Path) -> None:
     rows = demo_rows(500)
