@@ -156,3 +156,11 @@ def test_fit_trains_on_copies_and_measures_the_rows_of_the_dataset(
     assert (record["augment"], record["rows"]) == (2, 60)
     lines = (tmp_path / "run" / "evaluation" / "predictions.jsonl").read_text().splitlines()
     assert {json.loads(line)["text"] for line in lines} == set(data.loc[data["split"] == 2, "text"])
+
+    # Without a configuration, the best candidate competes with itself plus copies.
+    assert main(["fit", *arguments[2:], "--augment", "2", "--force", "--prefer", "fast", "--budget-minutes", "60"]) == 0
+    record = json.loads((tmp_path / "run" / "training.json").read_text())
+    choice = record["choice"]
+    assert {"intent-light", "intent-light --augment 2"} <= {each["name"] for each in choice["candidates"]}
+    assert record.get("augment", 0) == (2 if choice["winner"] == "intent-light --augment 2" else 0)
+    assert choice["winner"] in choice["reason"]
