@@ -8,13 +8,13 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from re import _parser as parser  # type: ignore[attr-defined]
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handler import ngrams
 from tests.steps import OUTSIDE, Matcher, TooManyStepsError, Use, characters, sample
 from tests.trained import ROOT
 from training.imports.hexabot import BLANKS
@@ -29,7 +29,6 @@ USES: dict[str, Use] = {
 }
 BUILT = {
     "training/imports/hexabot.py": [(f"[^{BLANKS.pattern[1:-2]}]+", 0)],
-    "handler/ngrams.py": [(ngrams.WORD.pattern, 0)],
     "training/imports/spans.py": [(pattern.pattern, pattern.flags) for pattern in _patterns("new york (ny)")],
 }
 """Patterns that the sources put together while they run, as they are for some value."""
@@ -69,6 +68,18 @@ def is_call_of_re(node: ast.AST) -> bool:
     )
 
 
+def constant(path: str, node: ast.expr) -> str | bytes | None:
+    """Return a pattern that is written down, or that a constant of the module names; None if it is put together."""
+    if isinstance(node, ast.Name):
+        found = getattr(import_module(path.removesuffix(".py").replace("/", ".")), node.id, None)
+        return found if isinstance(found, (str, bytes)) else None
+    try:
+        written: str | bytes = ast.literal_eval(node)
+    except ValueError:
+        return None
+    return written
+
+
 def in_file(path: str, tree: ast.Module, uses: dict[str, set[Use]]) -> Iterator[Pattern]:
     """Yield the patterns of a file, each with all its uses."""
     names = {
@@ -83,9 +94,8 @@ def in_file(path: str, tree: ast.Module, uses: dict[str, set[Use]]) -> Iterator[
         assert isinstance(node, ast.Call)
         assert isinstance(node.func, ast.Attribute)
         kinds = {USES[node.func.attr]} if node.func.attr != "compile" else uses.get(names.get(id(node), ""), {"search"})
-        try:
-            source = ast.literal_eval(node.args[0])
-        except ValueError:
+        source = constant(path, node.args[0])
+        if source is None:
             built = True
             continue
         flags = re.DOTALL if any("DOTALL" in ast.dump(given) for given in node.args[1:]) else 0
