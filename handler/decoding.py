@@ -99,8 +99,8 @@ class SlotDecoder:
             One label index for each word.
         """
         # For each slot, the probabilities of the best paths that end with its `B-x` and with its `I-x`, relative to the
-        # best path of all. They never underflow: a path may begin the slot anew at any word, and no probability is
-        # below SMALLEST.
+        # best path of all. They never underflow: a path may start the slot at any word, and no probability is below
+        # SMALLEST.
         begun = inside = [0.0] * len(self._inside)  # a text cannot begin inside a slot
         last = -1
         steps: list[tuple[int, list[bool]]] = []

@@ -1,8 +1,8 @@
 """Run the arm64 package on this machine: qemu emulates a Graviton processor, and the models answer their golden rows.
 
 Lambda may hide /sys, and onnxruntime has aborted there on arm64 (onnxruntime#10038, #15650). So the package answers
-twice: with /sys and without it. Debian's Python for arm64 stands in for Lambda's; it is 3.13 instead of 3.12. The
-packages have the same versions, and onnxruntime's and the tokenizers' libraries are the same files.
+twice: with /sys and without it. The test uses Debian's Python 3.13 for arm64, not Lambda's 3.12. The packages have the
+same versions, and the libraries of onnxruntime and tokenizers are the same files.
 """
 
 import argparse

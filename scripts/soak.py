@@ -9,11 +9,12 @@ import os
 import random
 import time
 from contextlib import suppress
+from math import prod
 from pathlib import Path
 
 from handler.bundle import read_bundle
 from handler.onnx_c_api import OnnxError
-from handler.onnx_session import CSession
+from handler.onnx_session import BYTES, CSession
 from handler.tensor import FORMATS, Tensor
 
 REPORTS = 10
@@ -49,12 +50,10 @@ def main() -> int:
 
 def random_tensor(source: random.Random, dtype: str, rows: int, sizes: list[int]) -> Tensor:
     """Return a tensor of random bytes; integers are small, so that lookups succeed now and then."""
-    count = rows
-    for size in sizes:
-        count *= size
+    size = prod(sizes)
     if dtype in {"int32", "int64"}:
-        return Tensor.of(dtype, [source.choices(range(-2, 50), k=count // rows) for _ in range(rows)], *sizes)
-    return Tensor(dtype, [rows, *sizes], source.randbytes(count * memoryview(bytes(8)).cast(FORMATS[dtype]).itemsize))
+        return Tensor.of(dtype, [source.choices(range(-2, 50), k=size) for _ in range(rows)], *sizes)
+    return Tensor(dtype, [rows, *sizes], source.randbytes(rows * size * BYTES[dtype]))
 
 
 def refuse(session: CSession, name: str, source: random.Random, tensor: Tensor) -> None:

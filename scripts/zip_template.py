@@ -17,8 +17,12 @@ SETTINGS = {"HF_HOME": "/tmp/huggingface", "ORT_DISABLE_TELEMETRY": "1"}
 """What the image sets by itself (see Dockerfile.lambda)."""
 
 
-class _Loader(yaml.SafeLoader):
+class Loader(yaml.SafeLoader):
     """YAML with CloudFormation's short forms: `!Ref x` becomes {"Ref": "x"}."""
+
+
+class _SplittingLoader(Loader):
+    """The same, where `!GetAtt x.y` becomes {"Fn::GetAtt": ["x", "y"]}: YAML's long form takes no text with a dot."""
 
 
 class _Dumper(yaml.SafeDumper):
@@ -28,19 +32,22 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
-def _long_form(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+def _long_form(loader: Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
     if isinstance(node, yaml.ScalarNode):
         value: Any = loader.construct_scalar(node)
     elif isinstance(node, yaml.SequenceNode):
         value = loader.construct_sequence(node, deep=True)
     else:
         raise TypeError(f"!{suffix} of a mapping")
-    if suffix == "GetAtt" and isinstance(value, str):
-        value = value.split(".", 1)
     return {suffix if suffix in {"Ref", "Condition"} else f"Fn::{suffix}": value}
 
 
-_Loader.add_multi_constructor("!", _long_form)
+def _attribute(loader: Loader, node: yaml.ScalarNode) -> dict[str, Any]:
+    return {"Fn::GetAtt": str(loader.construct_scalar(node)).split(".", 1)}
+
+
+Loader.add_multi_constructor("!", _long_form)
+_SplittingLoader.add_constructor("!GetAtt", _attribute)
 
 
 def write_template(path: Path, package: str, architecture: str) -> None:
@@ -51,7 +58,7 @@ def write_template(path: Path, package: str, architecture: str) -> None:
         package: The package's path, relative to the template.
         architecture: The package's processor, which becomes the only allowed one.
     """
-    template = yaml.load((ROOT / "template.yaml").read_text(encoding="utf-8"), _Loader)
+    template = yaml.load((ROOT / "template.yaml").read_text(encoding="utf-8"), _SplittingLoader)
     zip_template = for_zip(template, package, architecture)
     # The two other functions are in a folder of this repository.
     for name in ("FingerprintFunction", "PreTrafficCheck"):

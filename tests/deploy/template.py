@@ -7,27 +7,12 @@ from typing import Any
 
 import yaml
 
+from scripts.zip_template import Loader
+
 ROOT = Path(__file__).parents[2]
 PARAMETER = re.compile(r"\$\{([A-Za-z0-9]+)\}")
 PSEUDO = {"AWS::Partition": "aws", "AWS::Region": "eu-west-1", "AWS::AccountId": "123456789012"}
 NO_VALUE = {"Ref": "AWS::NoValue"}
-
-
-class Loader(yaml.SafeLoader):
-    """YAML with CloudFormation's short forms: `!Ref x` is {"Ref": "x"}."""
-
-
-def _short_form(loader: Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
-    if isinstance(node, yaml.ScalarNode):
-        value: Any = loader.construct_scalar(node)
-    elif isinstance(node, yaml.SequenceNode):
-        value = loader.construct_sequence(node, deep=True)
-    else:
-        raise TypeError(f"!{suffix} of a mapping")
-    return {suffix if suffix in {"Ref", "Condition"} else f"Fn::{suffix}": value}
-
-
-Loader.add_multi_constructor("!", _short_form)
 
 
 def load(name: str = "template.yaml") -> Any:

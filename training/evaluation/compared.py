@@ -18,7 +18,7 @@ from math import comb
 from typing import Any
 
 from training.evaluation.answers import Records
-from training.evaluation.metrics import Metrics
+from training.evaluation.metrics import Metrics, text_column_of
 
 COMPARED = "compared"
 HEADLINE = {"category": "accuracy", "sequence": "f1"}
@@ -69,7 +69,7 @@ def chance(fixed: int, broken: int) -> float:
 def _output(name: str, before: tuple[Metrics, Records], now: tuple[Metrics, Records]) -> Metrics:
     old, new = before[0]["outputs"][name], now[0]["outputs"][name]
     metric = HEADLINE[new["type"]]
-    texts = [metrics.get("text", metrics["inputs"][0]) for metrics in (before[0], now[0])]
+    texts = [text_column_of(metrics) for metrics in (before[0], now[0])]
     earlier = {str(record.get(texts[0])): record for record in before[1]}
     pairs = [(earlier[text], record) for record in now[1] if (text := str(record.get(texts[1]))) in earlier]
     changed: dict[str, list[Any]] = {"fixed": [], "broken": []}

@@ -29,8 +29,9 @@ def write_index(folder: Path) -> Path:
     """
     runs = []
     for path in folder.glob(f"*/{FOLDER}/{METRICS}"):
+        finished = path.stat().st_mtime
         try:
-            runs.append((path.stat().st_mtime, _row(path.parent.parent, path.stat().st_mtime)))
+            runs.append((finished, _row(path.parent.parent, finished)))
         except EvaluationError as error:
             say(f"{path.parent.parent.name} is not in the index: {error}")
     rows = [row for _, row in sorted(runs, key=lambda run: -run[0])]

@@ -140,6 +140,11 @@ def calibration_error(right: np.ndarray, confidence: np.ndarray) -> float:
     return float(sum(gaps) / max(len(right), 1))
 
 
+def text_column_of(evaluation: Metrics) -> str:
+    """Return the column of the records that holds the text. Evaluations of older versions name only their inputs."""
+    return str(evaluation.get("text", evaluation["inputs"][0]))
+
+
 def summary(metrics: Metrics) -> dict[str, float]:
     """Return the key metrics of an output, by name."""
     if metrics["type"] == "category":

@@ -9,7 +9,7 @@ from training.baseline import HARDLY_BETTER
 from training.evaluation import plots
 from training.evaluation.answers import OUTSIDE, Records
 from training.evaluation.compared import COMPARED
-from training.evaluation.metrics import Metrics
+from training.evaluation.metrics import Metrics, text_column_of
 
 REPORT, PLOTS = "report.html", "plots"
 TEMPLATE, STYLE = (Path(__file__).with_name(name) for name in ("report.html.jinja", "report.css"))
@@ -41,7 +41,7 @@ def write_report(folder: Path, metrics: Metrics, records: Records) -> Path:
         name: {
             "metrics": found,
             "pictures": dict(_draw(pictures, metrics, number, name)),
-            "mistakes": _mistakes(name, found["type"], metrics.get("text", metrics["inputs"][0]), records),
+            "mistakes": _mistakes(name, found["type"], text_column_of(metrics), records),
             "thresholds": metrics["thresholds"].get(name),
             "numbered": not all(map(plots.can_draw, found.get("labels") or found.get("entities"))),
         }
