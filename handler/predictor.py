@@ -119,21 +119,10 @@ class Predictor:
             RequestError: A row lacks a column, or a value is invalid.
             ArithmeticError: The graph returned NaN or infinity.
         """
-        return [merged(outputs) for outputs in self.predict_outputs(rows)]
-
-    def predict_outputs(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Columns]]:
-        """Predict as `predict` does, with the columns grouped by output feature.
-
-        Args:
-            rows: For each row its raw values, by column.
-
-        Returns:
-            For each row the columns of each output feature, by the feature's name.
-        """
-        return self.columns(self.run(rows)) if rows else []
+        return [merged(outputs) for outputs in self.columns(self.run(rows))] if rows else []
 
     def answers(self, rows: Sequence[Mapping[str, Any]]) -> list[RowAnswer]:
-        """Predict as `predict_outputs` does, and keep what the tags of words are made of.
+        """Predict as `predict` does, with the columns grouped by output feature, and the tags of words.
 
         Args:
             rows: For each row its raw values, by column.
@@ -156,8 +145,6 @@ class Predictor:
             else:
                 inputs[name] = self._encoders[name].encode(values)
         tensors = self._finite(self._run(inputs, len(rows)))
-        if not self.taggers:
-            return [RowAnswer(outputs) for outputs in self.columns(tensors)]
         return [
             RowAnswer(
                 outputs,

@@ -32,9 +32,9 @@ def accuracy(bundle: Path, dataset: "pd.DataFrame") -> str:
         return ""
     asked = [{TEXT: text} for text, _ in known]
     right = sure = right_and_sure = 0
-    for row, outputs, (_, label) in zip(asked, predictor.predict_outputs(asked), known, strict=True):
-        is_right = outputs[LANGUAGE][f"{LANGUAGE}_predictions"] == label
-        is_sure = not unsure_outputs(predictor, row, outputs)
+    for row, answer, (_, label) in zip(asked, predictor.answers(asked), known, strict=True):
+        is_right = answer.outputs[LANGUAGE][f"{LANGUAGE}_predictions"] == label
+        is_sure = not unsure_outputs(predictor, row, answer.outputs)
         right, sure, right_and_sure = right + is_right, sure + is_sure, right_and_sure + (is_right and is_sure)
     return (
         f"The language is correct in {right / len(known):.1%} of {len(known)} rows. The model is sure in "

@@ -47,9 +47,8 @@ def test_a_row_without_the_column_is_refused(bundles: Path) -> None:
 
 
 def test_outputs_of_one_graph_are_separate(tmp_path: Path) -> None:
-    (outputs,) = Predictor(write_bundle(tmp_path / "nlu", INTENT, TAGGER, name="nlu")).predict_outputs(
-        [{"text": "fly"}]
-    )
+    (answer,) = Predictor(write_bundle(tmp_path / "nlu", INTENT, TAGGER, name="nlu")).answers([{"text": "fly"}])
+    outputs = answer.outputs
     assert list(outputs) == ["intent", "slots"]
     assert outputs["intent"]["intent_predictions"] == "book_flight"
     assert outputs["slots"]["slots_predictions"][1] == "O"

@@ -87,6 +87,6 @@ def test_a_model_that_learned_what_is_out_of_scope_never_answers_it(tmp_path: Pa
     assert manifest.outputs[0].thresholds.rejected == [LABEL]  # type: ignore[union-attr]
     predictor = Predictor(bundle)
     for text, label, unsure in (("some pizza please", LABEL, {"intent"}), ("hello there", "greet", set())):
-        (outputs,) = predictor.predict_outputs([{"text": text}])
+        outputs = predictor.answers([{"text": text}])[0].outputs
         assert outputs["intent"]["intent_predictions"] == label  # Ludwig's answer stays as it is
         assert unsure_outputs(predictor, {"text": text}, outputs) == unsure

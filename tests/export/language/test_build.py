@@ -43,7 +43,7 @@ def test_texts_in_none_of_the_bots_languages_are_unsure(tmp_path: Path, text: st
     build_language(SOURCE, ["ar", "en", "fr"], tmp_path / "language")
     predictor = Predictor(tmp_path / "language")
     for asked, unsure in ((text, {"language"}), ("turn on the light in the kitchen", set())):
-        (outputs,) = predictor.predict_outputs([{"text": asked}])
+        outputs = predictor.answers([{"text": asked}])[0].outputs
         assert unsure_outputs(predictor, {"text": asked}, outputs) == unsure
 
 
