@@ -49,7 +49,8 @@ from training.workspace import MODEL, Workspace, write_json
 if TYPE_CHECKING:
     import pandas as pd
 
-SEARCH, VECTORS = "hyperopt", "vectors"
+SEARCH = "hyperopt"
+VECTORS = "vectors"
 
 
 @dataclass(frozen=True)
@@ -214,8 +215,10 @@ def train_in(
     Raises:
         TrainingError: Ludwig fails, or the workspace has a training with other settings.
     """
-    (dataset, outside), started = rows, time.monotonic()
-    starting, config = asking_outputs(config), without_linear_start(config)
+    dataset, outside = rows
+    started = time.monotonic()
+    starting = asking_outputs(config)
+    config = without_linear_start(config)
     with _failures_explained():
         full = complete_config(api, config)
         dataset = with_background(with_split(full, dataset, record["seed"], validated=validated), outside)
@@ -256,7 +259,8 @@ def train_in(
             forget_files(workspace.ludwig / MODEL)
         if cached:
             model = with_encoders(api, model, workspace.ludwig / MODEL)
-    return Training(model, model.config_obj.to_dict(), dataset, outside, round(before + time.monotonic() - started, 1))
+    seconds = before + time.monotonic() - started
+    return Training(model, model.config_obj.to_dict(), dataset, outside, round(seconds, 1))
 
 
 @contextmanager
