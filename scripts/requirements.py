@@ -13,7 +13,7 @@ GROUPS = ("dev", "fuzz")
 """Dependency groups of environments that run this project's code. One common resolution constrains all their files."""
 
 PROJECT_FILES = {
-    "handler": ("--no-emit-package", "uvicorn", "--no-emit-package", "shtab"),
+    "handler": ("--no-emit-package", "uvicorn", "--no-emit-package", "shtab", "--no-emit-package", "prometheus-client"),
     "serve": (),
     "fetch": ("--extra", "fetch"),
     "torchscript": ("--extra", "torchscript"),
