@@ -10,6 +10,7 @@ from handler.tensor import Tensor
 
 if TYPE_CHECKING:
     from handler.entities import TaggedSpan
+    from handler.predictor import Predictor
 
 NOTHING: Mapping[str, Any] = {}
 
@@ -93,3 +94,17 @@ class RowAnswer:
             self._decoders.get(output.name),
             self._logits.get(output.name),
         )
+
+
+class Reading(NamedTuple):
+    """What a model read and answered.
+
+    Attributes:
+        predictor: The model.
+        rows: The values that it read, by column, for each row of the request.
+        answers: Its answer to each row.
+    """
+
+    predictor: "Predictor"
+    rows: Sequence[Mapping[str, Any]]
+    answers: Sequence[RowAnswer]

@@ -11,6 +11,7 @@ from handler.golden import replay, seals
 from handler.hexabot import load_service
 from handler.logs import configure, silence
 from handler.messages import Answer, Request
+from handler.observers import observe
 from handler.routes import Routes
 from handler.settings import Settings
 
@@ -20,7 +21,8 @@ GOLDEN_CHECK = {"check": "golden"}
 settings = Settings.from_env(os.environ)
 configure(settings.log_level, version=settings.version)
 service = load_service(settings)
-routes = Routes(service, settings)
+observing = observe(service, settings, os.environ)
+routes = Routes(service, settings, observing.observers)
 
 
 def lambda_handler(event: Any, context: Any) -> dict[str, Any]:
@@ -33,6 +35,14 @@ def lambda_handler(event: Any, context: Any) -> dict[str, Any]:
     Returns:
         The response in the format that the sender of the event expects.
     """
+    try:
+        return _answer(event, context)
+    finally:
+        if observing.deferred is not None:
+            observing.deferred.answered()
+
+
+def _answer(event: Any, context: Any) -> dict[str, Any]:
     request = read_event(event, context)
     if event == GOLDEN_CHECK:
         return {**replay(service.predictors), "models": seals(service.predictors)}

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from handler.alignment import all_outside, hexabot_tags
+from handler.answers import Reading
 from handler.errors import PayloadTooLargeError, RequestError
 from handler.logs import log_failure
 from handler.outputs import Columns, SequenceOutput, merged
@@ -32,7 +33,7 @@ class RequestTable(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct):
-    """An answer, and what to log about it.
+    """An answer, and what to log and observe of it.
 
     Attributes:
         answer: The JSON response, by key.
@@ -40,6 +41,8 @@ class Outcome(msgspec.Struct):
         failed: The models that raised an unexpected error. They trigger the deployment's alarm.
         refused: The models that cannot use this request, which is the caller's error.
         status: The HTTP status. 202 has no body.
+        rows: The request's values, for each of its rows. They contain what users wrote.
+        readings: What each model read and answered. Only observers use it, and `rows`; see `handler/observing.py`.
     """
 
     answer: dict[str, Any] = msgspec.field(default_factory=dict)
@@ -47,6 +50,8 @@ class Outcome(msgspec.Struct):
     failed: list[str] = msgspec.field(default_factory=list)
     refused: list[str] = msgspec.field(default_factory=list)
     status: int = 200
+    rows: Sequence[Fields] = ()
+    readings: list[Reading] = msgspec.field(default_factory=list)
 
 
 class Service:
@@ -81,7 +86,8 @@ class Service:
         """
         self.check_lengths(fields.values())
         chosen = self.chosen(fields.get("model"))
-        outcome = self.ask(chosen, lambda predictor: self._answer(predictor, fields))
+        outcome = Outcome(rows=[fields])
+        self.ask(chosen, outcome, lambda predictor: self._answer(predictor, fields, outcome))
         self._stand_in(outcome, fields)
         if LANGUAGE not in outcome.answer and fields.get("model") in (None, ""):
             outcome.answer[LANGUAGE] = self._default_language(1.0)
@@ -107,22 +113,26 @@ class Service:
             self.check_lengths(row.values())
         chosen = self.chosen(fields.get("model"))
         index: list[int | str] = list(range(len(rows))) if table.index is None else table.index
-        return self.ask(chosen, lambda predictor: {predictor.manifest.name: self._answer_table(predictor, rows, index)})
+        outcome = Outcome(rows=rows)
 
-    def ask(self, chosen: list[str], ask: Callable[[Predictor], dict[str, Any]]) -> Outcome:
+        def ask(predictor: Predictor) -> dict[str, Any]:
+            return {predictor.manifest.name: self._answer_table(predictor, rows, index, outcome)}
+
+        self.ask(chosen, outcome, ask)
+        return outcome
+
+    def ask(self, chosen: list[str], outcome: Outcome, ask: Callable[[Predictor], dict[str, Any]]) -> None:
         """Ask each model. If one fails, its answer is an error and the others are still asked.
 
         Args:
             chosen: Names of models.
+            outcome: Receives the answers of all models. The entry of a model that failed has `status` "failed" and
+                `error`.
             ask: Returns the answer of a model, by key.
-
-        Returns:
-            The answers of all models. The entry of a model that failed has `status` "failed" and `error`.
 
         Raises:
             RequestError: No model can use the request.
         """
-        outcome = Outcome()
         refusals: list[RequestError] = []
         for name in chosen:
             started = time.perf_counter()
@@ -141,12 +151,11 @@ class Service:
             outcome.milliseconds[name] = round((time.perf_counter() - started) * 1000, 3)
         if refusals and len(refusals) == len(chosen):
             raise refusals[0]
-        return outcome
 
-    def _answer(self, predictor: Predictor, fields: Fields) -> dict[str, Any]:
+    def _answer(self, predictor: Predictor, fields: Fields, outcome: Outcome) -> dict[str, Any]:
         """Answer one row under the model's name and, because Hexabot looks there, under the name of each output."""
         row = self.row(predictor, fields)
-        (outputs,) = self._outputs(predictor, [row])
+        (outputs,) = self._outputs(predictor, [row], outcome)
         unsure, default = unsure_outputs(predictor, row, outputs), self._settings.default_language
         answer = {predictor.manifest.name: without_unsure(outputs, unsure, default)}
         return answer | {
@@ -155,12 +164,14 @@ class Service:
             if name not in self.predictors
         }
 
-    def _answer_table(self, predictor: Predictor, rows: list[dict[str, Any]], index: list[int | str]) -> dict[str, Any]:
+    def _answer_table(
+        self, predictor: Predictor, rows: list[dict[str, Any]], index: list[int | str], outcome: Outcome
+    ) -> dict[str, Any]:
         """Answer several rows as one table in pandas' "split" orientation."""
         complete = [self.row(predictor, row) for row in rows]
         answers = [
             merged(outputs) | marks(predictor, row, outputs)
-            for row, outputs in zip(complete, self._outputs(predictor, complete), strict=True)
+            for row, outputs in zip(complete, self._outputs(predictor, complete, outcome), strict=True)
         ]
         columns = list(answers[0]) if answers else []
         return success({"index": index, "columns": columns, "data": [list(answer.values()) for answer in answers]})
@@ -179,14 +190,19 @@ class Service:
             )
         return row
 
-    def _outputs(self, predictor: Predictor, rows: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Columns]]:
+    def _outputs(
+        self, predictor: Predictor, rows: Sequence[Mapping[str, Any]], outcome: Outcome
+    ) -> Iterator[dict[str, Columns]]:
         """Answer rows, with each tagger's output replaced by one tag for each piece of `text.split(" ")`."""
-        for row, answer in zip(rows, predictor.answers(rows), strict=True):
+        answers = predictor.answers(rows)
+        outcome.readings.append(Reading(predictor, rows, answers))
+        for row, answer in zip(rows, answers, strict=True):
+            outputs = answer.outputs
             for output in predictor.taggers:
-                columns = answer.outputs[output.name]
-                shaped = hexabot_tags(_text(predictor, output, row), *answer.word_tags(output))
-                columns[f"{output.name}_predictions"], columns[f"{output.name}_probabilities"] = shaped
-            yield answer.outputs
+                tags, probabilities = hexabot_tags(_text(predictor, output, row), *answer.word_tags(output))
+                shaped = {f"{output.name}_predictions": tags, f"{output.name}_probabilities": probabilities}
+                outputs = {**outputs, output.name: {**outputs[output.name], **shaped}}
+            yield outputs
 
     def _stand_in(self, outcome: Outcome, fields: Fields) -> None:
         """Fill in what Hexabot requires from the models that failed: a language, and slots of the right length."""

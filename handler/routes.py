@@ -1,7 +1,7 @@
 """The HTTP routes, independent of the transport: tokens, limits, JSON errors and one log line per request."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ from handler.settings import Settings
 
 if TYPE_CHECKING:
     from handler.mcp import Tools
+    from handler.observing import Observer
     from handler.understanding import Understander
 
 STATUS: dict[type[RequestError], int] = {
@@ -48,13 +49,15 @@ class Routes:
         table: The function that answers each path and method.
     """
 
-    def __init__(self, service: Service, settings: Settings) -> None:
+    def __init__(self, service: Service, settings: Settings, observers: Sequence["Observer"] = ()) -> None:
         """Build the route table.
 
         Args:
             service: The loaded models.
             settings: The limits, the token digests and the base path.
+            observers: Called once for each request, after its response is made.
         """
+        self._observers = observers
         self._service = service
         self._settings = settings
         self.table: dict[str, dict[str, Callable[[Request], Outcome]]] = {
@@ -106,7 +109,10 @@ class Routes:
             log_failure("request failed", error)
             status = 500
             body = _error("Internal error: find this request_id in the service's log for the details.", request)
-        self._log(request, status, started, outcome)
+        milliseconds = round((time.perf_counter() - started) * 1000, 3)
+        self._log(request, status, milliseconds, outcome)
+        if self._observers:
+            self._observe(request, status, milliseconds, outcome)
         request_id.reset(token)
         if request.method == "HEAD":
             headers["content-length"], body = str(len(body)), b""
@@ -188,7 +194,18 @@ class Routes:
         body = decompressed(request.headers.get("content-encoding", ""), request.body, limit)
         return parse_body(request.headers.get("content-type", ""), body)
 
-    def _log(self, request: Request, status: int, started: float, outcome: Outcome) -> None:
+    def _observe(self, request: Request, status: int, milliseconds: float, outcome: Outcome) -> None:
+        """Show a request to the observers. One that fails changes no response and does not stop the others."""
+        from handler.observing import Observation
+
+        seen = Observation(request.id, request.path, status, milliseconds, outcome)
+        for observe in self._observers:
+            try:
+                observe(seen)
+            except Exception as error:
+                log_failure("observer failed", error)
+
+    def _log(self, request: Request, status: int, milliseconds: float, outcome: Outcome) -> None:
         models: dict[str, Any] = {}
         if outcome.milliseconds:
             models = {"models": outcome.milliseconds, "failed": outcome.failed}
@@ -202,7 +219,7 @@ class Routes:
             path=request.path if status != 404 else None,
             status=status,
             bytes=declared_bytes(request),
-            milliseconds=round((time.perf_counter() - started) * 1000, 3),
+            milliseconds=milliseconds,
             **models,
         )
 

@@ -55,6 +55,7 @@ def _serve(options: argparse.Namespace) -> None:
     from handler.api import create_app
     from handler.hexabot import load_service
     from handler.logs import configure
+    from handler.observers import observe
     from handler.routes import Routes
     from handler.settings import Settings
 
@@ -69,5 +70,10 @@ def _serve(options: argparse.Namespace) -> None:
         file=sys.stderr,
         flush=True,
     )
-    app = create_app(Routes(service, settings), settings.cors_origins)
-    uvicorn.run(app, host=options.host, port=options.port, log_config=None, access_log=False)
+    observing = observe(service, settings, os.environ)
+    app = create_app(Routes(service, settings, observing.observers), settings.cors_origins)
+    try:
+        uvicorn.run(app, host=options.host, port=options.port, log_config=None, access_log=False)
+    finally:
+        if observing.deferred is not None:
+            observing.deferred.stop()

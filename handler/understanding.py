@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from handler.answers import Reading
 from handler.decoding import is_bio
 from handler.entities import Entity, Source, TaggedSpan, marked, utf16_offsets
 from handler.errors import RequestError
@@ -94,6 +95,7 @@ class Understander:
         self._service.check_lengths(fields.values())
         # Tokenizers that split only at spaces would attach these to words, and models do not know such words. Each
         # character becomes one space, so offsets stay the same.
+        outcome = Outcome(rows=[fields])
         fields = {**fields, TEXT: BETWEEN_WORDS.sub(" ", text)}
         chosen = self._service.chosen(fields.get("model"))
         labels: dict[str, Label] = {}
@@ -101,7 +103,7 @@ class Understander:
         spans: list[TaggedSpan] = []
 
         def ask(predictor: Predictor) -> dict[str, Any]:
-            for output, columns, tagged in _outputs(predictor, self._service.row(predictor, fields)):
+            for output, columns, tagged in _outputs(predictor, self._service.row(predictor, fields), outcome):
                 role = _role(predictor, output)
                 if isinstance(output, CategoryOutput):
                     labels.setdefault(role, _label(output, columns, text, allowed if role == INTENT else None))
@@ -111,7 +113,7 @@ class Understander:
                     traits.setdefault(role, trait)
             return {predictor.manifest.name: {"status": "success"}}
 
-        outcome = self._service.ask(chosen, ask)
+        self._service.ask(chosen, outcome, ask)
         withheld = {name: label for name, label in labels.items() if label.value is None and label.best is not None}
         outcome.answer = {
             TEXT: text,
@@ -181,9 +183,12 @@ def _overlap(one: Found, other: Match) -> bool:
     return one.start < other.end and other.start < one.end
 
 
-def _outputs(predictor: Predictor, row: Mapping[str, Any]) -> Iterator[tuple[Any, Columns, list[TaggedSpan]]]:
+def _outputs(
+    predictor: Predictor, row: Mapping[str, Any], outcome: Outcome
+) -> Iterator[tuple[Any, Columns, list[TaggedSpan]]]:
     """Run a model on one row. Yield each output with its columns and, for slots, the tagged spans."""
-    (answer,) = predictor.answers([row])
+    (answer,) = answers = predictor.answers([row])
+    outcome.readings.append(Reading(predictor, [row], answers))
     for output in predictor.manifest.outputs:
         tagged: list[TaggedSpan] = []
         if isinstance(output, SequenceOutput) and _has_slots(output):

@@ -63,3 +63,20 @@ def test_a_deployment_without_bundles_fails_at_start_with_the_reason(
     with pytest.raises(HTTPError, match="502"), running_lambda(emulator, environ) as url:
         invoke(url, hexabot_event("hello", TOKEN))
     assert f"BundleError: No bundle in {tmp_path}" in capfd.readouterr().err
+
+
+def test_deferred_work_runs_after_the_answer_and_before_the_next_invocation(emulator: Path, tmp_path: Path) -> None:
+    """The emulator returns a response only after the work; Lambda returns it before."""
+    notes = tmp_path / "notes"
+    environ = {
+        "NLU_BUNDLES": str(ROOT / "examples" / "bundles"),
+        "NLU_TOKEN_DIGESTS": DIGEST,
+        "NOTES": str(notes),
+        "PYTHONPATH": f"{ROOT}:{Path(__file__).parent}",
+    }
+    with running_lambda(emulator, environ, "slow_observer.lambda_handler") as url:
+        for _ in range(3):
+            assert invoke(url, hexabot_event("good morning!", TOKEN))["statusCode"] == 200
+    lines = [line.split() for line in notes.read_text().splitlines()]
+    assert [step for step, _ in lines] == ["asked", "answered", "worked"] * 3
+    assert all(len({identity for _, identity in lines[start : start + 3]}) == 1 for start in (0, 3, 6))
