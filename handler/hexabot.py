@@ -6,7 +6,7 @@ placeholder of the right shape, marked `fallback`, and the other models' answers
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -19,7 +19,10 @@ from handler.predictor import Predictor, fetched, load_predictors
 from handler.settings import Settings
 from handler.unsure import LANGUAGE, language_columns, marks, success, unsure_outputs, without_unsure
 
-TEXT = "text"
+if TYPE_CHECKING:
+    from handler.answer_types import ModelAnswer, ModelStatus, Table, TableAnswer
+
+TEXT: Final = "text"
 Fields = Mapping[str, Any]
 """The values of a request, by field name."""
 
@@ -115,13 +118,13 @@ class Service:
         index: list[int | str] = list(range(len(rows))) if table.index is None else table.index
         outcome = Outcome(rows=rows)
 
-        def ask(predictor: Predictor) -> dict[str, Any]:
+        def ask(predictor: Predictor) -> "dict[str, TableAnswer]":
             return {predictor.manifest.name: self._answer_table(predictor, rows, index, outcome)}
 
         self.ask(chosen, outcome, ask)
         return outcome
 
-    def ask(self, chosen: list[str], outcome: Outcome, ask: Callable[[Predictor], dict[str, Any]]) -> None:
+    def ask(self, chosen: list[str], outcome: Outcome, ask: Callable[[Predictor], Mapping[str, Any]]) -> None:
         """Ask each model. If one fails, its answer is an error and the others are still asked.
 
         Args:
@@ -147,12 +150,13 @@ class Service:
                 else:
                     outcome.failed.append(name)
                     log_failure(f"model {name} failed", error)
-                outcome.answer[name] = {"error": message, "status": "failed"}
+                failed: ModelStatus = {"error": message, "status": "failed"}
+                outcome.answer[name] = failed
             outcome.milliseconds[name] = round((time.perf_counter() - started) * 1000, 3)
         if refusals and len(refusals) == len(chosen):
             raise refusals[0]
 
-    def _answer(self, predictor: Predictor, fields: Fields, outcome: Outcome) -> dict[str, Any]:
+    def _answer(self, predictor: Predictor, fields: Fields, outcome: Outcome) -> "dict[str, ModelAnswer]":
         """Answer one row under the model's name and, because Hexabot looks there, under the name of each output."""
         row = self.row(predictor, fields)
         (outputs,) = self._outputs(predictor, [row], outcome)
@@ -166,7 +170,7 @@ class Service:
 
     def _answer_table(
         self, predictor: Predictor, rows: list[dict[str, Any]], index: list[int | str], outcome: Outcome
-    ) -> dict[str, Any]:
+    ) -> "TableAnswer":
         """Answer several rows as one table in pandas' "split" orientation."""
         complete = [self.row(predictor, row) for row in rows]
         answers = [
@@ -174,7 +178,8 @@ class Service:
             for row, outputs in zip(complete, self._outputs(predictor, complete, outcome), strict=True)
         ]
         columns = list(answers[0]) if answers else []
-        return success({"index": index, "columns": columns, "data": [list(answer.values()) for answer in answers]})
+        table: Table = {"index": index, "columns": columns, "data": [list(answer.values()) for answer in answers]}
+        return {"predictions": table, "status": "success"}
 
     def row(self, predictor: Predictor, fields: Fields) -> dict[str, Any]:
         """Pick the values that a model reads. A model with one input also accepts its value in the field `text`."""
@@ -212,13 +217,15 @@ class Service:
                 if outcome.answer.get(output.name, {}).get("status") == "success":
                     continue  # another model answered it
                 if LANGUAGE in (name, output.name):
-                    outcome.answer[LANGUAGE] = {**self._default_language(0.0), "error": error}
+                    language: ModelAnswer = {**self._default_language(0.0), "error": error}
+                    outcome.answer[LANGUAGE] = language
                 elif isinstance(output, SequenceOutput):
                     tags, probabilities = all_outside(_text(self.predictors[name], output, fields))
                     columns = {f"{output.name}_predictions": tags, f"{output.name}_probabilities": probabilities}
-                    outcome.answer[output.name] = {**success(columns), "fallback": True, "error": error}
+                    outside: ModelAnswer = {**success(columns), "fallback": True, "error": error}
+                    outcome.answer[output.name] = outside
 
-    def _default_language(self, probability: float) -> dict[str, Any]:
+    def _default_language(self, probability: float) -> "ModelAnswer":
         """Answer the default language: probability 1 if no language model is loaded, 0 if it failed or refused."""
         return {**success(language_columns(self._settings.default_language, probability)), "fallback": True}
 

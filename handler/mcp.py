@@ -6,7 +6,7 @@ takes longer than loading the models. Source: https://modelcontextprotocol.io/sp
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
@@ -17,6 +17,9 @@ from handler.hexabot import TEXT, Outcome, Service
 from handler.messages import ACCEPTED, Request
 from handler.outputs import BinaryOutput, SequenceOutput
 from handler.understanding import UNKNOWN_LABEL, Understander
+
+if TYPE_CHECKING:
+    from handler.mcp_types import McpAnswer
 
 VERSIONS = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
 """The supported versions of the protocol, newest first. They do not differ in the features that this server uses."""
@@ -220,8 +223,10 @@ def _labels(output: Any) -> list[str]:
 
 
 def _result(identity: str | int, result: Mapping[str, Any]) -> Outcome:
-    return Outcome({"jsonrpc": "2.0", "id": identity, "result": result})
+    answer: McpAnswer = {"jsonrpc": "2.0", "id": identity, "result": dict(result)}
+    return Outcome(cast("dict[str, Any]", answer))
 
 
 def _error(identity: str | int | None, code: int, message: str) -> Outcome:
-    return Outcome({"jsonrpc": "2.0", "id": identity, "error": {"code": code, "message": message}})
+    answer: McpAnswer = {"jsonrpc": "2.0", "id": identity, "error": {"code": code, "message": message}}
+    return Outcome(cast("dict[str, Any]", answer))

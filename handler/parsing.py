@@ -5,7 +5,7 @@ synonyms and additional traits reach Hexabot.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
@@ -14,6 +14,18 @@ from handler.errors import PayloadTooLargeError, RequestError
 from handler.hexabot import TEXT, Fields, Outcome
 from handler.understanding import INTENT, Understander
 from handler.unsure import LANGUAGE
+
+if TYPE_CHECKING:
+    from handler.answer_types import (
+        EntityScore,
+        Evaluation,
+        Parsed,
+        ParsedEntity,
+        SureLabels,
+        Trait,
+        Understood,
+        WrongSample,
+    )
 
 NO_TRAINING = (
     "This service does not train models: export the samples from Hexabot, run `ludwig-serverless train nlpsample.json "
@@ -65,20 +77,25 @@ def parse(understander: Understander, fields: Fields) -> Outcome:
     if "q" not in fields:
         raise RequestError("The field 'q' is missing: send the message as a JSON key or a form field.")
     outcome = understander.understand({TEXT: fields["q"]})
-    outcome.answer = parsed(outcome.answer)
+    answer = parsed(cast("Understood", outcome.answer))
+    outcome.answer = cast("dict[str, Any]", answer)
     return outcome
 
 
-def parsed(found: Mapping[str, Any]) -> dict[str, Any]:
+def parsed(found: "Understood") -> "Parsed":
     """Return a compact answer in the helpers' format."""
-    answer: dict[str, Any] = {TEXT: found[TEXT]}
-    if found[INTENT]["name"] is not None:
-        answer[INTENT] = {key: found[INTENT][key] for key in ("name", "confidence")}
-    if found[LANGUAGE]["confidence"] > 0:
-        answer[LANGUAGE] = {"name": found[LANGUAGE]["value"], "confidence": found[LANGUAGE]["confidence"]}
-    answer["intent_ranking"] = found[INTENT]["ranking"]
-    answer["entities"] = [*map(_entity, found["entities"]), *_traits(found["traits"])]
-    return answer
+    intent, language = found[INTENT], found[LANGUAGE]
+    sure: SureLabels = {}
+    if intent["name"] is not None:
+        sure["intent"] = {"name": intent["name"], "confidence": intent["confidence"]}
+    if language["confidence"] > 0:
+        sure["language"] = {"name": language["value"], "confidence": language["confidence"]}
+    return {
+        "text": found[TEXT],
+        **sure,
+        "intent_ranking": intent["ranking"],
+        "entities": [*map(_entity, found["entities"]), *_traits(found["traits"])],
+    }
 
 
 def evaluate(understander: Understander, fields: Fields, max_rows: int) -> Outcome:
@@ -108,7 +125,7 @@ def evaluate(understander: Understander, fields: Fields, max_rows: int) -> Outco
     total = Outcome()
     labels: dict[str, list[bool]] = {}
     entities = {"expected": 0, "found": 0, "right": 0}
-    wrong = []
+    wrong: list[WrongSample] = []
     for example in examples:
         outcome = understander.understand({TEXT: example.text})
         _add_times(total, outcome)
@@ -121,20 +138,21 @@ def evaluate(understander: Understander, fields: Fields, max_rows: int) -> Outco
         entities["found"] += len(tagged)
         entities["right"] += len(located & tagged)
         if tagged != located or any(found.get(name) != label for name, label in expected.items()):
-            wrong.append({"sample": example, "answer": parsed(outcome.answer)})
-    total.answer = {
+            wrong.append({"sample": example, "answer": parsed(cast("Understood", outcome.answer))})
+    answer: Evaluation = {
         "samples": len(examples),
         "labels": {
             name: {"samples": len(right), "right": sum(right), "accuracy": sum(right) / len(right)}
             for name, right in labels.items()
         },
-        "entities": entities | _scores(**entities),
+        "entities": _scores(**entities),
         "wrong": wrong[:WRONG_ROWS],
     }
+    total.answer = cast("dict[str, Any]", answer)
     return total
 
 
-def _entity(entity: Entity) -> dict[str, Any]:
+def _entity(entity: Entity) -> "ParsedEntity":
     return {
         "entity": entity.entity,
         "value": entity.canonical_value,
@@ -145,7 +163,7 @@ def _entity(entity: Entity) -> dict[str, Any]:
     }
 
 
-def _traits(traits: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _traits(traits: "Mapping[str, Trait]") -> "Iterator[ParsedEntity]":
     """Yield traits as entities without offsets, the only form in which the helpers read them."""
     for name, trait in traits.items():
         if isinstance(trait["value"], str):
@@ -171,10 +189,13 @@ def _add_times(total: Outcome, one: Outcome) -> None:
     total.refused = sorted({*total.refused, *one.refused})
 
 
-def _scores(expected: int, found: int, right: int) -> dict[str, float]:
-    """Return precision, recall and F1. Precision is 1.0 if nothing was found, and recall if nothing was expected."""
+def _scores(expected: int, found: int, right: int) -> "EntityScore":
+    """Return the counts and their scores: precision is 1.0 if nothing was found, and recall if nothing was expected."""
     precision, recall = (right / count if count else 1.0 for count in (found, expected))
     return {
+        "expected": expected,
+        "found": found,
+        "right": right,
         "precision": precision,
         "recall": recall,
         "f1": 2 * precision * recall / (precision + recall) if precision + recall else 0.0,

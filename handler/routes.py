@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
@@ -25,6 +25,7 @@ from handler.messages import ACCEPTED, Answer, Request
 from handler.settings import Settings
 
 if TYPE_CHECKING:
+    from handler.answer_types import Error, Health
     from handler.mcp import Tools
     from handler.observing import Observer
     from handler.understanding import Understander
@@ -140,7 +141,8 @@ class Routes:
         return methods[request.method]
 
     def _health(self, request: Request) -> Outcome:
-        return Outcome({"message": "Ludwig server is up", "models": list(self._service.predictors)})
+        health: Health = {"message": "Ludwig server is up", "models": list(self._service.predictors)}
+        return Outcome(cast("dict[str, Any]", health))
 
     @cached_property
     def _understander(self) -> "Understander":
@@ -262,4 +264,5 @@ def _status(error: RequestError) -> int:
 
 
 def _error(message: str, request: Request) -> bytes:
-    return msgspec.json.encode({"error": message, "request_id": request.id})
+    error: Error = {"error": message, "request_id": request.id}
+    return msgspec.json.encode(error)

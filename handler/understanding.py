@@ -6,7 +6,7 @@ entities with exact offsets, applies the confidence thresholds, and always has t
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from handler.answers import Reading
 from handler.decoding import is_bio
@@ -19,7 +19,10 @@ from handler.unsure import LANGUAGE
 from handler.values import checked_text
 from handler.vocabulary import EntityVocabulary, Match
 
-INTENT = "intent"
+if TYPE_CHECKING:
+    from handler.answer_types import Intent, Language, ModelStatus, RankedIntent, Trait, Understood, Withheld
+
+INTENT: Final = "intent"
 BETWEEN_WORDS = re.compile(
     r'[\s"\u201c-\u201e\u00ab\u00bb()\[\]{}\u2026\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]'
     r"|(?<=\w)[\u2600-\u27bf\U0001f000-\U0001faff]|[\u2600-\u27bf\U0001f000-\U0001faff](?=\w)"
@@ -99,10 +102,10 @@ class Understander:
         fields = {**fields, TEXT: BETWEEN_WORDS.sub(" ", text)}
         chosen = self._service.chosen(fields.get("model"))
         labels: dict[str, Label] = {}
-        traits: dict[str, dict[str, Any]] = {}
+        traits: dict[str, Trait] = {}
         spans: list[TaggedSpan] = []
 
-        def ask(predictor: Predictor) -> dict[str, Any]:
+        def ask(predictor: Predictor) -> "dict[str, ModelStatus]":
             for output, columns, tagged in _outputs(predictor, self._service.row(predictor, fields), outcome):
                 role = _role(predictor, output)
                 if isinstance(output, CategoryOutput):
@@ -114,19 +117,16 @@ class Understander:
             return {predictor.manifest.name: {"status": "success"}}
 
         self._service.ask(chosen, outcome, ask)
-        withheld = {name: label for name, label in labels.items() if label.value is None and label.best is not None}
-        outcome.answer = {
+        answer: Understood = {
             TEXT: text,
             LANGUAGE: self._language(labels.get(LANGUAGE)),
             INTENT: _intent(labels.get(INTENT)),
             "entities": self.entities(text, spans),
             "traits": traits | _traits(labels),
-            "models": outcome.answer,
-            "below_threshold": {
-                name: {"name" if name == INTENT else "value": label.best, "confidence": label.confidence}
-                for name, label in withheld.items()
-            },
+            "models": cast("dict[str, ModelStatus]", outcome.answer),
+            "below_threshold": _withheld(labels),
         }
+        outcome.answer = cast("dict[str, Any]", answer)
         return outcome
 
     def entities(self, text: str, spans: Sequence[TaggedSpan]) -> list[Entity]:
@@ -173,7 +173,7 @@ class Understander:
         value = text[slice(*inner)]
         return Found(*inner, span.name, main(span.name, value) or " ".join(value.split()), span.confidence, "model")
 
-    def _language(self, label: Label | None) -> dict[str, Any]:
+    def _language(self, label: Label | None) -> "Language":
         if label is not None and label.value is not None:
             return {"value": label.value, "confidence": label.confidence}
         return {"value": self._default_language, "confidence": 0.0 if self._has_language else 1.0}
@@ -232,14 +232,16 @@ def _label(output: CategoryOutput, columns: Columns, text: str, allowed: frozens
     return Label(None if output.is_unsure(asked, text) else best, confidence, best, ranking)
 
 
-def _intent(label: Label | None) -> dict[str, Any]:
+def _intent(label: Label | None) -> "Intent":
     if label is None:
         return {"name": None, "confidence": 0.0, "ranking": []}
-    ranking = [{"name": name, "confidence": confidence} for name, confidence in label.ranking[:RANKED]]
+    ranking: list[RankedIntent] = [
+        {"name": name, "confidence": confidence} for name, confidence in label.ranking[:RANKED]
+    ]
     return {"name": label.value, "confidence": 0.0 if label.value is None else label.confidence, "ranking": ranking}
 
 
-def _traits(labels: Mapping[str, Label]) -> dict[str, Any]:
+def _traits(labels: Mapping[str, Label]) -> "dict[str, Trait]":
     return {
         name: {"value": label.value, "confidence": label.confidence}
         for name, label in labels.items()
@@ -247,7 +249,21 @@ def _traits(labels: Mapping[str, Label]) -> dict[str, Any]:
     }
 
 
-def _value(output: Any, columns: Columns) -> dict[str, Any] | None:
+def _withheld(labels: Mapping[str, Label]) -> "dict[str, Withheld]":
+    """Return the best labels that are below their threshold, by output."""
+    withheld: dict[str, Withheld] = {}
+    for name, label in labels.items():
+        if label.value is None and label.best is not None:
+            best, confidence = label.best, label.confidence
+            withheld[name] = (
+                {"name": best, "confidence": confidence}
+                if name == INTENT
+                else {"value": best, "confidence": confidence}
+            )
+    return withheld
+
+
+def _value(output: Any, columns: Columns) -> "Trait | None":
     """Return the trait of an output that is neither a category nor slots; None if its type is not a trait."""
     value = columns.get(f"{output.name}_predictions")
     match output:

@@ -1,16 +1,19 @@
 """Replace answers below their confidence threshold with what Hexabot should get instead: a failure or a default."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from handler.outputs import Columns, merged
 from handler.predictor import Predictor
 
-LANGUAGE = "language"
+if TYPE_CHECKING:
+    from handler.answer_types import ModelAnswer
+
+LANGUAGE: Final = "language"
 BELOW_THRESHOLD = "The model is not confident enough: its answer is below the threshold."
 
 
-def success(predictions: dict[str, Any]) -> dict[str, Any]:
+def success(predictions: dict[str, Any]) -> "ModelAnswer":
     """Return predictions in the format that Hexabot reads."""
     return {"predictions": predictions, "status": "success"}
 
@@ -54,7 +57,7 @@ def unsure_outputs(predictor: Predictor, row: Mapping[str, Any], outputs: Mappin
     return unsure & {LANGUAGE} if predictor.manifest.name == LANGUAGE else unsure
 
 
-def without_unsure(outputs: Mapping[str, Columns], unsure: set[str], default_language: str) -> dict[str, Any]:
+def without_unsure(outputs: Mapping[str, Columns], unsure: set[str], default_language: str) -> "ModelAnswer":
     """Return an answer with its unsure outputs moved to `below_threshold`.
 
     Hexabot accepts any label as an intent, however improbable, and copes with a failed answer. So an answer with no
@@ -73,7 +76,7 @@ def without_unsure(outputs: Mapping[str, Columns], unsure: set[str], default_lan
         return success(merged(shown))
     if LANGUAGE in unsure:
         shown[LANGUAGE] = language_columns(default_language, 0.0)
-    answer = success(merged(shown)) if shown else {"error": BELOW_THRESHOLD, "status": "failed"}
+    answer: ModelAnswer = success(merged(shown)) if shown else {"error": BELOW_THRESHOLD, "status": "failed"}
     return {**answer, "below_threshold": merged({name: outputs[name] for name in outputs if name in unsure})}
 
 
