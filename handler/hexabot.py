@@ -14,6 +14,7 @@ from handler.alignment import all_outside, hexabot_tags
 from handler.answers import Reading
 from handler.errors import PayloadTooLargeError, RequestError
 from handler.logs import log_failure
+from handler.messages import Answer
 from handler.outputs import Columns, SequenceOutput, merged
 from handler.predictor import Predictor, fetched, load_predictors
 from handler.settings import Settings
@@ -46,6 +47,7 @@ class Outcome(msgspec.Struct):
         status: The HTTP status. 202 has no body.
         rows: The request's values, for each of its rows. They contain what users wrote.
         readings: What each model read and answered. Only observers use it, and `rows`; see `handler/observing.py`.
+        response: A response that is not JSON, such as a page, in place of `answer` and `status`.
     """
 
     answer: dict[str, Any] = msgspec.field(default_factory=dict)
@@ -55,6 +57,7 @@ class Outcome(msgspec.Struct):
     status: int = 200
     rows: Sequence[Fields] = ()
     readings: list[Reading] = msgspec.field(default_factory=list)
+    response: Answer | None = None
 
 
 class Service:

@@ -71,9 +71,12 @@ class Routes:
             "/train": {"POST": self._train},
             "/mcp": {"POST": self._mcp, "GET": self._no_stream},
         }
+        if settings.playground:
+            self.table["/playground"] = {"GET": self._playground}
 
         posts = ", ".join(path for path, methods in self.table.items() if "POST" in methods)
-        self._existing = f"the routes are GET / and POST {posts}."
+        gets = ", ".join(path for path, methods in self.table.items() if "POST" not in methods)
+        self._existing = f"the routes are GET {gets} and POST {posts}."
 
     @property
     def max_body_bytes(self) -> int:
@@ -98,7 +101,11 @@ class Routes:
         status, headers = 200, {"content-type": "application/json", "x-request-id": request.id}
         try:
             outcome = self._route(request)(request)
-            status, body = outcome.status, b"" if outcome.status == ACCEPTED else msgspec.json.encode(outcome.answer)
+            if outcome.response is None:
+                status, body = outcome.status, b"" if outcome.status == ACCEPTED else msgspec.json.encode(outcome.answer)
+            else:
+                status, body = outcome.response.status, outcome.response.body
+                headers |= outcome.response.headers
             _check_size(body, request.answer_bytes)
         except RequestError as error:
             status, body = _status(error), _error(str(error), request)
@@ -143,6 +150,13 @@ class Routes:
     def _health(self, request: Request) -> Outcome:
         health: Health = {"message": "Ludwig server is up", "models": list(self._service.predictors)}
         return Outcome(cast("dict[str, Any]", health))
+
+    def _playground(self, request: Request) -> Outcome:
+        """Answer the page, which needs no token: it asks for one, and the routes that it calls check it."""
+        from handler.page import page
+
+        # The page compares this service's answers with those of any address that its user enters.
+        return Outcome(response=page("playground", connects_to="'self' http: https:"))
 
     @cached_property
     def _understander(self) -> "Understander":

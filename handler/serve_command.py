@@ -43,7 +43,7 @@ def environ(bundles: Sequence[str], *, is_open: bool) -> dict[str, str]:
     Returns:
         The variables for `Settings.from_env`.
     """
-    found = {**os.environ, "NLU_BUNDLES": ",".join(bundles)}
+    found = {"NLU_PLAYGROUND": "1", **os.environ, "NLU_BUNDLES": ",".join(bundles)}
     return {**found, "NLU_OPEN": "1"} if is_open else found
 
 
@@ -66,7 +66,8 @@ def _serve(options: argparse.Namespace) -> None:
     query = "" if settings.open else "?token=$TOKEN"
     print(
         f"{len(service.predictors)} models at {address}: {', '.join(service.predictors)}. Stop with Ctrl-C. Try:\n\n"
-        f"  curl -F 'text=good morning!' '{address}/predict{query}'\n",
+        f"  curl -F 'text=good morning!' '{address}/predict{query}'\n"
+        + (f"\nOr open the playground: {address}/playground\n" if settings.playground else ""),
         file=sys.stderr,
         flush=True,
     )

@@ -32,6 +32,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         max_body_bytes: The largest request body in bytes, after decompression too.
         threads: How many threads one call of a model may use.
         cors_origins: Origins whose pages may call the service from a browser.
+        playground: Whether to answer `GET /playground` with the page for trying out the models.
         log_level: The lowest level to log.
         version: The version of the Lambda function, which log lines contain; "" elsewhere.
     """
@@ -47,6 +48,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_body_bytes: int = 1_000_000
     threads: int = 1
     cors_origins: tuple[str, ...] = ()
+    playground: bool = False
     log_level: str = "INFO"
     version: str = ""
 
@@ -100,6 +102,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             max_body_bytes=_number(environ, "NLU_MAX_BODY_BYTES", DEFAULTS.max_body_bytes),
             threads=_number(environ, "NLU_THREADS", DEFAULTS.threads),
             cors_origins=_items(environ.get("NLU_CORS_ORIGINS", "")),
+            playground=_flag(environ, "NLU_PLAYGROUND"),
             log_level=level,
             version=environ.get("AWS_LAMBDA_FUNCTION_VERSION", ""),
         )
