@@ -101,12 +101,9 @@ class Routes:
         status, headers = 200, {"content-type": "application/json", "x-request-id": request.id}
         try:
             outcome = self._route(request)(request)
-            if outcome.response is None:
-                status, body = outcome.status, b"" if outcome.status == ACCEPTED else msgspec.json.encode(outcome.answer)
-            else:
-                status, body = outcome.response.status, outcome.response.body
-                headers |= outcome.response.headers
+            status, added, body = _encoded(outcome)
             _check_size(body, request.answer_bytes)
+            headers |= added
         except RequestError as error:
             status, body = _status(error), _error(str(error), request)
             if isinstance(error, UnauthorizedError):
@@ -238,6 +235,13 @@ class Routes:
             milliseconds=milliseconds,
             **models,
         )
+
+
+def _encoded(outcome: Outcome) -> Answer:
+    """Return the status, the headers that differ from those of JSON, and the body of an outcome."""
+    if outcome.response is not None:
+        return outcome.response
+    return Answer(outcome.status, {}, b"" if outcome.status == ACCEPTED else msgspec.json.encode(outcome.answer))
 
 
 def _check_size(body: bytes, limit: int | None) -> None:

@@ -33,6 +33,7 @@ def test_every_setting_can_be_set() -> None:
             "NLU_MAX_BODY_BYTES": "3",
             "NLU_THREADS": "4",
             "NLU_CORS_ORIGINS": "https://a.example, https://b.example",
+            "NLU_PLAYGROUND": "1",
             "NLU_LOG_LEVEL": "debug",
         }
     )
@@ -48,6 +49,7 @@ def test_every_setting_can_be_set() -> None:
         max_body_bytes=3,
         threads=4,
         cors_origins=("https://a.example", "https://b.example"),
+        playground=True,
         log_level="DEBUG",
     )
 
