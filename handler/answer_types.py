@@ -9,6 +9,7 @@ The docstrings become descriptions: the first paragraph that of the type, and ea
 from typing import Any, Literal, NotRequired, TypedDict
 
 from handler.entities import Entity
+from handler.explaining import Explanation
 from handler.parsing import Sample
 
 Status = Literal["success", "failed"]
@@ -161,7 +162,7 @@ class Withheld(TypedDict):
 
 
 class Understood(TypedDict):
-    """The compact answer. All keys are always present.
+    """The compact answer. All keys but `explanation` are always present.
 
     Attributes:
         text: The message.
@@ -171,6 +172,7 @@ class Understood(TypedDict):
         traits: Other labels of the whole message, by name.
         models: Whether each model answered, by name.
         below_threshold: The answers that were withheld, by output.
+        explanation: How each category came to its answer; only if the request asks for it.
     """
 
     text: str
@@ -180,6 +182,7 @@ class Understood(TypedDict):
     traits: dict[str, Trait]
     models: dict[str, ModelStatus]
     below_threshold: dict[str, Withheld]
+    explanation: NotRequired[list[Explanation]]
 
 
 class ParsedEntity(TypedDict):

@@ -4,7 +4,7 @@ The routes read fields one by one, so that each error names what is wrong. A tes
 these types. Nothing loads this module before a request asks for the description.
 """
 
-from typing import NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 from handler.hexabot import RequestTable
 
@@ -42,11 +42,13 @@ class UnderstandFields(TypedDict):
         text: The message.
         intents: The only intents to answer, as a list or separated by commas; all if missing, empty or null.
         model: The models to ask, as a list or separated by commas; all models if it is missing, empty or null.
+        explain: True adds `explanation` to the answer: the thresholds, and why each label counts or not.
     """
 
     text: str
     intents: NotRequired[Names]
     model: NotRequired[Names]
+    explain: NotRequired[bool | Literal["true", "1"]]
 
 
 class ParseFields(TypedDict):

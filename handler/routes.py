@@ -5,42 +5,31 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
-import msgspec
-
 from handler.auth import authorize
 from handler.body import decompressed, parse_body
 from handler.errors import (
-    ForbiddenError,
     NotFoundError,
     PayloadTooLargeError,
     RequestError,
     UnauthorizedError,
-    UnsupportedContentError,
     WrongMethodError,
 )
-from handler.gateway import carried_bytes
 from handler.hexabot import Outcome, Service
 from handler.logs import INFO, WARNING, log, log_failure, request_id
-from handler.messages import ACCEPTED, Answer, Request
+from handler.messages import Answer, Request
+from handler.responses import check_size, encoded, error_body, status_of
 from handler.settings import Settings
 
 if TYPE_CHECKING:
-    from handler.answer_types import Error, Health
+    from handler.answer_types import Health
     from handler.mcp import Tools
     from handler.observing import Observer
     from handler.understanding import Understander
 
-STATUS: dict[type[RequestError], int] = {
-    UnauthorizedError: 401,
-    ForbiddenError: 403,
-    WrongMethodError: 405,
-    NotFoundError: 404,
-    PayloadTooLargeError: 413,
-    UnsupportedContentError: 415,
-    RequestError: 400,
-}
-ENVELOPE_BYTES = 2_000
-"""Bytes reserved for the status and the headers when the size of a response is limited."""
+COMPARED = "/compare"
+"""The path of the routes of other models, which the playground compares with."""
+EXPLAIN = (True, "true", "1")
+"""The values of the field `explain` that ask for the explanation of an answer."""
 
 
 class Routes:
@@ -50,22 +39,31 @@ class Routes:
         table: The function that answers each path and method.
     """
 
-    def __init__(self, service: Service, settings: Settings, observers: Sequence["Observer"] = ()) -> None:
+    def __init__(
+        self,
+        service: Service,
+        settings: Settings,
+        observers: Sequence["Observer"] = (),
+        compared: "Routes | None" = None,
+    ) -> None:
         """Build the route table.
 
         Args:
             service: The loaded models.
             settings: The limits, the token digests and the base path.
             observers: Called once for each request, after its response is made.
+            compared: The routes of other models, answered under `/compare`, or None.
         """
         self._observers = observers
+        self._compared = compared
         self._service = service
         self._settings = settings
         self.table: dict[str, dict[str, Callable[[Request], Outcome]]] = {
             "/": {"GET": self._health, "HEAD": self._health},
+            "/models": {"GET": self._models},
             "/predict": {"POST": lambda request: service.predict(self._fields(request))},
             "/batch_predict": {"POST": lambda request: service.batch_predict(self._fields(request))},
-            "/understand": {"POST": lambda request: self._understander.understand(self._fields(request))},
+            "/understand": {"POST": self._understand},
             "/parse": {"POST": self._parse},
             "/evaluate": {"POST": self._evaluate},
             "/train": {"POST": self._train},
@@ -93,6 +91,8 @@ class Routes:
             The response. An error becomes a JSON body with `error` and `request_id`; no exception escapes.
         """
         path = self._route_of(request.path)
+        if self._compared is not None and f"{path}/".startswith(f"{COMPARED}/"):
+            return self._compared.answer(request._replace(path=path.removeprefix(COMPARED)))
         if path != request.path:
             request = request._replace(path=path)
         token = request_id.set(request.id)
@@ -101,11 +101,11 @@ class Routes:
         status, headers = 200, {"content-type": "application/json", "x-request-id": request.id}
         try:
             outcome = self._route(request)(request)
-            status, added, body = _encoded(outcome)
-            _check_size(body, request.answer_bytes)
+            status, added, body = encoded(outcome)
+            check_size(body, request.answer_bytes)
             headers |= added
         except RequestError as error:
-            status, body = _status(error), _error(str(error), request)
+            status, body = status_of(error), error_body(str(error), request)
             if isinstance(error, UnauthorizedError):
                 headers["www-authenticate"] = "Bearer"
             if isinstance(error, WrongMethodError):
@@ -113,7 +113,7 @@ class Routes:
         except Exception as error:
             log_failure("request failed", error)
             status = 500
-            body = _error("Internal error: find this request_id in the service's log for the details.", request)
+            body = error_body("Internal error: find this request_id in the service's log for the details.", request)
         milliseconds = round((time.perf_counter() - started) * 1000, 3)
         self._log(request, status, milliseconds, outcome)
         if self._observers:
@@ -147,6 +147,22 @@ class Routes:
     def _health(self, request: Request) -> Outcome:
         health: Health = {"message": "Ludwig server is up", "models": list(self._service.predictors)}
         return Outcome(cast("dict[str, Any]", health))
+
+    def _models(self, request: Request) -> Outcome:
+        from handler.models import describe
+
+        self._authorize(request)
+        compare = self._compared is not None
+        return Outcome(cast("dict[str, Any]", describe(self._service, self._settings, compare=compare)))
+
+    def _understand(self, request: Request) -> Outcome:
+        fields = self._fields(request)
+        outcome = self._understander.understand(fields)
+        if fields.get("explain") in EXPLAIN:
+            from handler.explaining import explain
+
+            outcome.answer["explanation"] = list(explain(outcome))
+        return outcome
 
     def _playground(self, request: Request) -> Outcome:
         """Answer the page, which needs no token: it asks for one, and the routes that it calls check it."""
@@ -237,32 +253,6 @@ class Routes:
         )
 
 
-def _encoded(outcome: Outcome) -> Answer:
-    """Return the status, the headers that differ from those of JSON, and the body of an outcome."""
-    if outcome.response is not None:
-        return outcome.response
-    return Answer(outcome.status, {}, b"" if outcome.status == ACCEPTED else msgspec.json.encode(outcome.answer))
-
-
-def _check_size(body: bytes, limit: int | None) -> None:
-    """Raise PayloadTooLargeError if Lambda or the load balancer would replace the response with a 502.
-
-    Args:
-        body: The response, as JSON.
-        limit: The most bytes that the transport accepts once it has encoded the body as a JSON string; None for no
-            limit.
-    """
-    # A JSON escape makes a character at most six times as long, so small responses need no exact measurement.
-    if limit is None or 6 * len(body) + ENVELOPE_BYTES <= limit:
-        return
-    found = carried_bytes(body) + ENVELOPE_BYTES
-    if found > limit:
-        raise PayloadTooLargeError(
-            f"The response would be {found} bytes, and the limit is {limit}: split the batch into at least "
-            f"{-(-found // limit)} parts, or name fewer models in the field 'model'."
-        )
-
-
 def declared_bytes(request: Request) -> int | None:
     """Return the Content-Length of a request in bytes, or None if it has no valid one."""
     declared = request.headers.get("content-length", "")
@@ -275,12 +265,3 @@ def _presented_tokens(request: Request) -> list[str]:
     bearer = credentials.strip() if scheme.lower() == "bearer" else ""
     queried = [value for name, value in request.query if name == "token"]
     return [*queried, bearer, request.headers.get("x-api-key", "")]
-
-
-def _status(error: RequestError) -> int:
-    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
-
-
-def _error(message: str, request: Request) -> bytes:
-    error: Error = {"error": message, "request_id": request.id}
-    return msgspec.json.encode(error)

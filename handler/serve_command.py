@@ -7,14 +7,15 @@ from collections.abc import Sequence
 
 BUNDLES_HELP = "bundles or folders of bundles: a path, s3://bucket/prefix or hf://owner/name@revision"
 DESCRIPTION = """
-Serve bundles over HTTP on this machine, with the same routes and answers as on Lambda: POST /predict, POST
-/batch_predict and GET /. This needs neither Ludwig nor torch.
+Serve bundles over HTTP on this machine, with the same routes and answers as on Lambda, and a page to try them out:
+GET /playground. This needs neither Ludwig nor torch.
 """
 EPILOG = """
 examples:
   ludwig-serverless serve bundles --open                             (no token needed: only on your own machine)
   NLU_TOKEN_DIGESTS=DIGEST ludwig-serverless serve bundles           (`ludwig-serverless token` prints a digest)
   ludwig-serverless serve hf://me/travel-intent@v3 --port 8080
+  ludwig-serverless serve bundles --open --compare new-bundles       (side by side in the playground)
 
 Set limits, tokens and the default language with NLU_* environment variables; the README lists them.
 Next: in Hexabot, enter the URL that this command prints, and the token, in the settings of the Ludwig NLU helper.
@@ -29,6 +30,12 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=8000, help="port to listen on (%(default)s)")
     parser.add_argument(
         "--open", action="store_true", help="accept requests without a token; otherwise set NLU_TOKEN_DIGESTS"
+    )
+    parser.add_argument(
+        "--compare",
+        action="append",
+        metavar="BUNDLES",
+        help="other bundles to compare with, side by side in the playground; repeat it for several folders",
     )
     parser.set_defaults(run=_serve)
 
@@ -50,6 +57,7 @@ def environ(bundles: Sequence[str], *, is_open: bool) -> dict[str, str]:
 def _serve(options: argparse.Namespace) -> None:
     # numpy starts a thread pool for every core when it is imported. The graphs do not use it.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    import msgspec
     import uvicorn
 
     from handler.api import create_app
@@ -62,6 +70,10 @@ def _serve(options: argparse.Namespace) -> None:
     settings = Settings.from_env(environ(options.bundles, is_open=options.open))
     configure(settings.log_level)
     service = load_service(settings)
+    compared = None
+    if options.compare:
+        others = msgspec.structs.replace(settings, bundles=tuple(options.compare), base_path="", playground=False)
+        compared = Routes(load_service(others), others)
     address = f"http://{options.host}:{options.port}{settings.base_path}"
     query = "" if settings.open else "?token=$TOKEN"
     print(
@@ -72,7 +84,7 @@ def _serve(options: argparse.Namespace) -> None:
         flush=True,
     )
     observing = observe(service, settings, os.environ)
-    app = create_app(Routes(service, settings, observing.observers), settings.cors_origins)
+    app = create_app(Routes(service, settings, observing.observers, compared), settings.cors_origins)
     try:
         uvicorn.run(app, host=options.host, port=options.port, log_config=None, access_log=False)
     finally:

@@ -42,12 +42,14 @@ class Label(NamedTuple):
         confidence: The probability of `best`, in [0, 1].
         best: The most probable label; None if there is none.
         ranking: All labels with their probabilities, most probable first.
+        probabilities: What the threshold is compared with; empty if there is no label.
     """
 
     value: str | None
     confidence: float
     best: str | None
     ranking: list[tuple[str, float]]
+    probabilities: Sequence[float] = ()
 
 
 class Found(NamedTuple):
@@ -75,7 +77,7 @@ class Understander:
         self._default_language = default_language
         models = service.predictors.values()
         self._vocabulary = EntityVocabulary(entity for predictor in models for entity in predictor.entities)
-        roles = {_role(predictor, output) for predictor in models for output in predictor.manifest.outputs}
+        roles = {role_of(predictor, output) for predictor in models for output in predictor.manifest.outputs}
         self._has_language = LANGUAGE in roles
 
     def understand(self, fields: Fields) -> Outcome:
@@ -94,7 +96,7 @@ class Understander:
         if TEXT not in fields:
             raise RequestError("The field 'text' is missing: send the message as a form field or a JSON key.")
         text = checked_text(fields[TEXT], TEXT)
-        allowed = _names(fields.get("intents"))
+        allowed = names_of(fields.get("intents"))
         self._service.check_lengths(fields.values())
         # Tokenizers that split only at spaces would attach these to words, and models do not know such words. Each
         # character becomes one space, so offsets stay the same.
@@ -107,9 +109,9 @@ class Understander:
 
         def ask(predictor: Predictor) -> "dict[str, ModelStatus]":
             for output, columns, tagged in _outputs(predictor, self._service.row(predictor, fields), outcome):
-                role = _role(predictor, output)
+                role = role_of(predictor, output)
                 if isinstance(output, CategoryOutput):
-                    labels.setdefault(role, _label(output, columns, text, allowed if role == INTENT else None))
+                    labels.setdefault(role, label_of(output, columns, text, allowed if role == INTENT else None))
                 elif isinstance(output, SequenceOutput):
                     spans.extend(tagged)
                 elif trait := _value(output, columns):
@@ -191,16 +193,17 @@ def _outputs(
     outcome.readings.append(Reading(predictor, [row], answers))
     for output in predictor.manifest.outputs:
         tagged: list[TaggedSpan] = []
-        if isinstance(output, SequenceOutput) and _has_slots(output):
+        if isinstance(output, SequenceOutput) and has_slots(output):
             tagged = answer.tagged_spans(output)
         yield output, answer.outputs[output.name], tagged
 
 
-def _has_slots(output: SequenceOutput) -> bool:
+def has_slots(output: SequenceOutput) -> bool:
+    """Return whether an output tags a text with slots."""
     return output.aligned_with is not None and is_bio(set(output.labels) - set(output.special_labels))
 
 
-def _role(predictor: Predictor, output: Any) -> str:
+def role_of(predictor: Predictor, output: Any) -> str:
     """Return the key of an output in the answer: its name, or `intent` or `language` if the model has that name.
 
     The model's name counts only if the output is its single category.
@@ -210,8 +213,18 @@ def _role(predictor: Predictor, output: Any) -> str:
     return model if categories == [output] and model in (INTENT, LANGUAGE) else name
 
 
-def _label(output: CategoryOutput, columns: Columns, text: str, allowed: frozenset[str] | None) -> Label:
-    """Return the label of a text: the most probable one, or the most probable of the allowed ones."""
+def label_of(output: CategoryOutput, columns: Columns, text: str, allowed: frozenset[str] | None) -> Label:
+    """Return the label of a text: the most probable one, or the most probable of the allowed ones.
+
+    Args:
+        output: The output.
+        columns: Ludwig's columns of its answer.
+        text: The raw text.
+        allowed: The only labels to answer; None for all.
+
+    Returns:
+        The label, its confidence and the ranking.
+    """
     probabilities = columns[f"{output.name}_probabilities"]
     labeled = zip(output.labels, probabilities, strict=True)
     ranking = [
@@ -229,7 +242,7 @@ def _label(output: CategoryOutput, columns: Columns, text: str, allowed: frozens
         # Thresholds look at the largest probability, so limit those of the other labels to the chosen label's.
         probabilities = [min(each, confidence) for each in probabilities]
     asked = {f"{output.name}_predictions": best, f"{output.name}_probabilities": probabilities}
-    return Label(None if output.is_unsure(asked, text) else best, confidence, best, ranking)
+    return Label(None if output.is_unsure(asked, text) else best, confidence, best, ranking, probabilities)
 
 
 def _intent(label: Label | None) -> "Intent":
@@ -275,8 +288,8 @@ def _value(output: Any, columns: Columns) -> "Trait | None":
     return None
 
 
-def _names(given: Any) -> frozenset[str] | None:
-    """Return the names in the field `intents`; None if the field is missing or empty."""
+def names_of(given: Any) -> frozenset[str] | None:
+    """Return the names in the field `intents`; None if it is missing or empty. Raises RequestError if it is invalid."""
     if given in (None, ""):
         return None
     names = given.split(",") if isinstance(given, str) else given

@@ -95,7 +95,9 @@ def test_other_paths_and_methods_are_answered_in_json(send: Send, method: str, p
     answer = send(method, path)
     assert (answer.status, answer.headers["content-type"]) == (status, "application/json")
     reason = "Not Found" if status == 404 else "Method Not Allowed"
-    assert answer.json()["error"].startswith(f"{reason}: the routes are GET / and POST /predict, /batch_predict, /und")
+    assert answer.json()["error"].startswith(
+        f"{reason}: the routes are GET /, /models and POST /predict, /batch_predict, /und"
+    )
     assert ("allow" in answer.headers) == (status == 405)
 
 
