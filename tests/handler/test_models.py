@@ -26,9 +26,7 @@ def test_every_model_is_described_with_its_labels_and_thresholds() -> None:
     assert (answer["version"], answer["compare"], answer["default_language"]) == (__version__, False, "en")
     intent, language, slots = answer["models"]
     assert [model["name"] for model in answer["models"]] == NAMES
-    manifests = [
-        json.loads((BUNDLES / name / "manifest.json").read_bytes()) for name in NAMES
-    ]
+    manifests = [json.loads((BUNDLES / name / "manifest.json").read_bytes()) for name in NAMES]
     assert [model["seal"] for model in answer["models"]] == [manifest["seal"] for manifest in manifests]
     assert intent["inputs"] == [{"column": "text", "type": "text"}]
     assert intent["outputs"][0]["labels"] == manifests[0]["outputs"][0]["labels"]
