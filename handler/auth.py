@@ -1,10 +1,10 @@
 """Create and verify API tokens. The service stores only SHA-256 digests and compares them in constant time."""
 
-import hashlib
-import hmac
+from _operator import _compare_digest as compare_digest  # hmac's, without loading OpenSSL
 from collections.abc import Iterable, Sequence
 
 from handler.errors import UnauthorizedError
+from handler.files import sha256
 
 
 def new_token() -> tuple[str, str]:
@@ -17,7 +17,7 @@ def new_token() -> tuple[str, str]:
 
 def digest(token: str) -> str:
     """Return the SHA-256 of a token in lowercase hex, the format of NLU_TOKEN_DIGESTS."""
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+    return sha256(token.encode("utf-8", "surrogatepass"))
 
 
 def authorize(presented: Iterable[str], digests: Sequence[str]) -> None:
@@ -33,7 +33,7 @@ def authorize(presented: Iterable[str], digests: Sequence[str]) -> None:
         UnauthorizedError: The request has no token, or none that matches a digest.
     """
     tokens = [token for token in presented if token]
-    matches = [hmac.compare_digest(digest(token), known) for token in tokens for known in digests]
+    matches = [compare_digest(digest(token), known) for token in tokens for known in digests]
     if not any(matches):
         found = "its token is unknown" if tokens else "it has no token"
         raise UnauthorizedError(

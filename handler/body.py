@@ -3,7 +3,6 @@
 import codecs
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -123,6 +122,8 @@ def _parse_multipart(body: bytes, options: dict[bytes, bytes]) -> dict[str, Any]
 
 
 def _parse_urlencoded(body: bytes, options: dict[bytes, bytes]) -> dict[str, Any]:
+    from urllib.parse import parse_qsl
+
     text, encoding = _as_text(body, options)
     try:
         pairs = parse_qsl(text, keep_blank_values=True, encoding=encoding, errors="strict", max_num_fields=MAX_FIELDS)

@@ -5,9 +5,9 @@ schema, the manifest's seal, the size and SHA-256 of every file, and that no pat
 unpickled.
 """
 
-import hashlib
+import os
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from stat import S_ISREG
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -16,6 +16,7 @@ from handler import __version__
 from handler.certificate import GoldenRow, Parity, Quantization
 from handler.described import Described
 from handler.errors import BundleError, TooLargeError
+from handler.files import StrPath, file_sha256, read, sha256
 from handler.inputs import InputFeature
 from handler.outputs import OutputFeature
 
@@ -119,7 +120,7 @@ class Manifest(Described, frozen=True, kw_only=True):
         unsealed = msgspec.structs.replace(self, seal=UNSEALED)
         content = msgspec.json.format(msgspec.json.encode(unsealed), indent=1) + b"\n"
         head, _, tail = content.rpartition(UNSEALED.encode())
-        return head + hashlib.sha256(content).hexdigest().encode() + tail
+        return head + sha256(content).encode() + tail
 
 
 class _SchemaVersion(msgspec.Struct):
@@ -153,14 +154,14 @@ def parse_manifest(content: bytes, where: str) -> Manifest:
         ) from None
     _check_consistency(manifest, where)
     head, _, tail = content.rpartition(manifest.seal.encode())
-    if hashlib.sha256(head + UNSEALED.encode() + tail).hexdigest() != manifest.seal:
+    if sha256(head + UNSEALED.encode() + tail) != manifest.seal:
         raise BundleError(
             f"{where} was altered after it was written. Copy the whole bundle again, or export the model again."
         )
     return manifest
 
 
-def read_bundle(folder: Path) -> Manifest:
+def read_bundle(folder: StrPath) -> Manifest:
     """Read and verify the bundle in a folder.
 
     Args:
@@ -172,16 +173,16 @@ def read_bundle(folder: Path) -> Manifest:
     Raises:
         BundleError: A file is missing, altered, unreadable or not listed, or the manifest is invalid.
     """
-    path = folder / MANIFEST
+    path = os.path.join(folder, MANIFEST)
     try:
-        size = path.stat().st_size
+        size = os.stat(path).st_size
         if size > MAX_MANIFEST_BYTES:
-            raise TooLargeError(str(path), size, MAX_MANIFEST_BYTES)
-        manifest = parse_manifest(path.read_bytes(), str(path))
-        unlisted = sorted({found.name for found in folder.iterdir()} - {MANIFEST, *manifest.files})
+            raise TooLargeError(path, size, MAX_MANIFEST_BYTES)
+        manifest = parse_manifest(read(folder, MANIFEST), path)
+        unlisted = sorted(set(os.listdir(folder)) - {MANIFEST, *manifest.files})
     except OSError as error:
         raise BundleError(
-            f"{folder} is not a bundle: {path.name} cannot be read ({error.strerror}). "
+            f"{folder} is not a bundle: {MANIFEST} cannot be read ({error.strerror}). "
             "Create one with `ludwig-serverless export MODEL_DIR BUNDLE_DIR`."
         ) from None
     if unlisted:
@@ -194,20 +195,19 @@ def read_bundle(folder: Path) -> Manifest:
     return manifest
 
 
-def is_bundle(folder: Path) -> bool:
+def is_bundle(folder: StrPath) -> bool:
     """Return whether a folder contains a bundle's manifest, of any schema. Other programs write manifest.json too."""
     try:
-        msgspec.json.decode((folder / MANIFEST).read_bytes(), type=_SchemaVersion)
+        msgspec.json.decode(read(folder, MANIFEST), type=_SchemaVersion)
     except (OSError, msgspec.DecodeError):
         return False
     return True
 
 
-def describe_file(path: Path) -> BundleFile:
+def describe_file(path: StrPath) -> BundleFile:
     """Return the size and SHA-256 of a file."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return BundleFile(sha256=digest, bytes=path.stat().st_size)
+    digest, size = file_sha256(path)
+    return BundleFile(sha256=digest, bytes=size)
 
 
 def _other_schema(found: int, where: str) -> str:
@@ -222,7 +222,7 @@ def _check_consistency(manifest: Manifest, where: str) -> None:
     named = [manifest.graph.file, *(file for feature in manifest.inputs for file in feature.files)]
     named += [manifest.entities] if manifest.entities else []
     for name in [*named, *manifest.files]:
-        if PurePosixPath(name).name != name or name in {"", ".", "..", MANIFEST} or "\\" in name or "\0" in name:
+        if "/" in name or name in {"", ".", "..", MANIFEST} or "\\" in name or "\0" in name:
             raise BundleError(f"{where} names the file {name!r}, which is not a plain file name inside the bundle.")
     missing = sorted(set(named) - set(manifest.files))
     if missing:
@@ -244,10 +244,12 @@ def _listed(names: Sequence[str], most: int = 5) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def _check_file(folder: Path, name: str, expected: BundleFile) -> None:
-    path = folder / name
+def _check_file(folder: StrPath, name: str, expected: BundleFile) -> None:
+    path = os.path.join(folder, name)
     try:
-        found = None if path.is_symlink() or not path.is_file() else describe_file(path)
+        found = describe_file(path) if S_ISREG(os.lstat(path).st_mode) else None
+    except FileNotFoundError:
+        found = None
     except OSError as error:
         raise BundleError(f"{path} cannot be read ({error.strerror}).") from None
     if found is None:

@@ -6,11 +6,11 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from handler.errors import DeploymentError
 from handler.extras import ROOT
+from handler.files import StrPath
 
 if TYPE_CHECKING:
     from handler.bundle import Graph, Manifest
@@ -177,18 +177,18 @@ def start() -> StartTimings:
     with stage("loading onnxruntime"):
         session_class()
 
-    def timed_read(folder: Path) -> "Manifest":
-        with stage(f"{folder.name}: manifest and hashes"):
+    def timed_read(folder: StrPath) -> "Manifest":
+        with stage(f"{os.path.basename(folder)}: manifest and hashes"):
             return read_bundle(folder)
 
-    def timed_load(graph: "Graph", folder: Path, threads: int = 1) -> "RunningGraph":
-        with stage(f"{folder.name}: graph"):
+    def timed_load(graph: "Graph", folder: StrPath, threads: int = 1) -> "RunningGraph":
+        with stage(f"{os.path.basename(folder)}: graph"):
             return load_graph(graph, folder, threads)
 
     vars(predictor).update(read_bundle=timed_read, load_graph=timed_load)
     predictors = {}
     for folder in folders:
-        with stage(f"{folder.name}: tokenizers, vocabularies and the rest"):
+        with stage(f"{os.path.basename(folder)}: tokenizers, vocabularies and the rest"):
             loaded = predictor.Predictor(folder, settings.threads)
         predictors[loaded.manifest.name] = loaded
     with stage("routes"):

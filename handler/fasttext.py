@@ -6,12 +6,12 @@ Source: `Dictionary::getLine`, `computeSubwords` and `hash` in fastText's `dicti
 import re
 from array import array
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 
 from handler.described import Described
+from handler.files import StrPath, read
 from handler.tensor import Tensor
 from handler.values import checked_text, filled
 
@@ -60,7 +60,7 @@ class FastTextInput(Described, frozen=True, kw_only=True, tag="fasttext"):
         """The names of the bundle's files that this feature reads."""
         return [self.file]
 
-    def encoder(self, folder: Path) -> "FastTextEncoder":
+    def encoder(self, folder: StrPath) -> "FastTextEncoder":
         """Load the vocabulary from the bundle's folder. Raises ValueError if the file is invalid."""
         return FastTextEncoder(self, folder)
 
@@ -68,7 +68,7 @@ class FastTextInput(Described, frozen=True, kw_only=True, tag="fasttext"):
 class FastTextEncoder:
     """Encode texts as row numbers of fastText's input matrix."""
 
-    def __init__(self, feature: FastTextInput, folder: Path) -> None:
+    def __init__(self, feature: FastTextInput, folder: StrPath) -> None:
         """Load the vocabulary.
 
         Args:
@@ -78,7 +78,7 @@ class FastTextEncoder:
         Raises:
             ValueError: The vocabulary file is invalid.
         """
-        known = msgspec.json.decode((folder / feature.file).read_bytes(), type=_Vocabulary)
+        known = msgspec.json.decode(read(folder, feature.file), type=_Vocabulary)
         self._feature = feature
         self._words = {word: index for index, word in enumerate(known.words)}
         self._grams = {bucket: index for index, bucket in enumerate(known.buckets, start=len(known.words))}

@@ -8,7 +8,6 @@ VPC Lattice; Mangum's handling of the first three.
 import binascii
 from collections.abc import Mapping
 from typing import Any, Literal
-from urllib.parse import parse_qsl, quote, unquote, unquote_plus, urlencode
 
 import msgspec
 
@@ -59,7 +58,7 @@ def read_event(event: Any, context: Any) -> Request | None:
     return Request(
         id=getattr(context, "aws_request_id", None) or new_id(),
         method=found.http_method,
-        path=unquote(_without_stage(found.path or "/", found.stage)),
+        path=_unquoted(_without_stage(found.path or "/", found.stage)),
         query=_query(found, kind),
         headers=_headers(found),
         body=body,
@@ -96,6 +95,8 @@ def as_http_api_event(request: Request) -> dict[str, Any]:
     Returns:
         An event in payload format 2.0.
     """
+    from urllib.parse import quote, urlencode
+
     return {
         "version": "2.0",
         "rawQueryString": urlencode(list(request.query), errors="replace"),
@@ -190,6 +191,15 @@ def _without_stage(path: str, stage: str | None) -> str:
     return path.removeprefix(f"/{stage}") or "/" if stage and f"{path}/".startswith(f"/{stage}/") else path
 
 
+def _unquoted(text: str) -> str:
+    """Return a text without its percent escapes."""
+    if "%" not in text:
+        return text
+    from urllib.parse import unquote  # takes long to import, and few requests need it
+
+    return unquote(text)
+
+
 def _headers(event: _Event) -> dict[str, str]:
     headers = {name.lower(): value or "" for name, value in (event.headers or {}).items()}
     several = event.multi_value_headers or {}
@@ -208,13 +218,15 @@ def _query(event: _Event, kind: Kind) -> list[tuple[str, str]]:
         else [(name, value or "") for name, value in single.items()]
     )
     if kind == "load balancer":  # the other senders decode the query themselves
-        return [(unquote_plus(name), unquote_plus(value)) for name, value in pairs]
+        return [(_unquoted(name.replace("+", " ")), _unquoted(value.replace("+", " "))) for name, value in pairs]
     return pairs
 
 
 def _decoded(query: str) -> list[tuple[str, str]]:
     """Return the decoded name-value pairs of a raw query string."""
     if "%" in query or "+" in query:
+        from urllib.parse import parse_qsl
+
         return parse_qsl(query, keep_blank_values=True)
     pairs = (pair.partition("=") for pair in query.split("&") if pair)
     return [(name, value) for name, _, value in pairs]  # the same, and fast

@@ -1,15 +1,15 @@
 """Load and run a bundle's graph with onnxruntime, or with torch for TorchScript bundles."""
 
+import os
 from collections.abc import Mapping
 from functools import cache
 from mmap import ACCESS_READ, mmap
-from pathlib import Path
 from typing import Protocol
 
 from handler.bundle import Graph
 from handler.errors import BundleError
 from handler.external_data import has_external_data
-from handler.extras import how_to_install
+from handler.files import StrPath
 from handler.logs import log_refusal
 from handler.onnx_c_api import NotPinnedError, OnnxError, c_api
 from handler.tensor import Tensor
@@ -40,11 +40,11 @@ class RunningGraph(Protocol):
 class LoadSession(Protocol):
     """Load an ONNX graph: one of the session classes of `handler.onnx_session` and `handler.onnx_python`."""
 
-    def __call__(self, path: Path, threads: int) -> RunningGraph:
+    def __call__(self, path: StrPath, threads: int) -> RunningGraph:
         """Load the graph in a file. Raises OnnxError if onnxruntime cannot load it."""
 
 
-def load_graph(graph: Graph, folder: Path, threads: int = 1) -> RunningGraph:
+def load_graph(graph: Graph, folder: StrPath, threads: int = 1) -> RunningGraph:
     """Load the graph of a bundle.
 
     Args:
@@ -62,13 +62,13 @@ def load_graph(graph: Graph, folder: Path, threads: int = 1) -> RunningGraph:
         from handler.torchscript import TorchscriptGraph
 
         return TorchscriptGraph(graph, folder, threads)
-    return OnnxGraph(folder / graph.file, threads)
+    return OnnxGraph(os.path.join(folder, graph.file), threads)
 
 
 class OnnxGraph:
     """An ONNX graph, loaded and ready. Safe to call from several threads."""
 
-    def __init__(self, path: Path, threads: int = 1) -> None:
+    def __init__(self, path: StrPath, threads: int = 1) -> None:
         """Load a graph.
 
         Args:
@@ -111,6 +111,8 @@ def session_class() -> LoadSession:
     try:
         from handler.onnx_python import PythonSession
     except ImportError as error:
+        from handler.extras import how_to_install
+
         raise BundleError(
             f"No bundle can be loaded: {reason}, and onnxruntime's Python package cannot be imported ({error}): "
             f"{how_to_install()}."
@@ -119,10 +121,10 @@ def session_class() -> LoadSession:
     return PythonSession
 
 
-def _check_data(path: Path) -> None:
+def _check_data(path: StrPath) -> None:
     """Raise BundleError if the graph has data in other files, which no hash of the manifest covers."""
     try:
-        with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+        with open(path, "rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
             found = has_external_data(content)
     except ValueError as error:
         raise BundleError(f"{path} is not an ONNX graph: {error}. Export the model again.") from None

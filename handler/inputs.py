@@ -10,13 +10,13 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Protocol, override
 
 from handler.dates import PARTS, parts_of, read_date
 from handler.described import Described
 from handler.errors import RequestError
 from handler.fasttext import FastTextInput
+from handler.files import StrPath
 from handler.numbers import AnyNormalization, float32, scaled
 from handler.tensor import Tensor
 from handler.text import TextInput
@@ -64,7 +64,7 @@ class PlainInput(Described, frozen=True, kw_only=True):
         """The bundle's files that this feature reads: none."""
         return []
 
-    def encoder(self, folder: Path) -> InputEncoder:
+    def encoder(self, folder: StrPath) -> InputEncoder:
         """Return this feature, which is its own encoder."""
         return self
 

@@ -8,12 +8,13 @@ Source: `struct OrtApi` in `onnxruntime_c_api.h`.
 """
 
 import ctypes
+import os
 from collections.abc import Callable
 from ctypes import POINTER, c_char_p, c_int, c_int64, c_size_t, c_uint32, c_void_p
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from handler.files import StrPath
 from handler.onnx_library import library_path, logged_stderr
 
 PINNED = "1.32.0"
@@ -112,7 +113,7 @@ class CApi:
         memory: Describes the memory of tensors: the CPU's.
     """
 
-    def __init__(self, library: Path) -> None:
+    def __init__(self, library: StrPath) -> None:
         """Load the library.
 
         Args:
@@ -165,10 +166,10 @@ class CApi:
         return pointer.value or 0
 
 
-def _table(library: Path) -> Any:
+def _table(library: StrPath) -> Any:
     """Load the library and return its table of function pointers."""
     try:
-        loaded = ctypes.CDLL(str(library))
+        loaded = ctypes.CDLL(os.fspath(library))
         entrance = loaded.OrtGetApiBase
     except (OSError, AttributeError) as error:
         raise NotPinnedError(f"{library} is not onnxruntime's C library: {error}") from None

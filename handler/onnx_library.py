@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
-from pathlib import Path
 from threading import Lock
 
 from handler.logs import log_refusal
@@ -28,7 +27,7 @@ OWN = re.compile(r"\[[VIWEF]:onnxruntime:|onnxruntime |Error in cpuinfo")
 _capturing = Lock()
 
 
-def library_path(version: str) -> Path | None:
+def library_path(version: str) -> str | None:
     """Find the C library of an installed onnxruntime.
 
     Args:
@@ -40,8 +39,8 @@ def library_path(version: str) -> Path | None:
     """
     package = find_spec("onnxruntime")
     folders = package.submodule_search_locations if package else None
-    paths = [Path(folder, LIBRARY.format(version=version)) for folder in folders or ()]
-    return next((path for path in paths if path.is_file()), None)
+    paths = [os.path.join(folder, LIBRARY.format(version=version)) for folder in folders or ()]
+    return next((path for path in paths if os.path.isfile(path)), None)
 
 
 @contextmanager

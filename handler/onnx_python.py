@@ -1,8 +1,9 @@
 """Run ONNX graphs with onnxruntime's Python package, where the C library is not the pinned one. Needs numpy."""
 
+import os
 from collections.abc import Mapping
-from pathlib import Path
 
+from handler.files import StrPath
 from handler.onnx_c_api import FATAL, OnnxError
 from handler.onnx_library import logged_stderr
 from handler.tensor import Tensor
@@ -17,7 +18,7 @@ onnxruntime.set_default_logger_severity(FATAL)
 class PythonSession:
     """A loaded graph, as `handler.onnx_session.CSession`."""
 
-    def __init__(self, path: Path, threads: int) -> None:
+    def __init__(self, path: StrPath, threads: int) -> None:
         """Load a graph; see `CSession`."""
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
@@ -25,7 +26,7 @@ class PythonSession:
         options.log_severity_level = FATAL
         options.add_session_config_entry("session.load_model_format", "ONNX")
         try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(os.fspath(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's exceptions share no public base class
             raise OnnxError(str(error)) from None
         self.inputs: list[str] = [tensor.name for tensor in self._session.get_inputs()]

@@ -1,15 +1,16 @@
 """Run ONNX graphs with onnxruntime's C API, without numpy."""
 
 import ctypes
+import os
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from ctypes import POINTER, byref, c_char, c_char_p, c_int, c_int64, c_size_t, c_void_p
 from math import prod
 from mmap import ACCESS_READ, mmap
-from pathlib import Path
 from typing import Any
 
+from handler.files import StrPath
 from handler.onnx_c_api import ELEMENT_TYPES, FATAL, CApi, OnnxError, c_api
 from handler.onnx_weights import LARGE_BYTES, with_mapped_weights
 from handler.tensor import FORMATS, Tensor
@@ -33,7 +34,7 @@ class CSession:
         outputs: The names of its output tensors.
     """
 
-    def __init__(self, path: Path, threads: int) -> None:
+    def __init__(self, path: StrPath, threads: int) -> None:
         """Load a graph.
 
         Args:
@@ -177,22 +178,22 @@ def _release(api: CApi, values: Any) -> None:
             api.ReleaseValue(c_void_p(value))
 
 
-def _session(api: CApi, path: Path, threads: int) -> int:
+def _session(api: CApi, path: StrPath, threads: int) -> int:
     """Load a graph, with its large weights mapped from the file."""
-    path = path.resolve()  # onnxruntime maps no file that a link leads to
+    path = os.path.realpath(path)  # onnxruntime maps no file that a link leads to
     graph = _small_graph(path)
     with _options(api, threads) as options:
         if graph is None:
-            return api.created(api.CreateSession, api.env, bytes(path), options)
-        api.check(api.AddSessionConfigEntry(options, WEIGHTS_FOLDER, bytes(path.parent)))
+            return api.created(api.CreateSession, api.env, os.fsencode(path), options)
+        api.check(api.AddSessionConfigEntry(options, WEIGHTS_FOLDER, os.fsencode(os.path.dirname(path))))
         return api.created(api.CreateSessionFromArray, api.env, graph, len(graph), options)
 
 
-def _small_graph(path: Path) -> bytes | None:
+def _small_graph(path: StrPath) -> bytes | None:
     """Return a graph without its large weights; None if it has none or is invalid, so that onnxruntime says why."""
     try:
-        with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
-            return with_mapped_weights(content, path.name) if len(content) >= LARGE_BYTES else None
+        with open(path, "rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+            return with_mapped_weights(content, os.path.basename(path)) if len(content) >= LARGE_BYTES else None
     except (OSError, ValueError):
         return None
 

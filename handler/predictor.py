@@ -1,8 +1,8 @@
 """Load bundles and predict Ludwig's output columns for rows of raw values."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from handler.alignment import PlacedSpan
@@ -11,6 +11,7 @@ from handler.bundle import MANIFEST, Manifest, read_bundle
 from handler.decoding import SlotDecoder
 from handler.errors import BundleError, RequestError
 from handler.fasttext import FastTextInput
+from handler.files import StrPath
 from handler.graph import load_graph
 from handler.outputs import CategoryOutput, Columns, SequenceOutput, merged
 from handler.settings import DEFAULTS
@@ -35,7 +36,7 @@ class Predictor:
         judged: The outputs whose answers can be too uncertain to use.
     """
 
-    def __init__(self, folder: Path, threads: int = 1) -> None:
+    def __init__(self, folder: StrPath, threads: int = 1) -> None:
         """Verify and load a bundle.
 
         Args:
@@ -85,7 +86,7 @@ class Predictor:
         from handler.vocabulary import read_entities
 
         try:
-            return read_entities(self._folder / self.manifest.entities)
+            return read_entities(os.path.join(self._folder, self.manifest.entities))
         except ValueError as error:
             raise BundleError(f"{self._folder} cannot be used: {error}. Export the model again.") from None
 
@@ -223,7 +224,7 @@ class Predictor:
             raise RequestError(f"Model {self.manifest.name!r} needs the field {column!r}, which is missing.") from None
 
 
-def bundle_folders(location: Path) -> list[Path]:
+def bundle_folders(location: StrPath) -> list[str]:
     """Find the bundles at a local path.
 
     Args:
@@ -235,9 +236,10 @@ def bundle_folders(location: Path) -> list[Path]:
     Raises:
         BundleError: There is no bundle.
     """
-    if (location / MANIFEST).exists():
-        return [location]
-    folders = sorted(path.parent for path in location.glob(f"*/{MANIFEST}"))
+    if os.path.exists(os.path.join(location, MANIFEST)):
+        return [os.fspath(location)]
+    inner = (os.path.join(location, name) for name in sorted(os.listdir(location))) if os.path.isdir(location) else ()
+    folders = [folder for folder in inner if os.path.exists(os.path.join(folder, MANIFEST))]
     if not folders:
         raise BundleError(
             f"No bundle in {location}: neither the folder nor a folder in it contains {MANIFEST}. "
@@ -246,16 +248,16 @@ def bundle_folders(location: Path) -> list[Path]:
     return folders
 
 
-def fetched(locations: Sequence[str], cache: Path) -> Iterable[Path]:
+def fetched(locations: Sequence[str], cache: StrPath) -> Iterable[StrPath]:
     """Return the local folder of every location; see `handler.sources.local_folders`, which fetches remote ones."""
     if not any("://" in location for location in locations):
-        return map(Path, locations)
+        return locations
     from handler.sources import local_folders
 
     return local_folders(locations, cache)
 
 
-def load_bundle(location: str | Path, *, threads: int = 1, cache: Path = DEFAULTS.cache) -> Predictor:
+def load_bundle(location: StrPath, *, threads: int = 1, cache: StrPath = DEFAULTS.cache) -> Predictor:
     """Load one bundle.
 
     Args:
@@ -269,14 +271,14 @@ def load_bundle(location: str | Path, *, threads: int = 1, cache: Path = DEFAULT
     Raises:
         BundleError: There is no bundle or more than one, or the bundle cannot be loaded.
     """
-    folders = [found for folder in fetched([str(location)], cache) for found in bundle_folders(folder)]
+    folders = [found for folder in fetched([os.fspath(location)], cache) for found in bundle_folders(folder)]
     if len(folders) > 1:
-        names = ", ".join(folder.name for folder in folders)
+        names = ", ".join(map(os.path.basename, folders))
         raise BundleError(f"{location} contains {len(folders)} bundles: {names}. Give the folder of one bundle.")
     return Predictor(folders[0], threads)
 
 
-def load_predictors(locations: Iterable[Path], threads: int = 1) -> dict[str, Predictor]:
+def load_predictors(locations: Iterable[StrPath], threads: int = 1) -> dict[str, Predictor]:
     """Load every bundle in some local folders.
 
     Args:

@@ -3,7 +3,6 @@
 import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
 
 import msgspec
 
@@ -38,7 +37,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     bundles: tuple[str, ...]
-    cache: Path = Path(TEMPORARY, "ludwig-serverless")
+    cache: str = os.path.join(TEMPORARY, "ludwig-serverless")
     token_digests: tuple[str, ...] = ()
     open: bool = False
     default_language: str = "en"
@@ -92,7 +91,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raise SettingsError(f"NLU_BASE_PATH must be a path such as /nlu or /bots/nlu, found {base_path!r}.")
         return cls(
             bundles=bundles,
-            cache=Path(environ.get("NLU_CACHE") or DEFAULTS.cache),
+            cache=environ.get("NLU_CACHE") or DEFAULTS.cache,
             token_digests=_items(environ.get("NLU_TOKEN_DIGESTS", "").lower()),
             open=_flag(environ, "NLU_OPEN"),
             default_language=environ.get("NLU_DEFAULT_LANGUAGE") or DEFAULTS.default_language,

@@ -7,7 +7,6 @@ Anyone who can write to a remote location can replace its bundle. A URI can be p
 `#seal=` and the seal of a manifest, the handler accepts only that bundle.
 """
 
-import hashlib
 import re
 import shutil
 import time
@@ -17,6 +16,7 @@ from typing import Protocol
 
 from handler.bundle import MANIFEST, MAX_MANIFEST_BYTES, BundleFile, Manifest, describe_file, parse_manifest
 from handler.errors import BundleError
+from handler.files import StrPath, sha256
 from handler.logs import log
 
 S3 = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]+)(?:/(?P<prefix>.*))?")
@@ -45,7 +45,7 @@ class BundleSource(Protocol):
         """
 
 
-def local_folders(locations: Iterable[str], cache: Path) -> Iterator[Path]:
+def local_folders(locations: Iterable[str], cache: StrPath) -> Iterator[Path]:
     """Fetch the remote locations, and yield a local folder for every location.
 
     Args:
@@ -62,7 +62,7 @@ def local_folders(locations: Iterable[str], cache: Path) -> Iterator[Path]:
     for pinned in locations:
         location, seal = split_seal(pinned)
         source = remote_source(location)
-        yield Path(location) if source is None else _fetch_all(location, seal, source, cache)
+        yield Path(location) if source is None else _fetch_all(location, seal, source, Path(cache))
 
 
 def split_seal(location: str) -> tuple[str, str | None]:
@@ -116,7 +116,7 @@ def remote_source(location: str) -> BundleSource | None:
 
 def _fetch_all(uri: str, seal: str | None, source: BundleSource, cache: Path) -> Path:
     """Fetch the bundle at a URI, or every bundle one folder down. A seal pins the only bundle there."""
-    root = cache / hashlib.sha256(uri.encode()).hexdigest()[:16]
+    root = cache / sha256(uri.encode())[:16]
     names = set(source.names())
     manifests = [MANIFEST] if MANIFEST in names else sorted(name for name in names if _is_inner_manifest(name))
     if not manifests:

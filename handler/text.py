@@ -2,7 +2,6 @@
 
 from array import array
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
@@ -10,6 +9,7 @@ import msgspec
 from handler.affixes import WORDS, Affixes
 from handler.alignment import PlacedSpan
 from handler.described import Described
+from handler.files import StrPath, read
 from handler.ngrams import Ngrams
 from handler.tensor import Tensor
 from handler.tokenizers import PiecesTokenizer, SpaceTokenizer, SubwordTokenizer, Tokenizer, raw_spans
@@ -76,7 +76,7 @@ class TextInput(Described, frozen=True, kw_only=True, tag="text"):
         files = [self.tokenizer.file] if isinstance(self.tokenizer, (SubwordTokenizer, PiecesTokenizer)) else []
         return [*files, self.vocabulary.file] if self.vocabulary else files
 
-    def encoder(self, folder: Path) -> "TextEncoder":
+    def encoder(self, folder: StrPath) -> "TextEncoder":
         """Load the feature's encoder.
 
         Args:
@@ -211,7 +211,7 @@ class TextEncoder:
 class VocabularyEncoder(TextEncoder):
     """Look up tokens in the vocabulary that Ludwig built."""
 
-    def __init__(self, feature: TextInput, folder: Path) -> None:
+    def __init__(self, feature: TextInput, folder: StrPath) -> None:
         """Load the vocabulary and, for a Hugging Face tokenizer, its file.
 
         Args:
@@ -223,7 +223,7 @@ class VocabularyEncoder(TextEncoder):
         """
         if feature.vocabulary is None or isinstance(feature.tokenizer, SubwordTokenizer):
             raise ValueError(f"input {feature.name!r} has no vocabulary")
-        tokens = msgspec.json.decode((folder / feature.vocabulary.file).read_bytes(), type=list[str])
+        tokens = msgspec.json.decode(read(folder, feature.vocabulary.file), type=list[str])
         special = feature.vocabulary
         ids = (special.unknown_id, special.start_id, special.stop_id, feature.padding_id)
         if not all(0 <= token_id < len(tokens) for token_id in ids):
@@ -250,7 +250,7 @@ class VocabularyEncoder(TextEncoder):
 class SubwordEncoder(TextEncoder):
     """Encode texts with a Hugging Face tokenizer, which returns ids and adds its own special tokens."""
 
-    def __init__(self, feature: TextInput, folder: Path) -> None:
+    def __init__(self, feature: TextInput, folder: StrPath) -> None:
         """Load the tokenizer.
 
         Args:

@@ -5,13 +5,14 @@ Each class describes a tokenizer in the manifest and implements it. To add one, 
 Source: `ludwig.utils.tokenizers` of Ludwig 0.17.10.
 """
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, override
 
 from handler.described import Described
+from handler.files import StrPath
 from handler.native import panics_as_errors
 
 if TYPE_CHECKING:
@@ -149,9 +150,9 @@ class PiecesTokenizer(Described, frozen=True, tag="pieces"):
 
     file: str
 
-    def load(self, folder: Path) -> "Pieces":
+    def load(self, folder: StrPath) -> "Pieces":
         """Load the tokenizer from a bundle's folder. Raises ValueError if the file is invalid."""
-        return Pieces(HuggingFaceTokenizer(folder / self.file))
+        return Pieces(HuggingFaceTokenizer(os.path.join(folder, self.file)))
 
 
 class Pieces:
@@ -182,15 +183,15 @@ class SubwordTokenizer(Described, frozen=True, tag="subword"):
     file: str
     max_tokens: int | None = None
 
-    def load(self, folder: Path) -> "HuggingFaceTokenizer":
+    def load(self, folder: StrPath) -> "HuggingFaceTokenizer":
         """Load the tokenizer from a bundle's folder. Raises ValueError if the file is invalid."""
-        return HuggingFaceTokenizer(folder / self.file, self.max_tokens)
+        return HuggingFaceTokenizer(os.path.join(folder, self.file), self.max_tokens)
 
 
 class HuggingFaceTokenizer:
     """A loaded `tokenizer.json`. Panics of the library, which is written in Rust, become exceptions."""
 
-    def __init__(self, path: Path, max_tokens: int | None = None) -> None:
+    def __init__(self, path: StrPath, max_tokens: int | None = None) -> None:
         """Load a tokenizer.
 
         Args:
@@ -204,13 +205,13 @@ class HuggingFaceTokenizer:
 
         try:
             with panics_as_errors():
-                self._tokenizer: tokenizers.Tokenizer = Tokenizer.from_file(str(path))
+                self._tokenizer: tokenizers.Tokenizer = Tokenizer.from_file(os.fspath(path))
                 self._tokenizer.no_padding()
                 self._tokenizer.no_truncation()
                 if max_tokens is not None:
                     self._tokenizer.enable_truncation(max_tokens)
         except Exception as error:  # the library raises bare Exception
-            raise ValueError(f"{path.name} is not a Hugging Face tokenizer: {error}") from None
+            raise ValueError(f"{os.path.basename(path)} is not a Hugging Face tokenizer: {error}") from None
 
     def encode(self, text: str, *, special: bool = True) -> "tokenizers.Encoding":
         """Tokenize a text.

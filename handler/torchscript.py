@@ -6,15 +6,16 @@ copy of the checked entries, because two zip readers can interpret one file diff
 """
 
 import io
+import os
 import re
 import zipfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from handler.bundle import Graph
 from handler.errors import BundleError
 from handler.extras import how_to_install
+from handler.files import StrPath
 from handler.tensor import Tensor
 
 OPENS_FILES = re.compile(rb"\b(from_file|save)\b")
@@ -24,7 +25,7 @@ OPENS_FILES = re.compile(rb"\b(from_file|save)\b")
 class TorchscriptGraph:
     """A traced module, loaded and ready. Safe to call from several threads."""
 
-    def __init__(self, graph: Graph, folder: Path, threads: int = 1) -> None:
+    def __init__(self, graph: Graph, folder: StrPath, threads: int = 1) -> None:
         """Load a graph.
 
         Args:
@@ -43,7 +44,7 @@ class TorchscriptGraph:
                 "export the model with `--format onnx`."
             ) from None
         torch.set_num_threads(threads)
-        path = folder / graph.file
+        path = os.path.join(folder, graph.file)
         try:
             archive = checked_archive(path)
             self._module = torch.jit.load(archive, map_location="cpu").eval()  # type: ignore[no-untyped-call]
@@ -73,7 +74,7 @@ def _tensor(answer: Any) -> Tensor:
     return Tensor(str(array.dtype), array.shape, array)
 
 
-def checked_archive(path: Path) -> io.BytesIO:
+def checked_archive(path: StrPath) -> io.BytesIO:
     """Check a TorchScript archive and copy it.
 
     Args:

@@ -7,12 +7,12 @@ up by their folded characters, so the time depends on the length of the text and
 import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 import msgspec
 
 from handler.described import Described
+from handler.files import StrPath, read
 from handler.pattern_syntax import PatternError
 from handler.patterns import Program, compiled
 from handler.tokenizers import Span
@@ -199,7 +199,7 @@ def folded(value: str) -> str:
     return _folded_characters(value.strip())[0]
 
 
-def read_entities(path: Path) -> list[EntityWords]:
+def read_entities(path: StrPath) -> list[EntityWords]:
     """Read a vocabulary file.
 
     Args:
@@ -211,7 +211,7 @@ def read_entities(path: Path) -> list[EntityWords]:
     Raises:
         ValueError: The file is malformed, or a pattern is not supported.
     """
-    entities = msgspec.json.decode(path.read_bytes(), type=list[EntityWords])
+    entities = msgspec.json.decode(read(path), type=list[EntityWords])
     for entity in entities:
         for pattern in entity.patterns:
             try:
