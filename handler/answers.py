@@ -96,7 +96,7 @@ class RowAnswer:
         )
 
 
-class Reading(NamedTuple):
+class ModelReading(NamedTuple):
     """What a model read and answered.
 
     Attributes:

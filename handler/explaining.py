@@ -5,8 +5,9 @@ from typing import Literal, TypedDict
 
 from handler.hexabot import TEXT, Fields, Outcome
 from handler.outputs import CategoryOutput
+from handler.text_labels import INTENT, RANKED, UNKNOWN_LABEL, Label, label_of
 from handler.thresholds import softened
-from handler.understanding import INTENT, RANKED, UNKNOWN_LABEL, Label, label_of, names_of, role_of
+from handler.understanding import names_of, role_of
 
 Reason = Literal[
     "above threshold", "below threshold", "no threshold", "evidence", "no evidence", "rejected", "unknown", "blank"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from handler.alignment import all_outside, hexabot_tags
-from handler.answers import Reading
+from handler.answers import ModelReading
 from handler.errors import PayloadTooLargeError, RequestError
 from handler.logs import log_failure
 from handler.messages import Answer
@@ -56,7 +56,7 @@ class Outcome(msgspec.Struct):
     refused: list[str] = msgspec.field(default_factory=list)
     status: int = 200
     rows: Sequence[Fields] = ()
-    readings: list[Reading] = msgspec.field(default_factory=list)
+    readings: list[ModelReading] = msgspec.field(default_factory=list)
     response: Answer | None = None
 
 
@@ -203,7 +203,7 @@ class Service:
     ) -> Iterator[dict[str, Columns]]:
         """Answer rows, with each tagger's output replaced by one tag for each piece of `text.split(" ")`."""
         answers = predictor.answers(rows)
-        outcome.readings.append(Reading(predictor, rows, answers))
+        outcome.readings.append(ModelReading(predictor, rows, answers))
         for row, answer in zip(rows, answers, strict=True):
             outputs = answer.outputs
             for output in predictor.taggers:

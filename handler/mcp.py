@@ -16,7 +16,8 @@ from handler.errors import ForbiddenError, RequestError
 from handler.hexabot import TEXT, Outcome, Service
 from handler.messages import ACCEPTED, Request
 from handler.outputs import BinaryOutput, SequenceOutput
-from handler.understanding import UNKNOWN_LABEL, Understander
+from handler.text_labels import UNKNOWN_LABEL
+from handler.understanding import Understander
 
 if TYPE_CHECKING:
     from handler.mcp_types import McpAnswer

@@ -12,7 +12,8 @@ import msgspec
 from handler.entities import Entity
 from handler.errors import PayloadTooLargeError, RequestError
 from handler.hexabot import TEXT, Fields, Outcome
-from handler.understanding import INTENT, Understander
+from handler.text_labels import INTENT
+from handler.understanding import Understander
 from handler.unsure import LANGUAGE
 
 if TYPE_CHECKING:

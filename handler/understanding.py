@@ -5,54 +5,55 @@ entities with exact offsets, applies the confidence thresholds, and always has t
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from handler.answers import Reading
+from handler.answers import ModelReading, RowAnswer
 from handler.decoding import is_bio
 from handler.entities import Entity, Source, TaggedSpan, marked, utf16_offsets
-from handler.errors import RequestError
+from handler.errors import RequestError, ServingError
 from handler.hexabot import TEXT, Fields, Outcome, Service
-from handler.outputs import BinaryOutput, CategoryOutput, Columns, NumberOutput, SequenceOutput, SetOutput
+from handler.outputs import CategoryOutput, SequenceOutput
 from handler.predictor import Predictor
+from handler.text_labels import INTENT, Label, label_of, shown_intent, shown_traits, trait_of, withheld_labels
 from handler.unsure import LANGUAGE
 from handler.values import checked_text
 from handler.vocabulary import EntityVocabulary, Match
 
 if TYPE_CHECKING:
-    from handler.answer_types import Intent, Language, ModelStatus, RankedIntent, Trait, Understood, Withheld
+    from handler.answer_types import Language, ModelStatus, Trait, Understood
 
-INTENT: Final = "intent"
 BETWEEN_WORDS = re.compile(
     r'[\s"\u201c-\u201e\u00ab\u00bb()\[\]{}\u2026\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]'
     r"|(?<=\w)[\u2600-\u27bf\U0001f000-\U0001faff]|[\u2600-\u27bf\U0001f000-\U0001faff](?=\w)"
 )
 """White space, double quotes, brackets, invisible direction marks, and emoji next to a letter."""
-RANKED = 10
-"""The number of intents in a ranking."""
-UNKNOWN_LABEL = "<UNK>"
-"""Ludwig's label for values outside its vocabulary. Clients never see it."""
 
 
-class Label(NamedTuple):
-    """A label of a whole text.
+class _Found:
+    """What the models found in one text: labels and traits by role, and tagged spans."""
 
-    Attributes:
-        value: The label to answer; None if the model is unsure.
-        confidence: The probability of `best`, in [0, 1].
-        best: The most probable label; None if there is none.
-        ranking: All labels with their probabilities, most probable first.
-        probabilities: What the threshold is compared with; empty if there is no label.
-    """
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.labels: dict[str, Label] = {}
+        self.traits: dict[str, Trait] = {}
+        self.spans: list[TaggedSpan] = []
 
-    value: str | None
-    confidence: float
-    best: str | None
-    ranking: list[tuple[str, float]]
-    probabilities: Sequence[float] = ()
+    def add(self, predictor: Predictor, answer: RowAnswer, allowed: frozenset[str] | None) -> None:
+        """Add a model's answer. The first model wins if two have the same role."""
+        for output in predictor.manifest.outputs:
+            role, columns = role_of(predictor, output), answer.outputs[output.name]
+            if isinstance(output, CategoryOutput):
+                of_intent = allowed if role == INTENT else None
+                self.labels.setdefault(role, label_of(output, columns, self.text, of_intent))
+            elif isinstance(output, SequenceOutput):
+                if has_slots(output):
+                    self.spans.extend(answer.tagged_spans(output))
+            elif trait := trait_of(output, columns):
+                self.traits.setdefault(role, trait)
 
 
-class Found(NamedTuple):
+class Located(NamedTuple):
     """An entity with offsets in characters, before they are converted to UTF-16 code units."""
 
     start: int
@@ -95,41 +96,63 @@ class Understander:
         """
         if TEXT not in fields:
             raise RequestError("The field 'text' is missing: send the message as a form field or a JSON key.")
-        text = checked_text(fields[TEXT], TEXT)
-        allowed = names_of(fields.get("intents"))
         self._service.check_lengths(fields.values())
+        outcome = Outcome(rows=[fields])
+        chosen = self._service.chosen(fields.get("model"))
+        (answer,) = self._understood([fields], chosen, outcome, names_of(fields.get("intents")))
+        outcome.answer = cast("dict[str, Any]", answer)
+        return outcome
+
+    def understand_rows(self, rows: Sequence[Fields]) -> "list[Understood]":
+        """Answer many texts with all models, each as `understand` does, with fewer runs of the graphs.
+
+        Args:
+            rows: For each text the values that the models read: `text`, or their columns.
+
+        Returns:
+            For each row the answer of `understand`.
+
+        Raises:
+            RequestError: No model can use the rows.
+            ServingError: A model failed. Its log line has the reason.
+        """
+        outcome = Outcome(rows=rows)
+        answers = self._understood(rows, list(self._service.predictors), outcome, None)
+        if outcome.failed or outcome.refused:
+            raise ServingError(f"The models {[*outcome.failed, *outcome.refused]} did not answer.")
+        return answers
+
+    def _understood(
+        self, rows: Sequence[Fields], chosen: list[str], outcome: Outcome, allowed: frozenset[str] | None
+    ) -> "list[Understood]":
+        found = [_Found(checked_text(fields[TEXT], TEXT)) for fields in rows]
         # Tokenizers that split only at spaces would attach these to words, and models do not know such words. Each
         # character becomes one space, so offsets stay the same.
-        outcome = Outcome(rows=[fields])
-        fields = {**fields, TEXT: BETWEEN_WORDS.sub(" ", text)}
-        chosen = self._service.chosen(fields.get("model"))
-        labels: dict[str, Label] = {}
-        traits: dict[str, Trait] = {}
-        spans: list[TaggedSpan] = []
+        rows = [{**fields, TEXT: BETWEEN_WORDS.sub(" ", each.text)} for fields, each in zip(rows, found, strict=True)]
 
         def ask(predictor: Predictor) -> "dict[str, ModelStatus]":
-            for output, columns, tagged in _outputs(predictor, self._service.row(predictor, fields), outcome):
-                role = role_of(predictor, output)
-                if isinstance(output, CategoryOutput):
-                    labels.setdefault(role, label_of(output, columns, text, allowed if role == INTENT else None))
-                elif isinstance(output, SequenceOutput):
-                    spans.extend(tagged)
-                elif trait := _value(output, columns):
-                    traits.setdefault(role, trait)
+            read = [self._service.row(predictor, fields) for fields in rows]
+            answers = predictor.answers(read)
+            outcome.readings.append(ModelReading(predictor, read, answers))
+            for each, answer in zip(found, answers, strict=True):
+                each.add(predictor, answer, allowed)
             return {predictor.manifest.name: {"status": "success"}}
 
         self._service.ask(chosen, outcome, ask)
-        answer: Understood = {
-            TEXT: text,
+        models = cast("dict[str, ModelStatus]", outcome.answer)
+        return [self._answer(each, models) for each in found]
+
+    def _answer(self, found: _Found, models: "dict[str, ModelStatus]") -> "Understood":
+        labels = found.labels
+        return {
+            TEXT: found.text,
             LANGUAGE: self._language(labels.get(LANGUAGE)),
-            INTENT: _intent(labels.get(INTENT)),
-            "entities": self.entities(text, spans),
-            "traits": traits | _traits(labels),
-            "models": cast("dict[str, ModelStatus]", outcome.answer),
-            "below_threshold": _withheld(labels),
+            INTENT: shown_intent(labels.get(INTENT)),
+            "entities": self.entities(found.text, found.spans),
+            "traits": found.traits | shown_traits(labels),
+            "models": models,
+            "below_threshold": withheld_labels(labels),
         }
-        outcome.answer = cast("dict[str, Any]", answer)
-        return outcome
 
     def entities(self, text: str, spans: Sequence[TaggedSpan]) -> list[Entity]:
         """Return the entities of a text: those of the models, patterns and keywords.
@@ -146,11 +169,11 @@ class Understander:
         of_models = len(found)
         for match in self._vocabulary.patterns_in(text):
             if not any(each.entity == match.entity and _overlap(each, match) for each in found):
-                found.append(Found(*match, 1.0, "pattern"))
+                found.append(Located(*match, 1.0, "pattern"))
         for match in self._vocabulary.keywords_in(text):
             others = (each for number, each in enumerate(found) if number < of_models or each.entity == match.entity)
             if not any(_overlap(each, match) for each in others):
-                found.append(Found(*match, 1.0, "keyword"))
+                found.append(Located(*match, 1.0, "keyword"))
         found = sorted(dict.fromkeys(found))
         offsets = utf16_offsets(text, [(each.start, each.end) for each in found])
         return [
@@ -166,14 +189,14 @@ class Understander:
             for each, (start, end) in zip(found, offsets, strict=True)
         ]
 
-    def _tagged(self, text: str, span: TaggedSpan) -> Found | None:
+    def _tagged(self, text: str, span: TaggedSpan) -> Located | None:
         """Return the entity in a tagged span, or None if the span is only punctuation."""
         main = self._vocabulary.main_value
         inner = marked(text, (span.start, span.end), lambda value: main(span.name, value) is not None)
         if inner is None:
             return None
         value = text[slice(*inner)]
-        return Found(*inner, span.name, main(span.name, value) or " ".join(value.split()), span.confidence, "model")
+        return Located(*inner, span.name, main(span.name, value) or " ".join(value.split()), span.confidence, "model")
 
     def _language(self, label: Label | None) -> "Language":
         if label is not None and label.value is not None:
@@ -181,21 +204,8 @@ class Understander:
         return {"value": self._default_language, "confidence": 0.0 if self._has_language else 1.0}
 
 
-def _overlap(one: Found, other: Match) -> bool:
+def _overlap(one: Located, other: Match) -> bool:
     return one.start < other.end and other.start < one.end
-
-
-def _outputs(
-    predictor: Predictor, row: Mapping[str, Any], outcome: Outcome
-) -> Iterator[tuple[Any, Columns, list[TaggedSpan]]]:
-    """Run a model on one row. Yield each output with its columns and, for slots, the tagged spans."""
-    (answer,) = answers = predictor.answers([row])
-    outcome.readings.append(Reading(predictor, [row], answers))
-    for output in predictor.manifest.outputs:
-        tagged: list[TaggedSpan] = []
-        if isinstance(output, SequenceOutput) and has_slots(output):
-            tagged = answer.tagged_spans(output)
-        yield output, answer.outputs[output.name], tagged
 
 
 def has_slots(output: SequenceOutput) -> bool:
@@ -211,81 +221,6 @@ def role_of(predictor: Predictor, output: Any) -> str:
     name, model = str(output.name), predictor.manifest.name
     categories = [each for each in predictor.manifest.outputs if isinstance(each, CategoryOutput)]
     return model if categories == [output] and model in (INTENT, LANGUAGE) else name
-
-
-def label_of(output: CategoryOutput, columns: Columns, text: str, allowed: frozenset[str] | None) -> Label:
-    """Return the label of a text: the most probable one, or the most probable of the allowed ones.
-
-    Args:
-        output: The output.
-        columns: Ludwig's columns of its answer.
-        text: The raw text.
-        allowed: The only labels to answer; None for all.
-
-    Returns:
-        The label, its confidence and the ranking.
-    """
-    probabilities = columns[f"{output.name}_probabilities"]
-    labeled = zip(output.labels, probabilities, strict=True)
-    ranking = [
-        (label, probability)
-        for label, probability in sorted(labeled, key=lambda each: -each[1])
-        if label != UNKNOWN_LABEL and (allowed is None or label in allowed)
-    ]
-    is_unknown = allowed is None and columns[f"{output.name}_predictions"] == UNKNOWN_LABEL
-    if not text.strip() or not ranking or is_unknown:  # a blank message has no intent, however confident the model is
-        return Label(None, 0.0, None, ranking)
-    best, confidence = ranking[0]
-    if allowed is None:  # keep Ludwig's own choice, which also breaks ties
-        best = columns[f"{output.name}_predictions"]
-    else:
-        # Thresholds look at the largest probability, so limit those of the other labels to the chosen label's.
-        probabilities = [min(each, confidence) for each in probabilities]
-    asked = {f"{output.name}_predictions": best, f"{output.name}_probabilities": probabilities}
-    return Label(None if output.is_unsure(asked, text) else best, confidence, best, ranking, probabilities)
-
-
-def _intent(label: Label | None) -> "Intent":
-    if label is None:
-        return {"name": None, "confidence": 0.0, "ranking": []}
-    ranking: list[RankedIntent] = [
-        {"name": name, "confidence": confidence} for name, confidence in label.ranking[:RANKED]
-    ]
-    return {"name": label.value, "confidence": 0.0 if label.value is None else label.confidence, "ranking": ranking}
-
-
-def _traits(labels: Mapping[str, Label]) -> "dict[str, Trait]":
-    return {
-        name: {"value": label.value, "confidence": label.confidence}
-        for name, label in labels.items()
-        if name not in (LANGUAGE, INTENT) and label.value is not None
-    }
-
-
-def _withheld(labels: Mapping[str, Label]) -> "dict[str, Withheld]":
-    """Return the best labels that are below their threshold, by output."""
-    withheld: dict[str, Withheld] = {}
-    for name, label in labels.items():
-        if label.value is None and label.best is not None:
-            best, confidence = label.best, label.confidence
-            withheld[name] = (
-                {"name": best, "confidence": confidence}
-                if name == INTENT
-                else {"value": best, "confidence": confidence}
-            )
-    return withheld
-
-
-def _value(output: Any, columns: Columns) -> "Trait | None":
-    """Return the trait of an output that is neither a category nor slots; None if its type is not a trait."""
-    value = columns.get(f"{output.name}_predictions")
-    match output:
-        case BinaryOutput():
-            label = str(value) if output.labels else ("true" if value else "false")
-            return {"value": label, "confidence": columns[f"{output.name}_probability"]}
-        case NumberOutput() | SetOutput():
-            return {"value": value, "confidence": None}
-    return None
 
 
 def names_of(given: Any) -> frozenset[str] | None:
