@@ -1,7 +1,9 @@
 """The answer to one row: Ludwig's columns, and the tags of its words."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from handler.alignment import PlacedSpan, Tagged, pieces_of_words, word_positions, word_spans, word_tags
 from handler.decoding import SlotDecoder
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 NOTHING: Mapping[str, Any] = {}
 
 
-class TokenizedText(NamedTuple):
+class TokenizedText(msgspec.Struct, frozen=True):
     """A text that a model read.
 
     Attributes:
@@ -63,7 +65,8 @@ class RowAnswer:
         Returns:
             Tags and probabilities, one for each word of `text.split()`.
         """
-        return self._tags_at(word_positions(*self._texts[str(output.aligned_with)]), output)
+        read = self._texts[str(output.aligned_with)]
+        return self._tags_at(word_positions(read.text, read.tokens), output)
 
     def tagged_spans(self, output: SequenceOutput) -> "list[TaggedSpan]":
         """Return the values that an output tags in its text. They are whole words or pieces of words, not trimmed yet.
@@ -76,7 +79,8 @@ class RowAnswer:
         """
         from handler.entities import tagged_spans
 
-        text, tokens = self._texts[str(output.aligned_with)]
+        read = self._texts[str(output.aligned_with)]
+        text, tokens = read.text, read.tokens
         if output.tag_unit == "word":
             spans, positions = word_spans(text), word_positions(text, tokens)
         else:
@@ -96,7 +100,7 @@ class RowAnswer:
         )
 
 
-class ModelReading(NamedTuple):
+class ModelReading(msgspec.Struct, frozen=True):
     """What a model read and answered.
 
     Attributes:

@@ -7,7 +7,8 @@ A tagger labels each word on its own, so a slot can lack its `B-` tag or change 
 from collections.abc import Iterable, Iterator, Sequence
 from math import exp
 from operator import add, ge, mul
-from typing import NamedTuple
+
+import msgspec
 
 BEGIN, INSIDE, OUTSIDE = "B-", "I-", "O"
 SMALLEST = 1e-30
@@ -176,7 +177,7 @@ class SlotDecoder:
             yield total, begun, inside
 
 
-class _Word(NamedTuple):
+class _Word(msgspec.Struct, frozen=True):
     """The probabilities of a word's labels, all multiplied by the same factor.
 
     Attributes:

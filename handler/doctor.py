@@ -158,7 +158,8 @@ def start() -> StartTimings:
         stages[name] = round((time.perf_counter() - began) * 1000 - inner, 3)
 
     with stage(IMPORTS):
-        import handler.light_imports  # noqa: F401
+        from handler import light_imports  # isort: split
+
         from handler import gateway, golden, predictor, routes  # noqa: F401
         from handler.bundle import read_bundle
         from handler.graph import load_graph, session_class
@@ -194,6 +195,7 @@ def start() -> StartTimings:
     with stage("routes"):
         service = Service(predictors, settings)
         routes.Routes(service, settings)
+        light_imports.loaded()
     for name in ("first answer", "second answer"):
         with stage(name):
             service.predict({"text": TEXT})

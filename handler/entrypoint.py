@@ -4,7 +4,8 @@ import os
 from functools import cache
 from typing import Any
 
-import handler.light_imports  # noqa: F401
+from handler.light_imports import loaded  # isort: split
+
 from handler.events import answer_other
 from handler.gateway import as_http_api_event, event_answer, read_event
 from handler.golden import replay, seals
@@ -23,6 +24,7 @@ configure(settings.log_level, version=settings.version)
 service = load_service(settings)
 observing = observe(service, settings, os.environ)
 routes = Routes(service, settings, observing.observers)
+loaded()
 
 
 def lambda_handler(event: Any, context: Any) -> dict[str, Any]:

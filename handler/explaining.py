@@ -62,7 +62,8 @@ def explain(outcome: Outcome) -> Iterator[Explanation]:
         One explanation for each category output, in the order of the models.
     """
     (fields,) = outcome.rows
-    for predictor, _, (answer,) in outcome.readings:
+    for reading in outcome.readings:
+        predictor, (answer,) = reading.predictor, reading.answers
         for output in predictor.manifest.outputs:
             if isinstance(output, CategoryOutput):
                 key = role_of(predictor, output)

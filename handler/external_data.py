@@ -8,7 +8,8 @@ Source: `onnx.proto` of ONNX 1.17, and https://protobuf.dev/programming-guides/e
 """
 
 from mmap import mmap
-from typing import NamedTuple
+
+import msgspec
 
 INNER: dict[str, dict[int, str]] = {
     "model": {7: "graph", 20: "training", 25: "function"},
@@ -33,7 +34,7 @@ MOST_VARINT_BYTES = 10
 Content = bytes | mmap
 
 
-class Message(NamedTuple):
+class Message(msgspec.Struct, frozen=True):
     """A protobuf message inside a file, at the bytes `start` to `end`."""
 
     kind: str

@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+
+import msgspec
 
 ACCEPTED = 202
 """The status of a response without a body."""
 
 
-class Request(NamedTuple):
+class Request(msgspec.Struct, frozen=True):
     """An HTTP request.
 
     Attributes:
@@ -30,7 +31,7 @@ class Request(NamedTuple):
     answer_bytes: int | None = None
 
 
-class Answer(NamedTuple):
+class Answer(msgspec.Struct, frozen=True):
     """An HTTP response. The header names are lowercase."""
 
     status: int

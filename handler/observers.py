@@ -1,7 +1,9 @@
 """Create the observers of requests that the settings ask for, and the queue for the work that they defer."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from handler.hexabot import Service
 from handler.settings import Settings
@@ -11,7 +13,7 @@ if TYPE_CHECKING:
     from handler.observing import Observer
 
 
-class Observing(NamedTuple):
+class Observing(msgspec.Struct, frozen=True):
     """The observers of a service.
 
     Attributes:

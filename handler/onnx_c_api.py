@@ -12,7 +12,9 @@ import os
 from collections.abc import Callable
 from ctypes import POINTER, c_char_p, c_int, c_int64, c_size_t, c_uint32, c_void_p
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from handler.files import StrPath
 from handler.onnx_library import library_path, logged_stderr
@@ -41,7 +43,7 @@ class NotPinnedError(Exception):
     """The installed onnxruntime is not the one that this module was written for."""
 
 
-class Function(NamedTuple):
+class Function(msgspec.Struct, frozen=True):
     """A function of the table.
 
     Attributes:

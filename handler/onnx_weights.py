@@ -8,7 +8,8 @@ Source: `onnx.proto` of ONNX 1.17, and https://protobuf.dev/programming-guides/e
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+
+import msgspec
 
 from handler.external_data import BYTES, FIXED_32, FIXED_64, VARINT, Content, read_varint
 
@@ -25,7 +26,7 @@ EXTERNAL_DATA, DATA_LOCATION, EXTERNAL = 13, 14, 1
 KEY, VALUE = 1, 2
 
 
-class Field(NamedTuple):
+class Field(msgspec.Struct, frozen=True):
     """A field of a protobuf message, as offsets into the file.
 
     Attributes:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import msgspec
 
@@ -92,4 +91,8 @@ def _timings(milliseconds: Mapping[str, float]) -> str:
 @cache
 def _token(name: str) -> str:
     """Return a model's name as a token of HTTP: percent-encoded, because a name may contain any character."""
+    if name.isascii() and name.replace("-", "").replace("_", "").isalnum():
+        return name
+    from urllib.parse import quote  # takes long to import
+
     return quote(name, safe="")

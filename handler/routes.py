@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
+import msgspec
+
 from handler.auth import authorize
 from handler.body import decompressed, parse_body
 from handler.errors import (
@@ -92,18 +94,19 @@ class Routes:
         """
         path = self._route_of(request.path)
         if self._compared is not None and f"{path}/".startswith(f"{COMPARED}/"):
-            return self._compared.answer(request._replace(path=path.removeprefix(COMPARED)))
+            return self._compared.answer(msgspec.structs.replace(request, path=path.removeprefix(COMPARED)))
         if path != request.path:
-            request = request._replace(path=path)
+            request = msgspec.structs.replace(request, path=path)
         token = request_id.set(request.id)
         started = time.perf_counter()
         outcome = Outcome()
         status, headers = 200, {"content-type": "application/json", "x-request-id": request.id}
         try:
             outcome = self._route(request)(request)
-            status, added, body = encoded(outcome)
-            check_size(body, request.answer_bytes)
-            headers |= added
+            made = encoded(outcome)
+            check_size(made.body, request.answer_bytes)
+            status, body = made.status, made.body
+            headers |= made.headers
         except RequestError as error:
             status, body = status_of(error), error_body(str(error), request)
             if isinstance(error, UnauthorizedError):
