@@ -51,14 +51,18 @@ def lambda_handler(event: dict[str, str], context: object) -> None:
     """
     version = os.environ["NEW_VERSION"]
     try:
-        rows = check(version, os.environ["LIVE_VERSION"], os.environ["EXPECTED_MODELS"])
+        rows, shadows = check(version, os.environ["LIVE_VERSION"], os.environ["EXPECTED_MODELS"])
     # Catch everything: a check that could not run counts as failed.
     except Exception as error:
         status = "Failed"
         _log("ERROR", status, version, reason=f"{type(error).__name__}: {error}")
     else:
         status = "Succeeded"
-        _log("INFO" if rows else "WARNING", status, version, checked=rows, reason=None if rows else NO_ROWS)
+        # A shadow answers nobody, so one that cannot be used is a warning and stops nothing.
+        problems = [*([] if rows else [NO_ROWS]), *shadows.get("problems", [])]
+        names = _named_models(shadows.get("models", {}))
+        reason = " ".join(problems) or None
+        _log("WARNING" if problems else "INFO", status, version, checked=rows, shadows=names, reason=reason)
     boto3.client("codedeploy", config=CLIENT_LIMITS).put_lifecycle_event_hook_execution_status(
         deploymentId=event["DeploymentId"],
         lifecycleEventHookExecutionId=event["LifecycleEventHookExecutionId"],
@@ -66,7 +70,7 @@ def lambda_handler(event: dict[str, str], context: object) -> None:
     )
 
 
-def check(version: str, live: str, expected: str) -> int:
+def check(version: str, live: str, expected: str) -> tuple[int, dict[str, Any]]:
     """Check that a version is healthy, gives Ludwig's answers, and has the expected models.
 
     Args:
@@ -75,7 +79,8 @@ def check(version: str, live: str, expected: str) -> int:
         expected: The expected models, in the form of the template's ExpectedModels; "" expects those of `live`.
 
     Returns:
-        The number of golden rows compared.
+        The number of golden rows compared, and the version's shadow bundles: the seal of each in `models`, and why
+        others cannot be used in `problems`. Without shadows it is empty.
 
     Raises:
         CheckFailedError: The version must not take traffic.
@@ -102,7 +107,7 @@ def check(version: str, live: str, expected: str) -> int:
             "Export the bundles again, or build the image with the package versions that they were proven with."
         )
     _compare(found, parse_models(expected) if expected else _live_models(client, live, found), expected)
-    return rows
+    return rows, golden.get("shadows") or {}
 
 
 def parse_models(expected: str) -> Models:
@@ -153,8 +158,11 @@ def _compare(found: Models, wanted: Models, expected: str) -> None:
 
 
 def _parameter(found: Models) -> str:
-    models = ",".join(f"{name}@{seal[:SEAL_DIGITS]}" for name, seal in sorted(found.items()))
-    return f"`--parameter-overrides ExpectedModels={models}`"
+    return f"`--parameter-overrides ExpectedModels={','.join(_named_models(found))}`"
+
+
+def _named_models(models: Models) -> list[str]:
+    return [f"{name}@{seal[:SEAL_DIGITS]}" for name, seal in sorted(models.items())]
 
 
 def _invoke(client: Any, version: str, event: dict[str, Any]) -> dict[str, Any]:

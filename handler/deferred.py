@@ -36,11 +36,14 @@ class Deferred:
         self._answered = threading.Semaphore(0)
         self._thread: threading.Thread | None = None
 
-    def later(self, task: Task) -> None:
+    def later(self, task: Task) -> bool:
         """Run a task after the response was sent. If too many tasks wait, it is dropped.
 
         Args:
             task: What to do. An exception is logged and does not stop the other tasks.
+
+        Returns:
+            Whether the task will run; False if it was dropped.
         """
         try:
             self._tasks.put_nowait(task)
@@ -48,6 +51,8 @@ class Deferred:
             if self.dropped == 0:
                 log_refusal("deferred work dropped", waiting=self._tasks.maxsize)
             self.dropped += 1
+            return False
+        return True
 
     def start(self) -> None:
         """Start a thread that runs tasks as they come, as a server needs it. `stop` ends it."""

@@ -47,7 +47,8 @@ def lambda_handler(event: Any, context: Any) -> dict[str, Any]:
 def _answer(event: Any, context: Any) -> dict[str, Any]:
     request = read_event(event, context)
     if event == GOLDEN_CHECK:
-        return {**replay(service.predictors), "models": seals(service.predictors)}
+        shadows = {"shadows": observing.shadow.shadows().described()} if observing.shadow else {}
+        return {**replay(service.predictors), "models": seals(service.predictors), **shadows}
     if request is None:
         return answer_other(event, list(service.predictors))
     from_a_page = settings.cors_origins and "origin" in request.headers

@@ -10,6 +10,8 @@ from handler.serve_command import BUNDLES_HELP, environ
 
 if TYPE_CHECKING:
     from handler.hexabot import Service
+    from handler.predictor import Predictor
+    from handler.settings import Settings
 
 ASK = """
 Answer texts in the terminal with every model, and show what Hexabot would understand.
@@ -23,7 +25,8 @@ Next: ludwig-serverless serve bundles --open
 """
 CHECK = """
 Run each bundle on the golden rows that it keeps from its export, and compare the labels with Ludwig's. A deployment
-does the same before it takes traffic. Run this command on the machine that will serve the bundles.
+does the same before it takes traffic. Run this command on the machine that will serve the bundles. Shadow bundles, in
+the folder `shadow` of BUNDLES or in NLU_SHADOWS, are checked too.
 """
 CHECK_EPILOG = """
 example:
@@ -94,10 +97,41 @@ def _ask(options: argparse.Namespace) -> None:
 
 
 def _check(options: argparse.Namespace) -> None:
-    from handler.golden import expected_models, replay
+    from handler.golden import expected_models
+    from handler.hexabot import load_service
+    from handler.observers import shadow_locations
 
-    service = _local_service(options.bundles)
-    result = replay(service.predictors)
+    settings = _local_settings(options.bundles)
+    live = load_service(settings).predictors
+    rows = require_golden(live)
+    print(f"{', '.join(live)}: all {rows} rows have the same answers as at export.")
+    print(f"To replace the deployed models with these: ExpectedModels={expected_models(live)}")
+    if not shadow_locations(settings):
+        return
+    from handler.shadow_bundles import load_shadows
+
+    shadows = load_shadows(live, settings)
+    if shadows.problems:
+        raise BundleError(" ".join(shadows.problems))
+    rows = require_golden(shadows.predictors)
+    print(f"shadows {expected_models(shadows.predictors)}: all {rows} rows have the same answers as at export.")
+
+
+def require_golden(predictors: "Mapping[str, Predictor]") -> int:
+    """Replay the golden rows of bundles, and print each label that changed.
+
+    Args:
+        predictors: The loaded models, by name.
+
+    Returns:
+        The number of rows.
+
+    Raises:
+        BundleError: A label changed, or the proof of a bundle failed.
+    """
+    from handler.golden import replay
+
+    result = replay(predictors)
     for change in result["changed"]:
         print("{model}: {row}: {column} was {expected!r} and is now {found!r}".format_map(change))
     if result["unproven"]:
@@ -110,8 +144,8 @@ def _check(options: argparse.Namespace) -> None:
             f"{len(result['changed'])} labels changed in {result['checked']} rows. Do not deploy these bundles: export "
             "the models again."
         )
-    print(f"{', '.join(service.predictors)}: all {result['checked']} rows have the same answers as at export.")
-    print(f"To replace the deployed models with these: ExpectedModels={expected_models(service.predictors)}")
+    rows: int = result["checked"]
+    return rows
 
 
 def _doctor(options: argparse.Namespace) -> None:
@@ -131,12 +165,18 @@ def _token(options: argparse.Namespace) -> None:
 def _local_service(bundles: Sequence[str]) -> "Service":
     """Load bundles for use in the terminal: without a token, and with logs on stderr."""
     from handler.hexabot import load_service
+
+    return load_service(_local_settings(bundles))
+
+
+def _local_settings(bundles: Sequence[str]) -> "Settings":
+    """Return the settings for use in the terminal, and send logs to stderr."""
     from handler.logs import configure
     from handler.settings import Settings
 
     settings = Settings.from_env(environ(bundles, is_open=True))
     configure(settings.log_level, sys.stderr)
-    return load_service(settings)
+    return settings
 
 
 def answer_table(text: str, answer: Mapping[str, Any]) -> str:

@@ -112,15 +112,16 @@ def log_refusal(message: str, **fields: Any) -> None:
     log(message, level=WARNING, **fields)
 
 
-def log_failure(message: str, error: BaseException) -> None:
+def log_failure(message: str, error: BaseException, **fields: Any) -> None:
     """Log an unexpected error: its type and traceback, but not its message, which could quote an utterance.
 
     Args:
         message: What failed.
         error: The exception.
+        **fields: More values for the line; never an utterance or a token.
     """
     import traceback
 
     frames = traceback.format_list(traceback.extract_tb(error.__traceback__))
     causes = dict.fromkeys(type(cause).__name__ for cause in (error.__cause__, error.__context__) if cause is not None)
-    log(message, level=ERROR, error=type(error).__name__, causes=list(causes), traceback="".join(frames))
+    log(message, level=ERROR, error=type(error).__name__, causes=list(causes), traceback="".join(frames), **fields)

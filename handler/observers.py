@@ -1,16 +1,22 @@
 """Create the observers of requests that the settings ask for, and the queue for the work that they defer."""
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from handler.bundle import MANIFEST
 from handler.hexabot import Service
 from handler.settings import Settings
 
 if TYPE_CHECKING:
     from handler.deferred import Deferred
     from handler.observing import Observer
+    from handler.shadow import ShadowObserver
+
+SHADOW = "shadow"
+"""The folder in a folder of bundles that contains their shadows."""
 
 
 class Observing(msgspec.Struct, frozen=True):
@@ -19,10 +25,12 @@ class Observing(msgspec.Struct, frozen=True):
     Attributes:
         observers: Called once for each request.
         deferred: The queue of their work; None if they defer none.
+        shadow: The observer that asks shadow bundles; None without shadows.
     """
 
     observers: "list[Observer]"
     deferred: "Deferred | None"
+    shadow: "ShadowObserver | None" = None
 
 
 def observe(service: Service, settings: Settings, environ: Mapping[str, str]) -> Observing:
@@ -36,4 +44,36 @@ def observe(service: Service, settings: Settings, environ: Mapping[str, str]) ->
     Returns:
         The observers, and the queue of their deferred work.
     """
-    return Observing([], None)
+    if not shadow_locations(settings):
+        return Observing([], None)
+    from handler.deferred import started
+    from handler.shadow import ShadowObserver
+
+    deferred = started(environ)
+    shadow = ShadowObserver(service.predictors, settings, deferred)
+    return Observing([shadow], deferred, shadow)
+
+
+def shadow_locations(settings: Settings) -> list[str]:
+    """Return the locations of shadow bundles.
+
+    Args:
+        settings: The settings. `shadow_sample` of 0 turns all shadows off.
+
+    Returns:
+        The folder `shadow` in each local folder of bundles, if it contains bundles, and the locations in `shadows`.
+    """
+    if not settings.shadow_sample:
+        return []
+    beside = [os.path.join(location, SHADOW) for location in settings.bundles if "://" not in location]
+    return [*filter(_contains_bundles, beside), *settings.shadows]
+
+
+def _contains_bundles(folder: str) -> bool:
+    """Return whether a folder contains bundles. One that cannot be read counts: its loading logs the reason."""
+    if not os.path.isdir(folder):
+        return False
+    try:
+        return any(os.path.exists(os.path.join(folder, name, MANIFEST)) for name in os.listdir(folder))
+    except OSError:
+        return True

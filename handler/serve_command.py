@@ -63,7 +63,7 @@ def _serve(options: argparse.Namespace) -> None:
     from handler.api import create_app
     from handler.hexabot import load_service
     from handler.logs import configure
-    from handler.observers import observe
+    from handler.observers import observe, shadow_locations
     from handler.routes import Routes
     from handler.settings import Settings
 
@@ -84,6 +84,8 @@ def _serve(options: argparse.Namespace) -> None:
         flush=True,
     )
     observing = observe(service, settings, os.environ)
+    for location in shadow_locations(settings):
+        print(f"Shadows of {location} answer {100 * settings.shadow_sample:g} % of the requests too.", file=sys.stderr)
     app = create_app(Routes(service, settings, observing.observers, compared), settings.cors_origins)
     try:
         uvicorn.run(app, host=options.host, port=options.port, log_config=None, access_log=False)

@@ -10,6 +10,7 @@ from handler.errors import SettingsError
 
 HEX_DIGITS, DIGEST_LENGTH = "0123456789abcdef", 64
 BASE_PATH = r"(/[A-Za-z0-9._~-]+)*"
+SHARE = r"\d*\.?\d+|\d+\."
 TEMPORARY = os.environ.get("TMPDIR") or os.environ.get("TEMP") or "/tmp"  # noqa: S108 - only the default
 """The folder for temporary files, where the handler keeps downloads. Importing Python's `tempfile` takes long."""
 TRUE, FALSE = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
@@ -32,6 +33,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         threads: How many threads one call of a model may use.
         cors_origins: Origins whose pages may call the service from a browser.
         playground: Whether to answer `GET /playground` with the page for trying out the models.
+        shadows: The locations of shadow bundles, apart from those in the folder `shadow` beside live bundles.
+        shadow_sample: The share of the requests that shadows answer too, in [0, 1]. 0 turns shadows off.
         log_level: The lowest level to log.
         version: The version of the Lambda function, which log lines contain; "" elsewhere.
     """
@@ -48,6 +51,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     threads: int = 1
     cors_origins: tuple[str, ...] = ()
     playground: bool = False
+    shadows: tuple[str, ...] = ()
+    shadow_sample: float = 0.1
     log_level: str = "INFO"
     version: str = ""
 
@@ -80,7 +85,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         level = environ.get("NLU_LOG_LEVEL", "INFO").upper()
         if level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
             raise SettingsError(f"NLU_LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR, found {level!r}.")
-        bundles = tuple(location.strip() for location in environ.get("NLU_BUNDLES", "").split(",") if location.strip())
+        bundles = _locations(environ, "NLU_BUNDLES")
         if not bundles:
             raise SettingsError(
                 "NLU_BUNDLES is not set: give folders of bundles, s3://bucket/prefix or hf://owner/name@revision, "
@@ -102,12 +107,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             threads=_number(environ, "NLU_THREADS", DEFAULTS.threads),
             cors_origins=_items(environ.get("NLU_CORS_ORIGINS", "")),
             playground=_flag(environ, "NLU_PLAYGROUND"),
+            shadows=_locations(environ, "NLU_SHADOWS"),
+            shadow_sample=_share(environ, "NLU_SHADOW_SAMPLE", DEFAULTS.shadow_sample),
             log_level=level,
             version=environ.get("AWS_LAMBDA_FUNCTION_VERSION", ""),
         )
 
 
 DEFAULTS = Settings(bundles=(), open=True)
+
+
+def _locations(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(location.strip() for location in environ.get(name, "").split(",") if location.strip())
 
 
 def _items(value: str) -> tuple[str, ...]:
@@ -128,3 +139,12 @@ def _number(environ: Mapping[str, str], name: str, default: int) -> int:
     if not value.isascii() or not value.isdigit() or int(value) == 0:
         raise SettingsError(f"{name} must be a whole number above zero, found {value!r}.")
     return int(value)
+
+
+def _share(environ: Mapping[str, str], name: str, default: float) -> float:
+    value = environ.get(name, "").strip()
+    if not value:
+        return default
+    if not re.fullmatch(SHARE, value, re.ASCII) or float(value) > 1:
+        raise SettingsError(f"{name} must be a number from 0 to 1 such as 0.1, found {value!r}.")
+    return float(value)

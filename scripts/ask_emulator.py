@@ -51,7 +51,10 @@ def main(arguments: Sequence[str]) -> int:
 
 @contextmanager
 def running_lambda(
-    emulator: Path, environ: dict[str, str], handler: str = "handler.entrypoint.lambda_handler"
+    emulator: Path,
+    environ: dict[str, str],
+    handler: str = "handler.entrypoint.lambda_handler",
+    log_path: Path | None = None,
 ) -> Iterator[str]:
     """Run a Lambda handler in the emulator, on two free local ports.
 
@@ -59,6 +62,7 @@ def running_lambda(
         emulator: Path of the emulator.
         environ: Environment variables to add.
         handler: The handler's `module.function`.
+        log_path: The file to write the log to; None for a temporary one, which is printed if the emulator fails.
 
     Yields:
         The URL that invokes the handler.
@@ -70,7 +74,7 @@ def running_lambda(
         *("--runtime-api-address", f"127.0.0.1:{runtime_port}"),
         *(sys.executable, "-m", "awslambdaric", handler),
     ]
-    with tempfile.TemporaryFile() as log:
+    with tempfile.TemporaryFile() if log_path is None else log_path.open("w+b") as log:
         process = subprocess.Popen(command, env={**os.environ, **environ}, stdout=log, stderr=subprocess.STDOUT)
         try:
             _wait_for(invoke_port, process)

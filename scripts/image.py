@@ -10,6 +10,7 @@ from pathlib import Path
 
 from handler.bundle import MANIFEST, is_bundle, read_bundle
 from handler.errors import BundleError
+from handler.observers import SHADOW
 from scripts.containers import Engine, NoEngineError, find_engine
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -91,7 +92,7 @@ def pinned(engine: Engine, name: str) -> str:
 
 
 def stage_bundles(source: Path, target: Path = STAGED) -> None:
-    """Check the bundles of a folder, and copy them to a folder that a build can read.
+    """Check the bundles of a folder and their shadows, and copy them to a folder that a build can read.
 
     Args:
         source: A bundle, or a folder of bundles.
@@ -103,11 +104,14 @@ def stage_bundles(source: Path, target: Path = STAGED) -> None:
     folders = [source] if is_bundle(source) else sorted(path.parent for path in source.glob(f"*/{MANIFEST}"))
     if not folders:
         raise BundleError(f"No bundle in {source}: make one with `ludwig-serverless export MODEL_DIR BUNDLE_DIR`.")
-    for folder in folders:
+    shadows = [] if folders == [source] else sorted(path.parent for path in source.glob(f"{SHADOW}/*/{MANIFEST}"))
+    for folder in (*folders, *shadows):
         read_bundle(folder)
     shutil.rmtree(target, ignore_errors=True)
     for folder in folders:
         shutil.copytree(folder, target / folder.resolve().name)
+    for folder in shadows:
+        shutil.copytree(folder, target / SHADOW / folder.resolve().name)
 
 
 def build_image(

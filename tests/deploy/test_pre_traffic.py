@@ -85,6 +85,23 @@ def test_bundles_without_golden_rows_pass_with_a_warning(
 
 
 @pytest.mark.parametrize(
+    ("problems", "level"), [([], "INFO"), (["bundles/shadow/slots is a second shadow of 'slots'."], "WARNING")]
+)
+def test_shadow_bundles_are_listed_and_stop_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], problems: list[str], level: str
+) -> None:
+    shadows = {"models": {"intent": "e" * 64}, "problems": problems}
+    cloud = run_check(monkeypatch, version({**golden(), "shadows": shadows}))
+    assert [report["status"] for report in cloud.statuses] == ["Succeeded"]
+    line = json.loads(capsys.readouterr().out)
+    assert (line["level"], line["shadows"], line["reason"]) == (
+        level,
+        ["intent@eeeeeeeeeeee"],
+        " ".join(problems) or None,
+    )
+
+
+@pytest.mark.parametrize(
     ("answer", "reason"),
     [
         (version(golden(changed=[CHANGED])), "1 labels differ from Ludwig's, the first are intent row 3"),

@@ -7,30 +7,40 @@ from typing import Any
 
 import pytest
 
+from handler import logs
 from handler.auth import new_token
+from handler.deferred import Deferred
 from handler.hexabot import Service
-from tests.bundles import CRASH, INTENT, LANGUAGE, write_bundle
+from handler.messages import Request
+from handler.predictor import load_predictors
+from handler.routes import Routes
+from handler.settings import Settings
+from handler.shadow import ShadowObserver
+from tests.bundles import CRASH, INTENT, LANGUAGE, Head, write_bundle
 from tests.deploy.template import load
 from tests.handler.deployment import deploy
 from tests.hexabot_client import multipart
 
 TEMPLATE: Any = load()
 RESOURCES = TEMPLATE["Resources"]
-TERM = re.compile(r'\$\.(\w+)(\[0\])? = ("[^"]*"|\d+)')
+TERM = re.compile(r'\$\.(\w+)(\[0\])? (=|>) ("[^"]*"|\d+)')
 TOKEN, DIGEST = new_token()
 
 
 def matches(pattern: str, line: dict[str, Any]) -> bool:
     """Return whether a log line matches a CloudWatch filter pattern (only the forms that the template uses)."""
-    terms = pattern.removeprefix("{ ").removesuffix(" }").split(" && ")
-    for name, first, wanted in (TERM.fullmatch(term).groups() for term in terms):  # type: ignore[union-attr]
-        found = line.get(name)
-        if first:
-            found = found[0] if found else None
-        expected = json.loads(wanted)
-        if found is None or (found != expected and expected != "*"):
-            return False
-    return True
+    choices = pattern.removeprefix("{ ").removesuffix(" }").split(" || ")
+    return any(all(_holds(term, line) for term in choice.split(" && ")) for choice in choices)
+
+
+def _holds(term: str, line: dict[str, Any]) -> bool:
+    name, first, comparison, wanted = TERM.fullmatch(term).groups()  # type: ignore[union-attr]
+    found, expected = line.get(name), json.loads(wanted)
+    if first:
+        found = found[0] if found else None
+    if found is None:
+        return False
+    return bool(found > expected) if comparison == ">" else expected in (found, "*")
 
 
 def counted(lines: list[dict[str, Any]], name: str) -> list[dict[str, str]]:
@@ -83,6 +93,27 @@ def test_the_filters_count_what_the_handler_logs(
     assert [counted(lines, name) for name in FILTERS] == points
 
 
+def test_the_filters_count_what_shadows_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("WARNING")
+    other = Head(name="intent", kind="category", words={"fly": "book_flight", "hotel": "book_flight"})
+    live = load_predictors([write_bundle(tmp_path / "live", INTENT)])
+    write_bundle(tmp_path / "shadow", other, breaking=True)
+    settings = Settings(bundles=(), open=True, shadow_sample=1.0, shadows=(str(tmp_path / "shadow"), "/nowhere"))
+    deferred = Deferred()
+    routes = Routes(Service(live, settings), settings, [ShadowObserver(live, settings, deferred)])
+    for text in ("fly", "hotel", f"fly {CRASH}"):
+        body = json.dumps({"text": text}).encode()
+        routes.answer(Request("id", "POST", "/predict", [], {"content-type": "application/json"}, body))
+    deferred.answered()
+    deferred.run_after_invocation()
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    for name in ("ShadowAgreements", "ShadowDisagreements"):
+        assert counted(lines, f"{name}Filter") == [{"Model": "intent"}]
+        (metric,) = RESOURCES[f"{name}Filter"]["Properties"]["MetricTransformations"]
+        assert metric["MetricValue"] == f"$.{name.removeprefix('Shadow').lower()}"
+    assert counted(lines, "ShadowFailuresFilter") == [{}, {}]  # the location without bundles, and the crash
+
+
 def metrics(alarm: Any) -> list[Any]:
     """Return the metrics that an alarm reads: its own, or those of its expression."""
     if "Metrics" not in alarm:
@@ -117,7 +148,8 @@ def test_every_metric_of_a_log_is_read_by_an_alarm_that_exists_only_with_its_dim
         for metric in metrics(alarm)
         if metric["Namespace"] == {"Ref": "AWS::StackName"}
     }
-    assert read == {name: keys for name, keys in made.items() if name != "ColdStart"}
+    on_the_dashboard = {"ColdStart", "ShadowAgreements", "ShadowDisagreements"}
+    assert read == {name: keys for name, keys in made.items() if name not in on_the_dashboard}
 
 
 @pytest.mark.parametrize(

@@ -98,12 +98,12 @@ def run_python(*arguments: str, timeout_seconds: float = 60, **environ: str) -> 
 
 
 @contextmanager
-def served(places: Sequence[Path], *options: str, **environ: str) -> Iterator[int]:
+def served(places: Sequence[Path], *options: str, stdout: Any = subprocess.DEVNULL, **environ: str) -> Iterator[int]:
     """Serve bundles with `python -m handler` on a free port, and yield the port."""
     port = free_port()
     command = [sys.executable, "-m", "handler", *map(str, places), "--port", str(port), *options]
     with subprocess.Popen(
-        command, cwd=ROOT, env=_clean_environ(environ), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command, cwd=ROOT, env=_clean_environ(environ), stdout=stdout, stderr=subprocess.DEVNULL
     ) as process:
         try:
             wait_for_port(port, lambda: process.poll() is None)

@@ -32,6 +32,8 @@ def test_every_setting_can_be_set() -> None:
             "NLU_THREADS": "4",
             "NLU_CORS_ORIGINS": "https://a.example, https://b.example",
             "NLU_PLAYGROUND": "1",
+            "NLU_SHADOWS": "/next, ,s3://b/next",
+            "NLU_SHADOW_SAMPLE": " 0.25 ",
             "NLU_LOG_LEVEL": "debug",
         }
     )
@@ -48,12 +50,18 @@ def test_every_setting_can_be_set() -> None:
         threads=4,
         cors_origins=("https://a.example", "https://b.example"),
         playground=True,
+        shadows=("/next", "s3://b/next"),
+        shadow_sample=0.25,
         log_level="DEBUG",
     )
 
 
 @pytest.mark.parametrize(
-    "name", ["NLU_BASE_PATH", "NLU_DEFAULT_LANGUAGE", "NLU_THREADS", "NLU_TOKEN_DIGESTS", "NLU_CORS_ORIGINS"]
+    "name",
+    [
+        *("NLU_BASE_PATH", "NLU_DEFAULT_LANGUAGE", "NLU_THREADS", "NLU_TOKEN_DIGESTS", "NLU_CORS_ORIGINS"),
+        *("NLU_SHADOWS", "NLU_SHADOW_SAMPLE"),
+    ],
 )
 def test_an_empty_variable_counts_as_unset(name: str) -> None:
     assert Settings.from_env({**MINIMAL, name: ""}) == Settings.from_env(MINIMAL)
@@ -82,6 +90,10 @@ def test_a_service_can_be_open(value: str) -> None:
         ({"NLU_BASE_PATH": "https://a.example/nlu"}, "NLU_BASE_PATH must be a path such as /nlu or /bots/nlu, found"),
         ({"NLU_BASE_PATH": "/a//b"}, "NLU_BASE_PATH must be a path"),
         ({"NLU_BASE_PATH": "/a b"}, "NLU_BASE_PATH must be a path"),
+        ({"NLU_SHADOW_SAMPLE": "10%"}, "NLU_SHADOW_SAMPLE must be a number from 0 to 1 such as 0.1, found '10%'"),
+        ({"NLU_SHADOW_SAMPLE": "1.5"}, "NLU_SHADOW_SAMPLE must be a number from 0 to 1"),
+        ({"NLU_SHADOW_SAMPLE": "nan"}, "NLU_SHADOW_SAMPLE must be a number from 0 to 1"),
+        ({"NLU_SHADOW_SAMPLE": "-0.5"}, "NLU_SHADOW_SAMPLE must be a number from 0 to 1"),
         ({"NLU_LOG_LEVEL": "loud"}, "NLU_LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR, found 'LOUD'"),
     ],
     ids=lambda value: str(value)[:50],

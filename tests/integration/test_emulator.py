@@ -11,6 +11,7 @@ import pytest
 
 from handler.auth import new_token
 from scripts.ask_emulator import hexabot_event, invoke, running_lambda
+from tests.bundles import TAGGER, Head, write_bundle, write_standard_bundles
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN, DIGEST = new_token()
@@ -80,3 +81,21 @@ def test_deferred_work_runs_after_the_answer_and_before_the_next_invocation(emul
     lines = [line.split() for line in notes.read_text().splitlines()]
     assert [step for step, _ in lines] == ["asked", "answered", "worked"] * 3
     assert all(len({identity for _, identity in lines[start : start + 3]}) == 1 for start in (0, 3, 6))
+
+
+def test_a_shadow_answers_after_the_response_and_changes_nothing(emulator: Path, tmp_path: Path) -> None:
+    bundles, log = write_standard_bundles(tmp_path / "bundles"), tmp_path / "log"
+    environ = {"NLU_BUNDLES": str(bundles), "NLU_TOKEN_DIGESTS": DIGEST, "NLU_SHADOW_SAMPLE": "1"}
+    event = hexabot_event("hotel in Paris", TOKEN)
+    with running_lambda(emulator, environ) as url:
+        expected = invoke(url, event)
+    other = Head(name="intent", kind="category", words={"hotel": "book_flight"})
+    write_bundle(bundles / "shadow" / "intent", other)
+    write_bundle(bundles / "shadow" / "slots", TAGGER, column="utterance")
+    with running_lambda(emulator, environ, log_path=log) as url:
+        answers = [invoke(url, event) for _ in range(2)]
+    assert [answer["body"] for answer in answers] == [expected["body"]] * 2
+    lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith('{"time":"2')]
+    found = [line["message"] for line in lines if line["message"].startswith(("request", "shadow"))]
+    assert found == ["request", "shadow not loaded", "shadow", "request", "shadow"]
+    assert [line["disagreements"] for line in lines if line["message"] == "shadow"] == [1, 1]
