@@ -19,7 +19,7 @@ function answerCard(result, title) {
   return make(
     "article",
     { class: "card stack answer", "aria-label": title ?? "Answer" },
-    title ? make("h2", { class: "wraps" }, title) : null,
+    make("h2", { class: title ? "wraps" : "unseen" }, title ?? "Answer"),
     verdict(answer, explained),
     markedText(answer),
     make(
@@ -38,6 +38,11 @@ function answerCard(result, title) {
     detailsPart("JSON", () => JSON.stringify(answer, null, 2)),
     detailsPart("curl", () => curlCommand(result.service, answer.text, result.models)),
   );
+}
+
+/** Return the heading of a part. */
+function minor(text) {
+  return make("h3", { class: "minor", dir: "auto" }, text);
 }
 
 function verdict(answer, explained) {
@@ -86,7 +91,7 @@ function categoryPart(category, unused) {
   return make(
     "section",
     { class: "part" },
-    make("h3", { dir: "auto" }, unused ? `${name}, by ${category.model}: not in the answer` : name),
+    minor(unused ? `${name}, by ${category.model}: not in the answer` : name),
     list,
     more.length ? make("div", {}, button) : null,
     limited || soft
@@ -136,7 +141,7 @@ function entitiesPart(answer) {
       "tr",
       {},
       make("td", {}, make("span", { class: "tone", "data-tone": toneOf(entity.entity) }, entity.entity)),
-      make("td", { dir: "auto", class: "wraps" }, entity.value, entity.canonicalValue === entity.value ? null : make("span", { class: "soft", dir: "auto" }, ` = ${entity.canonicalValue}`)),
+      make("td", { class: "wraps" }, make("bdi", {}, entity.value), entity.canonicalValue === entity.value ? null : make("bdi", { class: "soft" }, ` = ${entity.canonicalValue}`)),
       make("td", { class: "number" }, entity.source === "model" ? percent(entity.confidence) : entity.source),
     ),
   );
@@ -144,7 +149,7 @@ function entitiesPart(answer) {
   return make(
     "section",
     { class: "part" },
-    make("h3", {}, "Slots"),
+    minor("Slots"),
     make("table", { class: "entities" }, make("thead", { class: "unseen" }, make("tr", {}, head)), make("tbody", {}, rows)),
   );
 }
@@ -155,7 +160,7 @@ function traitsPart(answer) {
   return make(
     "section",
     { class: "part" },
-    make("h3", {}, "Traits"),
+    minor("Traits"),
     make("ul", { class: "plain" }, traits.map(([name, trait]) => make("li", { dir: "auto" }, `${name}: ${[trait.value].flat().join(", ")}`, trait.confidence === null ? null : make("span", { class: "soft number" }, ` ${percent(trait.confidence)}`)))),
   );
 }
@@ -177,7 +182,7 @@ function modelsPart({ answer, timings, milliseconds }) {
   return make(
     "section",
     { class: "part" },
-    make("h3", {}, "Time of each model"),
+    minor("Time of each model"),
     make("ul", { class: "bars" }, rows),
     make("p", { class: "small soft number" }, `Models ${models.toFixed(2)} ms, with the network and the page ${milliseconds.toFixed(0)} ms.`),
   );
@@ -189,7 +194,7 @@ function detailsPart(title, textOf) {
   details.addEventListener("toggle", () => {
     if (body.childElementCount) return;
     const text = textOf();
-    fill(body, make("pre", { tabindex: "0", dir: "ltr", role: "region", "aria-label": title }, text), make("div", {}, copyButton(`Copy ${title}`, () => text)));
+    fill(body, make("pre", { tabindex: "0", dir: "ltr" }, text), make("div", {}, copyButton(`Copy ${title}`, () => text)));
   });
   return details;
 }

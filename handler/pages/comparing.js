@@ -70,7 +70,8 @@ class Comparison {
 
   titleOf(side, letter) {
     const models = (side.chosen ?? side.described.models.map((model) => model.name)).join(", ");
-    const place = side.service.address === OWN_ADDRESS ? "this service" : side.service.address;
+    const places = { [OWN_ADDRESS]: "this service", [`${OWN_ADDRESS}/compare`]: "the bundles of --compare" };
+    const place = places[side.service.address] ?? side.service.address;
     return `${letter}: ${place} (${models})`;
   }
 
@@ -123,7 +124,7 @@ class Comparison {
     } else if (this.address.value) {
       await this.use(new Service(this.address.value));
     }
-    fill(this.ownChoice, modelChoice(this.own, "A: this service"));
+    fill(this.ownChoice, modelChoice(this.own, "A is this service"));
   }
 
   /** Make a service the other side. */
@@ -138,7 +139,7 @@ class Comparison {
     }
     this.other = side;
     side.chosen = chosen;
-    fill(this.state, modelChoice(side, service.address === OWN_ADDRESS ? "B: this service" : `B: ${service.address}`));
+    fill(this.state, modelChoice(side, "Models of B"));
   }
 }
 

@@ -24,10 +24,11 @@ function byId(id) {
   return document.getElementById(id);
 }
 
-/** Return a probability as a percentage with three digits, such as 98.7% or 0.04%. */
+/** Return a probability as a percentage, such as 98.7%, 4.02% or < 0.01%. */
 function percent(share) {
   const value = share * 100;
-  return `${value >= 99.95 ? "100" : value >= 10 ? value.toFixed(1) : value.toFixed(2)}%`;
+  if (value > 0 && value < 0.01) return "< 0.01%";
+  return `${value >= 99.95 || value === 0 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2)}%`;
 }
 
 /** Return a button that copies a text, and says so. */

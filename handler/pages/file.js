@@ -114,7 +114,7 @@ class FileRun {
     cells.push(make("td", { dir: "auto" }, name), make("td", { class: "number" }, best ? percent(best.confidence) : ""));
     if (expected !== null) {
       const right = expected === answer.intent.name;
-      cells.push(make("td", { class: right ? "right" : "wrong", dir: "auto" }, `${right ? "✓" : "✗"} ${expected}`));
+      cells.push(make("td", { class: right ? "right" : "wrong", dir: "auto" }, `${right ? "✓" : "✗"}\u00a0${expected}`));
     }
     const slots = answer.entities.map((each) => make("span", { class: "tone", "data-tone": toneOf(each.entity), dir: "auto" }, `${each.entity}: ${each.value}`));
     cells.push(make("td", {}, answer.language.value), make("td", {}, slots));
