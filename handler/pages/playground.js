@@ -55,6 +55,7 @@ async function askSide(side, text) {
 
 async function ask(text) {
   byId("send").disabled = true;
+  await ready;
   byId("answers").setAttribute("aria-busy", "true");
   const results = [];
   // One after the other, so that the times of one side do not slow down those of the other.
@@ -100,7 +101,7 @@ function historyItem(entry, current) {
 
 byId("ask").addEventListener("submit", (event) => {
   event.preventDefault();
-  if (!byId("send").disabled && own.described) ask(byId("message").value);
+  if (!byId("send").disabled) ask(byId("message").value);
 });
 
 byId("message").addEventListener("keydown", (event) => {
@@ -119,7 +120,7 @@ byId("forget").addEventListener("click", () => {
 });
 
 byId("compare").addEventListener("click", async () => {
-  if (!own.described) return;
+  await ready;
   byId("compare").setAttribute("aria-expanded", !comparison.isOpen);
   if (comparison.isOpen) comparison.close();
   else await comparison.open();
@@ -127,11 +128,16 @@ byId("compare").addEventListener("click", async () => {
 
 /** Ask for the loaded models, and show their names and seals. */
 async function start() {
-  try {
-    await connected(own);
-  } catch (error) {
-    fill(byId("answers"), make("p", { class: "note bad", role: "alert" }, error.message));
-    return;
+  for (;;) {
+    try {
+      await connected(own);
+      break;
+    } catch (error) {
+      const again = make("button", { type: "button" }, "Try again");
+      fill(byId("answers"), make("div", { class: "note bad row", role: "alert" }, error.message, again));
+      await new Promise((resolve) => again.addEventListener("click", resolve));
+      fill(byId("answers"));
+    }
   }
   fill(
     byId("models"),
@@ -142,4 +148,4 @@ async function start() {
 
 tabs(byId("tabs"));
 new FileRun(own);
-start();
+const ready = start();
