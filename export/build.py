@@ -18,6 +18,7 @@ from export.console import say
 from export.decoding import with_decoding
 from export.entities import copy_entities
 from export.errors import ExportError, ParityError
+from export.expected import with_expected
 from export.features import column_of
 from export.golden import golden_rows
 from export.graph import write_graph
@@ -153,7 +154,7 @@ def describe(
     outputs = with_thresholds(
         describe_outputs(model, inputs), model.folder, reads_text=reads_text, language_rule=language_rule
     )
-    outputs = with_decoding(outputs, model.training, slot_decoding)
+    outputs = with_expected(with_decoding(outputs, model.training, slot_decoding), model.folder)
     return Description(name or default_name(outputs), inputs, outputs, copy_entities(model.folder.parent, folder))
 
 

@@ -49,6 +49,10 @@ def _answer(event: Any, context: Any) -> dict[str, Any]:
     if event == GOLDEN_CHECK:
         shadows = {"shadows": observing.shadow.shadows().described()} if observing.shadow else {}
         return {**replay(service.predictors), "models": seals(service.predictors), **shadows}
+    if isinstance(event, dict) and event.get("check") == "drift":
+        from handler.drift import report
+
+        return report(service.predictors, event.get("counts"), settings.version)
     if request is None:
         return answer_other(event, list(service.predictors))
     from_a_page = settings.cors_origins and "origin" in request.headers

@@ -51,8 +51,12 @@ class Log:
             **self._version,
             **fields,
         }
+        self.write_line(self._encode(line).decode())
+
+    def write_line(self, line: str) -> None:
+        """Write a line that is not a log entry, at any level."""
         with suppress(OSError, ValueError):  # a stream that is closed or broken must not fail a request
-            self._stream.write(self._encode(line).decode() + "\n")
+            self._stream.write(line + "\n")
             self._stream.flush()
 
     def _time(self) -> str:
@@ -100,6 +104,16 @@ def log(message: str, *, level: int = INFO, **fields: Any) -> None:
         logging.getLogger("handler").log(level, message, extra={"fields": fields})
     elif level >= _log.level:
         _log.write(level, message, fields)
+
+
+def write_line(line: str) -> None:
+    """Write a line that another program reads from the log, such as metrics. No level hides it.
+
+    Args:
+        line: The line; never an utterance or a token. Before `configure`, it is dropped.
+    """
+    if _log is not None:
+        _log.write_line(line)
 
 
 def log_refusal(message: str, **fields: Any) -> None:

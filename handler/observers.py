@@ -13,6 +13,7 @@ from handler.settings import Settings
 if TYPE_CHECKING:
     from handler.deferred import Deferred
     from handler.observing import Observer
+    from handler.prometheus import Exposition
     from handler.shadow import ShadowObserver
 
 SHADOW = "shadow"
@@ -26,11 +27,13 @@ class Observing(msgspec.Struct, frozen=True):
         observers: Called once for each request.
         deferred: The queue of their work; None if they defer none.
         shadow: The observer that asks shadow bundles; None without shadows.
+        exposition: What answers `GET /metrics`; None on Lambda, or without metrics.
     """
 
     observers: "list[Observer]"
-    deferred: "Deferred | None"
+    deferred: "Deferred | None" = None
     shadow: "ShadowObserver | None" = None
+    exposition: "Exposition | None" = None
 
 
 def observe(service: Service, settings: Settings, environ: Mapping[str, str]) -> Observing:
@@ -44,14 +47,26 @@ def observe(service: Service, settings: Settings, environ: Mapping[str, str]) ->
     Returns:
         The observers, and the queue of their deferred work.
     """
-    if not shadow_locations(settings):
-        return Observing([], None)
-    from handler.deferred import started
-    from handler.shadow import ShadowObserver
+    observers: list[Observer] = []
+    deferred, shadow, exposition = None, None, None
+    if settings.metrics != "off" and settings.version:
+        from handler.emf import EmbeddedMetrics
 
-    deferred = started(environ)
-    shadow = ShadowObserver(service.predictors, settings, deferred)
-    return Observing([shadow], deferred, shadow)
+        observers.append(EmbeddedMetrics(service.predictors, settings))
+    elif settings.metrics != "off":
+        from handler.prometheus import PrometheusMetrics
+
+        metrics = PrometheusMetrics(service.predictors)
+        observers.append(metrics)
+        exposition = metrics.exposition
+    if shadow_locations(settings):
+        from handler.deferred import started
+        from handler.shadow import ShadowObserver
+
+        deferred = started(environ)
+        shadow = ShadowObserver(service.predictors, settings, deferred)
+        observers.append(shadow)
+    return Observing(observers, deferred, shadow, exposition)
 
 
 def shadow_locations(settings: Settings) -> list[str]:

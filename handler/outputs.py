@@ -13,7 +13,7 @@ from handler.evidence import Evidence
 from handler.numbers import AnyNormalization, float32
 from handler.probabilities import log_probability
 from handler.tensor import Tensor
-from handler.thresholds import Thresholds
+from handler.thresholds import Expected, Thresholds
 
 Columns = dict[str, Any]
 """One row of Ludwig's answer: `<feature>_predictions`, `<feature>_probabilities` and so on."""
@@ -29,12 +29,14 @@ class CategoryOutput(Described, frozen=True, kw_only=True, omit_defaults=True, d
         labels: The labels in index order: probability i belongs to label i.
         thresholds: The confidence that an answer needs; None accepts every answer.
         evidence: For a language, what the text must contain; None leaves the decision to the thresholds.
+        expected: What the model answered to rows that it was not trained on, or None.
     """
 
     name: str
     labels: list[str]
     thresholds: Thresholds | None = None
     evidence: Evidence | None = None
+    expected: Expected | None = None
 
     @property
     def tensors(self) -> list[str]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from handler.answer_types import Health
     from handler.mcp import Tools
     from handler.observing import Observer
+    from handler.prometheus import Exposition
     from handler.understanding import Understander
 
 COMPARED = "/compare"
@@ -47,6 +48,7 @@ class Routes:
         settings: Settings,
         observers: Sequence["Observer"] = (),
         compared: "Routes | None" = None,
+        exposition: "Exposition | None" = None,
     ) -> None:
         """Build the route table.
 
@@ -55,6 +57,7 @@ class Routes:
             settings: The limits, the token digests and the base path.
             observers: Called once for each request, after its response is made.
             compared: The routes of other models, answered under `/compare`, or None.
+            exposition: What answers `GET /metrics`; None for no such route.
         """
         self._observers = observers
         self._compared = compared
@@ -73,6 +76,8 @@ class Routes:
         }
         if settings.playground:
             self.table["/playground"] = {"GET": self._playground}
+        if exposition is not None:
+            self.table["/metrics"] = {"GET": lambda request: self._metrics(request, exposition)}
 
         posts = ", ".join(path for path, methods in self.table.items() if "POST" in methods)
         gets = ", ".join(path for path, methods in self.table.items() if "POST" not in methods)
@@ -173,6 +178,11 @@ class Routes:
 
         # The page compares this service's answers with those of any address that its user enters.
         return Outcome(response=page("playground", connects_to="'self' http: https:"))
+
+    def _metrics(self, request: Request, exposition: "Exposition") -> Outcome:
+        """Answer the metrics. They name labels and show how much traffic there is, so they need a token."""
+        self._authorize(request)
+        return Outcome(response=exposition(request.headers.get("accept", "")))
 
     @cached_property
     def _understander(self) -> "Understander":

@@ -50,7 +50,7 @@ def environ(bundles: Sequence[str], *, is_open: bool) -> dict[str, str]:
     Returns:
         The variables for `Settings.from_env`.
     """
-    found = {"NLU_PLAYGROUND": "1", **os.environ, "NLU_BUNDLES": ",".join(bundles)}
+    found = {"NLU_PLAYGROUND": "1", "NLU_METRICS": "drift", **os.environ, "NLU_BUNDLES": ",".join(bundles)}
     return {**found, "NLU_OPEN": "1"} if is_open else found
 
 
@@ -86,7 +86,8 @@ def _serve(options: argparse.Namespace) -> None:
     observing = observe(service, settings, os.environ)
     for location in shadow_locations(settings):
         print(f"Shadows of {location} answer {100 * settings.shadow_sample:g} % of the requests too.", file=sys.stderr)
-    app = create_app(Routes(service, settings, observing.observers, compared), settings.cors_origins)
+    routes = Routes(service, settings, observing.observers, compared, observing.exposition)
+    app = create_app(routes, settings.cors_origins)
     try:
         uvicorn.run(app, host=options.host, port=options.port, log_config=None, access_log=False)
     finally:

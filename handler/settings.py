@@ -35,6 +35,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         playground: Whether to answer `GET /playground` with the page for trying out the models.
         shadows: The locations of shadow bundles, apart from those in the folder `shadow` beside live bundles.
         shadow_sample: The share of the requests that shadows answer too, in [0, 1]. 0 turns shadows off.
+        metrics: "off"; "on" measures answers, times and confidences; "drift" also counts labels, to measure drift.
+        metrics_namespace: CloudWatch's namespace of the metrics.
         log_level: The lowest level to log.
         version: The version of the Lambda function, which log lines contain; "" elsewhere.
     """
@@ -53,6 +55,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     playground: bool = False
     shadows: tuple[str, ...] = ()
     shadow_sample: float = 0.1
+    metrics: str = "off"
+    metrics_namespace: str = "ludwig-serverless"
     log_level: str = "INFO"
     version: str = ""
 
@@ -85,6 +89,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         level = environ.get("NLU_LOG_LEVEL", "INFO").upper()
         if level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
             raise SettingsError(f"NLU_LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR, found {level!r}.")
+        metrics = environ.get("NLU_METRICS", "").strip().lower() or DEFAULTS.metrics
+        if metrics not in {"off", "on", "drift"}:
+            raise SettingsError(f"NLU_METRICS must be off, on or drift, found {metrics!r}.")
         bundles = _locations(environ, "NLU_BUNDLES")
         if not bundles:
             raise SettingsError(
@@ -109,6 +116,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             playground=_flag(environ, "NLU_PLAYGROUND"),
             shadows=_locations(environ, "NLU_SHADOWS"),
             shadow_sample=_share(environ, "NLU_SHADOW_SAMPLE", DEFAULTS.shadow_sample),
+            metrics=metrics,
+            metrics_namespace=environ.get("NLU_METRICS_NAMESPACE") or DEFAULTS.metrics_namespace,
             log_level=level,
             version=environ.get("AWS_LAMBDA_FUNCTION_VERSION", ""),
         )

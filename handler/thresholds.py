@@ -1,4 +1,4 @@
-"""Confidence thresholds: which answers of a category are too uncertain to use."""
+"""Confidence thresholds: which answers of a category are too uncertain to use, and which confidences are usual."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -37,6 +37,27 @@ class Thresholds(Described, frozen=True, kw_only=True):
         """
         limit = self.by_label.get(label, self.default)
         return label in self.rejected or softened(probabilities, self.softness) < limit
+
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class Expected(Described, frozen=True, kw_only=True):
+    """What a category answered to rows that it was not trained on. Drift is measured against it; see `handler.drift`.
+
+    Attributes:
+        labels: How often each label was predicted. A label that is absent was never predicted.
+        edges: The inner edges of the bins of the confidence, ascending. A bin contains its lower edge.
+        confidence: The number of rows in each bin, one more than there are edges.
+    """
+
+    labels: dict[str, Count]
+    edges: list[Probability]
+    confidence: list[Count]
+
+    def __post_init__(self) -> None:
+        if len(self.confidence) != len(self.edges) + 1 or sorted(set(self.edges)) != self.edges:
+            raise ValueError(f"{len(self.edges)} edges, which must ascend, do not fit {len(self.confidence)} bins")
 
 
 def softened(probabilities: Sequence[float], softness: float) -> float:

@@ -177,6 +177,14 @@ def give_entities(folder: Path, *entities: EntityWords) -> Path:
     return folder
 
 
+def give_expected(folder: Path, labels: Mapping[str, int], edges: Sequence[float], confidence: Sequence[int]) -> Path:
+    """Say what the first output of a bundle answered to rows that it was not trained on."""
+    outputs = msgspec.json.decode((folder / MANIFEST).read_bytes())["outputs"]
+    outputs[0]["expected"] = {"labels": dict(labels), "edges": list(edges), "confidence": list(confidence)}
+    edit_manifest(folder, outputs=outputs)
+    return folder
+
+
 def edit_manifest(folder: Path, **changes: Any) -> None:
     """Change a manifest on disk and seal it again; a value of None removes the key."""
     path = folder / MANIFEST

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from export.console import say
 from export.decoding import DECODING
+from export.expected import EXPECTED
 from export.ludwig_library import import_ludwig
 from export.model import TRAINING_RECORD
 from export.thresholds import THRESHOLDS
@@ -26,15 +27,10 @@ from training.errors import TrainingError
 from training.evaluation.calibration import keep_temperatures, set_temperatures
 from training.evaluation.crossed import Crossed
 from training.evaluation.evaluate import compare_with_replaced
+from training.evaluation.expected import expected_answers
 from training.evaluation.languages import threshold_options
 from training.evaluation.thresholds import ThresholdOptions
-from training.evaluation.trained import (
-    Training,
-    evaluate_training,
-    slot_decoders,
-    summaries,
-    thresholds_of,
-)
+from training.evaluation.trained import Training, evaluate_training, slot_decoders, summaries, thresholds_of
 from training.frozen import encode_in_small_batches, is_cached, with_encoders
 from training.linear_start import asking_outputs, linear_start, without_linear_start
 from training.out_of_scope import out_of_scope, with_background
@@ -82,7 +78,7 @@ def fit(
     """Train a model and write a run.
 
     A run contains `model/` as Ludwig saves it, `evaluation/` with the report, `training.json`, the record of the run,
-    and `thresholds.json` with the requested thresholds and those of a language. An interrupted training with the same
+    `thresholds.json` (thresholds) and `expected.json` (see `evaluation/`). An interrupted training with the same
     settings is resumed.
 
     Args:
@@ -154,6 +150,8 @@ def fit(
         compare_with_replaced(workspace.ludwig, folder)
         if fitted:
             write_json(workspace.ludwig / THRESHOLDS, evaluation["thresholds"])
+        if expected := expected_answers(training, crossed):
+            write_json(workspace.ludwig / EXPECTED, expected)
         if entities:
             (workspace.ludwig / FILE).write_bytes(entities)
         metrics = summaries(evaluation)

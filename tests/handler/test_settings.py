@@ -34,6 +34,8 @@ def test_every_setting_can_be_set() -> None:
             "NLU_PLAYGROUND": "1",
             "NLU_SHADOWS": "/next, ,s3://b/next",
             "NLU_SHADOW_SAMPLE": " 0.25 ",
+            "NLU_METRICS": " Drift ",
+            "NLU_METRICS_NAMESPACE": "my-nlu",
             "NLU_LOG_LEVEL": "debug",
         }
     )
@@ -52,6 +54,8 @@ def test_every_setting_can_be_set() -> None:
         playground=True,
         shadows=("/next", "s3://b/next"),
         shadow_sample=0.25,
+        metrics="drift",
+        metrics_namespace="my-nlu",
         log_level="DEBUG",
     )
 
@@ -94,6 +98,7 @@ def test_a_service_can_be_open(value: str) -> None:
         ({"NLU_SHADOW_SAMPLE": "1.5"}, "NLU_SHADOW_SAMPLE must be a number from 0 to 1"),
         ({"NLU_SHADOW_SAMPLE": "nan"}, "NLU_SHADOW_SAMPLE must be a number from 0 to 1"),
         ({"NLU_SHADOW_SAMPLE": "-0.5"}, "NLU_SHADOW_SAMPLE must be a number from 0 to 1"),
+        ({"NLU_METRICS": "all"}, "NLU_METRICS must be off, on or drift, found 'all'"),
         ({"NLU_LOG_LEVEL": "loud"}, "NLU_LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR, found 'LOUD'"),
     ],
     ids=lambda value: str(value)[:50],

@@ -264,6 +264,10 @@ def test_a_language_always_gets_a_threshold_and_its_words(tmp_path: Path) -> Non
     assert msgspec.to_builtins(output.evidence) == fitted["evidence"]
     assert set(fitted["evidence"]["words"]) <= set(output.labels)
     assert bundle.parity.passed
+    expected = json.loads((run / "expected.json").read_text())["language"]
+    assert msgspec.to_builtins(output.expected) == expected
+    validated = fitted["measured"]["validation"]["rows"]
+    assert sum(expected["labels"].values()) == sum(expected["confidence"]) == validated
 
 
 def test_thresholds_without_a_category_are_rejected(tmp_path: Path) -> None:

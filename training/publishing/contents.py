@@ -4,7 +4,7 @@ README.md       the model card
 bundle/         what the handler serves; its manifest is written last
 model/          what Ludwig loads and `ludwig-serverless export` reads
 training.json   the record of the training
-thresholds.json, entities.json and evaluation/, if the run has them: its metrics and, on request, its report
+thresholds.json, expected.json, entities.json and evaluation/, if the run has them; the report only on request
 files.json      the version, and the size and SHA-256 of every other file
 """
 
@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from export.expected import EXPECTED
 from export.model import NEEDED, TRAINING_RECORD, WEIGHTS, find_model_folder
 from export.thresholds import THRESHOLDS
 from handler.bundle import MANIFEST, BundleFile, Manifest, describe_file, read_bundle
@@ -178,7 +179,7 @@ def _model_files(model: Path) -> dict[str, Content]:
 
 
 def _run_files(run: Path, *, with_report: bool) -> dict[str, Content]:
-    records = (TRAINING_RECORD, THRESHOLDS, ENTITIES, f"{EVALUATION}/{METRICS}")
+    records = (TRAINING_RECORD, THRESHOLDS, EXPECTED, ENTITIES, f"{EVALUATION}/{METRICS}")
     files: dict[str, Content] = {
         path: without_local_paths((run / path).read_bytes()) for path in records if (run / path).is_file()
     }
