@@ -37,7 +37,7 @@ def routes(places: Path) -> Routes:
     settings = Settings(bundles=(str(places),), open=True, metrics="drift")
     service = load_service(settings)
     observing = observe(service, settings, {})
-    return Routes(service, settings, observing.observers, observing.exposition)
+    return Routes(service, settings, observing.observers, exposition=observing.exposition)
 
 
 def ask(routes: Routes, text: str) -> None:
