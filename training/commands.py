@@ -26,6 +26,12 @@ COMMANDS = {
     "report": Command(
         "redraw the report of a finished run", TRAIN, "training.evaluation.command:add_report", "training"
     ),
+    "review": Command(
+        "turn captured messages into training data, and correct a dataset",
+        TRAIN,
+        "training.review.command:add",
+        "training",
+    ),
     "distill": Command(
         "train a light model on a strong model's answers", TRAIN, "training.distill_command:add", "training"
     ),

@@ -9,7 +9,8 @@ TrainingError
 ├── LaunchError     an instance cannot start, or its job failed
 │   ├── CapacityError   AWS has no capacity
 │   └── UnreachedError  AWS is unreachable; a retry may succeed
-└── PublishError    a model cannot be published or downloaded
+├── PublishError    a model cannot be published or downloaded
+└── ReviewError     captured messages cannot be read, or decisions about them cannot be saved
 """
 
 from handler.errors import LudwigServerlessError
@@ -61,3 +62,7 @@ class UnreachedError(LaunchError):
 
 class PublishError(TrainingError):
     """Raised when a model cannot be published, or a location cannot be written to or downloaded completely."""
+
+
+class ReviewError(TrainingError):
+    """Raised when captured messages cannot be read, or decisions about them cannot be saved."""

@@ -8,6 +8,7 @@ from typing import Any
 from export.cells import cell
 from handler.vocabulary import Pattern
 from training.imports.entities import ImportedEntity, read_entities
+from training.imports.provenance import PROVENANCE
 
 TEXT, INTENT, SLOTS, LANGUAGE, ENTITIES = "text", "intent", "slots", "language", "entities"
 
@@ -28,6 +29,7 @@ class Example:
         traits: Other labels, by name.
         broken: Why the entities are unreadable; "" if they are readable.
         part: The split of the row's file (--validation, --test), or None for rows to split.
+        provenance: Where the row comes from, by the columns of `provenance.PROVENANCE`.
     """
 
     place: str
@@ -41,6 +43,7 @@ class Example:
     traits: dict[str, str] = field(default_factory=dict)
     broken: str = ""
     part: int | None = None
+    provenance: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -137,7 +140,7 @@ class SourceFile:
 
 
 def example_of(record: Mapping[str, Any], place: str, row: int) -> Example:
-    """Convert a record of columns or JSON values to an example. Unknown keys become traits.
+    """Convert a record of columns or JSON values to an example. Unknown keys become traits, except provenance.
 
     Args:
         record: The values, by the dataset's column names.
@@ -158,8 +161,8 @@ def example_of(record: Mapping[str, Any], place: str, row: int) -> Example:
             example.tags = " ".join(map(cell, value)) if isinstance(value, list | tuple) else cell(value)
         elif name in (INTENT, LANGUAGE, "split"):
             setattr(example, name, cell(value))
-        elif trait := cell(value):
-            example.traits[name] = trait
+        elif found := cell(value):
+            (example.provenance if name in PROVENANCE else example.traits)[name] = found
     return example
 
 

@@ -35,9 +35,25 @@ def read_fractions(given: str) -> tuple[float, ...]:
 
 
 def own_splits(examples: Sequence[Example]) -> list[int] | None:
-    """Return the splits in the files; None unless every row has one, with at least one train and one validation row."""
+    """Return the splits in the files, or None if they are incomplete.
+
+    They are complete if every row has one, with at least one train and one validation row. A whole file without a
+    split, such as one of reviewed messages, joins the train rows of the others: test rows stay the same, so that
+    results before and after compare.
+
+    Args:
+        examples: The rows of all files.
+
+    Returns:
+        0, 1 or 2 for each row.
+    """
     numbers = {str(part): part for part in PARTS} | NAMES
     splits = [numbers.get(example.split.casefold()) if example.part is None else example.part for example in examples]
+    if all(example.part is None for example in examples):
+        with_split = {example.place for example in examples if example.split}
+        splits = [
+            TRAIN if example.place not in with_split else split for example, split in zip(examples, splits, strict=True)
+        ]
     known = [split for split in splits if split is not None]
     return known if len(known) == len(splits) and {TRAIN, VALIDATION} <= set(known) else None
 

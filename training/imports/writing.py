@@ -15,7 +15,7 @@ ENDINGS = (".csv", ".jsonl", ".parquet")
 
 
 def write_dataset(output: Path, examples: Sequence[Example], splits: Sequence[int] | None) -> None:
-    """Write a dataset under a temporary name, then rename it.
+    """Write the examples as a dataset.
 
     Args:
         output: A path that ends in .csv, .jsonl or .parquet.
@@ -25,13 +25,28 @@ def write_dataset(output: Path, examples: Sequence[Example], splits: Sequence[in
     Raises:
         DatasetError: The file cannot be written. An existing file stays unchanged.
     """
-    traits = list(dict.fromkeys(name for example in examples for name in example.traits))
-    names = [TEXT, INTENT, SLOTS, LANGUAGE, *traits, *([SPLIT] if splits else [])]
+    extra = [{**each.traits, **each.provenance} for each in examples]
+    others = list(dict.fromkeys(name for found in extra for name in found))
+    names = [TEXT, INTENT, SLOTS, LANGUAGE, *others, *([SPLIT] if splits else [])]
     rows = (
-        [each.text, each.intent, each.tags, each.language, *(each.traits.get(name, "") for name in traits)]
+        [each.text, each.intent, each.tags, each.language, *(found.get(name, "") for name in others)]
         + ([splits[position]] if splits else [])
-        for position, each in enumerate(examples)
+        for position, (each, found) in enumerate(zip(examples, extra, strict=True))
     )
+    write_table(output, names, rows)
+
+
+def write_table(output: Path, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write rows under a temporary name, then rename it.
+
+    Args:
+        output: A path that ends in .csv, .jsonl or .parquet.
+        names: The columns.
+        rows: The values of each row, in the order of the columns.
+
+    Raises:
+        DatasetError: The file cannot be written. An existing file stays unchanged.
+    """
     temporary = output.with_name(f".{output.name}.{os.getpid()}")
     write = {".csv": _write_csv, ".jsonl": _write_json_lines, ".parquet": _write_parquet}[output.suffix.lower()]
     try:

@@ -99,6 +99,25 @@ def test_an_incomplete_split_is_replaced_and_reported(tmp_path: Path) -> None:
     assert report["notes"][0].startswith("The files' own split was replaced")
 
 
+def test_a_file_without_a_split_joins_the_train_rows_of_the_others(tmp_path: Path) -> None:
+    source = written(tmp_path, "in.csv", "text,intent,split\nhi,a,train\nbye,b,dev\nHI,a,2\n")
+    reviewed = written(
+        tmp_path, "reviewed.csv", "text,intent,captured_id,captured_version\nso long,b,x1,2\nhey,a,x2,\n"
+    )
+    rows, report = imported(tmp_path, source, reviewed)
+    assert [row["split"] for row in rows] == ["0", "1", "2", "0", "0"]
+    assert report["splits"]["origin"] == "the files' own"
+
+
+def test_provenance_passes_through_and_is_no_trait(tmp_path: Path) -> None:
+    content = (
+        "text,intent,captured_id,captured_version,mood\nso long 2,b,x1,2,glad\nhey 3,a,x2,3,sad\n,c,x3,,\nhi,,x4,,\n"
+    )
+    rows, report = imported(tmp_path, written(tmp_path, "reviewed.csv", content), "--no-split")
+    assert [(row["captured_id"], row["captured_version"]) for row in rows] == [("x1", "2"), ("x2", "3")]
+    assert list(report["columns"]) == ["mood"]
+
+
 def test_small_files_keep_a_validation_row(tmp_path: Path) -> None:
     rows, _ = imported(tmp_path, written(tmp_path, "in.csv", "text,intent\na,x\nb,y\nc,x\n"))
     assert sorted(row["split"] for row in rows) == ["0", "1", "2"]
