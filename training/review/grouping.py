@@ -89,6 +89,6 @@ def _vectors(texts: Sequence[str]) -> Any:
 
     if not any(text.strip() for text in texts):
         return None
-    return TfidfVectorizer(analyzer="char_wb", ngram_range=NGRAMS, sublinear_tf=True, dtype="float32").fit_transform(
+    return TfidfVectorizer(analyzer="char_wb", ngram_range=NGRAMS, sublinear_tf=True).fit_transform(
         [" ".join(text.casefold().split()) for text in texts]
     )

@@ -12,9 +12,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import msgspec
-from handler.page import page
 
 from handler.errors import LudwigServerlessError
+from handler.page import page
 from training.errors import ReviewError
 from training.review.desk import Desk, Verdict
 
