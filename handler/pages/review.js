@@ -79,8 +79,9 @@ function drawItem() {
   const group = groupOf(item.id);
   byId("accept-group").hidden = group.length < 2;
   fill(byId("accept-group"), `All ${group.length} as ${intent || "…"} `, make("kbd", {}, "Shift Enter"));
-  byId("group-title").textContent = group.length < 2 ? "No similar messages" : `${group.length} similar messages`;
-  fill(byId("group"), group.length < 2 ? [] : group.map((each) => drawMember(each, item)));
+  byId("similar").hidden = group.length < 2;
+  byId("group-title").textContent = `${group.length} similar ${page.tab}`;
+  fill(byId("group"), group.map((each) => drawMember(each, item)));
 }
 
 function drawMark(item, mark, slots) {

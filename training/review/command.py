@@ -78,10 +78,10 @@ def desks_of(options: argparse.Namespace) -> "dict[str, Desk]":
         ReviewError: There is nothing to review, or an output would replace another file.
         TrainingError: A file cannot be read.
     """
-    if options.captured is None and options.dataset is None:
-        raise ReviewError(NOTHING)
     if options.run_folder is not None and options.dataset is None:
         raise ReviewError("--run needs the dataset that it was trained on: add --dataset FILE.")
+    if options.captured is None and options.dataset is None:
+        raise ReviewError(NOTHING)
     if options.newest < 1:
         raise ReviewError(f"--newest is {options.newest}; expected at least 1.")
     desks: dict[str, Desk] = {}

@@ -8,6 +8,7 @@ that captured messages may expire.
 import errno
 import fcntl
 import os
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Literal
@@ -86,11 +87,13 @@ class Journal:
         self._steps: list[Step] = []
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = _locked(path)
-            self._steps = _effective(_read(path))
-            _replace(path, self._steps)
-            # The old file stays locked too: another process may have opened it before it was replaced.
-            self._replaced, self._file = self._file, _locked(path)
+            with ExitStack() as opened:
+                opened.enter_context(_locked(path))
+                self._steps = _effective(_read(path))
+                _replace(path, self._steps)
+                # The old file stays locked too: another process may have opened it before it was replaced.
+                self._file = opened.enter_context(_locked(path))
+                self._opened = opened.pop_all()
         except OSError as error:
             raise _unwritable(path, error) from None
 
@@ -133,10 +136,15 @@ class Journal:
         self._append(Step(undo=True))
         return self._steps.pop().decisions
 
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """Release the file."""
-        self._file.close()
-        self._replaced.close()
+        self._opened.close()
 
     def _append(self, step: Step) -> None:
         line = msgspec.json.encode(step) + b"\n"

@@ -56,6 +56,8 @@ def message_desk(
     groups = [[items[position] for position in group] for group in grouped([item.text for item in items])]
 
     def save(decisions: Sequence[Decision]) -> None:
+        if not decisions and not output.exists():
+            return
         write_reviewed(output, decisions)
         if hexabot is not None:
             hexabot(decisions)
