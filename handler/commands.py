@@ -9,6 +9,7 @@ COMMANDS = {
     "check": Command(
         "check that bundles still answer as they did when exported", GROUP, "handler.local_commands:add_check"
     ),
+    "promote": Command("make a shadow bundle live, or undo it", GROUP, "handler.promote_command:add"),
     "doctor": Command("show where the time of a cold start goes", GROUP, "handler.local_commands:add_doctor"),
     "token": Command(
         "create a token for Hexabot and its digest for the service", GROUP, "handler.local_commands:add_token"

@@ -294,7 +294,9 @@ def test_without_shadows_nothing_is_observed(bundles: Path, tmp_path: Path) -> N
     assert shadow_locations(Settings(bundles=(str(bundles / "intent"),), open=True)) == []
 
 
-def test_over_http_the_responses_are_the_same_and_the_log_has_the_comparisons(bundles: Path, tmp_path: Path) -> None:
+def test_over_http_the_responses_are_the_same_and_the_log_has_the_comparisons(
+    bundles: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     plain = write_standard_bundles(tmp_path / "plain")
     log = tmp_path / "log"
     texts = ["hotel in Paris", "fly tomorrow", "hello"]
@@ -304,6 +306,9 @@ def test_over_http_the_responses_are_the_same_and_the_log_has_the_comparisons(bu
         assert [_post(port, text) for text in texts] == expected
         _wait_until(lambda: len(shadow_lines(log.read_text())) == len(texts))
     assert [line["disagreements"] for line in shadow_lines(log.read_text())] == [1, 0, 0]
+    assert main(["promote", str(bundles), "intent", "--dry-run", "--log", str(log)]) == 0
+    expected_lines = "2 of 3 answers agree (66.7 %).\n       1  intent: book_hotel -> book_flight\n"
+    assert expected_lines in capsys.readouterr().out
 
 
 def _post(port: int, text: str) -> tuple[int, bytes]:
