@@ -1,6 +1,7 @@
 """Measure a batch of 256 rows: `LudwigModel.predict` and the bundle's predictor, with the same number of threads.
 
-One process runs both in turn, so that their ratio holds on a busy machine. The rows are the demo's.
+One process runs both in turn, so that their ratio holds on a busy machine. The rows are the demo's, and the models the
+shipped ones and a transformer.
 """
 
 import time
@@ -20,11 +21,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, write the section, and return the exit status."""
     made = parser(PART, __doc__, rounds=(7, "rounds of each pair"))
     made.add_argument(
-        "pairs", nargs="*", type=Path, metavar="RUN BUNDLE", help="models and bundles (default: the shipped models)"
+        "pairs",
+        nargs="*",
+        type=Path,
+        metavar="RUN BUNDLE",
+        help="models and bundles (default: the shipped ones and MiniLM)",
     )
     options = made.parse_args(arguments)
-    pairs = list(zip(options.pairs[::2], options.pairs[1::2], strict=True)) or shipped_pairs()
-    rows = [row for run, bundle in pairs for row in measured(run, bundle, options.rounds)]
+    given = zip(options.pairs[::2], options.pairs[1::2], strict=True)
+    pairs = {bundle.name: (run, bundle) for run, bundle in given} or default_pairs()
+    rows = [row for name, (run, bundle) in pairs.items() for row in measured(name, run, bundle, options.rounds)]
     publish(
         options,
         PART,
@@ -37,19 +43,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def shipped_pairs() -> list[tuple[Path, Path]]:
-    """Return the shipped models and bundles, after creating the missing ones."""
+def default_pairs() -> dict[str, tuple[Path, Path]]:
+    """Return models and their bundles by name, after creating the missing ones."""
+    from benchmarks.sandbox import MINILM_RUN, minilm_bundle
     from scripts import shipped_models
 
     if shipped_models.main([]):
         raise SystemExit("error: cannot create the shipped models")
-    return [(RUNS / name, BUNDLES / name) for name in shipped_models.MODELS]
+    shipped = {name: (RUNS / name, BUNDLES / name) for name in shipped_models.MODELS}
+    return {**shipped, "MiniLM": (MINILM_RUN, minilm_bundle() / "intent")}
 
 
-def measured(run: Path, bundle: Path, rounds: int) -> list[list[str]]:
+def measured(name: str, run: Path, bundle: Path, rounds: int) -> list[list[str]]:
     """Measure a model and its bundle with each number of threads.
 
     Args:
+        name: The name of both in the table.
         run: The run of the model.
         bundle: The bundle of the same model.
         rounds: Number of measured rounds.
@@ -70,7 +79,7 @@ def measured(run: Path, bundle: Path, rounds: int) -> list[list[str]]:
     texts = (texts * (ROWS // len(texts) + 1))[:ROWS]
     rows = []
     for threads in THREADS:
-        say(f"{bundle.name}: {threads} threads ...")
+        say(f"{name}: {threads} threads ...")
         torch.set_num_threads(threads)
         predictor = Predictor(bundle, threads)
         columns = [feature.column for feature in predictor.manifest.inputs]
@@ -91,8 +100,8 @@ def measured(run: Path, bundle: Path, rounds: int) -> list[list[str]]:
             if number >= 0:
                 theirs.append(took[0])
                 ours.append(took[1])
-        name = f"{bundle.name}, {threads} thread{'s' * (threads > 1)}"
-        rows.append([name, spread(theirs, 1), spread(ours, 1), *ratios(ours, theirs)])
+        label = f"{name}, {threads} thread{'s' * (threads > 1)}"
+        rows.append([label, spread(theirs, 1), spread(ours, 1), *ratios(ours, theirs)])
     return rows
 
 

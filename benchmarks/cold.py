@@ -15,6 +15,7 @@ import numpy as np
 
 from benchmarks.report import parser, publish, ratios, record, say, spread, table
 from benchmarks.sandbox import (
+    DEFAULT_THREADS,
     FULL_CORE_MEGABYTES,
     HANDLERS,
     NAMES,
@@ -29,6 +30,7 @@ from scripts.containers import Engine, NoEngineError, find_engine
 
 PART = "cold"
 TRIO, MINILM = "three small models", "one transformer (MiniLM)"
+VARIANTS = (*HANDLERS, DEFAULT_THREADS)
 SIZES = (FULL_CORE_MEGABYTES, 512, 3008)
 TEXT = TEXTS[1]
 
@@ -54,7 +56,7 @@ class Case:
     Attributes:
         models: Name of the models in the tables.
         megabytes: The memory limit.
-        variant: A key of HANDLERS.
+        variant: A key of NAMES.
         bundles: Folder of the models; None uses those of the image.
         taken: Durations of each round.
     """
@@ -105,8 +107,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def cases(transformer: Path) -> list[Case]:
     """Return all cases of a round."""
-    small = [Case(TRIO, size, variant) for size in SIZES for variant in HANDLERS]
-    return small + [Case(MINILM, FULL_CORE_MEGABYTES, variant, transformer) for variant in HANDLERS]
+    small = [Case(TRIO, size, variant) for size in SIZES for variant in VARIANTS]
+    return small + [Case(MINILM, FULL_CORE_MEGABYTES, variant, transformer) for variant in VARIANTS]
 
 
 def measure(engine: Engine, case: Case) -> tuple[Times, str]:
@@ -169,6 +171,7 @@ def ratio_rows(found: Sequence[Case]) -> list[list[str]]:
         for variant, other in (
             ("handler", "baseline_capi"),
             ("handler", "baseline_minimal"),
+            ("handler", DEFAULT_THREADS),
             ("baseline_fastapi", "baseline_minimal"),
             ("baseline_fastapi", "handler"),
         ):

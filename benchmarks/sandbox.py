@@ -25,6 +25,8 @@ from scripts.image import added_to_base, build_image, stage_bundles
 IMAGE = "ludwig-serverless:bench"
 RIVALS_IMAGE = "ludwig-serverless:bench-rivals"
 CONTEXT = ROOT / "build" / "bench" / "image"
+MINILM_RUN = ROOT / "build" / "bench" / "runs" / "intent"
+"""The run of the transformer that `minilm_bundle` exports."""
 HANDLERS = {
     "handler": "handler.entrypoint.lambda_handler",
     "baseline_capi": "benchmarks.baseline_capi.lambda_handler",
@@ -32,11 +34,14 @@ HANDLERS = {
     "baseline_fastapi": "benchmarks.baseline_fastapi.lambda_handler",
 }
 """The handler of each variant."""
+DEFAULT_THREADS = "default_threads"
+"""The minimal baseline without the image's OPENBLAS_NUM_THREADS, as a function of somebody who does not know of it."""
 NAMES = {
     "handler": "this package",
     "baseline_capi": "the floor",
     "baseline_minimal": "the minimal baseline",
     "baseline_fastapi": "plain FastAPI",
+    DEFAULT_THREADS: "the minimal baseline with numpy's default threads",
 }
 """The names of the variants in the tables. The floor uses onnxruntime's C API, the minimal baseline Python's."""
 FULL_CORE_MEGABYTES = 1769
@@ -153,7 +158,7 @@ def sandbox(engine: Engine, variant: str, megabytes: int, bundles: Path | None =
 
     Args:
         engine: The container engine.
-        variant: A key of HANDLERS.
+        variant: A key of HANDLERS, or DEFAULT_THREADS.
         megabytes: The memory limit; the CPU limit is in proportion.
         bundles: A folder of bundles to mount; None uses those of the image.
 
@@ -166,6 +171,8 @@ def sandbox(engine: Engine, variant: str, megabytes: int, bundles: Path | None =
     mounted = () if bundles is None else ("-v", f"{bundles.resolve()}:{folder}:ro")
     limits = ("--read-only", "--tmpfs", "/tmp", "-m", f"{megabytes}m", "--cpus", f"{cores(megabytes):.3f}")
     settings = {"NLU_BUNDLES": folder, "NLU_TOKEN_DIGESTS": DIGEST}
+    if variant == DEFAULT_THREADS:
+        settings["OPENBLAS_NUM_THREADS"], variant = "", "baseline_minimal"
     given = [option for name, value in settings.items() for option in ("-e", f"{name}={value}")]
     published = ("-p", f"127.0.0.1:{port}:8080")
     name = engine.run("create", *limits, *mounted, *published, *given, image, HANDLERS[variant]).stdout.strip()
@@ -199,7 +206,7 @@ def wait_for_emulator(port: int) -> None:
 
 def minilm_bundle() -> Path:
     """Return a folder with a transformer's bundle; the first call trains and exports it, in about five minutes."""
-    run, bundles = ROOT / "build" / "bench" / "runs" / "intent", ROOT / "build" / "bench" / "bundles" / "minilm"
+    run, bundles = MINILM_RUN, ROOT / "build" / "bench" / "bundles" / "minilm"
     dataset = ("--dataset", "examples/demo/dataset.csv")
     if not (run / "training.json").exists():
         say("Training a transformer for one epoch (only once) ...")

@@ -12,7 +12,14 @@ from handler.external_data import has_external_data
 from handler.files import StrPath
 from handler.logs import log_refusal
 from handler.onnx_c_api import NotPinnedError, OnnxError, c_api
-from handler.tensor import Tensor
+from handler.tensor import Tensor, joined
+
+CHUNK_ROWS, LARGE_CHUNK_ROWS = 32, 8
+"""Rows in one run of a small and of a large graph. Each run has a cost of its own, but with more rows, the activations
+no longer fit into the processor's caches."""
+
+LARGE_GRAPH_BYTES = 10_000_000
+"""From this size, a graph is large: those of transformers are."""
 
 
 class RunningGraph(Protocol):
@@ -63,6 +70,32 @@ def load_graph(graph: Graph, folder: StrPath, threads: int = 1) -> RunningGraph:
 
         return TorchscriptGraph(graph, folder, threads)
     return OnnxGraph(os.path.join(folder, graph.file), threads)
+
+
+def chunk_rows(graph_bytes: int) -> int:
+    """Return how many rows one run of a graph should have, from the size of its file in bytes."""
+    return LARGE_CHUNK_ROWS if graph_bytes >= LARGE_GRAPH_BYTES else CHUNK_ROWS
+
+
+def run_in_chunks(graph: RunningGraph, inputs: Mapping[str, Tensor], size: int) -> dict[str, Tensor]:
+    """Run a graph on a batch of any size, a chunk of rows at a time.
+
+    Args:
+        graph: The graph.
+        inputs: The input tensors by name, (batch, ...).
+        size: The most rows in one run.
+
+    Returns:
+        The output tensors by name, (batch, ...). They may be read-only.
+    """
+    rows = max(tensor.shape[0] for tensor in inputs.values())
+    if rows <= size:
+        return graph.run(inputs)
+    parts = [
+        graph.run({name: tensor.rows(start, start + size) for name, tensor in inputs.items()})
+        for start in range(0, rows, size)
+    ]
+    return {name: joined([part[name] for part in parts]) for name in parts[0]}
 
 
 class OnnxGraph:

@@ -12,17 +12,14 @@ from handler.decoding import SlotDecoder
 from handler.errors import BundleError, RequestError
 from handler.fasttext import FastTextInput
 from handler.files import StrPath
-from handler.graph import load_graph
+from handler.graph import chunk_rows, load_graph, run_in_chunks
 from handler.outputs import CategoryOutput, Columns, SequenceOutput, merged
 from handler.settings import DEFAULTS
-from handler.tensor import Tensor, joined
+from handler.tensor import Tensor
 from handler.text import TextEncoder, TextInput
 
 if TYPE_CHECKING:
     from handler.vocabulary import EntityWords
-
-CHUNK_ROWS = 16
-"""Rows in one run of the graph. With more rows, the activations no longer fit into the processor's caches."""
 
 
 class Predictor:
@@ -67,6 +64,7 @@ class Predictor:
             raise BundleError(f"{folder} cannot be used: {error}. Export the model again.") from None
         described = self.manifest.graph
         self._graph = load_graph(described, folder, threads)
+        self._chunk_rows = chunk_rows(self.manifest.files[described.file].bytes)
         found = sorted([*self._graph.inputs, *self._graph.outputs])
         if found != sorted(tensor.name for tensor in [*described.inputs, *described.outputs]):
             raise BundleError(
@@ -145,7 +143,7 @@ class Predictor:
                 inputs[name], tokens[name] = self._tagged[name].encode_placed(values)
             else:
                 inputs[name] = self._encoders[name].encode(values)
-        tensors = self._finite(self._run(inputs, len(rows)))
+        tensors = self._finite(run_in_chunks(self._graph, inputs, self._chunk_rows))
         return [
             RowAnswer(
                 outputs,
@@ -172,7 +170,7 @@ class Predictor:
             RequestError: A row lacks a column, or a value is invalid.
             ArithmeticError: The graph returned NaN or infinity.
         """
-        return self._finite(self._run(self.encode(rows), len(rows)))
+        return self._finite(run_in_chunks(self._graph, self.encode(rows), self._chunk_rows))
 
     def columns(self, tensors: Mapping[str, Tensor]) -> list[dict[str, Columns]]:
         """Convert output tensors to Ludwig's columns.
@@ -189,15 +187,6 @@ class Predictor:
         by_output = [output.rows(tensors) for output in outputs]
         names = [output.name for output in outputs]
         return [dict(zip(names, columns, strict=True)) for columns in zip(*by_output, strict=True)]
-
-    def _run(self, inputs: dict[str, Tensor], rows: int) -> dict[str, Tensor]:
-        if rows <= CHUNK_ROWS:
-            return self._graph.run(inputs)
-        parts = [
-            self._graph.run({name: tensor.rows(start, start + CHUNK_ROWS) for name, tensor in inputs.items()})
-            for start in range(0, rows, CHUNK_ROWS)
-        ]
-        return {name: joined([part[name] for part in parts]) for name in parts[0]}
 
     def _finite(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return tensors unchanged. Raises ArithmeticError if a number is NaN or infinite."""

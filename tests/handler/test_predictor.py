@@ -11,7 +11,8 @@ import pytest
 
 from handler.bundle import MANIFEST, describe_file
 from handler.errors import BundleError, RequestError
-from handler.predictor import CHUNK_ROWS, Predictor, load_predictors
+from handler.graph import CHUNK_ROWS
+from handler.predictor import Predictor, load_predictors
 from handler.tokenizers import CharactersTokenizer
 from tests.bundles import INTENT, TAGGER, Head, edit_manifest, write_bundle, write_subword_bundle
 
@@ -132,7 +133,11 @@ def test_a_graph_that_differs_from_the_manifest_is_refused_at_startup(
         Predictor(folder)
 
 
-def test_a_large_batch_is_split_without_changing_the_answers(bundles: Path) -> None:
+@pytest.mark.parametrize("large_bytes", [1, 10_000_000])
+def test_a_large_batch_is_split_without_changing_the_answers(
+    bundles: Path, large_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("handler.graph.LARGE_GRAPH_BYTES", large_bytes)
     predictor = Predictor(bundles / "slots")
     rows = [{"text": f"fly to Paris {number}"} for number in range(2 * CHUNK_ROWS + 3)]
     alone = [predictor.predict([row])[0] for row in rows]
