@@ -2,6 +2,7 @@
 // Show the answer to one message: its slots, intents, language, times, JSON and command.
 
 const SHOWN_LABELS = 5;
+const KEY_NAMES = { intent: "Intent", language: "Language", entities: "Slots" };
 const UNSURE = ["below threshold", "no evidence", "rejected", "unknown", "blank"];
 
 /** Return the tone of a kind of entity: the same name has the same tone in all answers. */
@@ -11,7 +12,7 @@ function toneOf(name) {
   return tones.get(name);
 }
 
-/** Return an element for a result: {answer, timings, milliseconds, service, models} of a side. */
+/** Return an element for a result: {answer, timings, milliseconds, service, models, keys} of a side. */
 function answerCard(result, title) {
   const { answer } = result;
   const explained = answer.explanation ?? [];
@@ -20,7 +21,7 @@ function answerCard(result, title) {
     "article",
     { class: "card stack answer", "aria-label": title ?? "Answer" },
     make("h2", { class: title ? "wraps" : "unseen" }, title ?? "Answer"),
-    verdict(answer, explained),
+    verdict(answer, result.keys),
     markedText(answer),
     make(
       "div",
@@ -45,20 +46,19 @@ function minor(text) {
   return make("h3", { class: "minor", dir: "auto" }, text);
 }
 
-function verdict(answer, explained) {
-  const category = explained.find((each) => each.key === "intent");
-  const withheld = answer.below_threshold?.intent;
-  if (!category && !withheld) return null; // no model answers an intent
-  const name = answer.intent.name ?? "no intent";
-  return make(
-    "div",
-    { class: "verdict" },
+/** Return the intent and the language; null if the asked models answer neither. */
+function verdict(answer, keys) {
+  const withheld = answer.below_threshold.intent;
+  const intent = [
     make("span", { class: "unseen" }, "Intent: "),
-    make("strong", { dir: "auto" }, name),
+    make("strong", { dir: "auto" }, answer.intent.name ?? "no intent"),
     answer.intent.name ? make("span", { class: "chip good number" }, percent(answer.intent.confidence)) : null,
     withheld ? make("span", { class: "chip warn wraps" }, `withheld: ${withheld.name} ${percent(withheld.confidence)}`) : null,
-    make("span", { class: "chip", dir: "auto" }, languageName(answer.language.value)),
-  );
+  ];
+  const { value, confidence } = answer.language;
+  const language = make("span", { class: "chip" }, languageName(value), confidence === 0 ? ", the default" : null);
+  if (!keys.has("intent") && !keys.has("language")) return null;
+  return make("div", { class: "verdict" }, keys.has("intent") ? intent : null, keys.has("language") ? language : null);
 }
 
 /** Return the text with marks for its entities. Overlapping ones are only in the list of entities. */
@@ -77,11 +77,12 @@ function markedText(answer) {
 }
 
 function categoryPart(category, unused) {
-  const soft = Math.abs(category.compared - (category.labels[0]?.confidence ?? 0)) > 0.0005;
+  const comparable = ["above threshold", "below threshold"].includes(category.reason);
+  const soft = comparable && Math.abs(category.compared - (category.labels[0]?.confidence ?? 0)) > 0.0005;
   const limited = category.labels.some((label) => label.threshold !== null);
   const rows = (labels) => labels.map((label) => bar(label, label === category.labels[0] ? category : null, soft));
   const more = category.labels.slice(SHOWN_LABELS);
-  const name = { intent: "Intent", language: "Language" }[category.key] ?? category.key;
+  const name = KEY_NAMES[category.key] ?? category.key;
   const list = make("ul", { class: "bars" }, rows(category.labels.slice(0, SHOWN_LABELS)));
   const button = make("button", { type: "button", class: "quiet small" }, `Show ${more.length} more`);
   button.addEventListener("click", () => {

@@ -14,9 +14,16 @@ class Side {
     this.chosen = null;
   }
 
-  /** Return {answer, timings, milliseconds, service, models}. */
+  /** Return what the chosen models answer: keys such as `intent`, `language` and `entities`. */
+  keys() {
+    const asked = this.described.models.filter((model) => !this.chosen || this.chosen.includes(model.name));
+    return new Set(asked.flatMap((model) => model.outputs.map((output) => output.key)));
+  }
+
+  /** Return {answer, timings, milliseconds, service, models, keys}. */
   async ask(text) {
-    return { ...(await this.service.understand(text, this.chosen)), service: this.service, models: this.chosen };
+    const [models, keys] = [this.chosen, this.keys()];
+    return { ...(await this.service.understand(text, models)), service: this.service, models, keys };
   }
 }
 
@@ -143,13 +150,20 @@ class Comparison {
   }
 }
 
-/** Return what differs between two answers, as sentences; none if nothing does. */
+/** Return the keys that both sides answer, of intent, language and entities. */
+function sharedKeys(one, other) {
+  return ["intent", "language", "entities"].filter((key) => one.keys.has(key) && other.keys.has(key));
+}
+
+/** Return what differs between two results, each as the children of an element; none if nothing does. */
 function differences(one, other) {
-  const found = [];
-  const differ = (name, first, second) => first !== second && found.push(`${name}: ${first} in A, ${second} in B.`);
-  differ("Intent", one.intent.name ?? "none", other.intent.name ?? "none");
-  differ("Language", one.language.value, other.language.value);
-  const slots = (answer) => answer.entities.map((each) => `${each.entity} = ${each.value}`).join("; ") || "none";
-  differ("Slots", slots(one), slots(other));
-  return found;
+  const values = {
+    intent: (answer) => answer.intent.name ?? "none",
+    language: (answer) => answer.language.value,
+    entities: (answer) => answer.entities.map((each) => `${each.entity} = ${each.value}`).join("; ") || "none",
+  };
+  return sharedKeys(one, other)
+    .map((key) => [key, values[key](one.answer), values[key](other.answer)])
+    .filter(([, first, second]) => first !== second)
+    .map(([key, first, second]) => [`${KEY_NAMES[key]}: `, make("bdi", {}, first), " in A, ", make("bdi", {}, second), " in B."]);
 }

@@ -22,7 +22,10 @@ async function connected(side) {
 
 /** Ask the user for a service's token. Resolves when there is a new one. */
 function tokenFor(service, error) {
-  byId("token-reason").textContent = service.token ? `It does not know this one. ${error.message}` : "Create one with `ludwig-serverless token`, or ask the person who runs the service.";
+  const reason = service.token
+    ? `It does not know this one. ${error.message}`
+    : ["Create one with ", make("code", {}, "ludwig-serverless token"), ", or ask the person who runs the service."];
+  fill(byId("token-reason"), reason);
   byId("token-address").textContent = service.address;
   byId("token").value = "";
   byId("token-form").hidden = false;
@@ -81,10 +84,11 @@ function show(entry) {
 
 function comparedNote(results) {
   if (results.length < 2 || results.some((each) => each.error)) return null;
-  const found = differences(results[0].result.answer, results[1].result.answer);
-  return found.length
-    ? make("div", { class: "note warn compared-note" }, found.map((each) => make("p", { dir: "auto" }, each)))
-    : make("p", { class: "note good compared-note" }, "Both give the same intent, language and slots.");
+  const [one, other] = results.map((each) => each.result);
+  const found = differences(one, other);
+  if (found.length) return make("div", { class: "note warn compared-note" }, found.map((each) => make("p", {}, each)));
+  const names = sharedKeys(one, other).map((key) => KEY_NAMES[key].toLowerCase());
+  return make("p", { class: "note good compared-note" }, names.length ? `Both give the same ${names.join(", ")}.` : "These models answer different questions.");
 }
 
 function historyItem(entry, current) {

@@ -101,7 +101,7 @@ def test_a_withheld_answer_says_why(open_page: OpenPage, address: str) -> None:
     expect(other.locator(".verdict")).to_contain_text("withheld: book_flight")
     expect(other.get_by_text("It is withheld: the softened confidence,")).to_contain_text("the threshold, 70.0%.")
     expect(other.locator(".gauge .compared")).to_have_count(1)
-    expect(page.locator(".compared-note")).to_contain_text("none in B.")
+    expect(page.locator(".compared-note p")).to_have_text(["Intent: book_hotel in A, none in B."])
 
 
 def test_an_arabic_message_is_shown_from_right_to_left(open_page: OpenPage, address: str) -> None:

@@ -11,6 +11,7 @@ import boto3
 import pytest
 
 from handler.auth import new_token
+from handler.page import page
 from scripts.ask_emulator import invoke
 from scripts.base_image import ensure_base_image
 from scripts.containers import Engine
@@ -167,6 +168,11 @@ print(json.dumps({
         "user": 65534,
         **dict.fromkeys(("compilers", "packages", "caches", "uncompiled", "unreadable"), empty),
     }
+
+
+def test_the_image_contains_the_pages(engine: Engine, image: str) -> None:
+    code = "import json; from handler.page import page; print(json.dumps(page('playground').body.decode()))"
+    assert python(engine, image, code) == page("playground").body.decode()
 
 
 def test_the_image_sets_an_unprivileged_user(engine: Engine, image: str) -> None:

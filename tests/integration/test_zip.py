@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from handler.auth import new_token
+from handler.page import PAGES
 from scripts.ask_emulator import hexabot_event, invoke
 from scripts.base_image import ensure_base_image
 from scripts.zip_package import MOST_UNZIPPED, MOST_ZIPPED, OUTPUT, Built, ZipPackageError, build, checked, main
@@ -92,6 +93,7 @@ def test_a_package_has_only_its_processors_libraries(architecture: str, package:
     names = [entry.filename for entry in entries]
     assert names == sorted(names)
     assert {"handler/entrypoint.py", "bundles/intent/manifest.json", "sbom.cdx.json"} <= set(names)
+    assert {f"handler/pages/{path.name}" for path in PAGES.iterdir()} <= set(names)
     assert {(entry.date_time, entry.external_attr >> 16) for entry in entries} == {((1980, 1, 1, 0, 0, 0), 0o100644)}
     assert b"/var/task/handler/entrypoint.py" in compiled
 
