@@ -60,8 +60,8 @@ def write_template(path: Path, package: str, architecture: str) -> None:
     """
     template = yaml.load((ROOT / "template.yaml").read_text(encoding="utf-8"), _SplittingLoader)
     zip_template = for_zip(template, package, architecture)
-    # The two other functions are in a folder of this repository.
-    for name in ("FingerprintFunction", "PreTrafficCheck"):
+    # The other functions are in a folder of this repository.
+    for name in ("FingerprintFunction", "PreTrafficCheck", "DriftCheck"):
         properties = zip_template["Resources"][name]["Properties"]
         source = ROOT / properties["CodeUri"]
         properties["CodeUri"] = source.relative_to(path.parent.resolve(), walk_up=True).as_posix()

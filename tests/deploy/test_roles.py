@@ -8,6 +8,11 @@ import pytest
 from tests.deploy.template import Evaluator, load, values
 
 TEMPLATE: Any = load()
+WITHOUT_RESOURCES = {
+    *("cloudwatch:GetMetricData", "cloudwatch:PutMetricData"),
+    *("xray:PutTraceSegments", "xray:PutTelemetryRecords"),
+}
+"""Actions that AWS does not limit to a resource."""
 
 
 def reads(bucket: str, prefix: str) -> tuple[set[str], set[str], set[str]]:
@@ -59,7 +64,9 @@ def test_roles_allow_only_specific_resources() -> None:
         for statement in policy["Statement"]:
             actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
             assert not [action for action in actions if "*" in action]
-            assert statement["Resource"] != "*"
+            assert statement["Resource"] != "*" or set(actions) <= WITHOUT_RESOURCES
+            if actions == ["cloudwatch:PutMetricData"]:
+                assert statement["Condition"] == {"StringEquals": {"cloudwatch:namespace": {"Ref": "AWS::StackName"}}}
     assert not list(values(TEMPLATE["Resources"], "ManagedPolicyArns"))
 
 
@@ -67,3 +74,9 @@ def test_every_arn_uses_the_stacks_partition() -> None:
     for text in (*values(TEMPLATE, "Fn::Sub"),):
         written = text if isinstance(text, str) else text[0]
         assert "arn:" not in written or "arn:${AWS::Partition}:" in written, written
+
+
+@pytest.mark.parametrize(("tracing", "allowed"), [("PassThrough", False), ("Active", True)])
+def test_traces_are_allowed_only_if_they_are_on(tracing: str, allowed: bool) -> None:
+    role = Evaluator(TEMPLATE, Tracing=tracing).value(TEMPLATE["Resources"]["FunctionRole"])
+    assert ("traces" in [policy["PolicyName"] for policy in role["Properties"]["Policies"]]) is allowed

@@ -1,5 +1,6 @@
 """The template and samconfig.toml: linters, and properties that operators rely on."""
 
+import json
 import re
 import subprocess
 import tomllib
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from handler.emf import ANSWERS, BY_MODEL
 from handler.hexabot import load_service
 from handler.routes import Routes
 from handler.settings import Settings
@@ -23,7 +25,16 @@ RECIPES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "examples
 NOT_PUBLISHED = {
     *("AlarmEmail", "LogRetentionDays", "LatencyAlarmMilliseconds", "RequestsPerSecond", "RequestBurst"),
     *("DeploymentType", "ProvisionedConcurrency", "ReservedConcurrency", "BundleBucket", "BundlePrefix"),
-    *("BakedBundles", "Fetch", "ImageTag", "BaseImage", "ExpectedModels", "CorsOrigins", "MonthlyBudget"),
+    *(
+        "DriftThreshold",
+        "BakedBundles",
+        "Fetch",
+        "ImageTag",
+        "BaseImage",
+        "ExpectedModels",
+        "CorsOrigins",
+        "MonthlyBudget",
+    ),
 }
 """Parameters that a published version does not freeze, or that change its image and so publish one anyway."""
 
@@ -206,6 +217,28 @@ def test_every_parameter_that_a_version_freezes_publishes_a_new_one(template: An
     # A digest that changes while the function does not would ask Lambda for a version that it has already.
     assert set(frozen) <= referred(function) | {"HubToken"}
     assert function["VersionDescription"] == {"Fn::Sub": "configuration ${Fingerprint.Digest}"}
+
+
+@pytest.mark.parametrize("metrics", ["off", "on", "drift"])
+def test_the_dashboard_shows_the_metrics_that_exist(template: Any, metrics: str) -> None:
+    evaluate = Evaluator(template, Metrics=metrics, DriftThreshold="0.3")
+    dashboard = json.loads(evaluate.value(template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]))
+    places = [(widget["x"], widget["y"]) for widget in dashboard["widgets"]]
+    assert len(set(places)) == len(places)
+    shown = set(re.findall(r'MetricName="(\w+)"', json.dumps(dashboard).replace('\\\\\\"', '"').replace('\\"', '"')))
+    always, counted = set(BY_MODEL), {ANSWERS, "PSI"}
+    assert shown == {"off": set(), "on": always, "drift": always | counted}[metrics]
+    assert ('"value": 0.3' in json.dumps(dashboard)) is (metrics == "drift")
+
+
+@pytest.mark.parametrize(("metrics", "exists"), [("off", False), ("on", False), ("drift", True)])
+def test_drift_is_checked_only_on_request(template: Any, metrics: str, exists: bool) -> None:
+    made = {name for name, each in template["Resources"].items() if each.get("Condition") == "MeasuresDrift"}
+    assert made == {"DriftCheck", "DriftRole", "DriftLog", "Drift"}
+    evaluate = Evaluator(template, Metrics=metrics)
+    assert evaluate.condition("MeasuresDrift") is exists
+    variables = evaluate.value(template["Resources"]["Function"]["Properties"]["Environment"]["Variables"])
+    assert variables["NLU_METRICS"] == metrics
 
 
 def test_the_dockerfile_knows_all_build_arguments(template: Any) -> None:
