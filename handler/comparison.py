@@ -1,7 +1,7 @@
 """Compare what a live bundle and its shadow answer to the same rows."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from handler.answers import ModelReading
 from handler.decoding import is_bio
@@ -10,6 +10,8 @@ from handler.observing import RowReading
 from handler.outputs import SequenceOutput
 from handler.predictor import Predictor
 
+Kind = Literal["category", "slots"]
+
 
 class Comparison(NamedTuple):
     """The answers of a live bundle and of its shadow to one output in one row. It contains nothing that users wrote.
@@ -17,6 +19,7 @@ class Comparison(NamedTuple):
     Attributes:
         model: The model's name, which both bundles have.
         output: The output's name.
+        kind: What the output is.
         row: The number of the row in the request, from 0.
         live: The seal of the live bundle.
         shadow: The seal of the shadow.
@@ -32,6 +35,7 @@ class Comparison(NamedTuple):
 
     model: str
     output: str
+    kind: Kind
     row: int
     live: str
     shadow: str
@@ -57,6 +61,7 @@ class Comparison(NamedTuple):
 class _Side(NamedTuple):
     """One bundle's answer to an output: what users get of it, and what a comparison reports."""
 
+    kind: Kind
     answer: object
     label: str
     unsure: bool
@@ -85,7 +90,7 @@ def compare(live: ModelReading, shadow: Predictor) -> list[Comparison]:
             if ours := sides.get(output):
                 found.append(
                     Comparison(
-                        *(manifest.name, output, number, manifest.seal, shadow.manifest.seal),
+                        *(manifest.name, output, ours.kind, number, manifest.seal, shadow.manifest.seal),
                         *(ours.answer == theirs.answer, ours.label, theirs.label, ours.unsure, theirs.unsure),
                         *(ours.confidence, theirs.confidence),
                     )
@@ -97,13 +102,13 @@ def _sides(reading: RowReading) -> Iterator[tuple[str, _Side]]:
     """Yield the answer of each category and each tagger of slots, with the output's name."""
     for verdict in reading.verdicts():
         answer = None if verdict.unsure else verdict.label
-        yield verdict.output, _Side(answer, verdict.label, verdict.unsure, verdict.confidence)
+        yield verdict.output, _Side("category", answer, verdict.label, verdict.unsure, verdict.confidence)
     for output in reading.predictor.taggers:
         if _has_slots(output):
             spans = _spans(reading, output)
             places = [(span.start, span.end, span.name) for span in spans]
             lowest = min((span.confidence for span in spans), default=1.0)
-            yield output.name, _Side(places, ", ".join(span.name for span in spans), False, lowest)
+            yield output.name, _Side("slots", places, ", ".join(span.name for span in spans), False, lowest)
 
 
 def _spans(reading: RowReading, output: SequenceOutput) -> Sequence[TaggedSpan]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from handler.deferred import Deferred
     from handler.observing import Observer
     from handler.prometheus import Exposition
-    from handler.shadow import ShadowObserver
+    from handler.shadow import ShadowObserver, Subscriber
 
 SHADOW = "shadow"
 """The folder in a folder of bundles that contains their shadows."""
@@ -48,6 +48,7 @@ def observe(service: Service, settings: Settings, environ: Mapping[str, str]) ->
         The observers, and the queue of their deferred work.
     """
     observers: list[Observer] = []
+    subscribers: list[Subscriber] = []
     deferred, shadow, exposition = None, None, None
     if settings.metrics != "off" and settings.version:
         from handler.emf import EmbeddedMetrics
@@ -58,13 +59,14 @@ def observe(service: Service, settings: Settings, environ: Mapping[str, str]) ->
 
         metrics = PrometheusMetrics(service.predictors)
         observers.append(metrics)
+        subscribers.append(metrics.compared)
         exposition = metrics.exposition
     if shadow_locations(settings):
         from handler.deferred import started
         from handler.shadow import ShadowObserver
 
         deferred = started(environ)
-        shadow = ShadowObserver(service.predictors, settings, deferred)
+        shadow = ShadowObserver(service.predictors, settings, deferred, subscribers)
         observers.append(shadow)
     return Observing(observers, deferred, shadow, exposition)
 

@@ -7,7 +7,8 @@ The names and units follow Prometheus' conventions (base units, `_total` for cou
 import threading
 from collections import Counter as Counts
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily
@@ -19,6 +20,9 @@ from handler.measures import measures
 from handler.messages import Answer
 from handler.observing import Observation
 from handler.predictor import Predictor
+
+if TYPE_CHECKING:
+    from handler.comparison import Comparison
 
 Exposition = Callable[[str], Answer]
 """Returns the metrics in the format that an Accept header asks for."""
@@ -57,6 +61,12 @@ class PrometheusMetrics:
         )
         self._below = Counter("nlu_below_threshold", "Rows below their threshold", output, registry=registry)
         self._labels = Counter("nlu_labels", "Rows by predicted label", [*output, "label"], registry=registry)
+        self._shadow = Counter(
+            "nlu_shadow_answers",
+            "Outputs that a shadow bundle answered too; labels are empty if withheld, and for slots",
+            [*output, "agrees", "live", "shadow"],
+            registry=registry,
+        )
         for model in predictors:
             self._failures.labels(model)
             self._fallbacks.labels(model)
@@ -82,6 +92,14 @@ class PrometheusMetrics:
                 if place in self._judged:
                     self._below.labels(*place).inc(verdict.unsure)
                 self._drift.add(place, verdict.label, verdict.confidence)
+
+    def compared(self, observation: Observation, comparisons: "Sequence[Comparison]") -> None:
+        """Count the answers of shadow bundles."""
+        for each in comparisons:
+            # Slots of a text have too many combinations for labels of a metric.
+            is_category = each.kind == "category"
+            pair = (each.live_answer or "", each.shadow_answer or "") if is_category else ("", "")
+            self._shadow.labels(each.model, each.output, str(each.agrees).lower(), *pair).inc()
 
     def exposition(self, accept: str) -> Answer:
         """Return the response of `GET /metrics`.

@@ -3,6 +3,7 @@
 import http.client
 import json
 import time
+import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,7 @@ def test_a_shadow_that_answers_otherwise_is_compared_after_the_response(
     ]
     seals = read_bundle(bundles / "intent").seal, read_bundle(bundles / "shadow" / "intent").seal
     assert {(each.model, each.output, each.live, each.shadow) for each in found} == {("intent", "intent", *seals)}
+    assert {each.kind for each in found} == {"category"}
     assert all(0.9 < each.live_confidence <= 1 for each in found)
     first, second, _ = shadow_lines(capsys.readouterr().out)
     assert (first["agreements"], first["disagreements"], first["rows"]) == (1, 0, 1)
@@ -167,6 +169,7 @@ def test_slots_are_compared_by_their_spans(bundles: Path, capsys: pytest.Capture
         (True, "", ""),
     ]
     assert found[2].live_confidence == 1.0
+    assert {each.kind for each in found} == {"slots"}
     assert "Paris" not in capsys.readouterr().out
 
 
@@ -305,6 +308,13 @@ def test_over_http_the_responses_are_the_same_and_the_log_has_the_comparisons(
     with log.open("wb") as out, served([bundles], "--open", stdout=out, NLU_SHADOW_SAMPLE="1") as port:
         assert [_post(port, text) for text in texts] == expected
         _wait_until(lambda: len(shadow_lines(log.read_text())) == len(texts))
+        metrics = _wait_until(lambda: _shadow_metrics(port, len(texts)))
+    labels = 'model="intent",output="intent"'
+    assert sorted(metrics) == [
+        f'nlu_shadow_answers_total{{agrees="false",live="book_hotel",{labels},shadow="book_flight"}} 1.0',
+        f'nlu_shadow_answers_total{{agrees="true",live="book_flight",{labels},shadow="book_flight"}} 1.0',
+        f'nlu_shadow_answers_total{{agrees="true",live="greeting",{labels},shadow="greeting"}} 1.0',
+    ]
     assert [line["disagreements"] for line in shadow_lines(log.read_text())] == [1, 0, 0]
     assert main(["promote", str(bundles), "intent", "--dry-run", "--log", str(log)]) == 0
     expected_lines = "2 of 3 answers agree (66.7 %).\n       1  intent: book_hotel -> book_flight\n"
@@ -320,11 +330,19 @@ def _post(port: int, text: str) -> tuple[int, bytes]:
     return answer
 
 
-def _wait_until(holds: Callable[[], bool]) -> None:
+def _shadow_metrics(port: int, count: int) -> list[str]:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=START_SECONDS) as response:
+        lines = [line for line in response.read().decode().splitlines() if line.startswith("nlu_shadow_answers_total")]
+    return lines if len(lines) == count else []
+
+
+def _wait_until[Found](find: Callable[[], Found]) -> Found:
+    """Return what is found once it is not empty."""
     give_up = time.monotonic() + START_SECONDS
-    while not holds():
+    while not (found := find()):
         assert time.monotonic() < give_up
         time.sleep(0.05)
+    return found
 
 
 def test_lambda_reports_its_shadows_to_the_golden_check(bundles: Path, tmp_path: Path) -> None:
