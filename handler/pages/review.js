@@ -135,10 +135,10 @@ function choose(intent) {
 }
 
 /** Save what was decided about items of the current tab, then show the next item. */
-function decide(verdicts, told) {
+function decide(submissions, told) {
   return attempt(async () => {
-    const answer = await ask("decide", { tab: page.tab, verdicts });
-    const decided = new Map(verdicts.map((verdict) => [verdict.id, verdict.kind]));
+    const answer = await ask("decide", { tab: page.tab, submissions });
+    const decided = new Map(submissions.map((submission) => [submission.id, submission.kind]));
     const items = desk().groups.flat().filter((item) => decided.has(item.id));
     const groups = desk().groups.map((group) => group.filter((item) => !decided.has(item.id))).filter((group) => group.length);
     const skipped = [...desk().skipped, ...items.filter((item) => decided.get(item.id) === "skip")];
@@ -180,7 +180,7 @@ function undo() {
 
 function openSkipped() {
   return attempt(async () => {
-    await ask("decide", { tab: page.tab, verdicts: desk().skipped.map((item) => ({ id: item.id, kind: "open" })) });
+    await ask("decide", { tab: page.tab, submissions: desk().skipped.map((item) => ({ id: item.id, kind: "open" })) });
     Object.assign(desks, await ask("state"));
     show();
   });

@@ -16,8 +16,8 @@ from ludwig_serverless.cli import TABLES, find_commands, main
 ROOT = Path(__file__).parents[2]
 COMMANDS = find_commands()
 ISSUED = (
-    "import train fit distill evaluate predict report export language serve ask check promote doctor cost token "
-    "publish fetch launch completion"
+    "import train fit distill review evaluate predict report export language serve ask check promote doctor cost "
+    "token publish fetch launch completion"
 )
 HEAVY = (
     *("torch", "ludwig", "pandas", "numpy", "onnx", "onnxruntime", "transformers", "tokenizers", "sklearn"),

@@ -55,7 +55,7 @@ class Item(msgspec.Struct, frozen=True):
     version: str = ""
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class Submission(msgspec.Struct, frozen=True):
     """What the page sends for one item.
 
     Attributes:
@@ -122,11 +122,11 @@ class Desk:
                 **self._summary(decided),
             }
 
-    def decide(self, verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    def decide(self, submissions: Sequence[Submission]) -> dict[str, Any]:
         """Save decisions: first in the journal, then in the output.
 
         Args:
-            verdicts: The decisions of one key.
+            submissions: The decisions of one key.
 
         Returns:
             The progress and the labels, for the page.
@@ -136,7 +136,7 @@ class Desk:
                 written.
         """
         with self._lock:
-            self._journal.add([self._decision(verdict) for verdict in verdicts])
+            self._journal.add([self._decision(submission) for submission in submissions])
             return self._saved()
 
     def undo(self) -> dict[str, Any]:
@@ -193,22 +193,22 @@ class Desk:
             )
         return self._items[decision.id]
 
-    def _decision(self, verdict: Verdict) -> Decision:
-        item = self._items.get(verdict.id)
+    def _decision(self, submission: Submission) -> Decision:
+        item = self._items.get(submission.id)
         if item is None:
             raise ReviewError("The page and the server disagree about the messages: reload the page.")
-        if verdict.kind == "delete":
+        if submission.kind == "delete":
             return Decision(item.id, "delete")
-        marks = None if verdict.marks is None else sorted(verdict.marks)
+        marks = None if submission.marks is None else sorted(submission.marks)
         _check_marks(item.text, marks or ())
-        if verdict.kind == "label" and not verdict.intent.strip():
+        if submission.kind == "label" and not submission.intent.strip():
             raise ReviewError("The message has no intent: choose one, or skip the message.")
         return Decision(
             item.id,
-            verdict.kind,
+            submission.kind,
             item.text,
-            verdict.intent.strip(),
-            verdict.language.strip(),
+            submission.intent.strip(),
+            submission.language.strip(),
             marks,
             item.time,
             item.reason,

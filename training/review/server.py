@@ -16,7 +16,7 @@ import msgspec
 from handler.errors import LudwigServerlessError
 from handler.page import page
 from training.errors import ReviewError
-from training.review.desk import Desk, Verdict
+from training.review.desk import Desk, Submission
 
 LONGEST_BODY = 16 << 20
 LOCAL = "127.0.0.1"
@@ -24,10 +24,10 @@ JSON = {"content-type": "application/json", "cache-control": "no-store", "x-cont
 
 
 class Decide(msgspec.Struct, frozen=True):
-    """The body of a decision: the tab, and the verdicts of one key."""
+    """The body of a decision: the tab, and the submissions of one key."""
 
     tab: str
-    verdicts: list[Verdict]
+    submissions: list[Submission]
 
 
 class Undo(msgspec.Struct, frozen=True):
@@ -133,7 +133,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self._body()
         if route == "decide":
             asked = _decoded(body, Decide)
-            return HTTPStatus.OK, JSON, _encoded(self._desk(asked.tab).decide(asked.verdicts))
+            return HTTPStatus.OK, JSON, _encoded(self._desk(asked.tab).decide(asked.submissions))
         if route == "undo":
             return HTTPStatus.OK, JSON, _encoded(self._desk(_decoded(body, Undo).tab).undo())
         raise Refused(HTTPStatus.NOT_FOUND, "Not found.")

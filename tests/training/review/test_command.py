@@ -80,8 +80,8 @@ def test_ctrl_c_ends_it_cleanly_and_the_same_command_resumes(tmp_path: Path) -> 
     captured(tmp_path / "captures")
     arguments = ("captures", "--output", "reviewed.csv")
     with reviewing(tmp_path, *arguments) as review:
-        verdicts = [{"id": "m0", "kind": "label", "intent": "fly", "language": "en", "marks": None}]
-        status, _, body = review.ask("decide", {"tab": "messages", "verdicts": verdicts})
+        submissions = [{"id": "m0", "kind": "label", "intent": "fly", "language": "en", "marks": None}]
+        status, _, body = review.ask("decide", {"tab": "messages", "submissions": submissions})
         assert (status, json.loads(body)["progress"]) == (200, {"total": 6, "labeled": 1, "skipped": 0, "deleted": 0})
         err = review.stop()
         assert review.process.returncode == 0
@@ -126,7 +126,7 @@ def test_only_its_own_page_reaches_it(tmp_path: Path) -> None:
             review.ask("undo", b"{", origin=f"http://{here}"),
             review.ask("undo", {"tab": "rows"}),
             review.ask("elsewhere", undo),
-            review.ask("decide", {"tab": "messages", "verdicts": [{"id": "x", "kind": "label", "intent": "x"}]}),
+            review.ask("decide", {"tab": "messages", "submissions": [{"id": "x", "kind": "label", "intent": "x"}]}),
         ]
         statuses = [status for status, _, _ in refused]
         assert statuses == [404, 404, 404, 403, 403, 403, 403, 403, 415, 400, 404, 404, 409]
@@ -142,8 +142,8 @@ def test_messages_and_rows_are_two_tabs(tmp_path: Path) -> None:
         assert list(state) == ["messages", "rows"]
         assert {"fly", "hotel", "greet"} < set(state["messages"]["intents"])
         (pair,) = state["rows"]["groups"]
-        verdict = {"id": pair[0]["id"], "kind": "delete"}
-        assert review.ask("decide", {"tab": "rows", "verdicts": [verdict]})[0] == 200
+        submission = {"id": pair[0]["id"], "kind": "delete"}
+        assert review.ask("decide", {"tab": "rows", "submissions": [submission]})[0] == 200
     assert len(read_rows(tmp_path / "data-corrected.csv")) == 4
     assert (tmp_path / "data.csv").read_text(encoding="utf-8") == DATASET
 

@@ -11,7 +11,7 @@ from handler.captured import CapturedEntity, CapturedMessage, CapturedVerdict
 from tests.training.imports.command import imported
 from tests.training.review.samples import messages
 from training.errors import DatasetError, ReviewError
-from training.review.desk import Desk, Item, Verdict
+from training.review.desk import Desk, Item, Submission
 from training.review.hexabot import write_hexabot
 from training.review.journal import Mark
 from training.review.messages import message_desk, message_items
@@ -21,9 +21,9 @@ def items(desk: Desk) -> dict[str, Item]:
     return {item.id: item for group in desk.state()["groups"] for item in group}
 
 
-def label(item: Item, intent: str = "", marks: list[Mark] | None = None) -> Verdict:
-    """Return the verdict that Enter sends, or one with another intent or other slots."""
-    return Verdict(
+def label(item: Item, intent: str = "", marks: list[Mark] | None = None) -> Submission:
+    """Return the submission that Enter sends, or one with another intent or other slots."""
+    return Submission(
         item.id, "label", intent or item.choices[0].label, item.language, item.marks if marks is None else marks
     )
 
@@ -41,7 +41,7 @@ def test_each_decision_is_in_the_dataset_at_once_with_its_provenance(tmp_path: P
     desk.decide([label(found["m0"])])
     assert [row["intent"] for row in rows(output)] == ["book_flight"]
     desk.decide(
-        [label(found["m4"], "book_room", [Mark(17, 24, "city")]), Verdict("m5", "skip"), Verdict("m3", "delete")]
+        [label(found["m4"], "book_room", [Mark(17, 24, "city")]), Submission("m5", "skip"), Submission("m3", "delete")]
     )
     first, second = rows(output)
     assert (first["text"], first["slots"], first["language"]) == (
@@ -75,7 +75,7 @@ def test_a_review_resumes_where_it_stopped_even_if_the_captures_have_expired(tmp
     desk = message_desk(messages(), output)
     found = items(desk)
     desk.decide([label(found["m0"]), label(found["m1"])])
-    desk.decide([Verdict("m2", "delete"), Verdict("m3", "skip")])
+    desk.decide([Submission("m2", "delete"), Submission("m3", "skip")])
     desk.close()
     again = message_desk(messages(), output)
     state = again.state()
@@ -127,19 +127,19 @@ def test_the_guess_is_the_live_models_and_broken_slots_are_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("verdict", "problem"),
+    ("submission", "problem"),
     [
-        (Verdict("gone", "label", "x"), "reload the page"),
-        (Verdict("m0", "label", " "), "has no intent"),
-        (Verdict("m0", "label", "x", "en", [Mark(0, 99, "city")]), "mark it again"),
-        (Verdict("m0", "label", "x", "en", [Mark(0, 4, "a"), Mark(2, 6, "b")]), "mark it again"),
-        (Verdict("m0", "label", "x", "en", [Mark(0, 4, "two words")]), "mark it again"),
+        (Submission("gone", "label", "x"), "reload the page"),
+        (Submission("m0", "label", " "), "has no intent"),
+        (Submission("m0", "label", "x", "en", [Mark(0, 99, "city")]), "mark it again"),
+        (Submission("m0", "label", "x", "en", [Mark(0, 4, "a"), Mark(2, 6, "b")]), "mark it again"),
+        (Submission("m0", "label", "x", "en", [Mark(0, 4, "two words")]), "mark it again"),
     ],
 )
-def test_an_impossible_decision_changes_nothing(tmp_path: Path, verdict: Verdict, problem: str) -> None:
+def test_an_impossible_decision_changes_nothing(tmp_path: Path, submission: Submission, problem: str) -> None:
     desk = message_desk(messages(), tmp_path / "reviewed.csv")
     with pytest.raises(ReviewError, match=problem):
-        desk.decide([Verdict("m1", "label", "fine"), verdict])
+        desk.decide([Submission("m1", "label", "fine"), submission])
     assert desk.state()["progress"].labeled == 0
     desk.close()
 

@@ -8,7 +8,7 @@ import pytest
 from export.rows import read_rows
 from training.errors import DatasetError, EvaluationError
 from training.evaluation.metrics import SCHEMA
-from training.review.desk import Choice, Item, Verdict
+from training.review.desk import Choice, Item, Submission
 from training.review.journal import Mark
 from training.review.rows import row_desk, row_ids
 
@@ -70,8 +70,8 @@ def test_corrections_go_into_a_copy_with_all_rows_and_columns(tmp_path: Path, en
     source, output = dataset(tmp_path), tmp_path / f"out{ending}"
     desk = row_desk(source, output, evaluated(tmp_path, [answer("cancel it", "greet", "cancel", 0.97)]))
     (mistake,), (first, second) = desk.state()["groups"]
-    desk.decide([Verdict(mistake.id, "label", "cancel", "en", None)])
-    desk.decide([Verdict(first.id, "delete"), Verdict(second.id, "label", "fly", "en", [Mark(0, 3, "verb")])])
+    desk.decide([Submission(mistake.id, "label", "cancel", "en", None)])
+    desk.decide([Submission(first.id, "delete"), Submission(second.id, "label", "fly", "en", [Mark(0, 3, "verb")])])
     desk.close()
     found = read_rows(output).to_dict("records")
     assert [list(row.values()) for row in found] == [
