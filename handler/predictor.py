@@ -286,7 +286,8 @@ def load_predictors(locations: Iterable[StrPath], threads: int = 1) -> dict[str,
         name = predictor.manifest.name
         if name in predictors:
             raise BundleError(
-                f"Two bundles are named {name!r}; one of them is {folder}. Export one again with another --name."
+                f"Two bundles are named {name!r}; one of them is {folder}. Export one again with another --name, or "
+                "compare them with `ludwig-serverless serve BUNDLES --compare OTHER_BUNDLES`."
             )
         predictors[name] = predictor
     return predictors

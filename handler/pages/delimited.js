@@ -13,14 +13,17 @@ function decodedText(bytes) {
   }
 }
 
-/** Return {header, rows} of a file. `header` is a list of names, or null if there is one column without a name. */
+const MESSAGE_COLUMN = /^(text|message|utterance|sentence|example|query|question)s?$/i;
+const INTENT_COLUMN = /^(intent|label)s?$/i;
+
+/** Return {rows, named}: the cells of each row, and whether the first row seems to name the columns. */
 function readMessages(name, text) {
   if (!/\.(csv|tsv)$/i.test(name)) {
-    return { header: null, rows: text.split(/\r\n|\r|\n/).filter((line) => line.trim()).map((line) => [line]) };
+    const lines = text.split(/\r\n|\r|\n/).filter((line) => line.trim());
+    return { rows: lines.map((line) => [line]), named: false };
   }
   const rows = parseDelimited(text, delimiterOf(text)).filter((row) => row.some((cell) => cell.trim()));
-  const named = (rows[0]?.length ?? 0) > 1 || /^(text|message|utterance|sentence|example)s?$/i.test(rows[0]?.[0]?.trim() ?? "");
-  return named ? { header: rows[0].map((cell) => cell.trim()), rows: rows.slice(1) } : { header: null, rows };
+  return { rows, named: (rows[0] ?? []).some((cell) => MESSAGE_COLUMN.test(cell.trim()) || INTENT_COLUMN.test(cell.trim())) };
 }
 
 /** Return the delimiter that is most frequent in the first line; a comma if there is none. */

@@ -35,12 +35,23 @@ function percent(share) {
 function copyButton(label, textOf) {
   const button = make("button", { type: "button", class: "quiet" }, label);
   button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(textOf());
+    await copy(textOf());
     say("Copied.");
     button.textContent = "Copied";
     setTimeout(() => (button.textContent = label), 1500);
   });
   return button;
+}
+
+/** Copy a text. Browsers offer the clipboard itself only to pages from HTTPS and from this machine. */
+async function copy(text) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const field = make("textarea", { class: "unseen" });
+  field.value = text;
+  document.body.append(field);
+  field.select();
+  document.execCommand("copy");
+  field.remove();
 }
 
 /** Offer a text as a download. */

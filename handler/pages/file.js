@@ -13,7 +13,7 @@ class FileRun {
     byId("file").addEventListener("change", () => this.read(byId("file").files[0]));
     byId("start").addEventListener("click", () => this.run());
     byId("stop").addEventListener("click", () => (this.stopped = true));
-    byId("text-column").addEventListener("change", () => this.describe());
+    byId("named").addEventListener("change", () => this.chooseColumns());
     byId("save-csv").addEventListener("click", () => download("answers.csv", "text/csv;charset=utf-8", csvOf(this.table())));
     byId("save-jsonl").addEventListener("click", () => download("answers.jsonl", "application/jsonl", this.lines()));
   }
@@ -23,34 +23,40 @@ class FileRun {
     for (const id of ["columns", "run", "results", "progress"]) byId(id).hidden = true;
     fill(byId("file-note"));
     if (!file) return;
-    this.content = readMessages(file.name, decodedText(await file.arrayBuffer()));
-    if (!this.content.rows.length) {
+    const { rows, named } = readMessages(file.name, decodedText(await file.arrayBuffer()));
+    if (!rows.length) {
       this.note("bad", `${file.name} has no messages: it needs one a line, or a CSV file with a column of messages.`);
       return;
     }
-    const header = this.content.header ?? [];
-    const options = header.map((name, number) => make("option", { value: number, dir: "auto" }, name || `column ${number + 1}`));
-    fill(byId("text-column"), options);
-    fill(byId("intent-column"), make("option", { value: "" }, "none"), options.map((option) => option.cloneNode(true)));
-    const find = (pattern) => header.findIndex((name) => pattern.test(name));
-    byId("text-column").value = Math.max(0, find(/^(text|message|utterance|sentence|example)s?$/i));
-    const intents = find(/^(intent|label)s?$/i);
-    byId("intent-column").value = intents < 0 ? "" : intents;
-    byId("columns").hidden = header.length < 2;
+    this.cells = rows;
+    byId("named").checked = named;
+    byId("columns").hidden = rows[0].length < 2 && !named;
     byId("run").hidden = false;
-    this.describe();
+    this.chooseColumns();
   }
 
-  describe() {
-    const rows = this.content.rows.length;
-    byId("count").textContent = `${rows} ${rows === 1 ? "message" : "messages"}`;
-    byId("start").textContent = rows === 1 ? "Ask for it" : `Ask for all ${rows}`;
+  /** Offer the columns of the file, with the names that its first row gives them. */
+  chooseColumns() {
+    const named = byId("named").checked;
+    const rows = this.cells;
+    this.header = rows[0].map((cell, number) => (named && cell.trim()) || `column ${number + 1}`);
+    this.content = named ? rows.slice(1) : rows;
+    const options = this.header.map((name, number) => make("option", { value: number, dir: "auto" }, name));
+    fill(byId("text-column"), options);
+    fill(byId("intent-column"), make("option", { value: "" }, "none"), options.map((option) => option.cloneNode(true)));
+    const find = (pattern) => this.header.findIndex((name) => pattern.test(name));
+    byId("text-column").value = Math.max(0, find(MESSAGE_COLUMN));
+    byId("intent-column").value = find(INTENT_COLUMN) < 0 ? "" : find(INTENT_COLUMN);
+    const count = this.content.length;
+    byId("count").textContent = `${count} ${count === 1 ? "message" : "messages"}`;
+    byId("start").textContent = count === 1 ? "Ask for it" : `Ask for all ${count}`;
+    byId("start").disabled = count === 0;
   }
 
   async run() {
     const textColumn = Number(byId("text-column").value) || 0;
     const intentColumn = byId("intent-column").value;
-    this.rows = this.content.rows.map((cells, number) => ({
+    this.rows = this.content.map((cells, number) => ({
       number: number + 1,
       cells,
       text: cells[textColumn] ?? "",
@@ -143,7 +149,7 @@ class FileRun {
   running(is) {
     byId("start").hidden = is;
     byId("stop").hidden = !is;
-    for (const id of ["file", "text-column", "intent-column", "save-csv", "save-jsonl"]) byId(id).disabled = is;
+    for (const id of ["file", "named", "text-column", "intent-column", "save-csv", "save-jsonl"]) byId(id).disabled = is;
     byId("progress").hidden = !is;
     byId("results").hidden = false;
     if (is) byId("stop").focus();
@@ -156,7 +162,7 @@ class FileRun {
 
   /** Return the table to download: the file's own columns, and those of the answers. */
   table() {
-    const own = this.content.header ?? ["text"];
+    const own = this.header.length > 1 || byId("named").checked ? this.header : ["text"];
     const added = ["answer_intent", "answer_confidence", "answer_withheld", "answer_language", "answer_slots", "answer_error"];
     const rows = this.rows.map(({ cells, answer, error }) => [
       ...own.map((_, number) => cells[number] ?? ""),

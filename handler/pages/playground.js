@@ -1,6 +1,7 @@
 "use strict";
 // The page: it asks both sides for each message, shows the answers, and keeps them in the history.
 
+const KEPT = 200; // messages in the history
 const own = new Side(new Service(OWN_ADDRESS));
 const comparison = new Comparison(byId("comparison"), own, connected);
 const shown = []; // what was asked: {text, results: [{title, result}]}
@@ -66,6 +67,7 @@ async function ask(text) {
   byId("answers").removeAttribute("aria-busy");
   byId("send").disabled = false;
   shown.unshift({ text, results });
+  shown.length = Math.min(shown.length, KEPT);
   show(shown[0]);
   const { answer } = results[0].result ?? {};
   say(answer ? `Intent ${answer.intent.name ?? "none"}, language ${languageName(answer.language.value)}, ${answer.entities.length} slots.` : results[0].error.message);

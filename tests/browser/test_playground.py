@@ -189,6 +189,9 @@ def test_a_text_file_has_one_message_a_line(open_page: OpenPage, address: str) -
     page.set_input_files("#file", {"name": "a.txt", "mimeType": "text/plain", "buffer": content})
     page.get_by_role("button", name="Ask for all 2").click()
     expect(page.locator("#table-rows td.text")).to_have_text(["hello, you", "au revoir, à bientôt"])
+    page.set_input_files("#file", {"name": "b.csv", "mimeType": "text/csv", "buffer": b"hello,greet\nbye,goodbye\n"})
+    expect(page.get_by_role("checkbox", name="The first row has the names")).not_to_be_checked()
+    expect(page.get_by_role("button", name="Ask for all 2")).to_be_visible()
 
 
 def test_another_service_can_be_compared_if_it_allows_the_page(
@@ -197,7 +200,7 @@ def test_another_service_can_be_compared_if_it_allows_the_page(
     origin = "{0.scheme}://{0.netloc}".format(urlsplit(address))
     with (
         served([other_bundles], "--open") as closed,
-        served([other_bundles], "--open", NLU_CORS_ORIGINS=origin) as port,
+        served([other_bundles], NLU_TOKEN_DIGESTS=digest(TOKEN), NLU_CORS_ORIGINS=origin) as port,
     ):
         page = open_page(address, refused=("/models",))
         page.get_by_role("button", name="Compare").click()
@@ -209,6 +212,9 @@ def test_another_service_can_be_compared_if_it_allows_the_page(
         expect(page.get_by_role("alert")).to_contain_text("cannot be reached from this page")
         place.fill(f"http://127.0.0.1:{port}/")
         place.press("Tab")
+        expect(page.locator("#token-address")).to_have_text(f"http://127.0.0.1:{port}")
+        page.get_by_label("Token", exact=True).fill(TOKEN)
+        page.get_by_role("button", name="Use this token").click()
         expect(page.get_by_role("checkbox")).to_have_count(4)
         ask(page, "fly")
         expect(page.get_by_role("article")).to_have_count(2)
