@@ -222,6 +222,8 @@ class Parsed(SureLabels):
 
     Attributes:
         text: The message.
+        intent: The intent.
+        language: The language.
         intent_ranking: The ten most probable intents, most probable first.
         entities: Entities in reading order, and then the traits.
     """

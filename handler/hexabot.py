@@ -28,14 +28,6 @@ Fields = Mapping[str, Any]
 """The values of a request, by field name."""
 
 
-class RequestTable(msgspec.Struct, frozen=True):
-    """Rows of values in pandas' "split" orientation."""
-
-    columns: list[str]
-    data: list[list[Any]]
-    index: list[int | str] | None = None
-
-
 class Outcome(msgspec.Struct):
     """An answer, and what to log and observe of it.
 
@@ -113,7 +105,9 @@ class Service:
             PayloadTooLargeError: A text or the number of rows is over its limit.
             RequestError: The table is malformed, a model name is unknown, or no model can use the columns.
         """
-        table = self._table(fields.get("dataset"))
+        from handler.tables import read_table
+
+        table = read_table(fields.get("dataset"), self._settings.max_batch_rows)
         rows = [dict(zip(table.columns, row, strict=True)) for row in table.data]
         for row in rows:
             self.check_lengths(row.values())
@@ -245,32 +239,6 @@ class Service:
         if unknown or not asked:
             raise RequestError(f"Invalid model names: {unknown}. Available models: {available}.")
         return asked
-
-    def _table(self, dataset: Any) -> RequestTable:
-        """Parse and check the field `dataset`."""
-        shape = 'a table such as {"columns": ["text"], "data": [["hello"], ["goodbye"]]}'
-        if dataset is None:
-            raise RequestError(f"The field 'dataset' is missing: send {shape}.")
-        try:
-            is_text = isinstance(dataset, str)
-            table = (
-                msgspec.json.decode(dataset, type=RequestTable) if is_text else msgspec.convert(dataset, RequestTable)
-            )
-        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
-            raise RequestError(f"The field 'dataset' is not {shape}: {error}.") from None
-        limit = self._settings.max_batch_rows
-        if len(table.data) > limit:
-            raise PayloadTooLargeError(
-                f"The batch has {len(table.data)} rows, and the limit is {limit}: send several smaller batches."
-            )
-        for number, row in enumerate(table.data):
-            if len(row) != len(table.columns):
-                raise RequestError(
-                    f"Row {number} of the dataset has {len(row)} values, but there are {len(table.columns)} columns."
-                )
-        if table.index is not None and len(table.index) != len(table.data):
-            raise RequestError(f"The dataset has {len(table.data)} rows, but its index has {len(table.index)} entries.")
-        return table
 
     def check_lengths(self, values: Iterable[Any]) -> None:
         """Raise PayloadTooLargeError if one of some values is a text over the length limit."""

@@ -152,7 +152,7 @@ class Tools:
             The result or error of a request; for a notification or response, an empty answer with status 202.
         """
         method, identity = message.get("method"), message.get("id")
-        if message.get("jsonrpc") != "2.0" or not isinstance(identity, str | int | None):
+        if message.get("jsonrpc") != "2.0" or not isinstance(identity, str | int | None) or isinstance(identity, bool):
             return _error(None, INVALID_REQUEST, "This is not a JSON-RPC 2.0 message with a string or integer id.")
         if identity is None or method is None:
             return Outcome(status=ACCEPTED)

@@ -39,7 +39,14 @@ WRONG_ROWS = 100
 
 
 class Expected(msgspec.Struct, frozen=True):
-    """An expected entity of an example. Traits, and values that Hexabot did not find in the text, have no offsets."""
+    """An expected entity of an example. Traits, and values that Hexabot did not find in the text, have no offsets.
+
+    Attributes:
+        entity: The kind of the value, or the name of the trait.
+        value: The value.
+        start: Offset of the first character, in UTF-16 code units.
+        end: Offset after the last character, in UTF-16 code units.
+    """
 
     entity: str
     value: str
@@ -48,7 +55,13 @@ class Expected(msgspec.Struct, frozen=True):
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """A labeled sample in the helpers' format."""
+    """A labeled sample in the helpers' format.
+
+    Attributes:
+        text: The message.
+        intent: Its intent.
+        entities: Its entities and traits.
+    """
 
     text: str
     intent: str
@@ -56,7 +69,11 @@ class Sample(msgspec.Struct, frozen=True):
 
 
 class Dataset(msgspec.Struct, frozen=True):
-    """The samples to evaluate."""
+    """The samples to evaluate.
+
+    Attributes:
+        common_examples: The samples.
+    """
 
     common_examples: list[Sample]
 

@@ -6,7 +6,7 @@ these types. Nothing loads this module before a request asks for the description
 
 from typing import Literal, NotRequired, TypedDict
 
-from handler.hexabot import RequestTable
+from handler.tables import RequestTable
 
 Names = str | list[str] | None
 
@@ -15,11 +15,11 @@ class PredictFields(TypedDict):
     """One row of values. Other fields than these are values of the models' input columns.
 
     Attributes:
-        text: The message. Every model with one input reads it.
+        text: The message. Every model with one input reads it; null is a missing value, which some models can fill in.
         model: The models to ask, as a list or separated by commas; all models if it is missing, empty or null.
     """
 
-    text: NotRequired[str]
+    text: NotRequired[str | None]
     model: NotRequired[Names]
 
 
@@ -48,7 +48,7 @@ class UnderstandFields(TypedDict):
     text: str
     intents: NotRequired[Names]
     model: NotRequired[Names]
-    explain: NotRequired[bool | Literal["true", "1"]]
+    explain: NotRequired[bool | Literal["true", "1", "false", "0", ""] | None]
 
 
 class ParseFields(TypedDict):

@@ -21,6 +21,7 @@ from handler.logs import INFO, WARNING, log, log_failure, request_id
 from handler.messages import Answer, Request
 from handler.responses import check_size, encoded, error_body, status_of
 from handler.settings import Settings
+from handler.values import is_set
 
 if TYPE_CHECKING:
     from handler.answer_types import Health
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 
 COMPARED = "/compare"
 """The path of the routes of other models, which the playground compares with."""
-EXPLAIN = (True, "true", "1")
-"""The values of the field `explain` that ask for the explanation of an answer."""
 
 
 class Routes:
@@ -76,6 +75,8 @@ class Routes:
         }
         if settings.playground:
             self.table["/playground"] = {"GET": self._playground}
+        if settings.docs:
+            self.table |= {"/openapi.json": {"GET": self._openapi}, "/docs": {"GET": self._docs}}
         if exposition is not None:
             self.table["/metrics"] = {"GET": lambda request: self._metrics(request, exposition)}
 
@@ -165,8 +166,9 @@ class Routes:
 
     def _understand(self, request: Request) -> Outcome:
         fields = self._fields(request)
+        explained = is_set(fields.get("explain"), "explain")
         outcome = self._understander.understand(fields)
-        if fields.get("explain") in EXPLAIN:
+        if explained:
             from handler.explaining import explain
 
             outcome.answer["explanation"] = list(explain(outcome))
@@ -178,6 +180,22 @@ class Routes:
 
         # The page compares this service's answers with those of any address that its user enters.
         return Outcome(response=page("playground", connects_to="'self' http: https:"))
+
+    def _openapi(self, request: Request) -> Outcome:
+        return Outcome(self._description)
+
+    @cached_property
+    def _description(self) -> dict[str, Any]:
+        from handler.openapi import describe
+
+        columns = {name: predictor.columns_read for name, predictor in self._service.predictors.items()}
+        return describe(self.table, self._settings, columns)
+
+    def _docs(self, request: Request) -> Outcome:
+        """Answer the page that shows the description. Neither needs a token, and neither contains one."""
+        from handler.page import page
+
+        return Outcome(response=page("docs"))
 
     def _metrics(self, request: Request, exposition: "Exposition") -> Outcome:
         """Answer the metrics. They name labels and show how much traffic there is, so they need a token."""

@@ -50,7 +50,13 @@ def environ(bundles: Sequence[str], *, is_open: bool) -> dict[str, str]:
     Returns:
         The variables for `Settings.from_env`.
     """
-    found = {"NLU_PLAYGROUND": "1", "NLU_METRICS": "drift", **os.environ, "NLU_BUNDLES": ",".join(bundles)}
+    found = {
+        "NLU_PLAYGROUND": "1",
+        "NLU_DOCS": "1",
+        "NLU_METRICS": "drift",
+        **os.environ,
+        "NLU_BUNDLES": ",".join(bundles),
+    }
     return {**found, "NLU_OPEN": "1"} if is_open else found
 
 
@@ -79,7 +85,8 @@ def _serve(options: argparse.Namespace) -> None:
     print(
         f"{len(service.predictors)} models at {address}: {', '.join(service.predictors)}. Stop with Ctrl-C. Try:\n\n"
         f"  curl -F 'text=good morning!' '{address}/predict{query}'\n"
-        + (f"\nOr open the playground: {address}/playground\n" if settings.playground else ""),
+        + (f"\nOr open the playground: {address}/playground\n" if settings.playground else "")
+        + (f"The API is described at {address}/docs\n" if settings.docs else ""),
         file=sys.stderr,
         flush=True,
     )

@@ -33,6 +33,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         threads: How many threads one call of a model may use.
         cors_origins: Origins whose pages may call the service from a browser.
         playground: Whether to answer `GET /playground` with the page for trying out the models.
+        docs: Whether to answer `GET /openapi.json` and `GET /docs` with the description of the API.
         shadows: The locations of shadow bundles, apart from those in the folder `shadow` beside live bundles.
         shadow_sample: The share of the requests that shadows answer too, in [0, 1]. 0 turns shadows off.
         metrics: "off"; "on" measures answers, times and confidences; "drift" also counts labels, to measure drift.
@@ -53,6 +54,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     threads: int = 1
     cors_origins: tuple[str, ...] = ()
     playground: bool = False
+    docs: bool = False
     shadows: tuple[str, ...] = ()
     shadow_sample: float = 0.1
     metrics: str = "off"
@@ -114,6 +116,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             threads=_number(environ, "NLU_THREADS", DEFAULTS.threads),
             cors_origins=_items(environ.get("NLU_CORS_ORIGINS", "")),
             playground=_flag(environ, "NLU_PLAYGROUND"),
+            docs=_flag(environ, "NLU_DOCS"),
             shadows=_locations(environ, "NLU_SHADOWS"),
             shadow_sample=_share(environ, "NLU_SHADOW_SAMPLE", DEFAULTS.shadow_sample),
             metrics=metrics,

@@ -1,4 +1,4 @@
-"""Check the raw values of a request: missing ones, and texts."""
+"""Check the raw values of a request: missing ones, texts, and fields that are true or false."""
 
 from typing import Any
 
@@ -48,3 +48,23 @@ def checked_text(value: Any, column: str) -> str:
             "Send the text as UTF-8."
         ) from None
     return value
+
+
+def is_set(value: Any, field: str) -> bool:
+    """Read a field that is true or false. A form sends it as a string.
+
+    Args:
+        value: Any JSON value; None if the field is missing.
+        field: The field's name, for the error.
+
+    Returns:
+        Whether the field is true. A missing, null or empty field is false.
+
+    Raises:
+        RequestError: The value is neither true nor false.
+    """
+    if value is True or value in ("true", "1"):
+        return True
+    if value is False or value in (None, "", "false", "0"):
+        return False
+    raise RequestError(f"{field!r} must be true or false, found {type(value).__name__}.")

@@ -1,11 +1,12 @@
-"""Generate the documentation that comes from the code: the help of every command, and a line for every file.
+"""Generate the documentation that comes from the code: commands, files, and the description of the API.
 
-`make reference` writes docs/reference/commands.md and the tables in ARCHITECTURE.md. A test checks that both are up to
-date.
+`make reference` writes docs/reference/commands.md, the tables in ARCHITECTURE.md, docs/openapi.json and its examples. A
+test checks that they are up to date.
 """
 
 import argparse
 import ast
+import json
 import os
 import re
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 COMMANDS_PAGE = ROOT / "docs" / "reference" / "commands.md"
 ARCHITECTURE = ROOT / "ARCHITECTURE.md"
+OPENAPI = ROOT / "docs" / "openapi.json"
 FOLDERS = (
     "handler",
     "export",
@@ -41,10 +43,15 @@ HEAD = """# Commands
 
 
 def main() -> int:
-    """Write both pages, and return the exit status."""
+    """Write all pages, and return the exit status."""
+    from handler.openapi import EXAMPLES
+    from scripts import api_examples
+
     COMMANDS_PAGE.write_text(commands_page(), encoding="utf-8")
     ARCHITECTURE.write_text(architecture(), encoding="utf-8")
-    print(f"{COMMANDS_PAGE.relative_to(ROOT)}\n{ARCHITECTURE.relative_to(ROOT)}")
+    EXAMPLES.write_text(api_examples.page(), encoding="utf-8")
+    OPENAPI.write_text(openapi(), encoding="utf-8")
+    print("\n".join(str(path.relative_to(ROOT)) for path in (COMMANDS_PAGE, ARCHITECTURE, EXAMPLES, OPENAPI)))
     return 0
 
 
@@ -57,6 +64,14 @@ def commands_page() -> str:
     program = "ludwig-serverless"
     parser = build_parser(program, ABOUT, find_commands())
     return HEAD + "\n".join([_section(f"## {program}", parser), *_subcommands(parser, program)])
+
+
+def openapi() -> str:
+    """Return the description of the API with every optional route, the default limits and no particular models."""
+    from scripts.api_examples import ask, every_route
+
+    described = json.loads(ask(every_route(), "GET", "/openapi.json").body)
+    return json.dumps(described, ensure_ascii=False, indent=1) + "\n"
 
 
 def architecture() -> str:

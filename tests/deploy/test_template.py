@@ -193,7 +193,7 @@ def test_api_gateway_answers_preflight_requests(template: Any) -> None:
 
 def test_the_routes_are_those_of_the_handler(template: Any, bundles: Path) -> None:
     expected = {("HEAD", "/")}
-    settings = Settings(bundles=(str(bundles),), open=True, playground=True)
+    settings = Settings(bundles=(str(bundles),), open=True, playground=True, docs=True)
     for path, methods in Routes(load_service(settings), settings).table.items():
         expected |= {(method, path) for method in methods}
         expected |= {(method, f"{path}/{{proxy+}}") for method in methods if path != "/"}

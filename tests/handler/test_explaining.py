@@ -75,7 +75,7 @@ def test_each_reason_is_named(service: Service) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "is_asked"), [(True, True), ("true", True), (False, False), ("", False), ([], False)]
+    ("value", "is_asked"), [(True, True), ("true", True), (False, False), ("", False), ("0", False), (None, False)]
 )
 def test_only_a_request_that_asks_for_it_gets_an_explanation(value: Any, is_asked: bool) -> None:
     send = deploy(BUNDLES)
@@ -85,3 +85,13 @@ def test_only_a_request_that_asks_for_it_gets_an_explanation(value: Any, is_aske
     if is_asked:
         (language,) = (each for each in answer.json()["explanation"] if each["key"] == "language")
         assert (language["model"], language["labels"][0]["threshold"]) == ("language", 0.909355)
+
+
+@pytest.mark.parametrize("value", ["yes", 0, 1, [], {}])
+def test_a_value_that_is_neither_true_nor_false_is_refused(value: Any) -> None:
+    body = json.dumps({"text": "hello", "explain": value}).encode()
+    answer = deploy(BUNDLES)("POST", "/understand", body, headers={"content-type": "application/json"})
+    assert (answer.status, answer.json()["error"]) == (
+        400,
+        f"'explain' must be true or false, found {type(value).__name__}.",
+    )
