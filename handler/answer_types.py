@@ -57,7 +57,7 @@ class ModelAnswer(TypedDict):
     below_threshold: NotRequired[dict[str, Any]]
 
 
-class Table(TypedDict):
+class AnswerTable(TypedDict):
     """Rows of answers, in pandas' "split" orientation.
 
     Attributes:
@@ -80,7 +80,7 @@ class TableAnswer(TypedDict):
         error: Why the model failed.
     """
 
-    predictions: NotRequired[Table]
+    predictions: NotRequired[AnswerTable]
     status: Status
     error: NotRequired[str]
 

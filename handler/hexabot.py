@@ -21,7 +21,7 @@ from handler.settings import Settings
 from handler.unsure import LANGUAGE, language_columns, marks, success, unsure_outputs, without_unsure
 
 if TYPE_CHECKING:
-    from handler.answer_types import ModelAnswer, ModelStatus, Table, TableAnswer
+    from handler.answer_types import AnswerTable, ModelAnswer, ModelStatus, TableAnswer
 
 TEXT: Final = "text"
 Fields = Mapping[str, Any]
@@ -175,7 +175,7 @@ class Service:
             for row, outputs in zip(complete, self._outputs(predictor, complete, outcome), strict=True)
         ]
         columns = list(answers[0]) if answers else []
-        table: Table = {"index": index, "columns": columns, "data": [list(answer.values()) for answer in answers]}
+        table: AnswerTable = {"index": index, "columns": columns, "data": [list(answer.values()) for answer in answers]}
         return {"predictions": table, "status": "success"}
 
     def row(self, predictor: Predictor, fields: Fields) -> dict[str, Any]:

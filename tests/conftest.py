@@ -53,8 +53,10 @@ def _event_loop() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _logger() -> Iterator[None]:
-    """Restore the package's log after the test."""
+def _logger(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Restore the package's log after the test. A test with `caplog` reads Python's log, whatever was configured."""
     before = logs._log
+    if "caplog" in request.fixturenames:
+        logs._log = None
     yield
     logs._log = before
