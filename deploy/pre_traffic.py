@@ -13,6 +13,9 @@ from botocore.config import Config
 GOLDEN_CHECK = {"check": "golden"}
 """The event that makes the handler replay its golden rows: compare its answers with Ludwig's at export."""
 
+SHADOW_CHECK = {"check": "shadows"}
+"""The event that makes the handler load its shadow bundles and list them."""
+
 HEALTH_REQUEST = {
     "version": "2.0",
     "routeKey": "GET /",
@@ -33,6 +36,7 @@ SEAL_DIGITS = 12
 # Three calls with three attempts each fit into this function's 600 s: a version may take 10 s to start and 30 s to
 # answer.
 CLIENT_LIMITS = Config(connect_timeout=5, read_timeout=45, retries={"mode": "standard", "total_max_attempts": 3})
+ONE_TRY = Config(connect_timeout=5, read_timeout=45, retries={"mode": "standard", "total_max_attempts": 1})
 
 Models = dict[str, str]
 """Seals of models by name; "" accepts any seal."""
@@ -51,7 +55,7 @@ def lambda_handler(event: dict[str, str], context: object) -> None:
     """
     version = os.environ["NEW_VERSION"]
     try:
-        rows, shadows = check(version, os.environ["LIVE_VERSION"], os.environ["EXPECTED_MODELS"])
+        rows = check(version, os.environ["LIVE_VERSION"], os.environ["EXPECTED_MODELS"])
     # Catch everything: a check that could not run counts as failed.
     except Exception as error:
         status = "Failed"
@@ -59,10 +63,9 @@ def lambda_handler(event: dict[str, str], context: object) -> None:
     else:
         status = "Succeeded"
         # A shadow answers nobody, so one that cannot be used is a warning and stops nothing.
-        problems = [*([] if rows else [NO_ROWS]), *shadows.get("problems", [])]
-        names = _named_models(shadows.get("models", {}))
-        reason = " ".join(problems) or None
-        _log("WARNING" if problems else "INFO", status, version, checked=rows, shadows=names, reason=reason)
+        shadows, problems = check_shadows(version)
+        reason = " ".join([*([] if rows else [NO_ROWS]), *problems]) or None
+        _log("WARNING" if reason else "INFO", status, version, checked=rows, shadows=shadows, reason=reason)
     boto3.client("codedeploy", config=CLIENT_LIMITS).put_lifecycle_event_hook_execution_status(
         deploymentId=event["DeploymentId"],
         lifecycleEventHookExecutionId=event["LifecycleEventHookExecutionId"],
@@ -70,7 +73,7 @@ def lambda_handler(event: dict[str, str], context: object) -> None:
     )
 
 
-def check(version: str, live: str, expected: str) -> tuple[int, dict[str, Any]]:
+def check(version: str, live: str, expected: str) -> int:
     """Check that a version is healthy, gives Ludwig's answers, and has the expected models.
 
     Args:
@@ -79,8 +82,7 @@ def check(version: str, live: str, expected: str) -> tuple[int, dict[str, Any]]:
         expected: The expected models, in the form of the template's ExpectedModels; "" expects those of `live`.
 
     Returns:
-        The number of golden rows compared, and the version's shadow bundles: the seal of each in `models`, and why
-        others cannot be used in `problems`. Without shadows it is empty.
+        The number of golden rows compared.
 
     Raises:
         CheckFailedError: The version must not take traffic.
@@ -107,7 +109,23 @@ def check(version: str, live: str, expected: str) -> tuple[int, dict[str, Any]]:
             "Export the bundles again, or build the image with the package versions that they were proven with."
         )
     _compare(found, parse_models(expected) if expected else _live_models(client, live, found), expected)
-    return rows, golden.get("shadows") or {}
+    return rows
+
+
+def check_shadows(version: str) -> tuple[list[str], list[str]]:
+    """Load a version's shadow bundles, which answer beside the live ones but to nobody.
+
+    Args:
+        version: ARN of the new version.
+
+    Returns:
+        The shadows as `name@seal`, and why others cannot be used.
+    """
+    try:
+        found = _invoke(boto3.client("lambda", config=ONE_TRY), version, SHADOW_CHECK)
+        return _named_models(found["models"]), list(found["problems"])
+    except Exception as error:  # nothing about a shadow may stop a deployment
+        return [], [f"The shadow bundles could not be checked ({type(error).__name__}): {error}"]
 
 
 def parse_models(expected: str) -> Models:
@@ -180,7 +198,7 @@ def _invoke(client: Any, version: str, event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _name(event: dict[str, Any]) -> str:
-    return "the golden check" if event == GOLDEN_CHECK else "GET /"
+    return {"golden": "the golden check", "shadows": "the check of its shadows"}.get(event.get("check", ""), "GET /")
 
 
 def _named(changed: list[dict[str, Any]]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from deploy.pre_traffic import GOLDEN_CHECK, HEALTH_REQUEST, lambda_handler
+from deploy.pre_traffic import GOLDEN_CHECK, HEALTH_REQUEST, SHADOW_CHECK, lambda_handler
 from scripts.ask_emulator import free_port
 from tests.deploy.cloud import Cloud, running_cloud
 from tests.handler.deployment import LambdaContext
@@ -21,6 +21,7 @@ MODELS = {"intent": INTENT, "language": LANGUAGE}
 HOOK_EVENT = {"DeploymentId": "d-1234", "LifecycleEventHookExecutionId": "eyJlbmNyeXB0"}
 HEALTHY = {"statusCode": 200, "body": "{}"}
 CHANGED = {"model": "intent", "row": "row 3", "column": "intent_predictions", "expected": "greet", "found": "deny"}
+NO_SHADOWS: Any = {"models": {}, "problems": []}
 
 Version = Callable[[str, Any], tuple[Any, str]]
 
@@ -30,12 +31,16 @@ def golden(models: Any = MODELS, checked: int = 40, changed: Any = (), unproven:
     return {"checked": checked, "changed": list(changed), "unproven": list(unproven), "models": models}
 
 
-def version(answer: Any, health: Any = HEALTHY, error: str = "", live: Any = None) -> Version:
-    """Return a version that answers the golden check and the health check as told; live: what the former answers."""
+def version(
+    answer: Any, health: Any = HEALTHY, error: str = "", live: Any = None, shadows: Any = NO_SHADOWS
+) -> Version:
+    """Return a version that answers each check as told; live: what the former version answers."""
 
     def invoked(name: str, event: Any) -> tuple[Any, str]:
         if name == LIVE:
             return golden() if live is None else live, ""
+        if event == SHADOW_CHECK:
+            return shadows, "" if "models" in shadows else "Unhandled"
         return (answer, error) if event == GOLDEN_CHECK else (health, "")
 
     return invoked
@@ -69,7 +74,7 @@ def test_a_version_with_ludwigs_answers_takes_traffic(
     assert cloud.statuses == [
         {"deploymentId": "d-1234", "lifecycleEventHookExecutionId": "eyJlbmNyeXB0", "status": "Succeeded"}
     ]
-    assert [name for name, _ in cloud.invoked] == [VERSION, VERSION, LIVE]
+    assert [name for name, _ in cloud.invoked] == [VERSION, VERSION, LIVE, VERSION]
     line = json.loads(capsys.readouterr().out)
     assert (line["level"], line["status"], line["checked"]) == ("INFO", "Succeeded", 40)
 
@@ -85,20 +90,33 @@ def test_bundles_without_golden_rows_pass_with_a_warning(
 
 
 @pytest.mark.parametrize(
-    ("problems", "level"), [([], "INFO"), (["bundles/shadow/slots is a second shadow of 'slots'."], "WARNING")]
+    ("shadows", "level", "listed", "reason"),
+    [
+        ({"models": {"intent": "e" * 64}, "problems": []}, "INFO", ["intent@eeeeeeeeeeee"], None),
+        (
+            {"models": {}, "problems": ["bundles/shadow/slots is no bundle."]},
+            "WARNING",
+            [],
+            "bundles/shadow/slots is no",
+        ),
+        ({"errorType": "Sandbox.Timedout"}, "WARNING", [], "The version failed on the check of its shadows (Unhandled"),
+        ({"models": None, "no": "answer"}, "WARNING", [], "The shadow bundles could not be checked (AttributeError)"),
+    ],
+    ids=["usable", "unusable", "too slow", "other answer"],
 )
 def test_shadow_bundles_are_listed_and_stop_nothing(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], problems: list[str], level: str
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    shadows: Any,
+    level: str,
+    listed: list[str],
+    reason: str | None,
 ) -> None:
-    shadows = {"models": {"intent": "e" * 64}, "problems": problems}
-    cloud = run_check(monkeypatch, version({**golden(), "shadows": shadows}))
+    cloud = run_check(monkeypatch, version(golden(), shadows=shadows))
     assert [report["status"] for report in cloud.statuses] == ["Succeeded"]
     line = json.loads(capsys.readouterr().out)
-    assert (line["level"], line["shadows"], line["reason"]) == (
-        level,
-        ["intent@eeeeeeeeeeee"],
-        " ".join(problems) or None,
-    )
+    assert (line["level"], line["shadows"]) == (level, listed)
+    assert line["reason"] is None if reason is None else reason in line["reason"]
 
 
 @pytest.mark.parametrize(
@@ -206,8 +224,9 @@ def test_expected_models_pass_regardless_of_the_live_version(monkeypatch: pytest
 
 def test_the_real_handler_answers_what_the_check_asks(monkeypatch: pytest.MonkeyPatch, bundles: Path) -> None:
     handler = import_handler(bundles)
-    answer, health = (handler(event, LambdaContext()) for event in (GOLDEN_CHECK, HEALTH_REQUEST))
+    checks = (GOLDEN_CHECK, HEALTH_REQUEST, SHADOW_CHECK)
+    answer, health, shadows = (handler(event, LambdaContext()) for event in checks)
     assert sorted(answer["models"]) == ["intent", "language", "slots"]
-    cloud = run_check(monkeypatch, version(answer, health, live=answer))
+    cloud = run_check(monkeypatch, version(answer, health, live=answer, shadows=shadows))
     assert [report["status"] for report in cloud.statuses] == ["Succeeded"]
-    assert len(cloud.invoked) == 3
+    assert len(cloud.invoked) == 4

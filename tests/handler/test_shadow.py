@@ -345,17 +345,18 @@ def _wait_until[Found](find: Callable[[], Found]) -> Found:
     return found
 
 
-def test_lambda_reports_its_shadows_to_the_golden_check(bundles: Path, tmp_path: Path) -> None:
+def test_lambda_lists_its_shadows_before_a_deployment(bundles: Path, tmp_path: Path) -> None:
     write_bundle(bundles / "shadow" / "mood", INTENT, name="mood")
-    answer = lambda_handler(bundles)({"check": "golden"}, None)
-    assert answer["shadows"]["models"] == {"intent": read_bundle(bundles / "shadow" / "intent").seal}
-    assert [problem.split(" is named")[1] for problem in answer["shadows"]["problems"]] == [
+    handler = lambda_handler(bundles)
+    answer = handler({"check": "shadows"}, None)
+    assert answer["models"] == {"intent": read_bundle(bundles / "shadow" / "intent").seal}
+    assert [problem.split(" is named")[1] for problem in answer["problems"]] == [
         " 'mood', and no live bundle has this name (found intent, language, slots): export it again with the --name of "
         "a live bundle."
     ]
-    assert list(answer["models"]) == ["intent", "language", "slots"]
+    assert list(handler({"check": "golden"}, None)["models"]) == ["intent", "language", "slots"]
     plain = write_standard_bundles(tmp_path / "plain")
-    assert "shadows" not in lambda_handler(plain)({"check": "golden"}, None)
+    assert lambda_handler(plain)({"check": "shadows"}, None) == {"models": {}, "problems": []}
 
 
 def test_check_replays_the_golden_rows_of_shadows(bundles: Path, capsys: pytest.CaptureFixture[str]) -> None:
