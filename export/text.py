@@ -9,6 +9,7 @@ import msgspec
 from export.errors import UnsupportedError
 from export.features import Config, filling
 from handler.affixes import Affixes, parse_column
+from handler.context import Context
 from handler.ngrams import Ngrams
 from handler.text import TextInput, Vocabulary
 from handler.tokenizers import (
@@ -77,6 +78,7 @@ def describe_text(config: Config, metadata: Config, folder: Path, key: str) -> T
         fill_value=None if fill_value is None else str(fill_value),
         affixes=made if isinstance(made, Affixes) else None,
         ngrams=made if isinstance(made, Ngrams) else None,
+        context=made if isinstance(made, Context) else None,
     )
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import msgspec
 
+from handler.context import Context
 from handler.described import Described
 from handler.ngrams import Ngrams
 from handler.tokenizers import SpaceTokenizer
@@ -42,15 +43,15 @@ class Affixes(Described, frozen=True):
         return [*beginnings, word, *endings]
 
 
-COLUMN = r"(?s)(?P<source>.+)\+(?P<kind>affixes|ngrams)(?P<lengths>[1-9]+)"
+COLUMN = r"(?s)(?P<source>.+)\+(?P<kind>affixes|ngrams|context)(?P<lengths>[1-9]+)"
 
 
-def parse_column(column: str) -> tuple[str, Affixes | Ngrams | None]:
+def parse_column(column: str) -> tuple[str, Affixes | Context | Ngrams | None]:
     """Parse a column name that says how the column is derived from another one.
 
     Args:
-        column: The name. `text+affixes24` is derived from `text` by `Affixes([2, 4])`, and `text+ngrams25` by
-            `Ngrams(2, 5)`. Any other column is not derived.
+        column: The name. `text+affixes24` is derived from `text` by `Affixes([2, 4])`, `text+context43` by
+            `Context(4, 3)`, and `text+ngrams25` by `Ngrams(2, 5)`. Any other column is not derived.
 
     Returns:
         The source column and the transformation, or the column itself and None.
@@ -61,4 +62,6 @@ def parse_column(column: str) -> tuple[str, Affixes | Ngrams | None]:
     lengths = [int(length) for length in found["lengths"]]
     if found["kind"] == "affixes":
         return found["source"], Affixes(lengths)
+    if found["kind"] == "context":
+        return found["source"], Context(lengths[0], lengths[-1])
     return found["source"], Ngrams(lengths[0], lengths[-1])

@@ -8,6 +8,7 @@ import msgspec
 
 from handler.affixes import WORDS, Affixes
 from handler.alignment import PlacedSpan
+from handler.context import Context
 from handler.described import Described
 from handler.files import StrPath, read
 from handler.ngrams import Ngrams
@@ -49,6 +50,7 @@ class TextInput(Described, frozen=True, kw_only=True, tag="text"):
         fill_value: Replaces a missing value; None makes a missing value an error.
         affixes: Replaces each word with its prefixes, itself and its suffixes first.
         ngrams: Replaces the text with its words, pairs of words and character n-grams first.
+        context: Replaces each word with itself, its shape, its affixes and the words around it first.
     """
 
     name: str
@@ -62,13 +64,13 @@ class TextInput(Described, frozen=True, kw_only=True, tag="text"):
     fill_value: str | None = None
     affixes: Affixes | None = None
     ngrams: Ngrams | None = None
+    context: Context | None = None
 
     @property
     def stride(self) -> int:
-        """The number of tokens for each tagged position: all tokens of a word with affixes, and otherwise 1."""
-        if self.affixes is None or not isinstance(self.tokenizer, SpaceTokenizer):
-            return 1
-        return self.affixes.tokens_per_word
+        """The number of tokens for each tagged position: all that describe a word, or 1 if the text is read as it is."""
+        made = self.affixes or self.context
+        return made.tokens_per_word if made is not None and isinstance(self.tokenizer, SpaceTokenizer) else 1
 
     @property
     def files(self) -> list[str]:
@@ -158,7 +160,7 @@ class TextEncoder:
 
         Returns:
             Pairs of a position in the padded sequence and a span in the raw text, in reading order, without special
-            tokens. If words have affixes, each word counts as one token.
+            tokens. If several tokens describe a word, the word counts as one token.
         """
         if self.feature.stride > 1:
             words = list(enumerate(WORDS.spans(text), start=1))
@@ -204,7 +206,7 @@ class TextEncoder:
     def _text(self, value: Any) -> str:
         feature = self.feature
         text = checked_text(filled(value, feature.fill_value, feature.column), feature.column)
-        made = feature.affixes or feature.ngrams
+        made = feature.affixes or feature.context or feature.ngrams
         return text if made is None or value is None else made.of(text)
 
 

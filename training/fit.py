@@ -38,6 +38,7 @@ from training.progress import Interruption, interruptible, watch
 from training.schema import check_shape, complete_config
 from training.sizing import sized
 from training.slots import ludwig_rows
+from training.tag_vectors import tagger_start
 from training.token_vectors import forget_files
 from training.word_vectors import vectors_for
 from training.workspace import MODEL, Workspace, write_json
@@ -231,16 +232,14 @@ def train_in(
         say(f"Resuming from epoch {checkpoint.epoch}; to train from the beginning, delete {workspace.folder}.")
     cached = is_cached(full)
     with _failures_explained():
+        starts = [linear_start(starting)] if starting else tagger_start(config)
         vectors = vectors_for(config)
         if vectors is not None:
             config = vectors(config, read, workspace.folder / VECTORS)
         model = api.LudwigModel(
             with_fixed_split(config),
             backend=config.get("backend", "local"),
-            callbacks=[
-                watch(config, workspace, checkpoint, interruption),
-                *([linear_start(starting)] if starting and not checkpoint else []),
-            ],
+            callbacks=[watch(config, workspace, checkpoint, interruption), *(starts if not checkpoint else [])],
         )
         if cached:
             encode_in_small_batches(model)

@@ -23,6 +23,7 @@ from training.linear_start import asking_outputs
 from training.schema import check_shape, complete_config
 from training.sizing import sized
 from training.slots import ludwig_rows
+from training.tag_vectors import feature_with_context
 from training.token_vectors import asking_feature
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def search(config: Config, dataset: "pd.DataFrame", folder: Path, *, seed: int =
     """
     check_search(config, folder, overwrite=overwrite)
     check_shape(config)
-    if asking_feature(config) or asking_outputs(config):
+    if feature_with_context(config) or asking_feature(config) or asking_outputs(config):
         raise ConfigError(
             "--hyperopt does not support configurations that start from a linear model: run `fit` without it."
         )

@@ -10,6 +10,7 @@ import numpy as np
 from export.features import column_of, is_tagger, part_of, tagged_text
 from export.text import SPLITTING, SUBWORDS
 from handler.affixes import Affixes, parse_column
+from handler.context import Context
 from training.config import SPLIT, Config
 from training.dataset import TRAIN
 
@@ -154,14 +155,14 @@ def batch_size_for(rows: int, largest: int) -> int:
 def _tagged_length(config: Config, dataset: "pd.DataFrame") -> int | None:
     """Return the length of a tagged text and of its tags for `auto`, with the start and stop symbols.
 
-    It is in words for a column of affixes, else in the text's tokens. None without a tagger whose length is `auto`.
+    It is in words for a column of affixes or contexts, else in the text's tokens. None without a tagger whose length is `auto`.
     """
     text = tagged_text(config)
     if text is None or not any(is_tagger(feature) and _auto_lengths(feature) for feature in config["output_features"]):
         return None
     source, made = parse_column(column_of(text))
     texts = [each for each in dataset[source] if isinstance(each, str)]
-    count, longest = (_count_words, LONGEST_WORDS) if isinstance(made, Affixes) else _counter(dict(text))
+    count, longest = (_count_words, LONGEST_WORDS) if isinstance(made, Affixes | Context) else _counter(dict(text))
     fits = math.ceil(np.percentile([count(each) for each in texts], SHARE) * TAGGED_MARGIN) if texts else 1
     return min(max(fits, SHORTEST_TAGGED), longest)
 
@@ -196,7 +197,7 @@ def _input_length(feature: dict[str, Any], dataset: "pd.DataFrame", tagged: tupl
         tagged: Name and length of the tagged text, or None.
     """
     source, made = parse_column(column_of(feature))
-    if tagged is not None and isinstance(made, Affixes):  # a convolution makes one vector of the tokens of each word
+    if tagged is not None and isinstance(made, Affixes | Context):  # a convolution makes one vector of the tokens of each word
         return tagged[1] * made.tokens_per_word
     if tagged is not None and feature["name"] == tagged[0]:
         return tagged[1]

@@ -18,6 +18,7 @@ from training.config import MINILM, SPLIT, Config
 from training.dataset import TRAIN
 from training.errors import ConfigError
 from training.static_vectors import static_vectors
+from training.tag_vectors import feature_with_context, with_tag_vectors
 from training.token_vectors import asking_feature, with_token_vectors, with_vectors
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ def vectors_for(config: Config) -> "Callable[[Config, pd.DataFrame, Path], Confi
     Raises:
         ConfigError: The configuration asks for vectors that its features cannot use.
     """
+    if feature_with_context(config) is not None:
+        return with_tag_vectors
     if asking_feature(config) is not None:
         return with_token_vectors
     return with_word_vectors if feature_with_words(config) is not None else None

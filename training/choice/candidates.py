@@ -71,9 +71,10 @@ CANDIDATES = (
     Candidate("intent-lstm", "intent", 4, fewest_rows=MANY_ROWS),
     Candidate("intent-minilm-frozen", "intent", 5, MINILM, ("balanced", "accurate"), is_english=True),
     Candidate("intent-minilm", "intent", 25, MINILM, ("balanced", "accurate"), is_english=True),
-    Candidate("slots-lstm", "slots", 1, yields_to="slots-lstm-en"),
-    Candidate("slots-lstm-en", "slots", 1.2, is_english=True),
-    Candidate("slots-minilm", "slots", 3, MINILM, ("balanced", "accurate"), is_english=True),
+    Candidate("slots-light", "slots", 1),
+    Candidate("slots-lstm", "slots", 3, yields_to="slots-lstm-en"),
+    Candidate("slots-lstm-en", "slots", 3.6, is_english=True),
+    Candidate("slots-minilm", "slots", 9, MINILM, ("balanced", "accurate"), is_english=True),
     Candidate("language-light", "language", 1),
     Candidate("language-cnn", "language", 15, prefer=("accurate",)),
 )
