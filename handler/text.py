@@ -68,7 +68,7 @@ class TextInput(Described, frozen=True, kw_only=True, tag="text"):
 
     @property
     def stride(self) -> int:
-        """The number of tokens for each tagged position: all that describe a word, or 1 if the text is read as it is."""
+        """The number of tokens for each tagged position: all that describe a word, or 1 without them."""
         made = self.affixes or self.context
         return made.tokens_per_word if made is not None and isinstance(self.tokenizer, SpaceTokenizer) else 1
 

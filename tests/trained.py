@@ -33,6 +33,7 @@ LIGHT = (
     "intent-lstm",
     "language-cnn",
     "language-light",
+    "slots-light",
     "slots-lstm",
     "slots-lstm-en",
 )

@@ -54,7 +54,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="a Ludwig configuration file, or the name of a built-in one: intent-bert, intent-embed, intent-light, "
         "intent-light-en, intent-lstm, intent-minilm, intent-minilm-frozen, language-cnn, language-light, slots-bert, "
-        "slots-lstm, slots-lstm-en, slots-minilm; without it, `fit` compares those that suit the dataset",
+        "slots-light, slots-lstm, slots-lstm-en, slots-minilm; without it, `fit` compares those that suit the dataset",
     )
     add_choice(parser)
     parser.add_argument("--dataset", required=True, type=Path, help="training rows: CSV, TSV, JSON, JSONL or Parquet")

@@ -155,7 +155,8 @@ def batch_size_for(rows: int, largest: int) -> int:
 def _tagged_length(config: Config, dataset: "pd.DataFrame") -> int | None:
     """Return the length of a tagged text and of its tags for `auto`, with the start and stop symbols.
 
-    It is in words for a column of affixes or contexts, else in the text's tokens. None without a tagger whose length is `auto`.
+    It is in words for a column of affixes or contexts, else in the text's tokens. None without a tagger whose length is
+    `auto`.
     """
     text = tagged_text(config)
     if text is None or not any(is_tagger(feature) and _auto_lengths(feature) for feature in config["output_features"]):
@@ -197,7 +198,7 @@ def _input_length(feature: dict[str, Any], dataset: "pd.DataFrame", tagged: tupl
         tagged: Name and length of the tagged text, or None.
     """
     source, made = parse_column(column_of(feature))
-    if tagged is not None and isinstance(made, Affixes | Context):  # a convolution makes one vector of the tokens of each word
+    if tagged is not None and isinstance(made, Affixes | Context):  # a convolution joins the tokens of each word
         return tagged[1] * made.tokens_per_word
     if tagged is not None and feature["name"] == tagged[0]:
         return tagged[1]

@@ -75,13 +75,13 @@ def with_tag_vectors(config: Config, rows: "pd.DataFrame", folder: Path) -> Conf
         folder: Where to write the files.
     """
     feature = feature_with_context(config)
-    made = parse_column(column_of(feature))[1]
+    tokens_per_word = feature["encoder"]["conv_layers"][0]["strides"]
     output = config["output_features"][0]
     labels = _labels(rows, output)
     train = rows[rows[SPLIT] == TRAIN]
-    texts = [_words(text, made.tokens_per_word) for text in train[column_of(feature)]]
+    texts = [_words(text, tokens_per_word) for text in train[column_of(feature)]]
     tags = [text.split(" ") for text in train[column_of(output)]]
-    vectors = tag_vectors(texts, tags, labels, made.tokens_per_word)
+    vectors = tag_vectors(texts, tags, labels, tokens_per_word)
     say(f"Fitted vectors of {len(vectors)} tokens with a linear model of tag sequences.")
     config = with_vectors(config, feature, vectors, len(labels), folder)
     made_feature = next(each for each in config["input_features"] if each["name"] == feature["name"])

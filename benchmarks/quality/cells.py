@@ -34,7 +34,7 @@ AUTOMATIC, SVM, CRF = "auto", "svm", "crf"
 MODELS = {
     "intent": (AUTOMATIC, "intent-light", "intent-light-en", "intent-minilm-frozen", "intent-minilm", "intent-embed",
                "intent-lstm", SVM),
-    "slots": (AUTOMATIC, "slots-lstm", "slots-lstm-en", "slots-minilm", CRF),
+    "slots": (AUTOMATIC, "slots-light", "slots-lstm", "slots-lstm-en", "slots-minilm", CRF),
     "language": (AUTOMATIC, "language-light", "language-cnn", SVM),
 }  # fmt: skip
 """Models by column to learn. `auto` is `fit` without --config, which chooses a configuration."""

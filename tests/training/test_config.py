@@ -56,6 +56,7 @@ def test_the_package_ships_the_configurations_that_tests_train() -> None:
         ("intent-lstm", "sequence", "rnn", "intent", "category"),
         ("language-cnn", "text", "parallel_cnn", "language", "category"),
         ("language-light", "text", "embed", "language", "category"),
+        ("slots-light", "sequence", "stacked_cnn", "slots", "sequence"),
         ("slots-lstm", "sequence", "cnnrnn", "slots", "sequence"),
         ("slots-lstm-en", "sequence", "cnnrnn", "slots", "sequence"),
     ],
@@ -77,7 +78,7 @@ def test_transformers_are_multilingual_with_hexabots_settings(kind: str) -> None
     assert (trainer["epochs"], trainer["batch_size"], trainer["learning_rate"]) == (8, 32, 2e-5)
 
 
-@pytest.mark.parametrize("kind", ["slots-bert", "slots-lstm", "slots-lstm-en", "slots-minilm"])
+@pytest.mark.parametrize("kind", ["slots-bert", "slots-light", "slots-lstm", "slots-lstm-en", "slots-minilm"])
 def test_slots_are_tagged_from_whole_sequences(kind: str) -> None:
     config = read_config(Path(kind))
     source, target = features(config, "input_features"), features(config, "output_features")

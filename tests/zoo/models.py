@@ -30,6 +30,18 @@ def affixes() -> Config:
     return {**text(encoder, kind="sequence", lowercase=True), "column": "text+affixes3"}
 
 
+def context() -> Config:
+    """Return an input of words with their affixes and neighbors: nine tokens per word, added up by a convolution."""
+    layer = {"num_filters": 8, "filter_size": 9, "strides": 9, "padding": "valid", "pool_size": None}
+    encoder = {
+        "type": "stacked_cnn",
+        "embedding_size": 8,
+        "conv_layers": [{**layer, "activation": None}],
+        "reduce_output": None,
+    }
+    return {**text(encoder, kind="sequence"), "column": "text+context11"}
+
+
 def ngrams() -> Config:
     """Return an input of words, word pairs and character n-grams."""
     return {**text({"type": "embed", "embedding_size": 8, "reduce_output": "sum"}), "column": "text+ngrams24"}
@@ -278,6 +290,7 @@ OUTPUTS = {
         text(SEQUENCE), outputs=[tagger(use_attention=True, attention_embedding_size=8, attention_num_heads=2)]
     ),
     "sequence, tagger with affixes": model(affixes(), outputs=[tagger()]),
+    "sequence, tagger with context": model(context(), outputs=[tagger()]),
     "text, tagger": model(text(SEQUENCE), outputs=[{**tagger(), "type": "text"}]),
     "category and sequence": model(text(SEQUENCE, kind="sequence"), outputs=[category(reduce_input="sum"), tagger()]),
     "category, binary and number": model(

@@ -129,9 +129,9 @@ def test_every_candidate_has_a_configuration_file_and_minilm_is_skipped_for_othe
 @pytest.mark.parametrize(
     ("prefer", "names"),
     [
-        ("fast", ["slots-lstm", "slots-lstm-en"]),
-        ("balanced", ["slots-lstm-en", "slots-minilm"]),
-        ("accurate", ["slots-lstm-en", "slots-minilm"]),
+        ("fast", ["slots-light", "slots-lstm", "slots-lstm-en"]),
+        ("balanced", ["slots-light", "slots-lstm-en", "slots-minilm"]),
+        ("accurate", ["slots-light", "slots-lstm-en", "slots-minilm"]),
     ],
 )
 def test_english_slots_are_learned_by_the_models_that_know_english_words_unless_fast_ones_are_preferred(
