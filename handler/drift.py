@@ -32,6 +32,8 @@ FEWEST = 100
 """The number of messages below which there is no PSI. The standard deviation for 20 groups is then 0.06."""
 MOST_GROUPS = 20
 """The most groups of labels. Each is a metric of CloudWatch, which costs money, and needs messages of its own."""
+BINS = 10
+"""The most bins of the confidence."""
 SMOOTHING = 0.5
 LABELS, CONFIDENCE = "labels", "confidence"
 

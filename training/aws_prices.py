@@ -41,6 +41,9 @@ class RegionPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         disk_gb_month: A GB of gp3 disk for a month.
         address_hour: A public IPv4 address for an hour.
         instances: On-demand EC2 instances.
+        metric_month: A metric in CloudWatch for a month, among the first 10,000.
+        metric_requests_thousand: A thousand metrics that are read with GetMetricData, or calls of PutMetricData.
+        alarm_month: An alarm on a metric for a month.
     """
 
     lambda_million_requests: float
@@ -57,6 +60,9 @@ class RegionPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     disk_gb_month: float
     address_hour: float
     instances: list[PricedInstance]
+    metric_month: float = 0.30
+    metric_requests_thousand: float = 0.01
+    alarm_month: float = 0.10
 
 
 class TrainingPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -6,6 +6,7 @@ import msgspec
 
 from handler.errors import SettingsError
 from ludwig_serverless.cost.measured import Measured
+from ludwig_serverless.cost.metrics import metrics_items
 from training.aws_prices import PricedInstance, RegionPrices
 
 MONTH_DAYS = 365.25 / 12
@@ -35,17 +36,25 @@ class Traffic(msgspec.Struct, frozen=True):
         memory_megabytes: The function's memory, in MB.
         idle_minutes: How long Lambda keeps an idle sandbox, in minutes.
         provisioned: Number of provisioned instances.
+        metrics: The template's parameter `Metrics`: "off", "on" or "drift".
+        intents: Number of intents, each of which has a metric if drift is measured.
     """
 
     messages: float
     memory_megabytes: int = 1769
     idle_minutes: float = 10.0
     provisioned: int = 1
+    metrics: str = "off"
+    intents: int = 20
 
     @property
     def gigabytes(self) -> float:
         """The billed memory, in GB of 1024 MB."""
         return self.memory_megabytes / MEGABYTES
+
+    def hourly(self) -> list[float]:
+        """Return the number of messages in each hour of an average day."""
+        return [self.messages / MONTH_DAYS * hour / sum(DAYTIME) for hour in DAYTIME]
 
     def cold_share(self) -> float:
         """Return the share of messages that wait for a cold start.
@@ -104,6 +113,7 @@ def compare(traffic: Traffic, prices: RegionPrices, measured: Measured) -> list[
         "API": traffic.messages / 1e6 * prices.http_api_million_requests,
         "requests": traffic.messages / 1e6 * prices.lambda_million_requests,
         "logs": logged * (prices.logs_gb + prices.logs_storage_gb_month),
+        **metrics_items(traffic, prices),
         **data,
     }
     registry = {"registry": measured.image_megabytes.value / 1000 * prices.registry_gb_month}

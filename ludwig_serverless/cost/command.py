@@ -7,6 +7,7 @@ from pathlib import Path
 from handler.errors import SettingsError
 from ludwig_serverless.cost.bill import MOST_MESSAGES, Traffic
 from ludwig_serverless.cost.measured import read_measured
+from ludwig_serverless.cost.metrics import LOG_BYTES
 from ludwig_serverless.cost.refusals import refusals
 from ludwig_serverless.cost.report import report
 from training.aws_prices import PRICES, PriceList, RegionPrices, read_prices
@@ -22,6 +23,7 @@ EXAMPLES = """
 examples:
   ludwig-serverless cost --messages-per-month 100000
   ludwig-serverless cost --messages-per-month 5e6 --memory 512 --idle-minutes 5
+  ludwig-serverless cost --messages-per-month 1e6 --metrics drift --intents 40
   ludwig-serverless cost --refused-per-second 20
 
 training/aws_prices.json lists AWS's prices with their month and sources. Check them before you decide. To use other
@@ -54,7 +56,13 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="how long Lambda keeps an idle sandbox; AWS does not guarantee it (default: %(default)s)",
     )
     parser.add_argument(
-        "--provisioned", type=_instances, default=1, metavar="N", help="provisioned instances (default: %(default)s)"
+        "--provisioned", type=_whole, default=1, metavar="N", help="provisioned instances (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--metrics", choices=LOG_BYTES, default="off", help="the template's parameter Metrics (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--intents", type=_whole, default=20, metavar="N", help="intents, for --metrics drift (default: %(default)s)"
     )
     parser.add_argument("--prices", type=Path, default=PRICES, help="another price file with the same structure")
     parser.set_defaults(run=_run)
@@ -75,7 +83,7 @@ def _megabytes(given: str) -> int:
     return int(number)
 
 
-def _instances(given: str) -> int:
+def _whole(given: str) -> int:
     number = _number(given)
     if not number >= 1 or number != int(number):
         raise argparse.ArgumentTypeError(f"expected a whole number, at least 1, got {given}")
@@ -99,7 +107,14 @@ def _run(options: argparse.Namespace) -> None:
         print(f"{options.region}, {listed.currency}, list prices of {listed.as_of}:\n")
         print("\n".join(refusals(options.refused_per_second, options.memory, prices, read_measured())))
         return
-    traffic = Traffic(options.messages_per_month, options.memory, options.idle_minutes, options.provisioned)
+    traffic = Traffic(
+        options.messages_per_month,
+        options.memory,
+        options.idle_minutes,
+        options.provisioned,
+        options.metrics,
+        options.intents,
+    )
     print("\n".join(report(traffic, options.region, listed, prices, read_measured())))
 
 

@@ -15,6 +15,7 @@ from ludwig_serverless.cost.bill import (
     compare,
 )
 from ludwig_serverless.cost.measured import Measured
+from ludwig_serverless.cost.metrics import LOG_BYTES, number_of_metrics
 from training.aws_prices import PriceList, RegionPrices
 
 CENT = 0.01
@@ -102,6 +103,9 @@ def assumptions(traffic: Traffic, listed: PriceList, measured: Measured) -> Iter
     yield f"  {measured.cold_start_milliseconds.value:.0f} ms more per cold start: measured at 1769 MB, and assumed for"
     yield "  all memory sizes;"
     yield f"- {log_bytes:.0f} bytes of logs, kept for a month, and {answer_bytes:.0f} bytes of response per message;"
+    if traffic.metrics != "off":
+        yield f"- {number_of_metrics(traffic)} metrics of three models with {traffic.intents} intents, billed for the"
+        yield f"  hours in which they get data, and {LOG_BYTES[traffic.metrics]} more bytes of logs per message;"
     yield "- in the registry, only the size that the image adds to AWS's base, once;"
     yield f"- with SnapStart, one version and {RESTORE_MILLISECONDS} ms billed per restore: others measured 400 to 700,"
     yield f"  and it is {_compared(measured.cold_start_milliseconds.value)};"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from handler.drift import BINS
 from training.dataset import VALIDATION
 from training.evaluation.answers import Records, answer_rows
 from training.evaluation.predictions import predictions_of
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from training.evaluation.crossed import Crossed
     from training.evaluation.trained import Training
 
-BINS = 10
 STEPS = 10_000
 """Edges are multiples of 1 / STEPS."""
 
