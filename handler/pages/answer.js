@@ -185,7 +185,7 @@ function modelsPart({ answer, timings, milliseconds }) {
     { class: "part" },
     minor("Time of each model"),
     make("ul", { class: "bars" }, rows),
-    make("p", { class: "small soft number" }, `Models ${models.toFixed(2)} ms, with the network and the page ${milliseconds.toFixed(0)} ms.`),
+    make("p", { class: "small soft number" }, `Models ${models.toFixed(2)}\u00a0ms, with the network and the page ${milliseconds.toFixed(0)}\u00a0ms.`),
   );
 }
 

@@ -124,12 +124,11 @@ def test_texts_are_never_markup(open_page: OpenPage, address: str) -> None:
 
 
 def test_json_and_the_command_can_be_copied_and_the_token_is_not_in_them(open_page: OpenPage) -> None:
-    environ = {"NLU_TOKEN_DIGESTS": digest(TOKEN)}
+    environ = {"NLU_TOKEN_DIGESTS": digest(TOKEN), "NLU_BASE_PATH": "/nlu"}
     with served([BUNDLES], **environ) as port:
-        address = f"http://127.0.0.1:{port}"
-        page = open_page(
-            f"{address}/playground", refused=("/models",), permissions=["clipboard-read", "clipboard-write"]
-        )
+        address = f"http://127.0.0.1:{port}/nlu"
+        permissions = ["clipboard-read", "clipboard-write"]
+        page = open_page(f"{address}/playground/", refused=("/models",), permissions=permissions)
         field = page.get_by_label("Token", exact=True)
         field.fill("wrong")
         field.press("Enter")
@@ -144,6 +143,7 @@ def test_json_and_the_command_can_be_copied_and_the_token_is_not_in_them(open_pa
         expect(answer.get_by_role("button", name="Copied")).to_be_visible()
         copied = page.evaluate("navigator.clipboard.readText()")
         assert TOKEN not in copied
+        assert copied.startswith(f"curl '{address}/understand'")
         assert '-H "authorization: Bearer $TOKEN"' in copied
         assert copied.endswith("""-d '{"text":"it'\\''s me"}'""")
         answer.get_by_text("JSON", exact=True).click()
