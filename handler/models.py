@@ -71,6 +71,7 @@ class Models(TypedDict):
         default_language: The language of the answer if no model is sure of one.
         max_text_characters: The longest text in a request.
         max_batch_rows: The most rows in one batch.
+        docs: Whether the service answers `GET /docs` with the description of its API.
         compare: Whether the service has other bundles to compare with, under `/compare`.
         models: The loaded bundles.
     """
@@ -79,6 +80,7 @@ class Models(TypedDict):
     default_language: str
     max_text_characters: int
     max_batch_rows: int
+    docs: bool
     compare: bool
     models: list[Model]
 
@@ -99,6 +101,7 @@ def describe(service: Service, settings: Settings, *, compare: bool) -> Models:
         "default_language": settings.default_language,
         "max_text_characters": settings.max_text_characters,
         "max_batch_rows": settings.max_batch_rows,
+        "docs": settings.docs,
         "compare": compare,
         "models": _models(service.predictors),
     }

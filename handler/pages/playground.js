@@ -149,6 +149,8 @@ async function start() {
     byId("models"),
     own.described.models.map((model) => make("span", { class: "chip", title: `seal ${model.seal}, exported ${model.exported_at}` }, make("span", { dir: "auto" }, model.name), make("code", {}, model.seal.slice(0, 8)))),
   );
+  byId("docs").href = `${OWN_ADDRESS}/docs`;
+  byId("docs").hidden = !own.described.docs;
   byId("message").focus();
 }
 

@@ -74,6 +74,7 @@ def test_an_answer_shows_intents_slots_language_and_times(open_page: OpenPage, a
     answer = ask(page, FLIGHT)
     expect(answer.locator(".verdict")).to_contain_text("book_flight")
     expect(answer.locator(".verdict")).to_contain_text("English")
+    expect(page.get_by_role("link", name="API")).to_have_attribute("href", address.replace("playground", "docs"))
     expect(answer.locator("mark .tone")).to_contain_text(["Cape Town"])
     expect(answer.locator(".entities")).to_contain_text("destination")
     expect(answer.get_by_text("It counts: this model has no thresholds.")).to_be_visible()
