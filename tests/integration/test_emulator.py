@@ -11,7 +11,7 @@ import pytest
 
 from handler.auth import new_token
 from scripts.ask_emulator import hexabot_event, invoke, running_lambda
-from tests.bundles import TAGGER, Head, write_bundle, write_standard_bundles
+from tests.bundles import INTENT, TAGGER, Head, give_expected, write_bundle, write_standard_bundles
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN, DIGEST = new_token()
@@ -64,6 +64,19 @@ def test_a_deployment_without_bundles_fails_at_start_with_the_reason(
     with pytest.raises(HTTPError, match="502"), running_lambda(emulator, environ) as url:
         invoke(url, hexabot_event("hello", TOKEN))
     assert f"BundleError: No bundle in {tmp_path}" in capfd.readouterr().err
+
+
+def test_metrics_are_in_the_log_and_the_drift_check_is_answered(emulator: Path, tmp_path: Path) -> None:
+    give_expected(write_bundle(tmp_path / "intent", INTENT), {"book_flight": 60, "greeting": 60}, [0.9], [20, 100])
+    environ = {"NLU_BUNDLES": str(tmp_path / "intent"), "NLU_TOKEN_DIGESTS": DIGEST, "NLU_METRICS": "drift"}
+    log = tmp_path / "log"
+    with running_lambda(emulator, environ, log_path=log) as url:
+        assert invoke(url, hexabot_event("fly to Paris", TOKEN))["statusCode"] == 200
+        answer = invoke(url, {"check": "drift", "counts": None})
+    (line,) = [json.loads(line) for line in log.read_text().splitlines() if line.startswith('{"_aws"')]
+    assert (line["Version"], line["Model"], line["Label"]) == ("$LATEST", "intent", "book_flight")
+    assert answer["version"] == "$LATEST"
+    assert [each["kind"] for each in answer["series"]] == ["labels", "confidence"]
 
 
 def test_deferred_work_runs_after_the_answer_and_before_the_next_invocation(emulator: Path, tmp_path: Path) -> None:
