@@ -3,6 +3,7 @@
 import re
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ S3 = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]+)(?:/(?P<prefix>.*))?")
 FILES = re.compile(r".+\.(jsonl|ndjson)(\.gz)?")
 GZIP, GZIP_MEMBER = b"\x1f\x8b", 31
 """The first bytes of a gzip file, and zlib's `wbits` for one."""
+CONNECTIONS = 8
 PERMISSIONS = "The role or keys need s3:GetObject and s3:ListBucket there."
 
 
@@ -96,14 +98,15 @@ def _in_bucket(bucket: str, prefix: str) -> Iterator[tuple[str, bytes]]:
     try:
         client: Any = boto3.client("s3", config=Config(retries={"mode": "standard"}, connect_timeout=5))
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        for page in pages:
-            for key in sorted(found["Key"] for found in page.get("Contents", ())):
-                if FILES.fullmatch(key):
-                    with closing(client.get_object(Bucket=bucket, Key=key)["Body"]) as body:
-                        content = body.read()
-                    yield f"s3://{bucket}/{key}", content
-    except ReviewError:
-        raise
+        keys = [found["Key"] for page in pages for found in page.get("Contents", ()) if FILES.fullmatch(found["Key"])]
+
+        def fetch(key: str) -> tuple[str, bytes]:
+            with closing(client.get_object(Bucket=bucket, Key=key)["Body"]) as body:
+                return f"s3://{bucket}/{key}", body.read()
+
+        # The service writes many small objects.
+        with ThreadPoolExecutor(CONNECTIONS) as pool:
+            yield from pool.map(fetch, sorted(keys))
     except Exception as error:
         problem = explain(error, PERMISSIONS)
         if problem is None:
