@@ -23,6 +23,7 @@ FOLDERS = (
     "training/choice",
     "training/imports",
     "training/evaluation",
+    "training/review",
     "training/publishing",
     "training/launch",
     "ludwig_serverless",
