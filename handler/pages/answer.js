@@ -23,6 +23,7 @@ function answerCard(result, title) {
     make("h2", { class: title ? "wraps" : "unseen" }, title ?? "Answer"),
     verdict(answer, result.keys),
     markedText(answer),
+    failures(answer),
     make(
       "div",
       { class: "parts" },
@@ -33,7 +34,7 @@ function answerCard(result, title) {
         return categoryPart(category, unused);
       }),
       entitiesPart(answer),
-      traitsPart(answer),
+      traitsPart(answer, first),
       modelsPart(result),
     ),
     detailsPart("JSON", () => JSON.stringify(answer, null, 2)),
@@ -59,6 +60,12 @@ function verdict(answer, keys) {
   const language = make("span", { class: "chip" }, languageName(value), confidence === 0 ? ", the default" : null);
   if (!keys.has("intent") && !keys.has("language")) return null;
   return make("div", { class: "verdict" }, keys.has("intent") ? intent : null, keys.has("language") ? language : null);
+}
+
+/** Return a note for each model that could not answer. */
+function failures(answer) {
+  const failed = Object.entries(answer.models).filter(([, model]) => model.status !== "success");
+  return failed.map(([name, model]) => make("p", { class: "note bad small", role: "alert" }, make("bdi", {}, name), `: ${model.error}`));
 }
 
 /** Return the text with marks for its entities. Overlapping ones are only in the list of entities. */
@@ -108,7 +115,7 @@ function bar(label, category, soft) {
   return make(
     "li",
     {},
-    make("span", { class: category ? "name first" : "name", dir: "auto" }, label.name),
+    make("bdi", { class: category ? "name first" : "name" }, label.name),
     make(
       "span",
       { class: "gauge", "aria-hidden": "true" },
@@ -155,8 +162,9 @@ function entitiesPart(answer) {
   );
 }
 
-function traitsPart(answer) {
-  const traits = Object.entries(answer.traits);
+/** Return the traits that have no bars. */
+function traitsPart(answer, explained) {
+  const traits = Object.entries(answer.traits).filter(([name]) => !explained.has(name));
   if (!traits.length) return null;
   return make(
     "section",
@@ -166,17 +174,15 @@ function traitsPart(answer) {
   );
 }
 
-function modelsPart({ answer, timings, milliseconds }) {
+function modelsPart({ timings, milliseconds }) {
   const slowest = Math.max(...Object.values(timings), 0.001);
-  const rows = Object.entries(answer.models).map(([name, model]) =>
+  const rows = Object.entries(timings).map(([name, duration]) =>
     make(
       "li",
       {},
-      make("span", { class: "name", dir: "auto" }, name),
-      model.status === "success"
-        ? make("span", { class: "gauge", "aria-hidden": "true" }, make("span", { class: "fill pale", "--share": (timings[name] ?? 0) / slowest }))
-        : make("span", { class: "wrong small wraps" }, model.error),
-      make("span", { class: "number" }, name in timings ? `${timings[name].toFixed(2)} ms` : ""),
+      make("bdi", { class: "name" }, name),
+      make("span", { class: "gauge", "aria-hidden": "true" }, make("span", { class: "fill pale", "--share": duration / slowest })),
+      make("span", { class: "number" }, `${duration.toFixed(2)} ms`),
     ),
   );
   const models = Object.values(timings).reduce((sum, each) => sum + each, 0);

@@ -15,7 +15,7 @@ from handler.outputs import CategoryOutput
 from handler.thresholds import Thresholds
 from tests.browser.conftest import OpenPage
 from tests.browser.looking import overflow, violations
-from tests.bundles import INTENT, edit_manifest, write_bundle
+from tests.bundles import CRASH, INTENT, TAGGER, edit_manifest, write_bundle
 from tests.handler.deployment import served
 
 BUNDLES = Path(__file__).parents[2] / "examples" / "bundles"
@@ -235,6 +235,21 @@ def test_two_models_of_one_kind_are_compared_with_each_other(open_page: OpenPage
         titles = page.get_by_role("article").get_by_role("heading", level=2)
         expect(titles).to_have_text(["A: this service (intent, language, slots)", "B: this service (new-intent)"])
         expect(page.get_by_role("article").nth(1).locator(".verdict")).to_contain_text("book_hotel")
+
+
+def test_a_model_that_fails_is_named_beside_the_answers_of_the_others(open_page: OpenPage, tmp_path: Path) -> None:
+    write_bundle(tmp_path / "intent", INTENT, breaking=True)
+    write_bundle(tmp_path / "slots", TAGGER)
+    with served([tmp_path], "--open") as port:
+        page = open_page(f"http://127.0.0.1:{port}/playground")
+        answer = ask(page, f"{CRASH} Paris")
+        expect(answer.get_by_role("alert")).to_have_text(
+            "intent: The model failed: see the service's log for the details."
+        )
+        expect(answer.locator("mark .tone")).to_have_text(["Paris"])
+        ask(page, "word " * 2500)
+        expect(page.get_by_role("alert")).to_contain_text("Status 413: A text has 12500 characters")
+        assert overflow(page) == []
 
 
 def test_the_history_shows_an_earlier_answer_again(open_page: OpenPage, address: str) -> None:
