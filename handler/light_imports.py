@@ -3,21 +3,44 @@
 A start creates objects and drops hardly any, so looking for unreachable ones finds nothing and takes a fortieth of it.
 `loaded` exempts all objects of the start from later searches.
 
-msgspec imports typing_extensions if it is installed, and Python's own `typing` otherwise. FastAPI needs it, so it is
-installed. Its import takes longer than that of msgspec, and for this package both modules are the same.
+Importing msgspec takes half as long without three things that it does not need here:
+
+- typing_extensions, which FastAPI installs. For this package it is the same as `typing`.
+- platform, from which `uuid` reads the name of the operating system.
+- A forward reference, which msgspec creates to see whether `typing` accepts an argument. It would be the only use of
+  Python's compiler in a start, and loads the types of all syntax trees.
 """
 
 import gc
+import os
 import sys
+import typing
+from types import SimpleNamespace
+from typing import Any
 
 gc.disable()
 
-if "typing_extensions" not in sys.modules:
-    sys.modules["typing_extensions"] = None  # type: ignore[assignment]
+
+def _import_msgspec() -> None:
+    """Import msgspec while `sys.modules` and `typing` lack what it does not need."""
+    pretended: dict[str, Any] = {
+        "typing_extensions": None,
+        "platform": SimpleNamespace(system=lambda: os.uname().sysname),
+    }
+    pretended = {name: module for name, module in pretended.items() if name not in sys.modules}
+    reference = typing.ForwardRef
+    sys.modules.update(pretended)
+    typing.ForwardRef = lambda *_, **__: None  # type: ignore[assignment, misc]
     try:
         import msgspec  # noqa: F401
     finally:
-        del sys.modules["typing_extensions"]
+        typing.ForwardRef = reference  # type: ignore[misc]
+        for name in pretended:
+            del sys.modules[name]
+
+
+if "msgspec" not in sys.modules:
+    _import_msgspec()
 
 
 def loaded() -> None:
