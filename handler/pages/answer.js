@@ -191,7 +191,7 @@ function modelsPart({ timings, milliseconds }) {
     { class: "part" },
     minor("Time of each model"),
     make("ul", { class: "bars" }, rows),
-    make("p", { class: "small soft number" }, `Models ${models.toFixed(2)}\u00a0ms, with the network and the page ${milliseconds.toFixed(0)}\u00a0ms.`),
+    make("p", { class: "small soft number" }, rows.length === 0 ? "The response has no times." : `Models ${models.toFixed(2)}\u00a0ms, with the network and the page ${milliseconds.toFixed(0)}\u00a0ms.`),
   );
 }
 

@@ -241,7 +241,7 @@ def test_a_model_that_fails_is_named_beside_the_answers_of_the_others(open_page:
     write_bundle(tmp_path / "intent", INTENT, breaking=True)
     write_bundle(tmp_path / "slots", TAGGER)
     with served([tmp_path], "--open") as port:
-        page = open_page(f"http://127.0.0.1:{port}/playground")
+        page = open_page(f"http://127.0.0.1:{port}/playground", refused=("/understand",))
         answer = ask(page, f"{CRASH} Paris")
         expect(answer.get_by_role("alert")).to_have_text(
             "intent: The model failed: see the service's log for the details."
