@@ -43,6 +43,7 @@ def _list(items: Mapping[str, Any]) -> dict[str, Any]:
 
 STRING, NUMBER, INTEGER = {"type": "string"}, {"type": "number"}, {"type": "integer"}
 NAME_OR_NULL, NUMBER_OR_NULL = {"type": ["string", "null"]}, {"type": ["number", "null"]}
+TRAIT_VALUE = {"type": ["string", "number", "array", "null"], "items": STRING}
 RANKED = _object({"name": STRING, "confidence": NUMBER})
 UNDERSTOOD = _object(
     {
@@ -62,12 +63,18 @@ UNDERSTOOD = _object(
                 }
             )
         ),
-        "traits": {"type": "object", "additionalProperties": _object({"value": {}, "confidence": NUMBER_OR_NULL})},
+        "traits": {
+            "type": "object",
+            "additionalProperties": _object({"value": TRAIT_VALUE, "confidence": NUMBER_OR_NULL}),
+        },
         "models": {"type": "object", "additionalProperties": _object({"status": STRING, "error": STRING}, "status")},
-        "below_threshold": {"type": "object", "additionalProperties": _object({"confidence": NUMBER})},
+        "below_threshold": {
+            "type": "object",
+            "additionalProperties": _object({"name": STRING, "value": STRING, "confidence": NUMBER}, "confidence"),
+        },
     }
 )
-"""The compact answer."""
+"""The compact answer. It is written out, because a start would wait for its generation; a test compares it."""
 READ_ONLY = {"readOnlyHint": True, "destructiveHint": False, "idempotentHint": True, "openWorldHint": False}
 UNDERSTAND = {
     "name": "understand",

@@ -73,6 +73,7 @@ def describe(
         for method in methods
         if method != "HEAD"
     ]
+    described.sort(key=lambda each: list(OPERATIONS).index((each[1], each[0])))
     schemas, components = _schemas([operation for _, _, operation in described])
     _limit(components, settings)
     if columns:

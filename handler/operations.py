@@ -52,7 +52,6 @@ class Operation(NamedTuple):
 
 OPERATIONS: dict[tuple[str, str], Operation] = {
     ("GET", "/"): Operation("Check that the service is up, and list its models.", answer=Health, open=True),
-    ("GET", "/models"): Operation("Describe the models.", answer=Models, errors=(UnauthorizedError,)),
     ("POST", "/understand"): Operation(
         "Understand a message: its intent, language and entities.",
         UnderstandFields,
@@ -74,6 +73,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         OF_BODIES,
         forms=FORMS,
     ),
+    ("GET", "/models"): Operation("Describe the models.", answer=Models, errors=(UnauthorizedError,)),
     ("POST", "/parse"): Operation(
         "Understand a message in the format of Hexabot v2's helpers.", ParseFields, Parsed, OF_BODIES, forms=FORMS
     ),
@@ -102,4 +102,4 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("GET", "/openapi.json"): Operation("Describe this API.", answer=dict[str, Any], open=True),
     ("GET", "/docs"): Operation("Show the description of this API as a page.", answer=str, media=HTML, open=True),
 }
-"""By method and path. A test compares the keys with `Routes.table`."""
+"""By method and path, in the order of the description. A test compares the keys with `Routes.table`."""

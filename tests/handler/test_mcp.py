@@ -4,12 +4,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handler.answer_types import Understood
 from handler.auth import new_token
-from handler.mcp import VERSIONS
+from handler.mcp import INVALID_REQUEST, UNDERSTOOD, VERSIONS
 from tests.handler.deployment import Answer, Send, deploy
 
 HEADERS = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
@@ -48,6 +50,36 @@ def test_a_client_and_the_server_agree_on_a_version(send: Send, version: str) ->
 def test_notifications_and_responses_are_accepted(send: Send, message: dict[str, Any]) -> None:
     answer = post(send, {"jsonrpc": "2.0", **message})
     assert (answer.status, answer.body, answer.headers["content-length"]) == (202, b"", "0")
+
+
+@pytest.mark.parametrize("identity", [True, False, 1.5, [], {}])
+def test_an_id_is_a_string_or_an_integer(send: Send, identity: Any) -> None:
+    answer = post(send, {"jsonrpc": "2.0", "id": identity, "method": "ping"}).json()
+    assert (answer["id"], answer["error"]["code"]) == (None, INVALID_REQUEST)
+
+
+def shape(schema: Any, components: Any) -> Any:
+    """Return what a schema says about keys and types: [a dictionary of keys, the types of the values], and so on."""
+    schema = components[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+    choices = [shape(each, components) for each in schema.get("anyOf", [])]
+    if choices:
+        return sorted({name for choice in choices for name in (["array"] if isinstance(choice, dict) else choice)})
+    if "properties" in schema:
+        keys = {name: shape(each, components) for name, each in schema["properties"].items()}
+        return {"keys": keys, "required": sorted(schema["required"])}
+    if isinstance(schema.get("additionalProperties"), dict):
+        return {"values": shape(schema["additionalProperties"], components)}
+    if schema.get("type") == "array":
+        return {"items": shape(schema["items"], components)}
+    types = schema.get("type", "string" if "enum" in schema else None)
+    return sorted(types) if isinstance(types, list) else [types]
+
+
+def test_the_tools_answer_is_described_like_that_of_the_route() -> None:
+    (found,), components = msgspec.json.schema_components([Understood], ref_template="#/{name}")
+    expected = shape(found, components)
+    del expected["keys"]["explanation"]  # the tool does not explain
+    assert shape(UNDERSTOOD, {}) == expected
 
 
 def test_a_ping_is_answered(send: Send) -> None:
