@@ -3,6 +3,7 @@
 from handler.command_line import Command
 
 COMMANDS = {
+    "batch": Command("answer tables of any size", "Serve", "ludwig_serverless.batch.command:add", "batch"),
     "cost": Command("compare monthly costs on AWS", "Serve", "ludwig_serverless.cost.command:add"),
     "completion": Command("print a shell completion script", "Shell", "ludwig_serverless.completion:add"),
 }

@@ -1,0 +1,1 @@
+"""Answer tables of any size with bundles, on this machine or on a Ray cluster."""
