@@ -17,6 +17,8 @@ from botocore.config import Config
 
 HOURS = 24
 """The window: a whole day, so that the night does not count as drift."""
+WEEK_HOURS = 7 * 24
+"""The hours before the window, whose messages are the reference `week`."""
 HOUR_SECONDS = 3600
 MOST_QUERIES = 500
 """The most queries in one call of GetMetricData."""
@@ -43,12 +45,12 @@ def lambda_handler(event: dict[str, Any], context: object) -> None:
         context: Lambda's context, which is not used.
     """
     now = datetime.fromisoformat(event["time"]).astimezone(UTC)
-    for series in check(os.environ["LIVE_VERSION"], os.environ["NAMESPACE"], now):
+    for series in check(os.environ["LIVE_VERSION"], os.environ["NAMESPACE"], now, os.environ["REFERENCE"]):
         shown = {name: series[name] for name in ("model", "kind", "messages", "psi")}
         print(json.dumps({"level": "INFO", "message": "drift", **shown}))
 
 
-def check(live: str, namespace: str, now: datetime) -> list[Series]:
+def check(live: str, namespace: str, now: datetime, reference: str = "training") -> list[Series]:
     """Measure the drift of the live version and publish it.
 
     The metric `PSI`, by `Model` and `Kind`, has one value for each index. The alarm watches the metric `Drift`, without
@@ -58,6 +60,8 @@ def check(live: str, namespace: str, now: datetime) -> list[Series]:
         live: The ARN of the alias that takes traffic.
         namespace: The namespace of the metrics.
         now: The end of the window.
+        reference: What to compare with: "training" for the answers that the bundles store, or "week" for those of the
+            seven days before the window.
 
     Returns:
         What the handler answered about each series: its `model`, `kind`, `groups` and number of `messages`, and its
@@ -68,11 +72,15 @@ def check(live: str, namespace: str, now: datetime) -> list[Series]:
         botocore.exceptions.ClientError: AWS rejected a call.
     """
     functions, metrics = (boto3.client(service, config=CLIENT_LIMITS) for service in ("lambda", "cloudwatch"))
-    asked = _invoke(functions, live, None)
+    asked = _invoke(functions, live, {})
     if not asked["series"]:
         print(json.dumps({"level": "WARNING", "message": "drift", "reason": NOTHING_TO_COMPARE}))
         return []
-    counts = _counts(metrics, namespace, asked["version"], asked["series"], now)
+    end = now.replace(minute=0, second=0, microsecond=0)
+    begin = end - timedelta(hours=HOURS)
+    counts = {"counts": _counts(metrics, namespace, asked, begin, end)}
+    if reference == "week":
+        counts["before"] = _counts(metrics, namespace, asked, begin - timedelta(hours=WEEK_HOURS), begin)
     # The same version again: during a deployment, the alias could answer with another one.
     compared: list[Series] = _invoke(functions, f"{live.rpartition(':')[0]}:{asked['version']}", counts)["series"]
     measured = [series for series in compared if series["psi"] is not None]
@@ -81,11 +89,13 @@ def check(live: str, namespace: str, now: datetime) -> list[Series]:
     return compared
 
 
-def _counts(client: Any, namespace: str, version: str, asked: list[Series], now: datetime) -> list[dict[str, float]]:
-    """Return the number of messages in each group of each series, in the hours before `now`."""
-    end = now.replace(minute=0, second=0, microsecond=0)
-    keys = [(number, group) for number, series in enumerate(asked) for group in series["groups"]]
-    counts: list[dict[str, float]] = [{} for _ in asked]
+def _counts(
+    client: Any, namespace: str, asked: dict[str, Any], begin: datetime, end: datetime
+) -> list[dict[str, float]]:
+    """Return the number of messages in each group of each series of a version, from whole hour to whole hour."""
+    series: list[Series] = asked["series"]
+    keys = [(number, group) for number, each in enumerate(series) for group in each["groups"]]
+    counts: list[dict[str, float]] = [{} for _ in series]
     for first in range(0, len(keys), MOST_QUERIES):
         queries = [
             {
@@ -95,9 +105,9 @@ def _counts(client: Any, namespace: str, version: str, asked: list[Series], now:
                         "Namespace": namespace,
                         "MetricName": "Answers",
                         "Dimensions": [
-                            {"Name": "Version", "Value": version},
-                            {"Name": "Model", "Value": asked[number]["model"]},
-                            {"Name": DIMENSIONS[asked[number]["kind"]], "Value": group},
+                            {"Name": "Version", "Value": asked["version"]},
+                            {"Name": "Model", "Value": series[number]["model"]},
+                            {"Name": DIMENSIONS[series[number]["kind"]], "Value": group},
                         ],
                     },
                     "Period": HOUR_SECONDS,
@@ -107,7 +117,7 @@ def _counts(client: Any, namespace: str, version: str, asked: list[Series], now:
             for index, (number, group) in enumerate(keys[first : first + MOST_QUERIES], first)
         ]
         pages = client.get_paginator("get_metric_data").paginate(
-            MetricDataQueries=queries, StartTime=end - timedelta(hours=HOURS), EndTime=end
+            MetricDataQueries=queries, StartTime=begin, EndTime=end
         )
         for result in (result for page in pages for result in page["MetricDataResults"]):
             number, group = keys[int(result["Id"][1:])]
@@ -123,8 +133,8 @@ def _data(measured: list[Series], now: datetime) -> Iterator[dict[str, Any]]:
     yield {"MetricName": "Drift", "Timestamp": now, "Value": max(series["psi"] for series in measured)}
 
 
-def _invoke(client: Any, function: str, counts: list[dict[str, float]] | None) -> dict[str, Any]:
-    event = {"check": "drift", "counts": counts}
+def _invoke(client: Any, function: str, counts: dict[str, Any]) -> dict[str, Any]:
+    event = {"check": "drift", **counts}
     response = client.invoke(FunctionName=function, Payload=json.dumps(event).encode())
     answer = json.loads(response["Payload"].read())
     if "FunctionError" in response:

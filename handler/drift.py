@@ -134,7 +134,7 @@ def all_series(known: Mapping[tuple[str, str], Reference]) -> Iterator[Series]:
         yield Series(place_name(model, output), CONFIDENCE, reference.bins)
 
 
-def report(predictors: Mapping[str, Predictor], counts: Any, version: str) -> dict[str, Any]:
+def report(predictors: Mapping[str, Predictor], counts: Any, version: str, before: Any = None) -> dict[str, Any]:
     """Answer the drift check of `deploy/drift.py`.
 
     Args:
@@ -142,26 +142,38 @@ def report(predictors: Mapping[str, Predictor], counts: Any, version: str) -> di
         counts: A list with the counts of each series, by group, in the order of an earlier answer's `series`; None only
             asks for the series. Groups without messages may be absent.
         version: The version of the function, which is a dimension of the metrics.
+        before: Counts of earlier messages, in the same form, to compare with in place of the bundles' references.
 
     Returns:
         `version` and `series`: for each a `model` and a `kind`, the names of its `groups`, the number of `messages` in
         `counts`, and the `psi`, None if there are too few messages.
     """
     series = list(all_series(references(predictors)))
-    fits = isinstance(counts, list) and len(counts) == len(series) and all(isinstance(each, dict) for each in counts)
-    given: list[dict[str, float]] = counts if fits else [{}] * len(series)
-    return {"version": version, "series": [_compared(*each) for each in zip(series, given, strict=True)]}
-
-
-def _compared(series: Series, counts: Mapping[str, float]) -> dict[str, Any]:
-    found = [int(counts.get(group, 0)) for group in series.expected]
+    now = _fitting(counts, len(series)) or [{}] * len(series)
+    known = _fitting(before, len(series)) or [each.expected for each in series]
     return {
-        "model": series.place,
-        "kind": series.kind,
-        "groups": list(series.expected),
-        "messages": sum(found),
-        "psi": index(list(series.expected.values()), found),
+        "version": version,
+        "series": [
+            {
+                "model": each.place,
+                "kind": each.kind,
+                "groups": list(each.expected),
+                "messages": sum(_numbers(found, each)),
+                "psi": index(_numbers(expected, each), _numbers(found, each)),
+            }
+            for each, found, expected in zip(series, now, known, strict=True)
+        ],
     }
+
+
+def _fitting(counts: Any, series: int) -> list[Mapping[str, float]] | None:
+    """Return counts if there are some for each series; None for any other value, which another version could send."""
+    fits = isinstance(counts, list) and len(counts) == series and all(isinstance(each, dict) for each in counts)
+    return counts if fits else None
+
+
+def _numbers(counts: Mapping[str, float], series: Series) -> list[int]:
+    return [int(counts.get(group, 0)) for group in series.expected]
 
 
 def _named(labels: Sequence[str]) -> str:

@@ -55,7 +55,7 @@ def _answer(event: Any, context: Any) -> dict[str, Any]:
     if isinstance(event, dict) and event.get("check") == "drift":
         from handler.drift import report
 
-        return report(service.predictors, event.get("counts"), settings.version)
+        return report(service.predictors, event.get("counts"), settings.version, event.get("before"))
     if request is None:
         return answer_other(event, list(service.predictors))
     from_a_page = settings.cors_origins and "origin" in request.headers

@@ -275,7 +275,14 @@ def _environ(cloudwatch: str, function: str) -> dict[str, str]:
     """Return the environment variables of `deploy/drift.py`, with local addresses of AWS."""
     keys = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "eu-west-1"}
     addresses = {"AWS_ENDPOINT_URL_CLOUDWATCH": cloudwatch, "AWS_ENDPOINT_URL_LAMBDA": function}
-    return {**keys, **addresses, "NO_PROXY": "127.0.0.1", "LIVE_VERSION": LIVE, "NAMESPACE": NAMESPACE}
+    return {
+        **keys,
+        **addresses,
+        "NO_PROXY": "127.0.0.1",
+        "LIVE_VERSION": LIVE,
+        "NAMESPACE": NAMESPACE,
+        "REFERENCE": "training",
+    }
 
 
 def _shown(value: float | None) -> str:

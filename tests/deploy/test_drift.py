@@ -9,16 +9,17 @@ from typing import Any
 import boto3
 import pytest
 
-from deploy.drift import HOURS, MOST_QUERIES, DriftCheckError, check, lambda_handler
+from deploy.drift import HOURS, MOST_QUERIES, WEEK_HOURS, DriftCheckError, check, lambda_handler
 from handler.drift import FEWEST
 from scripts.drift_day import LIVE, NAMESPACE, NOON, demo_bundle, running_function, simulate
-from tests.bundles import INTENT, write_bundle
+from tests.bundles import INTENT, give_expected, write_bundle
 from tests.deploy.cloud import running_cloud
 from tests.deploy.template import Evaluator, load
 from tests.handler.deployment import lambda_handler as import_handler
 from tests.processes import aws_environ, reset_aws, running_aws
 
 NOW = datetime(2026, 11, 2, 15, 20, tzinfo=UTC)
+SETTINGS = {"LIVE_VERSION": LIVE, "NAMESPACE": "nlu", "REFERENCE": "training"}
 Version = Callable[[str, Any], tuple[Any, str]]
 
 
@@ -63,11 +64,11 @@ def series(groups: int, psi: float | None = None, kind: str = "labels") -> dict[
     return {"model": "intent", "kind": kind, "groups": [f"g{n}" for n in range(groups)], "messages": 1, "psi": psi}
 
 
-def run(monkeypatch: pytest.MonkeyPatch, version: Version) -> tuple[list[Any], list[Any]]:
+def run(monkeypatch: pytest.MonkeyPatch, version: Version, reference: str = "training") -> tuple[list[Any], list[Any]]:
     """Run the check with an imitation of Lambda; return the answer and what the function was sent."""
     with running_cloud(version) as cloud:
         monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", cloud.url)
-        return check(LIVE, NAMESPACE, NOW), cloud.invoked
+        return check(LIVE, NAMESPACE, NOW, reference), cloud.invoked
 
 
 def put(client: Any, group: str, when: datetime, value: float, version: str = "7") -> None:
@@ -89,7 +90,7 @@ def test_the_counts_of_the_last_day_and_of_the_live_version_are_compared(
     answer = {"version": "7", "series": [series(2, psi=0.4), series(1, None, "confidence")]}
     compared, invoked = run(monkeypatch, lambda name, event: (answer, ""))
     (first, asked), (second, sent) = invoked
-    assert (first, asked) == (LIVE, {"check": "drift", "counts": None})
+    assert (first, asked) == (LIVE, {"check": "drift"})
     assert second == f"{LIVE.removesuffix('live')}7"
     assert sent["counts"][0].get("g0") == 3
     assert compared[0]["psi"] == 0.4
@@ -100,6 +101,26 @@ def test_the_counts_of_the_last_day_and_of_the_live_version_are_compared(
     assert [(point["Maximum"], point["SampleCount"]) for point in found] == [(0.4, 1.0)]
     listed = cloudwatch.list_metrics(Namespace=NAMESPACE, MetricName="PSI")["Metrics"]
     assert [sorted(each["Value"] for each in metric["Dimensions"]) for metric in listed] == [["intent", "labels"]]
+
+
+def test_the_reference_can_be_the_week_before(cloudwatch: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bundle expects equal shares, which the bot never had: nothing changed since last week, until today."""
+    shares = dict.fromkeys(["book_flight", "book_hotel", "greeting"], 100)
+    bundle = give_expected(write_bundle(tmp_path / "intent", INTENT), shares, [0.9], [100, 200])
+    handler = import_handler(bundle, AWS_LAMBDA_FUNCTION_VERSION="7")
+    begin = NOW.replace(minute=0) - timedelta(hours=HOURS)
+    for when, number in ((begin - timedelta(hours=WEEK_HOURS), 1500), (begin, 300)):
+        put(cloudwatch, "book_flight", when, number)
+        put(cloudwatch, "greeting", when, number / 10)
+    put(cloudwatch, "book_hotel", begin - timedelta(hours=WEEK_HOURS, minutes=1), 9999)
+    with running_function(handler) as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", address)
+        training, week = ((check(LIVE, NAMESPACE, NOW, reference))[0] for reference in ("training", "week"))
+        put(cloudwatch, "book_hotel", begin + timedelta(hours=3), 300)
+        changed = check(LIVE, NAMESPACE, NOW, "week")[0]
+    assert training["psi"] > 0.25
+    assert week["psi"] < 0.05
+    assert changed["psi"] > 0.25
 
 
 def test_more_groups_than_one_call_accepts_are_read_in_several(
@@ -139,7 +160,7 @@ def test_bundles_without_expected_answers_are_named_in_the_log(
 ) -> None:
     handler = import_handler(write_bundle(tmp_path / "intent", INTENT), AWS_LAMBDA_FUNCTION_VERSION="7")
     with running_function(handler) as address:
-        for name, value in {"AWS_ENDPOINT_URL_LAMBDA": address, "LIVE_VERSION": LIVE, "NAMESPACE": "nlu"}.items():
+        for name, value in {"AWS_ENDPOINT_URL_LAMBDA": address, **SETTINGS}.items():
             monkeypatch.setenv(name, value)
         lambda_handler({"time": "2026-11-02T15:20:00Z"}, None)
     line = json.loads(capsys.readouterr().out.splitlines()[-1])

@@ -26,6 +26,7 @@ NOT_PUBLISHED = {
     *("AlarmEmail", "LogRetentionDays", "LatencyAlarmMilliseconds", "RequestsPerSecond", "RequestBurst"),
     *("DeploymentType", "ProvisionedConcurrency", "ReservedConcurrency", "BundleBucket", "BundlePrefix"),
     *(
+        "DriftReference",
         "DriftThreshold",
         "BakedBundles",
         "Fetch",
