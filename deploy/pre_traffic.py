@@ -36,6 +36,7 @@ SEAL_DIGITS = 12
 # Three calls with three attempts each fit into this function's 600 s: a version may take 10 s to start and 30 s to
 # answer.
 CLIENT_LIMITS = Config(connect_timeout=5, read_timeout=45, retries={"mode": "standard", "total_max_attempts": 3})
+# The check of shadows may fail, and the time of a second try is not left.
 ONE_TRY = Config(connect_timeout=5, read_timeout=45, retries={"mode": "standard", "total_max_attempts": 1})
 
 Models = dict[str, str]
