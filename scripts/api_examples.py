@@ -12,6 +12,7 @@ import msgspec
 
 from handler.auth import digest
 from handler.hexabot import Service
+from handler.logs import silence
 from handler.messages import Answer, Request
 from handler.predictor import load_predictors
 from handler.routes import Routes
@@ -95,6 +96,7 @@ def examples() -> dict[str, Any]:
     Returns:
         By operation, such as `POST /predict`, the `fields` and the `answer`; by the error's class name, the answer.
     """
+    silence("handler")  # it logs the refused requests
     routes = every_route(BUNDLES)
     found: dict[str, Any] = {}
     for operation, fields in ANSWERED.items():
