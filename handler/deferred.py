@@ -35,6 +35,7 @@ class Deferred:
         self._tasks: queue.Queue[Task | None] = queue.Queue(capacity)
         self._answered = threading.Semaphore(0)
         self._thread: threading.Thread | None = None
+        self._last: list[Task] = []
 
     def later(self, task: Task) -> bool:
         """Run a task after the response was sent. If too many tasks wait, it is dropped.
@@ -54,6 +55,14 @@ class Deferred:
             return False
         return True
 
+    def at_stop(self, task: Task) -> None:
+        """Run a task when `stop` is called, after all others. Lambda never stops an instance, so it does not run there.
+
+        Args:
+            task: What to do.
+        """
+        self._last.append(task)
+
     def start(self) -> None:
         """Start a thread that runs tasks as they come, as a server needs it. `stop` ends it."""
         self._thread = threading.Thread(target=self._run_all, name="deferred", daemon=True)
@@ -66,7 +75,8 @@ class Deferred:
             seconds: How long to wait for them.
         """
         if self._thread is not None:
-            self._tasks.put(None)
+            for task in [*self._last, None]:
+                self._tasks.put(task)
             self._thread.join(seconds)
 
     def answered(self) -> None:

@@ -23,6 +23,7 @@ class Observation(NamedTuple):
         status: The HTTP status of the response.
         milliseconds: The time from the request to the response.
         outcome: The answer, the time of each model, the models that failed, and what each model read and answered.
+        private: Whether the caller sent `x-no-capture: 1`, so that no text of this request may be stored.
     """
 
     request_id: str
@@ -30,6 +31,7 @@ class Observation(NamedTuple):
     status: int
     milliseconds: float
     outcome: Outcome
+    private: bool = False
 
 
 Observer = Callable[[Observation], None]

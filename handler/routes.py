@@ -20,7 +20,7 @@ from handler.hexabot import Outcome, Service
 from handler.logs import INFO, WARNING, log, log_failure, request_id
 from handler.messages import Answer, Request
 from handler.responses import check_size, encoded, error_body, status_of
-from handler.settings import Settings
+from handler.settings import FALSE, Settings
 from handler.values import is_set
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 COMPARED = "/compare"
 """The path of the routes of other models, which the playground compares with."""
+NO_CAPTURE = "x-no-capture"
+"""The header with which a caller asks that nothing of a request is stored."""
 
 
 class Routes:
@@ -258,7 +260,8 @@ class Routes:
         """Show a request to the observers. One that fails changes no response and does not stop the others."""
         from handler.observing import Observation
 
-        seen = Observation(request.id, request.path, status, milliseconds, outcome)
+        private = request.headers.get(NO_CAPTURE, "").strip().lower() not in FALSE
+        seen = Observation(request.id, request.path, status, milliseconds, outcome, private)
         for observe in self._observers:
             try:
                 observe(seen)

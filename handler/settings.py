@@ -11,6 +11,7 @@ from handler.errors import SettingsError
 HEX_DIGITS, DIGEST_LENGTH = "0123456789abcdef", 64
 BASE_PATH = r"(/[A-Za-z0-9._~-]+)*"
 SHARE = r"\d*\.?\d+|\d+\."
+S3_PREFIX = r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\s/]+)*/?"
 TEMPORARY = os.environ.get("TMPDIR") or os.environ.get("TEMP") or "/tmp"  # noqa: S108 - only the default
 """The folder for temporary files, where the handler keeps downloads. Importing Python's `tempfile` takes long."""
 TRUE, FALSE = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
@@ -38,6 +39,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         shadow_sample: The share of the requests that shadows answer too, in [0, 1]. 0 turns shadows off.
         metrics: "off"; "on" measures answers, times and confidences; "drift" also counts labels, to measure drift.
         metrics_namespace: CloudWatch's namespace of the metrics.
+        capture: Where unsure messages are stored: a folder or `s3://bucket/prefix`; "" stores none.
+        capture_sample: The share of the other messages to store too, in [0, 1].
+        capture_margin: A message is unsure if its two most probable labels are closer than this, in [0, 1].
         log_level: The lowest level to log.
         version: The version of the Lambda function, which log lines contain; "" elsewhere.
     """
@@ -59,6 +63,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     shadow_sample: float = 0.1
     metrics: str = "off"
     metrics_namespace: str = "ludwig-serverless"
+    capture: str = ""
+    capture_sample: float = 0.01
+    capture_margin: float = 0.1
     log_level: str = "INFO"
     version: str = ""
 
@@ -121,6 +128,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             shadow_sample=_share(environ, "NLU_SHADOW_SAMPLE", DEFAULTS.shadow_sample),
             metrics=metrics,
             metrics_namespace=environ.get("NLU_METRICS_NAMESPACE") or DEFAULTS.metrics_namespace,
+            capture=_place(environ, "NLU_CAPTURE"),
+            capture_sample=_share(environ, "NLU_CAPTURE_SAMPLE", DEFAULTS.capture_sample),
+            capture_margin=_share(environ, "NLU_CAPTURE_MARGIN", DEFAULTS.capture_margin),
             log_level=level,
             version=environ.get("AWS_LAMBDA_FUNCTION_VERSION", ""),
         )
@@ -160,3 +170,10 @@ def _share(environ: Mapping[str, str], name: str, default: float) -> float:
     if not re.fullmatch(SHARE, value, re.ASCII) or float(value) > 1:
         raise SettingsError(f"{name} must be a number from 0 to 1 such as 0.1, found {value!r}.")
     return float(value)
+
+
+def _place(environ: Mapping[str, str], name: str) -> str:
+    value = environ.get(name, "").strip()
+    if "://" in value and not re.fullmatch(S3_PREFIX, value):
+        raise SettingsError(f"{name} must be a folder or s3://bucket/prefix, found {value!r}.")
+    return value.rstrip("/") or value

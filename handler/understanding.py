@@ -155,6 +155,31 @@ class Understander:
         }
 
     def entities(self, text: str, spans: Sequence[TaggedSpan]) -> list[Entity]:
+        """Return the entities of a text as clients get them: what `located` returns, with offsets as in JavaScript.
+
+        Args:
+            text: The raw text.
+            spans: The spans that the models tagged, in characters.
+
+        Returns:
+            Entities in reading order.
+        """
+        found = self.located(text, spans)
+        offsets = utf16_offsets(text, [(each.start, each.end) for each in found])
+        return [
+            Entity(
+                entity=each.entity,
+                value=text[each.start : each.end],
+                canonical_value=each.canonical_value,
+                start=start,
+                end=end,
+                confidence=each.confidence,
+                source=each.source,
+            )
+            for each, (start, end) in zip(found, offsets, strict=True)
+        ]
+
+    def located(self, text: str, spans: Sequence[TaggedSpan]) -> list[Located]:
         """Return the entities of a text: those of the models, patterns and keywords.
 
         Args:
@@ -174,20 +199,7 @@ class Understander:
             others = (each for number, each in enumerate(found) if number < of_models or each.entity == match.entity)
             if not any(_overlap(each, match) for each in others):
                 found.append(Located(*match, 1.0, "keyword"))
-        found = sorted(dict.fromkeys(found))
-        offsets = utf16_offsets(text, [(each.start, each.end) for each in found])
-        return [
-            Entity(
-                entity=each.entity,
-                value=text[each.start : each.end],
-                canonical_value=each.canonical_value,
-                start=start,
-                end=end,
-                confidence=each.confidence,
-                source=each.source,
-            )
-            for each, (start, end) in zip(found, offsets, strict=True)
-        ]
+        return sorted(dict.fromkeys(found))
 
     def _tagged(self, text: str, span: TaggedSpan) -> Located | None:
         """Return the entity in a tagged span, or None if the span is only punctuation."""
