@@ -9,6 +9,7 @@
         │   │   └── WrongMethodError
         │   ├── PayloadTooLargeError
         │   └── UnsupportedContentError
+        ├── CaptureError              a captured message cannot be written
         └── DeploymentError           a deployment error: raised at startup, before the first request
             ├── BundleError
             │   └── TooLargeError
@@ -66,6 +67,10 @@ class PayloadTooLargeError(RequestError):
 
 class UnsupportedContentError(RequestError):
     """A body has an unsupported content type or encoding."""
+
+
+class CaptureError(ServingError):
+    """A captured message cannot be written. The message of the error quotes nothing that users wrote."""
 
 
 class DeploymentError(ServingError):

@@ -49,7 +49,9 @@ def observe(service: Service, settings: Settings, environ: Mapping[str, str]) ->
     """
     observers: list[Observer] = []
     subscribers: list[Subscriber] = []
-    deferred, shadow, exposition = None, None, None
+    shadow, exposition = None, None
+    shadows = shadow_locations(settings)
+    deferred = _deferred(environ) if shadows or settings.capture else None
     if settings.metrics != "off" and settings.version:
         from handler.emf import EmbeddedMetrics
 
@@ -61,14 +63,26 @@ def observe(service: Service, settings: Settings, environ: Mapping[str, str]) ->
         observers.append(metrics)
         subscribers.append(metrics.compared)
         exposition = metrics.exposition
-    if shadow_locations(settings):
-        from handler.deferred import started
+    if deferred is not None and settings.capture:
+        from handler.capture_batches import Batches
+        from handler.capture_stores import store_at
+        from handler.capturing import Capture
+
+        capture = Capture(service, settings, deferred, Batches(store_at(settings.capture, environ)))
+        observers.append(capture)
+        subscribers.append(capture.compared)
+    if deferred is not None and shadows:
         from handler.shadow import ShadowObserver
 
-        deferred = started(environ)
         shadow = ShadowObserver(service.predictors, settings, deferred, subscribers)
         observers.append(shadow)
     return Observing(observers, deferred, shadow, exposition)
+
+
+def _deferred(environ: Mapping[str, str]) -> "Deferred":
+    from handler.deferred import started
+
+    return started(environ)
 
 
 def shadow_locations(settings: Settings) -> list[str]:

@@ -1,5 +1,6 @@
 """Fetch bundles from Amazon S3; the only handler module that imports boto3, and only for S3 URIs."""
 
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -115,3 +116,25 @@ class S3Source:
         if status >= 500:
             return BundleError(f"{where} ({code}). S3 is busy or failing: try again in a few minutes.")
         return BundleError(f"{where} ({code}). {ADVICE.get(code, OTHERWISE)}")
+
+
+def boto_credentials() -> Callable[[], tuple[str, str, str]] | None:
+    """Find credentials as boto3 does: in profiles, and from the role of an EC2 instance.
+
+    Returns:
+        A function that returns the access key, the secret key and the session token, which is "" if there is none.
+        None if boto3 is not installed or finds no credentials.
+    """
+    try:
+        import boto3
+    except ModuleNotFoundError:
+        return None
+    found = boto3.Session().get_credentials()
+    if found is None:
+        return None
+
+    def current() -> tuple[str, str, str]:
+        frozen = found.get_frozen_credentials()  # renews them if they end soon
+        return frozen.access_key, frozen.secret_key, frozen.token or ""
+
+    return current

@@ -37,6 +37,12 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="BUNDLES",
         help="other bundles to compare with, side by side in the playground; repeat it for several folders",
     )
+    parser.add_argument(
+        "--capture",
+        metavar="FOLDER",
+        help="store unsure messages, scrubbed of e-mail addresses, numbers and URLs, for `review` "
+        "(or s3://bucket/prefix; see docs/capture.md)",
+    )
     parser.set_defaults(run=_serve)
 
 
@@ -73,7 +79,8 @@ def _serve(options: argparse.Namespace) -> None:
     from handler.routes import Routes
     from handler.settings import Settings
 
-    settings = Settings.from_env(environ(options.bundles, is_open=options.open))
+    capture = {"NLU_CAPTURE": options.capture} if options.capture else {}
+    settings = Settings.from_env(environ(options.bundles, is_open=options.open) | capture)
     configure(settings.log_level)
     service = load_service(settings)
     compared = None
@@ -91,6 +98,8 @@ def _serve(options: argparse.Namespace) -> None:
         flush=True,
     )
     observing = observe(service, settings, os.environ)
+    if settings.capture:
+        print(f"Unsure messages are stored in {settings.capture}; see docs/capture.md.", file=sys.stderr)
     for location in shadow_locations(settings):
         print(f"Shadows of {location} answer {100 * settings.shadow_sample:g} % of the requests too.", file=sys.stderr)
     routes = Routes(service, settings, observing.observers, compared, observing.exposition)
