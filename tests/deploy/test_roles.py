@@ -59,9 +59,24 @@ def test_a_new_bucket_keeps_the_access_of_the_live_version() -> None:
     assert reads("new,old", "")[0] == {"arn:aws:s3:::new/*", "arn:aws:s3:::old/*"}
 
 
+@pytest.mark.parametrize(
+    ("capture", "bucket"), [("off", None), ("on", "{'Ref': 'CaptureBucket'}"), ("my-bucket", "my-bucket")]
+)
+def test_the_function_may_only_write_captured_messages(capture: str, bucket: str | None) -> None:
+    policies = Evaluator(TEMPLATE, Capture=capture).value(
+        TEMPLATE["Resources"]["FunctionRole"]["Properties"]["Policies"]
+    )
+    found = [policy["PolicyDocument"]["Statement"] for policy in policies if policy["PolicyName"] == "capture"]
+    allowed = f"arn:aws:s3:::{bucket}/captured/${{AWS::StackName}}/*"
+    statement = {"Effect": "Allow", "Action": "s3:PutObject", "Resource": allowed}
+    assert found == ([] if bucket is None else [[statement]])
+
+
 def test_roles_allow_only_specific_resources() -> None:
     for policy in values(TEMPLATE["Resources"], "PolicyDocument"):
         for statement in policy["Statement"]:
+            if statement["Effect"] == "Deny":
+                continue
             actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
             assert not [action for action in actions if "*" in action]
             assert statement["Resource"] != "*" or set(actions) <= WITHOUT_RESOURCES

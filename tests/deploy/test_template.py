@@ -28,6 +28,7 @@ NOT_PUBLISHED = {
     *(
         "DriftReference",
         "DriftThreshold",
+        "CaptureRetentionDays",
         "BakedBundles",
         "Fetch",
         "ImageTag",
@@ -120,6 +121,7 @@ def test_only_the_token_digests_are_required(template: Any) -> None:
         ("BasePath", ["", "/nlu", "/bots/nlu"], ["nlu", "/nlu/", "/", "/a//b", "/a b"]),
         ("BaseImage", ["public.ecr.aws/lambda/python:3.12", f"a/b@sha256:{'0' * 64}"], ["", "a@sha256:0", "A b"]),
         ("ImageTag", ["latest", "prod"], ["", "a:b", "-a"]),
+        ("Capture", ["off", "on", "my-bucket", "my.bucket"], ["", "s3://my-bucket", "bucket/prefix", "On", "a"]),
         ("DefaultLanguage", ["en", "pt-BR"], ["", "english language"]),
         ("AlarmEmail", ["", "ops@example.org"], ["ops"]),
     ],
@@ -173,6 +175,33 @@ def test_a_budget_is_created_only_on_request(template: Any) -> None:
     assert properties["Budget"]["BudgetLimit"] == {"Amount": "50", "Unit": "USD"}
     told = list(values(properties["NotificationsWithSubscribers"], "Address"))
     assert told == ["ops@example.org"] * 2
+
+
+def variables(template: Any, **parameters: str) -> Any:
+    """Return the function's environment variables."""
+    properties = template["Resources"]["Function"]["Properties"]
+    return Evaluator(template, **parameters).value(properties["Environment"]["Variables"])
+
+
+def test_nothing_is_captured_unless_it_is_asked_for(template: Any) -> None:
+    assert variables(template)["NLU_CAPTURE"] == ""
+    found = variables(template, Capture="my-bucket", CaptureSample="0.5")
+    prefix = "s3://my-bucket/captured/${AWS::StackName}"
+    assert (found["NLU_CAPTURE"], found["NLU_CAPTURE_SAMPLE"], found["NLU_CAPTURE_MARGIN"]) == (prefix, "0.5", "0.1")
+    assert Settings.from_env({"NLU_BUNDLES": "b", "NLU_OPEN": "1", **variables(template)}).capture == ""
+
+
+def test_the_stacks_bucket_is_private_encrypted_and_deletes_messages(template: Any) -> None:
+    bucket = template["Resources"]["CaptureBucket"]
+    assert bucket["Condition"] == template["Resources"]["CaptureBucketPolicy"]["Condition"] == "CreatesCaptureBucket"
+    created = [Evaluator(template, Capture=value).condition("CreatesCaptureBucket") for value in ("off", "b-1", "on")]
+    assert created == [False, False, True]
+    properties = Evaluator(template, Capture="on", CaptureRetentionDays="7").value(bucket["Properties"])
+    (rule,) = properties["LifecycleConfiguration"]["Rules"]
+    assert (rule["Status"], rule["ExpirationInDays"]) == ("Enabled", "7")
+    assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
+    assert len(properties["PublicAccessBlockConfiguration"]) == 4
+    assert "VersioningConfiguration" not in properties  # a deleted message must not stay as an old version
 
 
 def routes(template: Any) -> set[tuple[str, str]]:

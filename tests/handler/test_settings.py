@@ -35,6 +35,9 @@ def test_every_setting_can_be_set() -> None:
             "NLU_DOCS": "1",
             "NLU_SHADOWS": "/next, ,s3://b/next",
             "NLU_SHADOW_SAMPLE": " 0.25 ",
+            "NLU_CAPTURE": " s3://my-bucket/bot/captured/ ",
+            "NLU_CAPTURE_SAMPLE": "0",
+            "NLU_CAPTURE_MARGIN": "1",
             "NLU_METRICS": " Drift ",
             "NLU_METRICS_NAMESPACE": "my-nlu",
             "NLU_LOG_LEVEL": "debug",
@@ -56,6 +59,9 @@ def test_every_setting_can_be_set() -> None:
         docs=True,
         shadows=("/next", "s3://b/next"),
         shadow_sample=0.25,
+        capture="s3://my-bucket/bot/captured",
+        capture_sample=0.0,
+        capture_margin=1.0,
         metrics="drift",
         metrics_namespace="my-nlu",
         log_level="DEBUG",
@@ -67,6 +73,7 @@ def test_every_setting_can_be_set() -> None:
     [
         *("NLU_BASE_PATH", "NLU_DEFAULT_LANGUAGE", "NLU_THREADS", "NLU_TOKEN_DIGESTS", "NLU_CORS_ORIGINS"),
         *("NLU_SHADOWS", "NLU_SHADOW_SAMPLE"),
+        *("NLU_CAPTURE", "NLU_CAPTURE_SAMPLE", "NLU_CAPTURE_MARGIN"),
     ],
 )
 def test_an_empty_variable_counts_as_unset(name: str) -> None:
@@ -100,6 +107,10 @@ def test_a_service_can_be_open(value: str) -> None:
         ({"NLU_SHADOW_SAMPLE": "1.5"}, "NLU_SHADOW_SAMPLE must be a number from 0 to 1"),
         ({"NLU_SHADOW_SAMPLE": "nan"}, "NLU_SHADOW_SAMPLE must be a number from 0 to 1"),
         ({"NLU_SHADOW_SAMPLE": "-0.5"}, "NLU_SHADOW_SAMPLE must be a number from 0 to 1"),
+        ({"NLU_CAPTURE": "gs://bucket/x"}, "NLU_CAPTURE must be a folder or s3://bucket/prefix, found 'gs://bucket/x'"),
+        ({"NLU_CAPTURE": "s3://B/x"}, "NLU_CAPTURE must be a folder or s3://bucket/prefix"),
+        ({"NLU_CAPTURE_SAMPLE": "1%"}, "NLU_CAPTURE_SAMPLE must be a number from 0 to 1"),
+        ({"NLU_CAPTURE_MARGIN": "2"}, "NLU_CAPTURE_MARGIN must be a number from 0 to 1"),
         ({"NLU_METRICS": "all"}, "NLU_METRICS must be off, on or drift, found 'all'"),
         ({"NLU_LOG_LEVEL": "loud"}, "NLU_LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR, found 'LOUD'"),
     ],
