@@ -26,9 +26,9 @@ LATIN_EMAIL = re.compile(
 """Addresses in Latin letters, also between Chinese characters or Arabic letters."""
 OTHER_EMAIL = re.compile(r"(?<![^\s<>])[^\s@\uff20<>]+[@\uff20][^\s@\uff20<>.]+\.[^\s@\uff20<>]+")
 """Words of any script that look like an address."""
-IBAN = re.compile(r"(?<![a-z0-9])[a-z]{2}\d{2}", re.IGNORECASE)
+IBAN = re.compile(r"(?<![a-z0-9])[a-z]{2}\d{2}", re.IGNORECASE | re.ASCII)
 """The country and the check digits, which begin an account number."""
-GROUP = re.compile(r"[ -]?[a-z0-9]+", re.IGNORECASE)
+GROUP = re.compile(r"[ -]?[a-z0-9]+", re.IGNORECASE | re.ASCII)
 IP_4 = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?!\d|\.\d)")
 IP_6 = re.compile(r"(?<![\w:.])[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}(?![\w:])", re.IGNORECASE)
 TOKEN = re.compile(r"(?<![\w.+/=-])[a-z0-9_.+/=-]{20,}", re.IGNORECASE)
@@ -110,12 +110,15 @@ def scrub(text: str) -> Scrubbed:
         text: The raw text.
 
     Returns:
-        The scrubbed text and its replacements. Scrubbing it again changes nothing.
+        The scrubbed text and its replacements.
     """
     found: list[Replacement] = []
-    for find in (_urls, _latin_emails, _other_emails, _ibans, _addresses, _tokens, _numbers):
-        # Each kind is searched only between the parts that earlier kinds replace.
-        found = sorted([*found, *(each for start, end in _gaps(found, len(text)) for each in find(text, start, end))])
+    for find in (_urls, _latin_emails, _other_emails, _ibans, _ip_4, _ip_6, _tokens, _numbers):
+        # Each kind is searched only in the pieces between the parts that earlier kinds replace.
+        edges = [0, *(edge for each in found for edge in (each.start, each.end)), len(text)]
+        for first, last in zip(edges[::2], edges[1::2], strict=True):
+            found += [Replacement(first + start, first + end, kind) for start, end, kind in find(text[first:last])]
+        found.sort()
     parts, position = [], 0
     for start, end, kind in found:
         parts += [text[position:start], f"<{kind}>"]
@@ -123,70 +126,71 @@ def scrub(text: str) -> Scrubbed:
     return Scrubbed("".join([*parts, text[position:]]), found)
 
 
-def _gaps(taken: Sequence[Replacement], length: int) -> list[Span]:
-    """Return the parts of a text between the replaced ones."""
-    return list(zip([0, *(each.end for each in taken)], [*(each.start for each in taken), length], strict=True))
-
-
-def _urls(text: str, start: int, end: int) -> Iterator[Replacement]:
-    for match in URL.finditer(text, start, end):
+def _urls(piece: str) -> Iterator[Replacement]:
+    for match in URL.finditer(piece):
         yield Replacement(match.start(), match.start() + len(match[0].rstrip(AFTER_URL)), "url")
 
 
-def _latin_emails(text: str, start: int, end: int) -> Iterator[Replacement]:
-    return (Replacement(*match.span(), "email") for match in LATIN_EMAIL.finditer(text, start, end))
+def _latin_emails(piece: str) -> Iterator[Replacement]:
+    return (Replacement(*match.span(), "email") for match in LATIN_EMAIL.finditer(piece))
 
 
-def _other_emails(text: str, start: int, end: int) -> Iterator[Replacement]:
-    for match in OTHER_EMAIL.finditer(text, start, end):
+def _other_emails(piece: str) -> Iterator[Replacement]:
+    for match in OTHER_EMAIL.finditer(piece):
         yield Replacement(match.start(), match.start() + len(match[0].rstrip(AFTER_URL)), "email")
 
 
-def _ibans(text: str, start: int, end: int) -> Iterator[Replacement]:
-    last = start
-    for match in IBAN.finditer(text, start, end):
-        if match.start() >= last and (found := _iban_end(text, match.start(), end)):
+def _ibans(piece: str) -> Iterator[Replacement]:
+    last = 0
+    for match in IBAN.finditer(piece):
+        if match.start() >= last and (found := _iban_end(piece, match.start())):
             last = found
             yield Replacement(match.start(), last, "iban")
 
 
-def _iban_end(text: str, start: int, end: int) -> int | None:
+def _iban_end(piece: str, start: int) -> int | None:
     """Return where an account number ends: where its check digits are right, or else after its last group."""
-    position, digits, longest = start, "", None
-    while (group := GROUP.match(text, position, end)) and len(digits) + len(group[0]) <= IBAN_LENGTHS[-1] + 1:
-        position, digits = group.end(), digits + group[0].strip(" -")
-        if len(digits) in IBAN_LENGTHS and sum(map(str.isdigit, digits)) >= IBAN_DIGITS:
-            # ISO 7064: behind the rest and with letters as numbers from 10 on, the number is 1 modulo 97.
-            if int("".join(str(int(each, 36)) for each in digits[4:] + digits[:4])) % 97 == 1:
+    position, number, longest = start, "", None
+    while (group := GROUP.match(piece, position)) and len(number) + len(group[0]) <= IBAN_LENGTHS[-1] + 1:
+        position, number = group.end(), number + group[0].strip(" -")
+        if len(number) in IBAN_LENGTHS and sum(map(str.isdigit, number)) >= IBAN_DIGITS:
+            # ISO 7064: with the first four characters at the end and letters as numbers from 10 on, it is 1 modulo 97.
+            if int("".join(str(int(each, 36)) for each in number[4:] + number[:4])) % 97 == 1:
                 return position
             longest = position if any(map(str.isdigit, group[0])) else longest
     return longest
 
 
-def _addresses(text: str, start: int, end: int) -> Iterator[Replacement]:
-    for match in IP_4.finditer(text, start, end):
+def _ip_4(piece: str) -> Iterator[Replacement]:
+    for match in IP_4.finditer(piece):
         if all(int(part) < 256 for part in match[0].split(".")):
             yield Replacement(*match.span(), "ip")
-    for match in IP_6.finditer(text, start, end):
+
+
+def _ip_6(piece: str) -> Iterator[Replacement]:
+    for match in IP_6.finditer(piece):
         # A time such as 10:30:15 has neither "::" nor eight groups.
         if ("::" in match[0] or match[0].count(":") == 7) and any(map(str.isdigit, match[0])):
             yield Replacement(*match.span(), "ip")
 
 
-def _tokens(text: str, start: int, end: int) -> Iterator[Replacement]:
-    for match in TOKEN.finditer(text, start, end):
+def _tokens(piece: str) -> Iterator[Replacement]:
+    for match in TOKEN.finditer(piece):
         digits = sum(map(str.isdigit, match[0]))
         if digits >= 3 and sum(map(str.isalpha, match[0])) >= 3:
             yield Replacement(match.start(), match.start() + len(match[0].rstrip(AFTER_URL)), "token")
 
 
-def _numbers(text: str, start: int, end: int) -> Iterator[Replacement]:
-    plain = [match.span() for match in PLAIN.finditer(text, start, end)]
-    # The parts between dates and amounts.
-    for first, last in zip([start, *(end for _, end in plain)], [*(start for start, _ in plain), end], strict=True):
-        for match in DIGITS.finditer(text, first, last):
-            if kind := _kind(match[0]):
-                yield Replacement(*_whole_word(text, *match.span(), first, last), kind)
+def _numbers(piece: str) -> Iterator[Replacement]:
+    plain = [match.span() for match in PLAIN.finditer(piece)]
+    edges = [0, *(edge for span in plain for edge in span), len(piece)]
+    # The parts between dates and amounts. A number may extend over its word, and so over the next number.
+    for position, last in zip(edges[::2], edges[1::2], strict=True):
+        first = position
+        for match in DIGITS.finditer(piece, first, last):
+            if match.start() >= first and (kind := _kind(match[0])):
+                begin, first = _whole_word(piece, *match.span(), first, last)
+                yield Replacement(begin, first, kind)
 
 
 def _kind(found: str) -> Kind | None:

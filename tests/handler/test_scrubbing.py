@@ -33,6 +33,8 @@ GOLDEN = [
     ("link-http://user:password@host", "link-<url>"),
     ("BE68 5390 0754 7034 room 12", "<iban> room 12"),
     ("ip 10.0.0.12 and 2001:db8::1", "ip <ip> and <ip>"),
+    ("::ffff:10.0.0.1", "::ffff:<ip>"),
+    ("123456ab654321 and 123456ab", "<number> and <number>"),
     ("my key sk_live_4eC39HqLyjWDarjtT1zdp7dc", "my key <token>"),
     ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl", "<token>"),
     ("8f507cfc-1111-2222-3333-444455556666", "<token>"),
@@ -66,7 +68,7 @@ def test_what_slots_need_stays(text: str) -> None:
 
 PARTS = st.sampled_from(
     [
-        *"0159 -./:@+(),<>\n١۹é中aZ_=?％",
+        *"0159 -./:@+(),<>\n١۹é中aZſ_=?％",
         "://",
         "www.",
         "::",
@@ -82,12 +84,19 @@ TEXTS = st.one_of(st.text(max_size=60), st.lists(PARTS, max_size=24).map("".join
 
 
 @given(TEXTS)
-def test_scrubbing_twice_is_scrubbing_once_and_replacements_are_in_order(text: str) -> None:
+def test_only_the_replaced_parts_change_and_none_overlap(text: str) -> None:
     scrubbed = scrub(text)
-    assert scrub(scrubbed.text).text == scrubbed.text
     edges = [edge for each in scrubbed.replacements for edge in (each.start, each.end)]
     assert edges == sorted(edges)
     assert all(each.start < each.end for each in scrubbed.replacements)
+    kept = [text[start:end] for start, end in zip([0, *edges[1::2]], [*edges[::2], len(text)], strict=True)]
+    tokens = [f"<{each.kind}>" for each in scrubbed.replacements]
+    assert scrubbed.text == "".join(part + token for part, token in zip(kept, [*tokens, ""], strict=True))
+
+
+@pytest.mark.parametrize(("text", "expected"), GOLDEN)
+def test_scrubbing_again_changes_nothing(text: str, expected: str) -> None:
+    assert scrub(expected).text == expected
 
 
 @given(
