@@ -10,7 +10,7 @@ from handler.errors import SettingsError
 
 HEX_DIGITS, DIGEST_LENGTH = "0123456789abcdef", 64
 BASE_PATH = r"(/[A-Za-z0-9._~-]+)*"
-SHARE = r"\d*\.?\d+|\d+\."
+SHARE = r"\d+(?:\.\d*)?|\.\d+"
 S3_PREFIX = r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\s/]+)*/?"
 TEMPORARY = os.environ.get("TMPDIR") or os.environ.get("TEMP") or "/tmp"  # noqa: S108 - only the default
 """The folder for temporary files, where the handler keeps downloads. Importing Python's `tempfile` takes long."""
