@@ -2,7 +2,6 @@
 
 import argparse
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -97,7 +96,6 @@ def _message_desk(options: argparse.Namespace) -> "Desk":
     from export.rows import read_rows
     from training.imports.examples import INTENT
     from training.review.captures import read_captures
-    from training.review.hexabot import write_hexabot
     from training.review.messages import message_desk
 
     _check_output(options.output, options, "--output")
@@ -109,8 +107,7 @@ def _message_desk(options: argparse.Namespace) -> "Desk":
     say(f"Read {len(found.messages)} messages from {found.files} files.")
     rows = read_rows(options.dataset) if options.dataset is not None else None
     known = [cell(value) for value in rows[INTENT]] if rows is not None and INTENT in rows else []
-    hexabot = partial(write_hexabot, options.hexabot) if options.hexabot is not None else None
-    return message_desk(found.messages, options.output, known=known, hexabot=hexabot, newest=options.newest)
+    return message_desk(found.messages, options.output, known=known, hexabot=options.hexabot, newest=options.newest)
 
 
 def _row_desk(options: argparse.Namespace) -> "Desk":

@@ -1,7 +1,7 @@
 """A desk: what one tab of the page reviews, what was decided so far, and the file that the decisions become."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Any, Literal
@@ -10,9 +10,7 @@ import msgspec
 
 from training.errors import ReviewError
 from training.review.journal import Decision, Journal, Mark
-
-Save = Callable[[Sequence[Decision]], None]
-"""Writes the output from all decisions that hold."""
+from training.review.outputs import Write, write_first
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -93,22 +91,27 @@ class Desk:
     """The items of one tab, in groups, and the decisions about them."""
 
     def __init__(
-        self, groups: Sequence[Sequence[Item]], journal: Journal, output: Path, save: Save, known: Iterable[str] = ()
+        self,
+        groups: Sequence[Sequence[Item]],
+        journal: Journal,
+        outputs: Mapping[Path, Write],
+        known: Iterable[str] = (),
     ) -> None:
-        """Bring items and earlier decisions together, and write the output from them.
+        """Bring items and earlier decisions together, and write the outputs from them.
 
         Args:
             groups: The items in groups of similar ones, in the order to review them.
             journal: The decisions.
-            output: The file that `save` writes, for the page.
-            save: Writes it.
+            outputs: What writes each file. The page names the first one.
             known: Intents to offer besides those of the items.
         """
         self._groups = [[item.id for item in group] for group in groups]
         self._items = {item.id: item for group in groups for item in group}
-        self._journal, self.output, self._save, self._known = journal, output, save, set(known)
+        self._journal, self._outputs, self._known = journal, dict(outputs), set(known)
+        self.output = next(iter(outputs))
         self._lock = Lock()
-        self._save(list(journal.decisions.values()))
+        for output, write in self._outputs.items():
+            write_first(output, write, list(journal.decisions.values()))
 
     def state(self) -> dict[str, Any]:
         """Return everything that the page shows, as plain values and structs."""
@@ -161,7 +164,8 @@ class Desk:
 
     def _saved(self) -> dict[str, Any]:
         decided = self._journal.decisions
-        self._save(list(decided.values()))
+        for output, write in self._outputs.items():
+            write(output, list(decided.values()))
         return self._summary(decided)
 
     def _summary(self, decided: dict[str, Decision]) -> dict[str, Any]:

@@ -63,7 +63,7 @@ class Decision(msgspec.Struct, frozen=True):
     at: str = ""
 
 
-class Step(msgspec.Struct, frozen=True, omit_defaults=True):
+class JournalLine(msgspec.Struct, frozen=True, omit_defaults=True):
     """A line of the journal: the decisions of one key, or an undo of the step before."""
 
     decisions: list[Decision] = []
@@ -84,7 +84,7 @@ class Journal:
             ReviewError: It cannot be read or written, or is not a journal.
         """
         self.path = path
-        self._steps: list[Step] = []
+        self._steps: list[JournalLine] = []
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with ExitStack() as opened:
@@ -118,7 +118,7 @@ class Journal:
             ReviewError: They cannot be written.
         """
         now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        step = Step([msgspec.structs.replace(decision, at=now) for decision in decisions])
+        step = JournalLine([msgspec.structs.replace(decision, at=now) for decision in decisions])
         self._append(step)
         self._steps.append(step)
 
@@ -133,7 +133,7 @@ class Journal:
         """
         if not self._steps:
             return []
-        self._append(Step(undo=True))
+        self._append(JournalLine(undo=True))
         return self._steps.pop().decisions
 
     def __enter__(self) -> "Journal":
@@ -146,7 +146,7 @@ class Journal:
         """Release the file."""
         self._opened.close()
 
-    def _append(self, step: Step) -> None:
+    def _append(self, step: JournalLine) -> None:
         line = msgspec.json.encode(step) + b"\n"
         end = self._file.seek(0, os.SEEK_END)
         try:
@@ -171,9 +171,9 @@ def _locked(path: Path) -> IO[bytes]:
     return file
 
 
-def _read(path: Path) -> list[Step]:
+def _read(path: Path) -> list[JournalLine]:
     lines = path.read_bytes().split(b"\n")
-    decoder = msgspec.json.Decoder(Step)
+    decoder = msgspec.json.Decoder(JournalLine)
     steps = []
     for number, line in enumerate(lines[:-1], start=1):  # the last line is empty, or was cut off
         try:
@@ -185,9 +185,9 @@ def _read(path: Path) -> list[Step]:
     return steps
 
 
-def _effective(steps: list[Step]) -> list[Step]:
+def _effective(steps: list[JournalLine]) -> list[JournalLine]:
     """Return the steps that still hold, without the texts of deleted messages."""
-    kept: list[Step] = []
+    kept: list[JournalLine] = []
     for step in steps:
         if not step.undo:
             kept.append(step)
@@ -195,12 +195,13 @@ def _effective(steps: list[Step]) -> list[Step]:
             kept.pop()
     final = {decision.id: decision.kind for step in kept for decision in step.decisions}
     kept = [
-        Step([each for each in step.decisions if each.kind == "delete" or final[each.id] != "delete"]) for step in kept
+        JournalLine([each for each in step.decisions if each.kind == "delete" or final[each.id] != "delete"])
+        for step in kept
     ]
     return [step for step in kept if step.decisions]
 
 
-def _replace(path: Path, steps: list[Step]) -> None:
+def _replace(path: Path, steps: list[JournalLine]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:

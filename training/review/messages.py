@@ -1,6 +1,6 @@
 """The desk of captured messages: what is reviewed, with the models' guesses, and the dataset that it becomes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from handler.captured import CapturedMessage, CapturedVerdict
@@ -11,6 +11,7 @@ from training.imports.tags import tags_of
 from training.imports.writing import write_dataset
 from training.review.desk import Choice, Desk, Item
 from training.review.grouping import grouped
+from training.review.hexabot import write_hexabot
 from training.review.journal import Decision, Journal, Mark
 
 NEWEST = 2000
@@ -22,7 +23,6 @@ REASONS = {
     "sample": "random sample",
     "shadow": "the shadow model disagrees",
 }
-Written = Callable[[Sequence[Decision]], None]
 
 
 def message_desk(
@@ -30,7 +30,7 @@ def message_desk(
     output: Path,
     *,
     known: Sequence[str] = (),
-    hexabot: Written | None = None,
+    hexabot: Path | None = None,
     newest: int = NEWEST,
 ) -> Desk:
     """Return a desk for captured messages. Decisions of earlier sessions hold.
@@ -39,7 +39,7 @@ def message_desk(
         messages: The messages, the oldest first.
         output: The dataset to write: .csv, .jsonl or .parquet. The journal is beside it.
         known: Intents of the bot, besides those that a model answered.
-        hexabot: Writes another file from the same decisions.
+        hexabot: Hexabot's CSV of samples to write from the same decisions.
         newest: How many messages to review at most; the newest ones.
 
     Raises:
@@ -54,15 +54,8 @@ def message_desk(
     items = [item for item in items if decided.get(item.id) is None or decided[item.id].kind == "skip"]
     items = sorted(items, key=lambda item: (item.time, item.id))[-newest:]
     groups = [[items[position] for position in group] for group in grouped([item.text for item in items])]
-
-    def save(decisions: Sequence[Decision]) -> None:
-        if not decisions and not output.exists():
-            return
-        write_reviewed(output, decisions)
-        if hexabot is not None:
-            hexabot(decisions)
-
-    return Desk(groups, journal, output, save, known)
+    outputs = {output: write_reviewed, **({hexabot: write_hexabot} if hexabot else {})}
+    return Desk(groups, journal, outputs, known)
 
 
 def journal_of(output: Path) -> Path:
@@ -109,7 +102,7 @@ def _item(alike: Sequence[CapturedMessage], *, tagged: bool) -> Item:
     return Item(
         first.id,
         first.text,
-        _choices(newest),
+        _choices(next((each for each in reversed(alike) if each.models), newest)),
         newest.language or "",
         marks if tagged else None,
         ", ".join(reasons),

@@ -61,11 +61,10 @@ def row_desk(dataset: Path, output: Path, run: Path | None = None) -> Desk:
     journal = Journal(journal_of(output))
     known = sorted({item.choices[0].label for item in items})
 
-    def save(decisions: Sequence[Decision]) -> None:
-        if decisions or output.exists():
-            write_corrected(output, rows, [item.id for item in items], decisions)
+    def write(path: Path, decisions: Sequence[Decision]) -> None:
+        write_corrected(path, rows, [item.id for item in items], decisions)
 
-    return Desk(groups, journal, output, save, known)
+    return Desk(groups, journal, {output: write}, known)
 
 
 def row_ids(texts: Sequence[str], intents: Sequence[str], tags: Sequence[str]) -> list[str]:

@@ -156,9 +156,25 @@ def test_a_decision_is_in_the_journal_even_if_the_dataset_cannot_be_written(tmp_
     assert [row["captured_id"] for row in rows(output)] == ["m0"]
 
 
+def test_a_file_that_someone_changed_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output, samples = tmp_path / "reviewed.csv", tmp_path / "samples.csv"
+    samples.write_text("mine", encoding="utf-8")
+    desk = message_desk(messages(), output, hexabot=samples)
+    desk.decide([label(items(desk)["m0"])])
+    desk.close()
+    for edited in ("one", "two"):
+        output.write_text(edited, encoding="utf-8")
+        message_desk(messages(), output, hexabot=samples).close()
+    kept = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.glob("*.previous*")}
+    assert kept == {"samples.csv.previous": "mine", "reviewed.csv.previous": "one", "reviewed.csv.previous-2": "two"}
+    message_desk(messages(), output, hexabot=samples).close()
+    assert len(rows(output)) == len(rows(samples)) == 1
+    assert "reviewed.csv is not what the journal says" in capsys.readouterr().err
+
+
 def test_hexabots_csv_has_a_column_for_each_slot_and_imports_again(tmp_path: Path) -> None:
     hexabot = tmp_path / "samples.csv"
-    desk = message_desk(messages(), tmp_path / "reviewed.csv", hexabot=lambda found: write_hexabot(hexabot, found))
+    desk = message_desk(messages(), tmp_path / "reviewed.csv", hexabot=hexabot)
     desk.decide([label(item) for item in items(desk).values()])
     desk.close()
     with hexabot.open(encoding="utf-8", newline="") as file:
