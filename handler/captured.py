@@ -12,6 +12,9 @@ Reason = Literal["below_threshold", "small_margin", "fallback", "sample", "shado
 """Why a message was captured."""
 
 
+SHADOW_SUFFIX = " (shadow)"
+
+
 class CapturedVerdict(msgspec.Struct, frozen=True):
     """A model's answer to a message.
 
@@ -57,7 +60,7 @@ class CapturedMessage(msgspec.Struct, frozen=True):
         text: The message after scrubbing.
         reason: Why it was captured.
         version: The version of the service that answered.
-        models: Each model's answer, by the model's name.
+        models: Each model's answer, by the model's name. The answer of its shadow is under `shadow_name`.
         language: The answered language; None if unknown.
         entities: The slot values, in the order of the text.
     """
@@ -70,6 +73,11 @@ class CapturedMessage(msgspec.Struct, frozen=True):
     models: dict[str, CapturedVerdict] = {}
     language: str | None = None
     entities: list[CapturedEntity] = []
+
+
+def shadow_name(name: str) -> str:
+    """Return the name in `CapturedMessage.models` of the shadow of a model."""
+    return f"{name}{SHADOW_SUFFIX}"
 
 
 def encode_message(message: CapturedMessage) -> bytes:

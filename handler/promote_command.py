@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--shadow", metavar="URI", help="where the shadow is, if BUNDLES are in S3 or on the Hub")
     parser.add_argument(
         "--log", metavar="FILE", help="the service's log (- for stdin), to show how often the shadow agreed"
+    )
+    parser.add_argument(
+        "--captured", metavar="FOLDER", help="captured messages, to show about which labels the two disagree"
     )
     parser.add_argument("--dry-run", action="store_true", help="check and show the agreement, but change nothing")
     parser.add_argument("--undo", action="store_true", help="make the bundle live that was live before")
@@ -110,25 +113,33 @@ def _check(live: Path, shadow: Path, *, is_shadow: bool) -> None:
 
 
 def _print_agreement(options: argparse.Namespace, seal: str) -> None:
-    """Print how often the shadow agreed with the live bundle, if there is a log."""
+    """Print how often the shadow agreed with the live bundle, from what the command line gives."""
+    from handler.shadow_report import agreement_in_log, captured_disagreements, described, described_captured
+
     if options.undo:
         return
-    if not options.log:
-        print("Without --log, this does not show how often the shadow agreed with the live bundle.", file=sys.stderr)
-        return
-    from handler.shadow_report import agreement_in_log, described
+    if options.log:
+        print(described(agreement_in_log(_lines(options.log), options.name, seal)))
+    if options.captured:
+        if not Path(options.captured).is_dir():
+            raise BundleError(
+                f"{options.captured} is not a folder: copy the captured messages to one, such as with `aws s3 sync`."
+            )
+        print(described_captured(captured_disagreements(options.captured, seal), options.captured))
+    if not options.log and not options.captured:
+        print("Give --log or --captured to see how often the shadow agrees with the live bundle.", file=sys.stderr)
 
-    def summed(lines: Iterable[str]) -> str:
-        return described(agreement_in_log(lines, options.name, seal))
 
-    if options.log == "-":
-        print(summed(sys.stdin))
+def _lines(file: str) -> Iterator[str]:
+    """Yield the lines of a log, which may be larger than the memory."""
+    if file == "-":
+        yield from sys.stdin
         return
     try:
-        with open(options.log, encoding="utf-8", errors="replace") as file:
-            print(summed(file))
+        with open(file, encoding="utf-8", errors="replace") as lines:
+            yield from lines
     except OSError as error:
-        raise BundleError(f"{options.log} cannot be read ({error.strerror}): give the service's log, or -.") from None
+        raise BundleError(f"{file} cannot be read ({error.strerror}): give the service's log, or -.") from None
 
 
 def _print_next(root: Path, move: "Move") -> None:

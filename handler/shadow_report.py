@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
+from handler.captured import decode_messages, shadow_name
 from handler.golden import SEAL_DIGITS
 
 MOST_PAIRS = 10
@@ -80,6 +82,28 @@ def agreement_in_log(lines: Iterable[str], model: str, seal: str) -> Agreement:
     return Agreement(counted[True], counted[False], pairs)
 
 
+def captured_disagreements(folder: str, seal: str) -> Counter[Pair]:
+    """Count the captured messages about which a shadow disagrees.
+
+    Args:
+        folder: A folder of captured messages, or a copy of their S3 prefix.
+        seal: The seal of the shadow.
+
+    Returns:
+        The different labels, and how many messages have each.
+    """
+    pairs: Counter[Pair] = Counter()
+    for path in sorted(Path(folder).rglob("*.jsonl")):
+        for message in decode_messages(path.read_bytes()):
+            if isinstance(message, int):
+                continue
+            for name, live in message.models.items():
+                shadow = message.models.get(shadow_name(name))
+                if shadow is not None and shadow.seal == seal and live.label != shadow.label:
+                    pairs[Pair(live.output, live.label, shadow.label)] += 1
+    return pairs
+
+
 def described(found: Agreement) -> str:
     """Format an agreement for people.
 
@@ -92,12 +116,33 @@ def described(found: Agreement) -> str:
     total = found.agreements + found.disagreements
     if not total:
         return "The log has no comparison of this shadow: check NLU_SHADOW_SAMPLE, or whether it is another one's log."
-    lines = [f"{found.agreements} of {total} answers agree ({100 * found.agreements / total:.1f} %)."]
-    for pair, count in found.pairs.most_common(MOST_PAIRS):
-        lines.append(f"  {count:>6}  {pair.output}: {_named(pair.live)} -> {_named(pair.shadow)}")
-    if len(found.pairs) > MOST_PAIRS:
-        lines.append(f"  and {len(found.pairs) - MOST_PAIRS} more kinds of disagreement")
-    return "\n".join(lines)
+    first = f"{found.agreements} of {total} answers agree ({100 * found.agreements / total:.1f} %)."
+    return "\n".join([first, *_listed(found.pairs)])
+
+
+def described_captured(pairs: Counter[Pair], folder: str) -> str:
+    """Format the disagreements in captured messages for people.
+
+    Args:
+        pairs: The different labels, and how many messages have each.
+        folder: The folder of the messages.
+
+    Returns:
+        The most frequent ones, one on each line, and how to see the messages.
+    """
+    if not pairs:
+        return f"{folder} has no message about which this shadow disagrees."
+    first = f"{pairs.total()} captured messages with different labels; `ludwig-serverless review {folder}` shows them."
+    return "\n".join([first, *_listed(pairs)])
+
+
+def _listed(pairs: Counter[Pair]) -> list[str]:
+    lines = [
+        f"  {count:>6}  {pair.output}: {_named(pair.live)} -> {_named(pair.shadow)}"
+        for pair, count in pairs.most_common(MOST_PAIRS)
+    ]
+    more = len(pairs) - MOST_PAIRS
+    return [*lines, *([f"  and {more} more kinds of disagreement"] if more > 0 else [])]
 
 
 def _named(label: str | None) -> str:
