@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from handler.capture_batches import Batches
-from handler.captured import CapturedEntity, CapturedMessage, CapturedVerdict, Reason, encode_message
+from handler.captured import CapturedEntity, CapturedMessage, CapturedVerdict, Reason, encode_message, shadow_name
 from handler.deferred import Deferred
 from handler.hexabot import TEXT, Service
 from handler.observing import Observation, ObservedRow, RowReading, Verdict, observed_rows
@@ -79,7 +79,7 @@ class Capture:
         """
         disagree = any(not each.agrees for each in comparisons)
         if disagree and _is_message(observation) and observation.request_id not in self._captured:
-            self._later(observation, "shadow")
+            self._later(observation, "shadow", comparisons)
 
     def _reason(self, observation: Observation) -> Reason | None:
         """Return why to capture a request; None if it is not to be captured."""
@@ -94,15 +94,19 @@ class Capture:
         drawn = int.from_bytes(os.urandom(RANDOM_BYTES))
         return "sample" if drawn < self._settings.capture_sample * HIGHEST else None
 
-    def _later(self, observation: Observation, reason: Reason) -> None:
+    def _later(self, observation: Observation, reason: Reason, comparisons: "Sequence[Comparison]" = ()) -> None:
         answered = time.time()
         self._captured.append(observation.request_id)
-        self._deferred.later(lambda: self._add(observation, reason, answered))
+        self._deferred.later(lambda: self._add(observation, reason, answered, comparisons))
 
-    def _add(self, observation: Observation, reason: Reason, answered: float) -> None:
-        for row in observed_rows(observation.outcome):
+    def _add(
+        self, observation: Observation, reason: Reason, answered: float, comparisons: "Sequence[Comparison]"
+    ) -> None:
+        for number, row in enumerate(observed_rows(observation.outcome)):
             message = self._message(row, observation.request_id, reason, answered)
             if message is not None:
+                found = [each for each in comparisons if each.row == number]
+                message.models.update(dict(_of_shadows(message.models, found)))
                 self._batches.add(message.time[:10], encode_message(message))
         self._batches.write_due()
 
@@ -180,6 +184,21 @@ def _stored(reading: RowReading, verdict: Verdict) -> tuple[str, CapturedVerdict
         confidence=round(verdict.confidence, DIGITS),
         ranking=[(str(label), round(confidence, DIGITS)) for label, confidence in ranking[:RANKED]],
     )
+
+
+def _of_shadows(
+    models: Mapping[str, CapturedVerdict], comparisons: "Sequence[Comparison]"
+) -> Iterator[tuple[str, CapturedVerdict]]:
+    """Yield the answers of shadows to the categories of live models, with their names."""
+    for each in comparisons:
+        for name, live in models.items():
+            if (live.seal, live.output) == (each.live, each.output):
+                confidence = round(each.shadow_confidence, DIGITS)
+                ranking = [(each.shadow_label, confidence)]
+                yield (
+                    shadow_name(name),
+                    CapturedVerdict(each.shadow, each.output, each.shadow_answer, confidence, ranking),
+                )
 
 
 def _spans(reading: RowReading, text: str) -> "Iterator[TaggedSpan]":

@@ -238,7 +238,7 @@ def test_a_model_with_its_own_column_and_two_outputs(tmp_path: Path) -> None:
 
 
 def comparison(agrees: bool) -> Comparison:
-    return Comparison("intent", "intent", "label", 0, "a", "b", agrees, "x", "y", False, False, 0.9, 0.9)
+    return Comparison("intent", "intent", "category", 0, "a", "b", agrees, "x", "y", False, False, 0.9, 0.9)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 from handler import logs
 from handler.__main__ import main
 from handler.bundle import read_bundle
+from handler.captured import CapturedMessage, decode_messages
 from handler.comparison import Comparison
 from handler.deferred import Deferred
 from handler.hexabot import Service, load_service
@@ -305,7 +306,9 @@ def test_over_http_the_responses_are_the_same_and_the_log_has_the_comparisons(
     texts = ["hotel in Paris", "fly tomorrow", "hello"]
     with served([plain], "--open") as port:
         expected = [_post(port, text) for text in texts]
-    with log.open("wb") as out, served([bundles], "--open", stdout=out, NLU_SHADOW_SAMPLE="1") as port:
+    captured = str(tmp_path / "captured")
+    environ = {"NLU_SHADOW_SAMPLE": "1", "NLU_CAPTURE": captured, "NLU_CAPTURE_SAMPLE": "0"}
+    with log.open("wb") as out, served([bundles], "--open", stdout=out, **environ) as port:
         assert [_post(port, text) for text in texts] == expected
         _wait_until(lambda: len(shadow_lines(log.read_text())) == len(texts))
         metrics = _wait_until(lambda: _shadow_metrics(port, len(texts)))
@@ -317,8 +320,21 @@ def test_over_http_the_responses_are_the_same_and_the_log_has_the_comparisons(
     ]
     assert [line["disagreements"] for line in shadow_lines(log.read_text())] == [1, 0, 0]
     assert main(["promote", str(bundles), "intent", "--dry-run", "--log", str(log)]) == 0
-    expected_lines = "2 of 3 answers agree (66.7 %).\n       1  intent: book_hotel -> book_flight\n"
-    assert expected_lines in capsys.readouterr().out
+    pair = "       1  intent: book_hotel -> book_flight\n"
+    assert f"2 of 3 answers agree (66.7 %).\n{pair}" in capsys.readouterr().out
+    (file,) = Path(captured).rglob("*.jsonl")
+    (message,) = decode_messages(file.read_bytes())
+    assert isinstance(message, CapturedMessage)
+    assert (message.text, message.reason) == ("hotel in Paris", "shadow")
+    assert list(message.models) == ["intent", "language", "intent (shadow)"]
+    assert main(["promote", str(bundles), "intent", "--dry-run", "--captured", captured]) == 0
+    assert (
+        f"1 captured messages with different labels; `ludwig-serverless review {captured}`" in capsys.readouterr().out
+    )
+    (bundles / "shadow" / "intent").rename(tmp_path / "away")
+    write_bundle(bundles / "shadow" / "intent", INTENT, length=5)
+    assert main(["promote", str(bundles), "intent", "--dry-run", "--captured", captured]) == 0
+    assert f"{captured} has no message about which this shadow disagrees." in capsys.readouterr().out
 
 
 def _post(port: int, text: str) -> tuple[int, bytes]:
