@@ -45,6 +45,7 @@ def test_pages_made_from_the_code_are_up_to_date() -> None:
     """`make reference` writes them; commit the result."""
     assert reference.COMMANDS_PAGE.read_text(encoding="utf-8") == reference.commands_page()
     assert reference.ARCHITECTURE.read_text(encoding="utf-8") == reference.architecture()
+    assert reference.OPENAPI.read_text(encoding="utf-8") == reference.openapi()
 
 
 def test_the_picture_shows_what_the_shipped_bundles_answer() -> None:

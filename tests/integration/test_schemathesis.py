@@ -26,7 +26,7 @@ continue-on-failure = true
 [generation]
 deterministic = true
 database = "none"
-max-examples = 40
+max-examples = 25
 
 [checks.negative_data_rejection]
 expected-statuses = [400, 401, 403, 405, 413, 415]
