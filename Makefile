@@ -19,7 +19,7 @@ full = $(call environment,full --torch $(TORCH))
 checked = $(if $(1),$(1),$(error The environment could not be set up: see the message above))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve token test fuzz atheris lint format bundles image zip arm64 invoke api bench support docs reference requirements clean
+.PHONY: help demo serve token test fuzz atheris lint format bundles image zip arm64 invoke api bench drift support docs reference requirements clean
 
 help: ## Show these commands
 	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -82,6 +82,9 @@ api: ## Serve the HTTP API on 127.0.0.1 from the Lambda container, with SAM (POR
 bench: ## Measure and write docs/performance.md, in about 20 minutes (one part: PART=cold, see PART=--help)
 	@$(call checked,$(full)) -m benchmarks $(PART) $(if $(DATA),--data $(abspath $(DATA))) $(if $(ROWS),--rows $(ROWS)) \
 	  $(if $(SEEDS),--seeds $(SEEDS)) $(if $(MODELS),--models $(MODELS)) $(if $(ONLY),--only $(ONLY)) $(OPTIONS)
+
+drift: ## Simulate a day of messages with a new topic from noon, and show when the alarm on drift goes off
+	@exec $(call checked,$(full)) -m scripts.drift_day
 
 support: ## Rewrite docs/support.md: what can be exported, with the measured differences
 	@$(call checked,$(full)) -m tests.zoo.support

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from training.evaluation.crossed import Crossed
     from training.evaluation.trained import Training
 
-STEPS = 10_000
-"""Edges are multiples of 1 / STEPS."""
+STEPS = 100
+"""Edges are multiples of 1 / STEPS. The deciles of a sure model are so close together, such as 0.9991 and 0.9995, that
+the small differences of an int8 graph, or of a model that was trained on all rows, would count as drift."""
 
 
 def expected_answers(training: "Training", crossed: "Crossed | None" = None) -> dict[str, Any]:

@@ -40,12 +40,22 @@ def drift(expected: dict[str, Any], now: Records) -> tuple[float | None, float |
     )
 
 
-def test_the_bins_are_deciles() -> None:
+def test_the_bins_are_deciles_in_steps_of_a_hundredth() -> None:
     found = expected_of("intent", sample(2000))
     assert found["labels"].keys() == {"a", "b"}
     assert sum(found["labels"].values()) == sum(found["confidence"]) == 2000
     assert len(found["confidence"]) == 10
-    assert all(abs(count - 200) < 20 for count in found["confidence"])
+    # Up to a tenth of the rows is within a hundredth, and so on the other side of an edge.
+    assert all(0 < count < 400 for count in found["confidence"])
+    assert found["edges"] == [round(edge, 2) for edge in found["edges"]]
+
+
+def test_a_sure_model_that_becomes_a_little_surer_does_not_drift() -> None:
+    """The graph in int8, or the model that was trained on all rows, answers with 0.9995 in place of 0.999."""
+    rows = [0.95] * 20 + [0.999 + number / 1e6 for number in range(180)]
+    expected = expected_of("intent", records(rows, ["a"] * 200))
+    now = records([0.951] * 20 + [0.9995 + number / 1e6 for number in range(180)], ["a"] * 200)
+    assert drift(expected, now) == (0.0, 0.0)
 
 
 @pytest.mark.parametrize("confidences", [[1.0] * 200, [0.5] * 100 + [1.0] * 100, [0.7]], ids=["one", "two", "one row"])
