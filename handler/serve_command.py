@@ -2,9 +2,12 @@
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
+SIGNALED = 128
+"""Shells add this to the number of the signal that ended a process, and report the sum as its exit status."""
 BUNDLES_HELP = "bundles or folders of bundles: a path, s3://bucket/prefix or hf://owner/name@revision"
 DESCRIPTION = """
 Serve bundles over HTTP on this machine, with the same routes and answers as on Lambda, and a page to try them out:
@@ -66,6 +69,11 @@ def environ(bundles: Sequence[str], *, is_open: bool) -> dict[str, str]:
     return {**found, "NLU_OPEN": "1"} if is_open else found
 
 
+def _end(number: int, _: object) -> None:
+    """End the process as the signal would, but run what has to run before."""
+    sys.exit(SIGNALED + number)
+
+
 def _serve(options: argparse.Namespace) -> None:
     # numpy starts a thread pool for every core when it is imported. The graphs do not use it.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -104,6 +112,9 @@ def _serve(options: argparse.Namespace) -> None:
         print(f"Shadows of {location} answer {100 * settings.shadow_sample:g} % of the requests too.", file=sys.stderr)
     routes = Routes(service, settings, observing.observers, compared, observing.exposition)
     app = create_app(routes, settings.cors_origins)
+    # After uvicorn has stopped, it sends itself the signal again. By default, SIGTERM would then end this process at
+    # once, and captured messages that wait for their batch would be lost.
+    signal.signal(signal.SIGTERM, _end)
     try:
         uvicorn.run(app, host=options.host, port=options.port, log_config=None, access_log=False)
     finally:
