@@ -12,7 +12,7 @@ from handler.bundle import MANIFEST, SCHEMA_VERSION, Manifest, read_bundle
 from handler.errors import BundleError
 from tests.bundles import INTENT, edit_manifest, write_bundle
 
-FORMATS = {3: "f1e9f53c1a9bedf6"}
+FORMATS = {3: "a7c6d278eba6767e"}
 """A digest of the format, by the version that the handler reads."""
 
 
