@@ -85,7 +85,7 @@ def error_body(message: str, request: Request) -> bytes:
 
 def _timings(milliseconds: Mapping[str, float]) -> str:
     """Return the value of Server-Timing, such as `intent;dur=0.412, slots;dur=1.3`."""
-    return ", ".join(f"{_token(name)};dur={duration}" for name, duration in milliseconds.items())
+    return ", ".join([f"{_token(name)};dur={duration}" for name, duration in milliseconds.items()])
 
 
 @cache
