@@ -27,6 +27,7 @@ FOLDERS = (
     "training/publishing",
     "training/launch",
     "ludwig_serverless",
+    "ludwig_serverless/batch",
     "ludwig_serverless/cost",
     "deploy",
     "scripts",
