@@ -114,13 +114,15 @@ function drawChoice({ label, confidence }, position, intent) {
 
 function drawMember(each, item) {
   const guess = each.choices[0] ? each.choices[0].label : "no guess";
+  const differs = guess !== page.draft.intent; // it would get another intent with its group
   return make("li", {}, make("button", { type: "button", "aria-current": String(each.id === item.id), onclick: () => show(each) },
-    make("span", { dir: "auto" }, each.text), make("span", { class: "soft small" }, guess)));
+    make("span", { dir: "auto" }, each.text), make("span", { class: differs ? "chip warn" : "soft small" }, make("bdi", {}, guess))));
 }
 
 function drawDone() {
   const { progress, output, skipped } = desk();
-  const nothing = progress.total ? `${progress.labeled} in ${output}.` : "There is nothing to review here.";
+  const what = page.tab === "rows" ? "rows are confirmed or corrected" : "messages are";
+  const nothing = progress.total ? `${progress.labeled} ${what} in ${output}.` : "There is nothing to review here.";
   const again = make("button", { type: "button", class: "main", hidden: !skipped.length, onclick: openSkipped }, `Review ${skipped.length} skipped`);
   fill(byId("done"), make("h2", {}, "Done"), make("p", { class: "wraps" }, nothing), make("div", { class: "row" }, again));
 }

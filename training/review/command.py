@@ -28,7 +28,7 @@ examples:
   ludwig-serverless review captured --output reviewed.csv
   ludwig-serverless review s3://my-bucket/captured --dataset data.csv     (offers the dataset's intents, too)
   ludwig-serverless review captured --hexabot samples.csv                 (also writes Hexabot's CSV of samples)
-  ludwig-serverless review --dataset data.csv --run runs/intent           (corrects data.csv into data-corrected.csv)
+  ludwig-serverless review --dataset data.csv --run runs/intent --run runs/slots      (writes data-corrected.csv)
 
 Next: train on both:
   ludwig-serverless import data.csv reviewed.csv --output data-2.csv
@@ -55,7 +55,13 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--hexabot", type=Path, metavar="FILE.csv", help="also write them as Hexabot's CSV of samples")
     parser.add_argument("--dataset", type=Path, metavar="FILE", help="the training data; it is never changed")
     parser.add_argument(
-        "--run", type=Path, dest="run_folder", metavar="RUN", help="a run of `fit` on that dataset, for its mistakes"
+        "--run",
+        action="append",
+        default=[],
+        type=Path,
+        dest="runs",
+        metavar="RUN",
+        help="a run of `fit` on that dataset, for its mistakes; may be repeated",
     )
     parser.add_argument(
         "--corrected", type=Path, metavar="FILE", help="the corrected dataset (default: DATASET-corrected.csv)"
@@ -77,7 +83,7 @@ def desks_of(options: argparse.Namespace) -> "dict[str, Desk]":
         ReviewError: There is nothing to review, or an output would replace another file.
         TrainingError: A file cannot be read.
     """
-    if options.run_folder is not None and options.dataset is None:
+    if options.runs and options.dataset is None:
         raise ReviewError("--run needs the dataset that it was trained on: add --dataset FILE.")
     if options.captured is None and options.dataset is None:
         raise ReviewError(NOTHING)
@@ -119,7 +125,7 @@ def _row_desk(options: argparse.Namespace) -> "Desk":
     if corrected.resolve() in (dataset.resolve(), options.output.resolve()):
         raise ReviewError(f"--corrected is {corrected}, which is another file of this review: choose another name.")
     _check_output(corrected, options, "--corrected")
-    return row_desk(dataset, corrected, options.run_folder)
+    return row_desk(dataset, corrected, options.runs)
 
 
 def _check_output(output: Path, options: argparse.Namespace, option: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from export.cells import cell
 from export.rows import read_rows, with_named_columns
-from training.errors import DatasetError
+from training.errors import DatasetError, EvaluationError
 from training.evaluation.answers import Records
 from training.evaluation.evaluate import FOLDER, METRICS, read_evaluation
 from training.evaluation.metrics import text_column_of
@@ -30,17 +30,17 @@ NEAR = 0.85
 """The cosine similarity of character n-grams from which two texts count as nearly identical."""
 
 
-def row_desk(dataset: Path, output: Path, run: Path | None = None) -> Desk:
+def row_desk(dataset: Path, output: Path, runs: Sequence[Path] = ()) -> Desk:
     """Return a desk for the suspicious rows of a dataset. The dataset itself stays unchanged.
 
     Args:
         dataset: The rows: CSV, TSV, JSON, JSON Lines or Parquet, with the columns `text` and `intent`.
         output: The corrected dataset: .csv, .jsonl or .parquet. The journal is beside it.
-        run: A run of `fit`, or a folder that `evaluate` wrote, whose mistakes come first.
+        runs: Runs of `fit`, or folders that `evaluate` wrote, whose mistakes come first.
 
     Raises:
         DatasetError: A column is missing.
-        EvaluationError: The run has no evaluation of intents.
+        EvaluationError: A run has no evaluation of intents or slots.
         ReviewError: The journal cannot be read or written.
     """
     rows = with_named_columns(read_rows(dataset), [TEXT, INTENT, SLOTS, LANGUAGE])
@@ -50,14 +50,11 @@ def row_desk(dataset: Path, output: Path, run: Path | None = None) -> Desk:
             "import`."
         )
     items = _items(rows)
-    mistakes = _mistakes(items, run) if run else []
-    seen = {item.id for item in mistakes}
-    twins = contradictory([item.text for item in items], [item.choices[0].label for item in items], NEAR)
-    similar = [[_twin(items, group, position) for position in group] for group in twins[:SHOWN]]
-    similar = [group for group in similar if any(item.id not in seen for item in group)]
-    # A row can be in both lists: a mistake is then shown in the group of its similar texts.
-    grouped = {item.id for group in similar for item in group}
-    groups = [[item] for item in mistakes if item.id not in grouped] + similar
+    mistakes = _mistakes(items, runs)
+    twins = contradictory([item.text for item in items], [item.choices[0].label for item in items], NEAR)[:SHOWN]
+    grouped = {items[position].id for group in twins for position in group}
+    groups = [[item] for item in mistakes.values() if item.id not in grouped]
+    groups += [[_twin(items, group, position, mistakes) for position in group] for group in twins]
     journal = Journal(journal_of(output))
     known = sorted({item.choices[0].label for item in items})
 
@@ -144,37 +141,60 @@ def _marks(text: str, tags: str) -> list[Mark] | None:
     return None if read is None else [Mark(span.start, span.end, span.name) for span in spans_of(text, read)]
 
 
-def _mistakes(items: Sequence[Item], run: Path) -> list[Item]:
-    """Return the rows that a model answers differently, the surest answers first."""
-    folder = run / FOLDER if not (run / METRICS).is_file() and (run / FOLDER).is_dir() else run
-    metrics, records = read_evaluation(folder)
-    output = next((name for name, found in metrics["outputs"].items() if found["type"] == "category"), None)
-    if output is None or INTENT not in metrics["outputs"]:
-        return []
-    rows: dict[tuple[str, str], list[Item]] = {}
+def _mistakes(items: Sequence[Item], runs: Sequence[Path]) -> dict[str, Item]:
+    """Return the rows that models answer differently, by id, the surest answers first."""
+    by_text: dict[str, list[Item]] = {}
     for item in items:
-        rows.setdefault((item.text, item.choices[0].label.strip()), []).append(item)
-    column = text_column_of(metrics)
-    found = []
-    for record in _surest(records)[:SHOWN]:
-        for item in rows.get((str(record[column]), record[INTENT]), ())[:1]:
-            answered, confidence = record[f"{INTENT}_predictions"], float(record[f"{INTENT}_probability"])
-            note = f"the model answers {answered} with {confidence:.0%}"
-            found.append(_noted(item, [Choice(answered, confidence)], note))
+        by_text.setdefault(item.text, []).append(item)
+    found: dict[str, Item] = {}
+    for run in runs:
+        metrics, records = read_evaluation(run / FOLDER if not (run / METRICS).is_file() else run)
+        outputs = [name for name in (INTENT, SLOTS) if name in metrics["outputs"]]
+        if not outputs:
+            raise EvaluationError(f"{run} measures {sorted(metrics['outputs'])}; expected a model for intent or slots.")
+        for name in outputs:
+            for record in _surest(records, name)[:SHOWN]:
+                for item in by_text.get(str(record[text_column_of(metrics)]), ()):
+                    noted = (_wrong_intent if name == INTENT else _wrong_slots)(found.get(item.id, item), record)
+                    if noted is not None:
+                        found[item.id] = noted
+                        break
     return found
 
 
-def _surest(records: Records) -> Records:
-    wrong = [record for record in records if record[INTENT] != record[f"{INTENT}_predictions"]]
-    return sorted(wrong, key=lambda record: -record[f"{INTENT}_probability"])
+def _surest(records: Records, name: str) -> Records:
+    wrong = [record for record in records if record[name] != record[f"{name}_predictions"]]
+    return sorted(wrong, key=lambda record: -record[f"{name}_probability"])
 
 
-def _twin(items: Sequence[Item], group: Sequence[int], position: int) -> Item:
+def _wrong_intent(item: Item, record: dict[str, Any]) -> Item | None:
+    """Return an item with the intent that the model answers; None if the record is about another row."""
+    if record[INTENT] != item.choices[0].label.strip():
+        return None
+    answered, confidence = record[f"{INTENT}_predictions"], float(record[f"{INTENT}_probability"])
+    return _noted(item, [Choice(answered, confidence)], f"the model answers {answered} with {confidence:.0%}")
+
+
+def _wrong_slots(item: Item, record: dict[str, Any]) -> Item | None:
+    """Return an item with the slots that the model marks; None if the record is about another row."""
+    expected, answered = (_marks(item.text, _tags(record[name])) for name in (SLOTS, f"{SLOTS}_predictions"))
+    if expected is None or expected != item.marks:
+        return None
+    marked = ", ".join(f"{mark.name}: {item.text[mark.start : mark.end]}" for mark in answered or ()) or "no slots"
+    return _noted(item, [], f"the model marks {marked}")
+
+
+def _twin(items: Sequence[Item], group: Sequence[int], position: int, mistakes: dict[str, Item]) -> Item:
     """Return the item of a row with similar texts of other intents."""
-    own = items[position].choices[0].label
+    item, own = items[position], items[position].choices[0].label
     others = dict.fromkeys(items[each].choices[0].label for each in group if items[each].choices[0].label != own)
-    return _noted(items[position], [Choice(label) for label in others], f"similar texts have: {', '.join(others)}")
+    note = f"similar texts have: {', '.join(others)}"
+    return _noted(mistakes.get(item.id, item), [Choice(label) for label in others], note)
 
 
-def _noted(item: Item, choices: list[Choice], note: str) -> Item:
-    return Item(item.id, item.text, [*item.choices, *choices], item.language, item.marks, note)
+def _noted(item: Item, choices: Sequence[Choice], note: str) -> Item:
+    """Return an item with more choices and another reason."""
+    known = {choice.label for choice in item.choices}
+    more = [choice for choice in choices if choice.label not in known]
+    notes = "; ".join(filter(None, (item.note, note)))
+    return Item(item.id, item.text, [*item.choices, *more], item.language, item.marks, notes)

@@ -31,7 +31,7 @@ def evaluated(folder: Path, records: list[dict[str, object]]) -> Path:
     """Write the evaluation of a run, as far as a review reads it."""
     evaluation = folder / "run" / "evaluation"
     evaluation.mkdir(parents=True)
-    outputs = {"intent": {"type": "category"}}
+    outputs = {name.removesuffix("_predictions"): {} for name in records[0] if name.endswith("_predictions")}
     metrics = {"schema": SCHEMA, "inputs": ["text"], "text": "text", "outputs": outputs}
     (evaluation / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
     lines = "".join(json.dumps(record) + "\n" for record in records)
@@ -50,7 +50,7 @@ def test_mistakes_come_first_the_surest_ahead_and_then_contradictions(tmp_path: 
         answer("fly to Oslo tomorrow", "fly", "fly", 0.99),
         answer("a row that is gone", "greet", "cancel", 1.0),
     ]
-    desk = row_desk(dataset(tmp_path), tmp_path / "out.csv", evaluated(tmp_path, answers))
+    desk = row_desk(dataset(tmp_path), tmp_path / "out.csv", [evaluated(tmp_path, answers)])
     groups: list[list[Item]] = desk.state()["groups"]
     assert [[item.text for item in group] for group in groups] == [
         ["cancel it"],
@@ -65,10 +65,23 @@ def test_mistakes_come_first_the_surest_ahead_and_then_contradictions(tmp_path: 
     desk.close()
 
 
+def test_wrong_slots_are_named_and_a_row_in_both_lists_has_both_reasons(tmp_path: Path) -> None:
+    record = {"text": "fly to Oslo tomorrow", "slots": "O O B-city O", "slots_predictions": "O O O B-date"}
+    run = evaluated(tmp_path, [{**record, "slots_probability": 0.9}])
+    desk = row_desk(dataset(tmp_path), tmp_path / "out.csv", [run])
+    ((first, _),) = desk.state()["groups"]
+    assert first.note == "the model marks date: tomorrow; similar texts have: hotel"
+    assert first.choices == [Choice("fly"), Choice("hotel")]
+    desk.close()
+    other = evaluated(tmp_path / "other", [{"text": "hi", "language_predictions": "en"}])
+    with pytest.raises(EvaluationError, match="expected a model for intent or slots"):
+        row_desk(tmp_path / "data.csv", tmp_path / "out.csv", [other])
+
+
 @pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet"])
 def test_corrections_go_into_a_copy_with_all_rows_and_columns(tmp_path: Path, ending: str) -> None:
     source, output = dataset(tmp_path), tmp_path / f"out{ending}"
-    desk = row_desk(source, output, evaluated(tmp_path, [answer("cancel it", "greet", "cancel", 0.97)]))
+    desk = row_desk(source, output, [evaluated(tmp_path, [answer("cancel it", "greet", "cancel", 0.97)])])
     (mistake,), (first, second) = desk.state()["groups"]
     desk.decide([Submission(mistake.id, "label", "cancel", "en", None)])
     desk.decide([Submission(first.id, "delete"), Submission(second.id, "label", "fly", "en", [Mark(0, 3, "verb")])])
@@ -100,4 +113,4 @@ def test_a_dataset_without_intents_and_a_run_without_evaluation_are_refused(tmp_
     with pytest.raises(DatasetError, match="lacks the columns"):
         row_desk(path, tmp_path / "out.csv")
     with pytest.raises(EvaluationError, match="does not contain an evaluation"):
-        row_desk(dataset(tmp_path), tmp_path / "out.csv", tmp_path)
+        row_desk(dataset(tmp_path), tmp_path / "out.csv", [tmp_path])
