@@ -38,7 +38,7 @@ WRONG_ROWS = 100
 """The most wrong rows that an evaluation lists."""
 
 
-class Expected(msgspec.Struct, frozen=True):
+class ExpectedEntity(msgspec.Struct, frozen=True):
     """An expected entity of an example. Traits, and values that Hexabot did not find in the text, have no offsets.
 
     Attributes:
@@ -65,7 +65,7 @@ class Sample(msgspec.Struct, frozen=True):
 
     text: str
     intent: str
-    entities: list[Expected] = msgspec.field(default_factory=list)
+    entities: list[ExpectedEntity] = msgspec.field(default_factory=list)
 
 
 class Dataset(msgspec.Struct, frozen=True):

@@ -16,7 +16,7 @@ from ludwig_serverless.cli import TABLES, find_commands, main
 ROOT = Path(__file__).parents[2]
 COMMANDS = find_commands()
 ISSUED = (
-    "import train fit distill review evaluate predict report export language serve ask check promote doctor cost "
+    "import train fit distill review evaluate predict report export language serve ask batch check promote doctor cost "
     "token publish fetch launch completion"
 )
 HEAVY = (
