@@ -73,13 +73,16 @@ class Capture:
     def compared(self, observation: Observation, comparisons: "Sequence[Comparison]") -> None:
         """Capture a request about which a live bundle and its shadow disagree, unless it is captured anyway.
 
+        It is called in the thread of deferred work, so it writes at once.
+
         Args:
             observation: The request.
             comparisons: The answers of both bundles.
         """
         disagree = any(not each.agrees for each in comparisons)
         if disagree and _is_message(observation) and observation.request_id not in self._captured:
-            self._later(observation, "shadow", comparisons)
+            self._captured.append(observation.request_id)
+            self._add(observation, "shadow", time.time(), comparisons)
 
     def _reason(self, observation: Observation) -> Reason | None:
         """Return why to capture a request; None if it is not to be captured."""
@@ -94,13 +97,13 @@ class Capture:
         drawn = int.from_bytes(os.urandom(RANDOM_BYTES))
         return "sample" if drawn < self._settings.capture_sample * HIGHEST else None
 
-    def _later(self, observation: Observation, reason: Reason, comparisons: "Sequence[Comparison]" = ()) -> None:
+    def _later(self, observation: Observation, reason: Reason) -> None:
         answered = time.time()
         self._captured.append(observation.request_id)
-        self._deferred.later(lambda: self._add(observation, reason, answered, comparisons))
+        self._deferred.later(lambda: self._add(observation, reason, answered))
 
     def _add(
-        self, observation: Observation, reason: Reason, answered: float, comparisons: "Sequence[Comparison]"
+        self, observation: Observation, reason: Reason, answered: float, comparisons: "Sequence[Comparison]" = ()
     ) -> None:
         for number, row in enumerate(observed_rows(observation.outcome)):
             message = self._message(row, observation.request_id, reason, answered)
