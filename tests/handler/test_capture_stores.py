@@ -4,7 +4,7 @@ import http.server
 import json
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -22,6 +22,7 @@ from handler.capture_stores import FolderStore, store_at
 from handler.errors import CaptureError, SettingsError
 from handler.s3_upload import S3Store, quoted, signed_headers, target
 from tests.processes import aws_environ, reset_aws, running_aws
+from tests.s3_front import S3Front, running_front
 
 BUCKET, NAME, CONTENT = "captured-messages", "2026/11/27/ab-000001.jsonl", b'{"text": "zebra"}\n'
 
@@ -43,46 +44,10 @@ def client(aws: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     return found
 
 
-class Front:
-    """A server before S3 that forwards requests, or answers as it is told to."""
-
-    def __init__(self, behind: str) -> None:
-        self.answers: list[tuple[bool, int]] = []
-        self.seen: list[tuple[str, Mapping[str, str]]] = []
-        front = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_PUT(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                front.seen.append((self.path, dict(self.headers)))
-                forwards, status = front.answers.pop(0) if front.answers else (True, 200)
-                if forwards:
-                    connection = http.client.HTTPConnection(behind.removeprefix("http://"))
-                    connection.request("PUT", self.path, body, dict(self.headers))
-                    assert connection.getresponse().status == 200
-                    connection.close()
-                self.send_response(status)
-                answer = b"<Error><Code>SlowDown</Code></Error>" if status >= 500 else b""
-                self.send_header("content-length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"http://127.0.0.1:{self.server.server_port}"
-
-
 @pytest.fixture
-def front(aws: str) -> Iterator[Front]:
-    found = Front(aws)
-    thread = threading.Thread(target=found.server.serve_forever)
-    thread.start()
-    yield found
-    found.server.shutdown()
-    found.server.server_close()
-    thread.join()
+def front(aws: str) -> Iterator[S3Front]:
+    with running_front(aws) as found:
+        yield found
 
 
 def contents(client: Any) -> dict[str, bytes]:
@@ -106,7 +71,7 @@ def test_a_setting_names_the_store(client: Any, aws: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("stored", [True, False])
-def test_a_busy_s3_is_asked_again_at_once_and_nothing_is_doubled(client: Any, front: Front, stored: bool) -> None:
+def test_a_busy_s3_is_asked_again_at_once_and_nothing_is_doubled(client: Any, front: S3Front, stored: bool) -> None:
     front.answers = [(stored, 503)]
     environ = {**aws_environ(""), "AWS_ENDPOINT_URL_S3": front.address, "AWS_SESSION_TOKEN": "t/+="}
     S3Store(BUCKET, "captured", environ).put(NAME, CONTENT)
@@ -123,7 +88,7 @@ def test_a_busy_s3_is_asked_again_at_once_and_nothing_is_doubled(client: Any, fr
     ],
 )
 def test_an_error_is_reported_without_the_content(
-    front: Front, answers: list[tuple[bool, int]], message: str, requests: int
+    front: S3Front, answers: list[tuple[bool, int]], message: str, requests: int
 ) -> None:
     front.answers = answers
     with pytest.raises(CaptureError) as refusal:

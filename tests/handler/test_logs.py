@@ -12,8 +12,8 @@ from handler.auth import digest
 from handler.hexabot import Service
 from handler.logs import configure, log, log_failure, log_refusal, request_id
 from tests.bundles import CRASH, INTENT, LANGUAGE, TAGGER, write_bundle
-from tests.handler.deployment import LambdaContext, deploy, predict
-from tests.hexabot_client import multipart
+from tests.handler.deployment import LambdaContext, deploy, environment, predict, run_python
+from tests.hexabot_client import http_api_event, multipart
 
 TOKEN = "s3cret-token"
 UTTERANCE = "zebra"
@@ -144,6 +144,34 @@ def test_neither_utterances_nor_tokens_are_ever_logged(
     assert len(lines(captured.out)) > 3 * 3 * len(sent) - 1
     assert UTTERANCE not in everything
     assert TOKEN not in everything
+
+
+def test_capture_logs_no_text_and_one_line_if_s3_cannot_be_reached(breaking: Path) -> None:
+    texts = [f"{UTTERANCE} fly", f"{UTTERANCE} {CRASH}", f"{UTTERANCE}@example.com hotel"]
+    program = (
+        "import json, sys; from handler.entrypoint import lambda_handler, observing\n"
+        "for event in json.loads(sys.argv[1]): lambda_handler(event, None)\n"
+        "observing.deferred.stop()"
+    )
+    events = [
+        http_api_event("POST", "/predict", body, headers={"content-type": form})
+        for form, body in (multipart({"text": text}) for text in texts)
+    ]
+    environ = environment(
+        breaking,
+        NLU_CAPTURE="s3://captured/here",
+        NLU_CAPTURE_SAMPLE="1",
+        AWS_ENDPOINT_URL_S3="http://127.0.0.1:1",
+        AWS_REGION="eu-west-1",
+        AWS_ACCESS_KEY_ID=TOKEN,
+        AWS_SECRET_ACCESS_KEY=TOKEN,
+    )
+    done = run_python("-c", program, json.dumps(events), **environ)
+    assert done.returncode == 0, done.stderr
+    (failed,) = [line for line in lines(done.stdout) if line["message"] == "capture failed"]
+    assert failed["reason"] == "S3 cannot be reached (ConnectionRefusedError)"
+    assert UTTERANCE not in done.stdout + done.stderr
+    assert TOKEN not in done.stdout + done.stderr
 
 
 def test_a_failure_logs_the_traceback_without_the_message(capsys: pytest.CaptureFixture[str]) -> None:
