@@ -40,6 +40,7 @@ PARTS = (
     Part("beside_ludwig", 1500, "Ludwig's own servers, with the same models"),
     Part("batch", 900, "a batch of 256 rows beside Ludwig"),
     Part("bulk", 1800, "`ludwig-serverless batch`: a million rows, with one process and with all"),
+    Part("capture", 300, "what capture adds to an answer, and its first upload beside boto3"),
     Part("costs", 60, "the bill in docs/deploy.md, from the figures above"),
     Part("quality", 7 * 86400, "docs/quality.md: how good the configurations are, on your sets (--data)", True),
 )

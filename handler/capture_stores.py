@@ -1,11 +1,14 @@
 """Write captured messages to a local folder or to a prefix in Amazon S3."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cached_property
 
 from handler.capture_batches import CaptureStore
 from handler.errors import CaptureError, SettingsError
 
+S3_SECONDS = 10.0
+"""The shortest time between two objects of an instance. It bounds what requests to S3 cost."""
 PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
 """Permissions for the owner only."""
 
@@ -53,6 +56,32 @@ class FolderStore:
             raise CaptureError(f"{type(error).__name__}: {error.strerror}") from None
 
 
+class LaterStore:
+    """A store that is created with the first write, so that no start waits for its modules.
+
+    Attributes:
+        seconds: The shortest time between two writes.
+    """
+
+    def __init__(self, seconds: float, create: Callable[[], CaptureStore]) -> None:
+        """Keep how to create the store.
+
+        Args:
+            seconds: The shortest time between two writes.
+            create: Creates the store.
+        """
+        self.seconds = seconds
+        self._create = create
+
+    @cached_property
+    def _store(self) -> CaptureStore:
+        return self._create()
+
+    def put(self, name: str, content: bytes) -> None:
+        """Write a file; see `CaptureStore`."""
+        self._store.put(name, content)
+
+
 def store_at(place: str, environ: Mapping[str, str]) -> CaptureStore:
     """Return the store that NLU_CAPTURE names.
 
@@ -68,7 +97,12 @@ def store_at(place: str, environ: Mapping[str, str]) -> CaptureStore:
     """
     if not place.startswith("s3://"):
         return FolderStore(place)
-    from handler.s3_upload import S3Store
-
     bucket, _, prefix = place.removeprefix("s3://").partition("/")
-    return S3Store(bucket, prefix, environ)
+
+    def create() -> CaptureStore:
+        from handler.s3_upload import S3Store
+
+        return S3Store(bucket, prefix, environ)
+
+    # Lambda always sets a region and credentials, so nothing has to be checked at the start.
+    return LaterStore(S3_SECONDS, create) if "AWS_LAMBDA_RUNTIME_API" in environ else create()

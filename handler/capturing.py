@@ -18,7 +18,6 @@ from handler.deferred import Deferred
 from handler.hexabot import TEXT, Service
 from handler.observing import Observation, ObservedRow, RowReading, Verdict, observed_rows
 from handler.outputs import CategoryOutput, SequenceOutput
-from handler.scrubbing import Scrubbed, scrub
 from handler.settings import Settings
 from handler.text_labels import UNKNOWN_LABEL
 from handler.unsure import LANGUAGE
@@ -26,6 +25,7 @@ from handler.unsure import LANGUAGE
 if TYPE_CHECKING:
     from handler.comparison import Comparison
     from handler.entities import TaggedSpan
+    from handler.scrubbing import Scrubbed
     from handler.understanding import Understander
 
 MESSAGES = {"/predict", "/understand", "/parse", "/mcp"}
@@ -118,6 +118,8 @@ class Capture:
         text = _text_of(row)
         if text is None or not text.strip():
             return None
+        from handler.scrubbing import scrub  # loaded with the first captured message, so that no start waits for it
+
         scrubbed = scrub(text)
         verdicts = [(reading, verdict) for reading in row.readings for verdict in reading.verdicts()]
         models: dict[str, CapturedVerdict] = {}
@@ -141,7 +143,7 @@ class Capture:
 
         return Understander(self._service, self._settings.default_language)
 
-    def _entities(self, text: str, scrubbed: Scrubbed, readings: Sequence[RowReading]) -> Iterator[CapturedEntity]:
+    def _entities(self, text: str, scrubbed: "Scrubbed", readings: Sequence[RowReading]) -> Iterator[CapturedEntity]:
         """Yield the entities of a text at their positions in the scrubbed text."""
         spans = [span for reading in readings for span in _spans(reading, text)]
         for found in self._understander.located(text, spans):

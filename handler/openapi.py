@@ -27,7 +27,8 @@ The intent, the language and the entities of a message, from models that Ludwig 
 
 A request carries its token as `Authorization: Bearer`, as the header `x-api-key` or as the query parameter `token`.
 A body may be compressed with gzip or deflate. Every error is a JSON object with `error` and `request_id`; each
-response has the request's id in the header `x-request-id`.
+response has the request's id in the header `x-request-id`. If this service stores unsure messages for review, a
+request with the header `x-no-capture: 1` is left out.
 """
 STRING = {"type": "string"}
 REFERENCE = "#/components/schemas/{name}"

@@ -14,6 +14,7 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import NamedTuple
 
 from handler.aws_credentials import Credentials, credential_source
+from handler.capture_stores import S3_SECONDS
 from handler.errors import CaptureError, SettingsError
 
 SECONDS = 2.0
@@ -52,7 +53,7 @@ class S3Store:
         seconds: The shortest time between two writes.
     """
 
-    seconds = 10.0
+    seconds = S3_SECONDS
 
     def __init__(
         self, bucket: str, prefix: str, environ: Mapping[str, str], clock: Callable[[], float] = time.time

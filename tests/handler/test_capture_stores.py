@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handler.aws_credentials import Credentials, credential_source
-from handler.capture_stores import FolderStore, store_at
+from handler.capture_stores import FolderStore, LaterStore, store_at
 from handler.errors import CaptureError, SettingsError
 from handler.s3_upload import S3Store, quoted, signed_headers, target
 from tests.processes import aws_environ, reset_aws, running_aws
@@ -68,6 +68,14 @@ def test_a_setting_names_the_store(client: Any, aws: str, tmp_path: Path) -> Non
     assert contents(client) == {f"captured/{NAME}": CONTENT}
     store_at(str(tmp_path / "new" / "folder"), {}).put(NAME, CONTENT)
     assert (tmp_path / "new" / "folder" / NAME).read_bytes() == CONTENT
+
+
+def test_on_lambda_the_uploader_loads_with_the_first_write(client: Any, aws: str) -> None:
+    store = store_at(f"s3://{BUCKET}/captured", {**aws_environ(aws), "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:1"})
+    assert isinstance(store, LaterStore)
+    assert store.seconds == S3Store.seconds
+    store.put(NAME, CONTENT)
+    assert contents(client) == {f"captured/{NAME}": CONTENT}
 
 
 @pytest.mark.parametrize("stored", [True, False])

@@ -263,7 +263,7 @@ def test_no_text_reaches_the_log_even_if_capture_fails(
     def broken(text: str) -> None:
         raise ValueError(text)
 
-    monkeypatch.setattr("handler.capturing.scrub", broken)
+    monkeypatch.setattr("handler.scrubbing.scrub", broken)
     answer = service.ask({"text": f"{CLOSE} zebra"})
     assert (answer.status, service.messages()) == (200, [])
     assert "deferred work failed" in caplog.text
