@@ -3,18 +3,26 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, Request, sync_playwright
 
+from handler.outputs import CategoryOutput
+from handler.thresholds import Thresholds
 from scripts.debian import DebianError, install
+from tests.bundles import INTENT, edit_manifest, write_bundle
+from tests.handler.deployment import served
 
 PROGRAM = "chromium"
 WAIT_MILLISECONDS = 20_000
 """How long an action waits for its element before the test fails; no test measures it."""
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 360, "height": 740}
+
+BUNDLES = Path(__file__).parents[2] / "examples" / "bundles"
+LIMIT, SOFTNESS = 0.7, 2.0
 
 OpenPage = Callable[..., Page]
 """`open_page(url, phone=False, dark=False, **context options)`: opens a page in a browser profile of its own."""
@@ -69,6 +77,21 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
     for page, errors in opened:
         page.context.close()
         assert errors == []
+
+
+@pytest.fixture(scope="session")
+def other_bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write another intent model: `fly` means book_flight, and a softened confidence below the limit does not count."""
+    folder = write_bundle(tmp_path_factory.mktemp("other") / "intent", INTENT)
+    limits = Thresholds(default=LIMIT, softness=SOFTNESS)
+    edit_manifest(folder, outputs=[CategoryOutput(name="intent", labels=INTENT.labels, thresholds=limits)])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def address(other_bundles: Path) -> Iterator[str]:
+    with served([BUNDLES], "--open", "--compare", str(other_bundles)) as port:
+        yield f"http://127.0.0.1:{port}/playground"
 
 
 def _is_error(line: Any, refused: tuple[str, ...]) -> bool:

@@ -1,9 +1,7 @@
 """The playground in a real browser: the real service with the bundles that ship with the repository."""
 
-import csv
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,35 +9,16 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from handler.auth import digest
-from handler.outputs import CategoryOutput
-from handler.thresholds import Thresholds
-from tests.browser.conftest import OpenPage
+from tests.browser.conftest import BUNDLES, OpenPage
 from tests.browser.looking import overflow, violations
-from tests.bundles import CRASH, INTENT, TAGGER, edit_manifest, write_bundle
+from tests.bundles import CRASH, INTENT, TAGGER, write_bundle
 from tests.handler.deployment import served
 
-BUNDLES = Path(__file__).parents[2] / "examples" / "bundles"
 FLIGHT = "book a flight from Rome to Cape Town sunday afternoon"
 ARABIC = "أريد تغيير حجزي رقم CD61LP إلى موعد آخر، يوم الأحد"
 TOKEN = "a secret token"
-LIMIT, SOFTNESS = 0.7, 2.0
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def other_bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write another intent model: `fly` means book_flight, and a softened confidence below the limit does not count."""
-    folder = write_bundle(tmp_path_factory.mktemp("other") / "intent", INTENT)
-    limits = Thresholds(default=LIMIT, softness=SOFTNESS)
-    edit_manifest(folder, outputs=[CategoryOutput(name="intent", labels=INTENT.labels, thresholds=limits)])
-    return folder
-
-
-@pytest.fixture(scope="module")
-def address(other_bundles: Path) -> Iterator[str]:
-    with served([BUNDLES], "--open", "--compare", str(other_bundles)) as port:
-        yield f"http://127.0.0.1:{port}/playground"
 
 
 def ask(page: Page, text: str) -> Locator:
@@ -154,45 +133,6 @@ def test_json_and_the_command_can_be_copied_and_the_token_is_not_in_them(open_pa
         page.reload()
         expect(page.locator("#models")).to_contain_text("intent")
         assert TOKEN not in page.evaluate("JSON.stringify(localStorage)") + page.content()
-
-
-def test_a_file_of_messages_is_answered_and_can_be_downloaded(
-    open_page: OpenPage, address: str, tmp_path: Path
-) -> None:
-    page = open_page(address)
-    page.get_by_role("tab", name="A file").click()
-    rows = [("hello there, good morning", "greet"), (ARABIC, "change_booking"), ('say "thanks",\nplease', "greet")]
-    with (tmp_path / "rows.csv").open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, delimiter=";").writerows([("text", "intent"), *rows])
-    page.set_input_files("#file", tmp_path / "rows.csv")
-    page.get_by_role("button", name="Ask for all 3").click()
-    expect(page.locator("#table-rows tr")).to_have_count(3)
-    expect(page.locator("#summary")).to_contain_text("2 of 3 as expected, 66.7%")
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Download CSV").click()
-    with download.value.path().open(encoding="utf-8-sig", newline="") as file:
-        answered = list(csv.DictReader(file))
-    assert [(row["text"], row["intent"]) for row in answered] == rows
-    assert [row["answer_intent"] for row in answered][:2] == ["greet", "change_booking"]
-    assert "booking_code=CD61LP" in answered[1]["answer_slots"]
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Download JSONL").click()
-    lines = [json.loads(line) for line in download.value.path().read_text("utf-8").splitlines()]
-    assert [(line["row"], line["expected"], line["text"]) for line in lines] == [
-        (number + 1, intent, text) for number, (text, intent) in enumerate(rows)
-    ]
-
-
-def test_a_text_file_has_one_message_a_line(open_page: OpenPage, address: str) -> None:
-    page = open_page(address)
-    page.get_by_role("tab", name="A file").click()
-    content = "hello, you\r\n\r\nau revoir, à bientôt\r\n".encode("cp1252")
-    page.set_input_files("#file", {"name": "a.txt", "mimeType": "text/plain", "buffer": content})
-    page.get_by_role("button", name="Ask for all 2").click()
-    expect(page.locator("#table-rows td.text")).to_have_text(["hello, you", "au revoir, à bientôt"])
-    page.set_input_files("#file", {"name": "b.csv", "mimeType": "text/csv", "buffer": b"hello,greet\nbye,goodbye\n"})
-    expect(page.get_by_role("checkbox", name="The first row has the names")).not_to_be_checked()
-    expect(page.get_by_role("button", name="Ask for all 2")).to_be_visible()
 
 
 def test_another_service_can_be_compared_if_it_allows_the_page(
