@@ -63,8 +63,8 @@ def expected_of(name: str, records: Records) -> dict[str, Any]:
     # Deciles, as PSI usually takes them: bins of equal width would put nearly all rows of a good model into one.
     deciles = np.quantile(confidence, np.arange(1, BINS) / BINS, method="higher")
     # A decile is the confidence of a row. Rounded down, that row is in the bin above the edge, so no bin is empty; an
-    # edge at the smallest confidence would leave the first bin empty.
-    edges = np.unique(np.floor(deciles * STEPS) / STEPS)
+    # edge at the smallest confidence would leave the first bin empty. An edge at 1 would separate 1 from 0.9999999.
+    edges = np.unique(np.minimum(np.floor(deciles * STEPS), STEPS - 1) / STEPS)
     edges = edges[edges > confidence.min()]
     counts = np.bincount(np.searchsorted(edges, confidence, side="right"), minlength=len(edges) + 1)
     return {

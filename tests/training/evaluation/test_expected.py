@@ -50,6 +50,13 @@ def test_the_bins_are_deciles_in_steps_of_a_hundredth() -> None:
     assert found["edges"] == [round(edge, 2) for edge in found["edges"]]
 
 
+def test_one_and_almost_one_are_in_the_same_bin() -> None:
+    expected = expected_of("intent", records([0.3] * 100 + [1.0] * 100, ["a"] * 200))
+    assert expected["edges"] == [0.99]
+    now = [{"intent_predictions": "a", "intent_probability": each} for each in [0.3] * 100 + [0.9999999] * 100]
+    assert drift(expected, now) == (0.0, 0.0)
+
+
 def test_a_sure_model_that_becomes_a_little_surer_does_not_drift() -> None:
     """The graph in int8, or the model that was trained on all rows, answers with 0.9995 in place of 0.999."""
     rows = [0.95] * 20 + [0.999 + number / 1e6 for number in range(180)]
