@@ -218,7 +218,7 @@ def test_api_gateway_answers_preflight_requests(template: Any) -> None:
     cors = Evaluator(template, CorsOrigins=origins).value(body)["x-amazon-apigateway-cors"]
     assert cors["allowOrigins"] == origins.split(",")
     assert cors["allowMethods"] == ["GET", "POST"]
-    assert {"authorization", "content-type"} <= set(cors["allowHeaders"])
+    assert {"authorization", "content-type", "x-no-capture"} <= set(cors["allowHeaders"])
 
 
 def test_the_routes_are_those_of_the_handler(template: Any, bundles: Path) -> None:

@@ -27,6 +27,16 @@ def test_tasks_run_in_order_as_they_come_and_before_the_end() -> None:
     assert done == list(range(50))
 
 
+def test_the_end_runs_what_was_kept_for_it_after_all_other_tasks() -> None:
+    done: list[str] = []
+    deferred = started({})
+    deferred.at_stop(lambda: done.append("last"))
+    for _ in range(3):
+        deferred.later(lambda: done.append("task"))
+    deferred.stop()
+    assert done == ["task"] * 3 + ["last"]
+
+
 def test_a_task_that_fails_is_logged_without_its_message_and_stops_no_other(log: StringIO) -> None:
     done: list[str] = []
 
