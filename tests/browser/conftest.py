@@ -1,4 +1,4 @@
-"""A real browser for the tests of pages: Debian's Chromium, started once."""
+"""A real browser for the tests of pages: Debian's Chromium, started once for each module."""
 
 import os
 import shutil
@@ -39,9 +39,9 @@ def chromium() -> str:
     return str(shutil.which(PROGRAM))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
-    """Start the browser, without a window."""
+    """Start the browser, without a window. It stops after each module: its event loop blocks others."""
     # Chromium refuses to sandbox root's processes.
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
