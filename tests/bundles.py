@@ -20,6 +20,7 @@ from onnx import TensorProto, helper, numpy_helper
 from handler.affixes import Affixes
 from handler.bundle import MANIFEST, SCHEMA_VERSION, UNSEALED, Graph, GraphTensor, Manifest, Provenance, describe_file
 from handler.certificate import Parity
+from handler.context import Context
 from handler.outputs import CategoryOutput, Decoding, SequenceOutput, TagUnit
 from handler.text import TextInput, Vocabulary
 from handler.tokenizers import SpaceTokenizer, SplittingTokenizer, SubwordTokenizer
@@ -87,6 +88,7 @@ def write_bundle(
     fill_value: str | None = None,
     breaking: bool = False,
     affixes: Affixes | None = None,
+    context: Context | None = None,
 ) -> Path:
     """Write a bundle whose vocabulary is the words of its heads.
 
@@ -102,11 +104,13 @@ def write_bundle(
         fill_value: Replaces a missing text.
         breaking: Whether the graph fails on a text with the word CRASH.
         affixes: Prefixes and suffixes of the words. The graph reads only the middle token of each word.
+        context: Affixes and neighbors of the words. The graph reads only the word itself.
 
     Returns:
         The folder.
     """
     folder.mkdir(parents=True)
+    made = affixes or context
     words = dict.fromkeys(word for head in heads for word in head.words)
     vocabulary = [*SPECIAL, *words, CRASH]
     (folder / "vocabulary.json").write_bytes(msgspec.json.encode(vocabulary))
@@ -114,10 +118,11 @@ def write_bundle(
         name=column,
         column=column,
         tokenizer=tokenizer or SpaceTokenizer(),
-        length=length * (affixes.tokens_per_word if affixes else 1),
+        length=length * (made.tokens_per_word if made else 1),
         lowercase=lowercase,
         padding=padding,
         affixes=affixes,
+        context=context,
         padding_id=SPECIAL.index(PADDING),
         vocabulary=Vocabulary(
             file="vocabulary.json",
@@ -250,9 +255,9 @@ def _graph(feature: TextInput, heads: Sequence[Head], vocabulary: Sequence[str],
         rows[vocabulary.index(CRASH)] = 1_000_000
     constants = [numpy_helper.from_array(rows, "rows"), numpy_helper.from_array(np.array([1]), "sequence_axis")]
     words, source, nodes = feature.length // feature.stride, feature.name, []
-    if feature.affixes:
-        step, source = feature.affixes.tokens_per_word, "words"
-        bounds = {"first": step // 2, "last": feature.length, "step": step}
+    if feature.stride > 1:
+        step, source = feature.stride, "words"
+        bounds = {"first": step // 2 if feature.affixes else 1, "last": feature.length, "step": step}
         constants += [numpy_helper.from_array(np.array([number]), name) for name, number in bounds.items()]
         nodes.append(helper.make_node("Slice", [feature.name, "first", "last", "sequence_axis", "step"], [source]))
     nodes.append(helper.make_node("Gather", ["rows", source], ["looked_up"]))

@@ -13,6 +13,7 @@ from export.build import export_model
 from export.model import load_model
 from export.text import SPLITTING
 from handler.affixes import Affixes
+from handler.context import Context
 from handler.decoding import SlotDecoder
 from handler.hexabot import Service
 from handler.predictor import Predictor
@@ -26,7 +27,8 @@ from training.slots import spread_tags
 
 Padding = Literal["left", "right"]
 PADDINGS: tuple[Padding, ...] = ("left", "right")
-KINDS = [*SPLITTING, "affixes"]
+MADE = {"affixes": ("text+affixes13", Affixes([1, 3])), "context": ("text+context21", Context(2, 1))}
+KINDS = [*SPLITTING, *MADE]
 
 TAGS = {
     "New": "B-city",
@@ -132,13 +134,15 @@ def metadata(made: dict[str, Any], length: int, stride: int = 1) -> dict[str, An
 
 
 def both(folder: Path, kind: str, padding: Padding, head: Head = HEAD) -> Both:
-    """Return a tagger. kind: name of a tokenizer, or `affixes`."""
-    affixes = Affixes([1, 3]) if kind == "affixes" else None
-    tokenizer = "space" if affixes else kind
-    write_bundle(folder, head, tokenizer=SPLITTING[tokenizer](), padding=padding, affixes=affixes)
-    made = config(tokenizer, padding, column="text+affixes13" if affixes else "text")
+    """Return a tagger. kind: name of a tokenizer, or of MADE."""
+    column, tokens = MADE.get(kind, ("text", None))
+    tokenizer = kind if tokens is None else "space"
+    write_bundle(
+        folder, head, tokenizer=SPLITTING[tokenizer](), padding=padding, **({} if tokens is None else {kind: tokens})
+    )
+    made = config(tokenizer, padding, column=column)
     decoders = {"slots": SlotDecoder(head.labels)} if head.decoding == "viterbi" else {}
-    stride = affixes.tokens_per_word if affixes else 1
+    stride = 1 if tokens is None else tokens.tokens_per_word
     return Both(Predictor(folder), made, taggers_of(made, metadata(made, LENGTH, stride), decoders))
 
 
