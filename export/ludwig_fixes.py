@@ -1,4 +1,4 @@
-"""Workarounds for Ludwig bugs: saved models that Ludwig cannot load, and outputs that fail to predict.
+"""Make saved models loadable where Ludwig cannot load them, and correct outputs that fail to predict.
 
 Source: `ludwig/schema/encoders/` and `ludwig/features/category_feature.py` of Ludwig 0.17.10.
 """
@@ -11,13 +11,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from export.pretrained import with_installed
+
 if TYPE_CHECKING:
     import torch
     from ludwig.api import LudwigModel
 
 Encoder = dict[str, Any]
 
-HYPERPARAMETERS = "model_hyperparameters.json"
+HYPERPARAMETERS, METADATA = "model_hyperparameters.json", "training_set_metadata.json"
 
 
 @contextmanager
@@ -29,20 +31,27 @@ def readable_folder(folder: Path, config: Mapping[str, Any]) -> Iterator[Path]:
         config: The content of its `model_hyperparameters.json`.
 
     Yields:
-        The model folder itself if it needs no fix, else a temporary folder of links with a fixed configuration.
+        The model folder itself if it needs no fix, else a temporary folder of links with fixed files.
+
+    Raises:
+        ModelError: The model was trained from a package that is not installed.
     """
-    fixed = copy.deepcopy(dict(config))
+    fixed = with_installed(copy.deepcopy(dict(config)))
     for feature in fixed.get("input_features", ()):
         encoder = feature.get("encoder") or {}
         FIXES.get(encoder.get("type"), _leave)(encoder)
     if fixed == config:
         yield folder
         return
+    contents = {HYPERPARAMETERS: fixed}
+    if (folder / METADATA).is_file():
+        contents[METADATA] = with_installed(json.loads((folder / METADATA).read_text(encoding="utf-8")))
     with tempfile.TemporaryDirectory() as temporary:
         for path in folder.iterdir():
-            if path.name != HYPERPARAMETERS:
+            if path.name not in contents:
                 Path(temporary, path.name).symlink_to(path.resolve())
-        Path(temporary, HYPERPARAMETERS).write_text(json.dumps(fixed), encoding="utf-8")
+        for name, content in contents.items():
+            Path(temporary, name).write_text(json.dumps(content), encoding="utf-8")
         yield Path(temporary)
 
 

@@ -129,6 +129,8 @@ def load_model(path: "Path | str", *, allow_pickle: bool = False) -> SourceModel
     try:
         with on_cpu(), legacy_tokenizers(stored), readable_folder(folder, stored) as readable:
             ludwig_model = api.LudwigModel.load(str(readable), backend="local")
+    except ModelError:
+        raise
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"[:MOST_CHARACTERS]
         raise ModelError(f"Ludwig {ludwig.__version__} cannot load {folder}: {reason}") from error

