@@ -55,11 +55,8 @@ def test_weights_minimize_the_penalized_loss() -> None:
 
     def loss(weights: np.ndarray) -> float:
         scores = np.array([weights[word].sum(axis=0) for word in rows])
-        return float(
-            chains.expected(scores)[0]
-            - scores[range(len(right)), right].sum()
-            + tag_model.PENALTY / 2 * (weights**2).sum()
-        )
+        penalty = tag_model.PENALTY / 2 * (weights**2).sum()
+        return float(chains.expected(scores)[0] - scores[range(len(right)), right].sum() + penalty)
 
     rng = np.random.default_rng(1)
     assert all(loss(found) < loss(found + 0.1 * rng.normal(size=found.shape)) for _ in range(20))
