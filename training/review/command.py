@@ -3,6 +3,7 @@
 import argparse
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from export.console import say
@@ -154,7 +155,8 @@ def _review(options: argparse.Namespace) -> None:
         server = stack.enter_context(ReviewServer(desks, options.port))
         say(f"Review at {server.address}\nDecisions go to {_listed(desks)}. Stop with Ctrl-C.")
         if not options.no_browser:
-            webbrowser.open(server.address)
+            # A browser in the terminal would return only when it ends.
+            Thread(target=webbrowser.open, args=(server.address,), daemon=True).start()
         try:
             server.serve_forever()
         except KeyboardInterrupt:

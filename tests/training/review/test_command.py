@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,10 +58,10 @@ class Review(NamedTuple):
 
 
 @contextmanager
-def reviewing(folder: Path, *arguments: str) -> Iterator[Review]:
-    """Run `review` in a folder until the block ends."""
-    command = [sys.executable, "-m", "training", "review", *arguments, "--no-browser"]
-    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+def reviewing(folder: Path, *arguments: str, browser: str = "") -> Iterator[Review]:
+    """Run `review` in a folder until the block ends. browser: a command to open the page with; "" opens none."""
+    command = [sys.executable, "-m", "training", "review", *arguments, *([] if browser else ["--no-browser"])]
+    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3]), "BROWSER": browser}
     with subprocess.Popen(
         command, cwd=folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -93,6 +94,20 @@ def test_ctrl_c_ends_it_cleanly_and_the_same_command_resumes(tmp_path: Path) -> 
         assert "m0" not in {item["id"] for group in found["groups"] for item in group}
         assert review.ask("undo", {"tab": "messages"})[0] == 200
     assert read_table_size(tmp_path / "reviewed.csv") == 0
+
+
+def test_it_opens_the_browser(tmp_path: Path) -> None:
+    captured(tmp_path / "captures")
+    browser = tmp_path / "browser"
+    browser.write_text(
+        f'#!/bin/sh\necho "$1" > {tmp_path}/opened.part && mv {tmp_path}/opened.part {tmp_path}/opened\n'
+    )
+    browser.chmod(0o755)
+    with reviewing(tmp_path, "captures", browser=f"{browser} %s") as review:
+        deadline = time.monotonic() + WAIT_SECONDS
+        while not (tmp_path / "opened").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert (tmp_path / "opened").read_text().strip() == review.address
 
 
 def read_table_size(path: Path) -> int:
