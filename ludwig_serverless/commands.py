@@ -1,4 +1,4 @@
-"""The entries of `cost` and `completion` in the command table; see `handler.command_line.Command` for the fields."""
+"""The entries of this package in the command table; see `handler.command_line.Command` for the fields."""
 
 from handler.command_line import Command
 

@@ -6,8 +6,8 @@ import sys
 
 from ludwig_serverless.batch.answering import Answerer
 from ludwig_serverless.batch.errors import BatchError
-from ludwig_serverless.batch.local import Job, Written, run
-from ludwig_serverless.batch.plan import Place, Plan, input_files, store
+from ludwig_serverless.batch.local import BatchJob, Written, run
+from ludwig_serverless.batch.plan import BatchPlan, Place, input_files, store
 from ludwig_serverless.batch.reading import read_parts
 from ludwig_serverless.batch.writing import ERRORS
 
@@ -41,7 +41,7 @@ def answer_batch(options: argparse.Namespace) -> None:
         first = next(read_parts(source.system, file, position, PEEKED_ROWS))
         if first.table.num_columns:
             answerer.check(first.table.schema.names)
-    plan = Plan(
+    plan = BatchPlan(
         files=files,
         bundles=answerer.seals,
         answer=options.answer,
@@ -54,12 +54,12 @@ def answer_batch(options: argparse.Namespace) -> None:
     )
     if store(plan, output):
         print(f"{options.output}: an earlier run is continued.", file=sys.stderr)
-    job = Job(plan, tuple(options.bundles), options.input, options.output)
+    job = BatchJob(plan, tuple(options.bundles), options.input, options.output)
     written = _ray(job, options.processes) if options.engine == "ray" else run(job, options.processes)
     print(_summary(written, options.output))
 
 
-def _ray(job: Job, processes: int) -> Written:
+def _ray(job: BatchJob, processes: int) -> Written:
     from ludwig_serverless.batch.on_ray import run as run_on_ray
 
     return run_on_ray(job, processes)

@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from ludwig_serverless.batch.answering import Answerer, Answers
 from ludwig_serverless.batch.errors import BatchError
-from ludwig_serverless.batch.plan import Place, Plan
-from ludwig_serverless.batch.progress import Progress
+from ludwig_serverless.batch.plan import BatchPlan, Place
+from ludwig_serverless.batch.progress import BatchProgress
 from ludwig_serverless.batch.reading import Part, read_parts
 from ludwig_serverless.batch.writing import finished_parts, write_part
 
@@ -34,7 +34,7 @@ class Written(NamedTuple):
     errors: int
 
 
-class Job(NamedTuple):
+class BatchJob(NamedTuple):
     """What a process needs to answer parts.
 
     Attributes:
@@ -44,7 +44,7 @@ class Job(NamedTuple):
         output: The location of the output folder.
     """
 
-    plan: Plan
+    plan: BatchPlan
     bundles: tuple[str, ...]
     source: str
     output: str
@@ -61,10 +61,10 @@ class Job(NamedTuple):
         )
 
 
-class Worker:
+class PartWriter:
     """Answers and writes parts, in any process."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: BatchJob) -> None:
         """Load the bundles.
 
         Args:
@@ -95,7 +95,7 @@ class Worker:
         return Written(answers.table.num_rows, len(part.unreadable) + len(answers.failures))
 
 
-def run(job: Job, processes: int) -> Written:
+def run(job: BatchJob, processes: int) -> Written:
     """Answer all parts that are not written yet.
 
     Args:
@@ -108,7 +108,7 @@ def run(job: Job, processes: int) -> Written:
     Raises:
         BatchError: A file cannot be read, or a process was killed. The parts that are written stay.
     """
-    progress, total = Progress(), Written(0, 0)
+    progress, total = BatchProgress(), Written(0, 0)
     finished = finished_parts(Place(job.output), job.plan.format)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, context, initializer=_start, initargs=(job,)) as pool:
@@ -134,7 +134,7 @@ def run(job: Job, processes: int) -> Written:
     return total
 
 
-def _missing(plan: Plan, source: Place, finished: set[str]) -> Iterator[tuple[Part | None, float]]:
+def _missing(plan: BatchPlan, source: Place, finished: set[str]) -> Iterator[tuple[Part | None, float]]:
     """Yield the parts that are not written yet, and None for the others, each with its share of all bytes."""
     all_bytes = sum(file.bytes for file in plan.files) or 1
     for position, file in enumerate(plan.files):
@@ -144,7 +144,7 @@ def _missing(plan: Plan, source: Place, finished: set[str]) -> Iterator[tuple[Pa
             before = part.done
 
 
-def _collect(waiting: dict[Future[Written], float], progress: Progress, total: Written) -> Written:
+def _collect(waiting: dict[Future[Written], float], progress: BatchProgress, total: Written) -> Written:
     done, _ = wait(waiting, return_when=FIRST_COMPLETED)
     for future in done:
         share, written = waiting.pop(future), future.result()
@@ -153,17 +153,17 @@ def _collect(waiting: dict[Future[Written], float], progress: Progress, total: W
     return total
 
 
-_worker: Worker
+_worker: PartWriter
 
 
-def _start(job: Job) -> None:
+def _start(job: BatchJob) -> None:
     """Load the bundles in a new process. Ctrl-C goes to all processes, and only the first one handles it."""
     global _worker
     threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     pa.set_cpu_count(1)
-    _worker = Worker(job)
+    _worker = PartWriter(job)
 
 
 def _end_with_parent() -> None:

@@ -6,9 +6,9 @@ from typing import Any
 import ray
 import ray.data
 
-from ludwig_serverless.batch.local import Job, Worker, Written
+from ludwig_serverless.batch.local import BatchJob, PartWriter, Written
 from ludwig_serverless.batch.plan import Place
-from ludwig_serverless.batch.progress import Progress
+from ludwig_serverless.batch.progress import BatchProgress
 from ludwig_serverless.batch.reading import read_parts
 from ludwig_serverless.batch.writing import finished_parts
 
@@ -23,14 +23,14 @@ class StripeAnswerer:
     skipped then.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: BatchJob) -> None:
         """Load the bundles.
 
         Args:
             job: The job.
         """
         self._job = job
-        self._worker = Worker(job)
+        self._worker = PartWriter(job)
         self._source = Place(job.source)
 
     def __call__(self, stripes: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -53,7 +53,7 @@ class StripeAnswerer:
             yield {"rows": [rows], "errors": [errors], "bytes": [file.bytes / of]}
 
 
-def run(job: Job, processes: int) -> Written:
+def run(job: BatchJob, processes: int) -> Written:
     """Answer all parts that are not written yet, on the cluster that RAY_ADDRESS names, or on this machine.
 
     Args:
@@ -74,7 +74,7 @@ def run(job: Job, processes: int) -> Written:
     answered = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
         StripeAnswerer, fn_constructor_args=(job,), batch_size=1, concurrency=processes, max_restarts=-1
     )
-    progress, total = Progress(), Written(0, 0)
+    progress, total = BatchProgress(), Written(0, 0)
     all_bytes = sum(file.bytes for file in job.plan.files) or 1
     for row in answered.iter_rows():
         progress.add(row["rows"], row["bytes"] / all_bytes)

@@ -33,7 +33,7 @@ class InputFile(msgspec.Struct, frozen=True):
     modified: str
 
 
-class Plan(msgspec.Struct, frozen=True):
+class BatchPlan(msgspec.Struct, frozen=True):
     """Everything that decides what a batch writes. A run resumes only if its plan equals the stored one.
 
     Attributes:
@@ -157,7 +157,7 @@ def input_files(place: Place) -> list[InputFile]:
     return files
 
 
-def store(plan: Plan, output: Place) -> bool:
+def store(plan: BatchPlan, output: Place) -> bool:
     """Store a plan in an output folder, or find the same one there.
 
     Args:

@@ -7,7 +7,7 @@ INTERVAL_SECONDS = 10.0
 TERMINAL_SECONDS = 0.5
 
 
-class Progress:
+class BatchProgress:
     """Prints a line every few seconds; on a terminal, it replaces the line before.
 
     Attributes:
