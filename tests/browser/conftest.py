@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, sync_playwright
+from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
 from handler.outputs import CategoryOutput
 from handler.thresholds import Thresholds
@@ -17,7 +17,8 @@ from tests.handler.deployment import served
 
 PROGRAM = "chromium"
 WAIT_MILLISECONDS = 20_000
-"""How long an action waits for its element before the test fails; no test measures it."""
+"""How long an action or `expect` waits before the test fails; no test measures it."""
+expect.set_options(timeout=WAIT_MILLISECONDS)
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 360, "height": 740}
 
