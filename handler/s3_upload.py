@@ -32,7 +32,7 @@ ADVICE = {
 }
 
 
-class Target(NamedTuple):
+class BucketAddress(NamedTuple):
     """Where a bucket is.
 
     Attributes:
@@ -72,7 +72,7 @@ class S3Store:
         self._region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or ""
         if not self._region:
             raise SettingsError(f"NLU_CAPTURE=s3://{bucket} needs a region: set AWS_REGION to that of the bucket.")
-        self._target = target(bucket, self._region, environ)
+        self._address = bucket_address(bucket, self._region, environ)
         self._prefix = f"{prefix}/" if prefix else ""
         self._credentials = credential_source(environ)
         self._clock = clock
@@ -95,11 +95,11 @@ class S3Store:
 
     def _sent(self, name: str, content: bytes) -> tuple[int, str]:
         """Send an object, and return the HTTP status and S3's error code."""
-        path = quoted(f"{self._target.path}/{self._prefix}{name}")
+        path = quoted(f"{self._address.path}/{self._prefix}{name}")
         moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._clock()))
-        headers = signed_headers("PUT", self._target.host, path, content, self._credentials(), self._region, moment)
-        kind = HTTPSConnection if self._target.scheme == "https" else HTTPConnection
-        connection = kind(self._target.host, timeout=SECONDS)
+        headers = signed_headers("PUT", self._address.host, path, content, self._credentials(), self._region, moment)
+        kind = HTTPSConnection if self._address.scheme == "https" else HTTPConnection
+        connection = kind(self._address.host, timeout=SECONDS)
         try:
             connection.request("PUT", path, content, {"content-type": "application/x-ndjson", **headers})
             response = connection.getresponse()
@@ -109,7 +109,7 @@ class S3Store:
             connection.close()
 
 
-def target(bucket: str, region: str, environ: Mapping[str, str]) -> Target:
+def bucket_address(bucket: str, region: str, environ: Mapping[str, str]) -> BucketAddress:
     """Return where a bucket is.
 
     Args:
@@ -130,11 +130,11 @@ def target(bucket: str, region: str, environ: Mapping[str, str]) -> Target:
             raise SettingsError(
                 f"AWS_ENDPOINT_URL_S3 must be an address such as http://127.0.0.1:5000, found {given!r}."
             )
-        return Target(found[1], found[2], f"/{bucket}")
+        return BucketAddress(found[1], found[2], f"/{bucket}")
     suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
     if "." in bucket:
-        return Target("https", f"s3.{region}.{suffix}", f"/{bucket}")
-    return Target("https", f"{bucket}.s3.{region}.{suffix}", "")
+        return BucketAddress("https", f"s3.{region}.{suffix}", f"/{bucket}")
+    return BucketAddress("https", f"{bucket}.s3.{region}.{suffix}", "")
 
 
 def quoted(path: str) -> str:

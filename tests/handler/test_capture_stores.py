@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from handler.aws_credentials import Credentials, credential_source
 from handler.capture_stores import FolderStore, LaterStore, store_at
 from handler.errors import CaptureError, SettingsError
-from handler.s3_upload import S3Store, quoted, signed_headers, target
+from handler.s3_upload import S3Store, bucket_address, quoted, signed_headers
 from tests.processes import aws_environ, reset_aws, running_aws
 from tests.s3_front import S3Front, running_front
 
@@ -147,7 +147,7 @@ def test_a_signature_is_that_of_botocore(key: str, content: bytes, token: str, m
     ],
 )
 def test_where_a_bucket_is(bucket: str, region: str, environ: dict[str, str], expected: tuple[str, str, str]) -> None:
-    assert target(bucket, region, environ) == expected
+    assert bucket_address(bucket, region, environ) == expected
 
 
 def test_a_place_that_cannot_be_written_is_refused_at_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
