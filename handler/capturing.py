@@ -23,7 +23,7 @@ from handler.text_labels import UNKNOWN_LABEL
 from handler.unsure import LANGUAGE
 
 if TYPE_CHECKING:
-    from handler.comparison import Comparison
+    from handler.comparison import ShadowComparison
     from handler.entities import TaggedSpan
     from handler.scrubbing import Scrubbed
     from handler.understanding import Understander
@@ -70,7 +70,7 @@ class Capture:
         elif self._batches.are_due():
             self._deferred.later(self._batches.write_due)
 
-    def compared(self, observation: Observation, comparisons: "Sequence[Comparison]") -> None:
+    def compared(self, observation: Observation, comparisons: "Sequence[ShadowComparison]") -> None:
         """Capture a request about which a live bundle and its shadow disagree, unless it is captured anyway.
 
         It is called in the thread of deferred work, so it writes at once.
@@ -103,7 +103,7 @@ class Capture:
         self._deferred.later(lambda: self._add(observation, reason, answered))
 
     def _add(
-        self, observation: Observation, reason: Reason, answered: float, comparisons: "Sequence[Comparison]" = ()
+        self, observation: Observation, reason: Reason, answered: float, comparisons: "Sequence[ShadowComparison]" = ()
     ) -> None:
         for number, row in enumerate(observed_rows(observation.outcome)):
             message = self._message(row, observation.request_id, reason, answered)
@@ -192,7 +192,7 @@ def _stored(reading: RowReading, verdict: Verdict) -> tuple[str, CapturedVerdict
 
 
 def _of_shadows(
-    models: Mapping[str, CapturedVerdict], comparisons: "Sequence[Comparison]"
+    models: Mapping[str, CapturedVerdict], comparisons: "Sequence[ShadowComparison]"
 ) -> Iterator[tuple[str, CapturedVerdict]]:
     """Yield the answers of shadows to the categories of live models, with their names."""
     for each in comparisons:

@@ -13,7 +13,7 @@ from handler.predictor import Predictor
 Kind = Literal["category", "slots"]
 
 
-class Comparison(NamedTuple):
+class ShadowComparison(NamedTuple):
     """The answers of a live bundle and of its shadow to one output in one row. It contains nothing that users wrote.
 
     Attributes:
@@ -68,7 +68,7 @@ class _Side(NamedTuple):
     confidence: float
 
 
-def compare(live: ModelReading, shadow: Predictor) -> list[Comparison]:
+def compare(live: ModelReading, shadow: Predictor) -> list[ShadowComparison]:
     """Ask a shadow what the live bundle was asked, and compare their categories and slots.
 
     Args:
@@ -89,7 +89,7 @@ def compare(live: ModelReading, shadow: Predictor) -> list[Comparison]:
         for output, theirs in _sides(RowReading(shadow, row, other)):
             if ours := sides.get(output):
                 found.append(
-                    Comparison(
+                    ShadowComparison(
                         *(manifest.name, output, ours.kind, number, manifest.seal, shadow.manifest.seal),
                         *(ours.answer == theirs.answer, ours.label, theirs.label, ours.unsure, theirs.unsure),
                         *(ours.confidence, theirs.confidence),

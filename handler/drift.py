@@ -59,7 +59,7 @@ def index(expected: Sequence[int], found: Sequence[int]) -> float | None:
     return max(0.0, total - (groups - 1) * (1 / known + 1 / new))
 
 
-class Reference:
+class ExpectedSeries:
     """The groups of one category: what each label and each confidence counts as.
 
     Attributes:
@@ -110,7 +110,7 @@ class Series(NamedTuple):
     expected: Mapping[str, int]
 
 
-def references(predictors: Mapping[str, Predictor]) -> dict[tuple[str, str], Reference]:
+def references(predictors: Mapping[str, Predictor]) -> dict[tuple[str, str], ExpectedSeries]:
     """Return the reference of each category whose bundle has one.
 
     Args:
@@ -120,14 +120,14 @@ def references(predictors: Mapping[str, Predictor]) -> dict[tuple[str, str], Ref
         The references by model and output.
     """
     return {
-        (name, output.name): Reference(output.labels, output.expected)
+        (name, output.name): ExpectedSeries(output.labels, output.expected)
         for name, predictor in predictors.items()
         for output in predictor.manifest.outputs
         if isinstance(output, CategoryOutput) and output.expected is not None
     }
 
 
-def all_series(known: Mapping[tuple[str, str], Reference]) -> Iterator[Series]:
+def all_series(known: Mapping[tuple[str, str], ExpectedSeries]) -> Iterator[Series]:
     """Yield the counts to compare: labels and confidences of each reference."""
     for (model, output), reference in known.items():
         yield Series(place_name(model, output), LABELS, reference.labels)

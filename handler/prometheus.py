@@ -15,14 +15,14 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from handler.drift import CONFIDENCE, LABELS, Reference, index, references
+from handler.drift import CONFIDENCE, LABELS, ExpectedSeries, index, references
 from handler.measures import measures
 from handler.messages import Answer
 from handler.observing import Observation
 from handler.predictor import Predictor
 
 if TYPE_CHECKING:
-    from handler.comparison import Comparison
+    from handler.comparison import ShadowComparison
 
 Exposition = Callable[[str], Answer]
 """Returns the metrics in the format that an Accept header asks for."""
@@ -93,7 +93,7 @@ class PrometheusMetrics:
                     self._below.labels(*place).inc(verdict.unsure)
                 self._drift.add(place, verdict.label, verdict.confidence)
 
-    def compared(self, observation: Observation, comparisons: "Sequence[Comparison]") -> None:
+    def compared(self, observation: Observation, comparisons: "Sequence[ShadowComparison]") -> None:
         """Count the answers of shadow bundles."""
         for each in comparisons:
             # Slots of a text have too many combinations for labels of a metric.
@@ -114,7 +114,7 @@ class PrometheusMetrics:
 class Drift(Collector):
     """The population stability index of the latest messages. It is calculated when it is read."""
 
-    def __init__(self, known: Mapping[tuple[str, str], Reference]) -> None:
+    def __init__(self, known: Mapping[tuple[str, str], ExpectedSeries]) -> None:
         """Start with an empty window for each category that has a reference.
 
         Args:

@@ -21,14 +21,14 @@ from handler.predictor import Predictor
 from handler.settings import Settings
 
 if TYPE_CHECKING:
-    from handler.comparison import Comparison
+    from handler.comparison import ShadowComparison
     from handler.shadow_bundles import Shadows
 
 MOST_WAITING = 16
 """The most requests that may wait for shadows. Others are not compared, so that a slow shadow delays no other work."""
 RANDOM_BYTES = 4
 HIGHEST = 256.0**RANDOM_BYTES
-Subscriber = Callable[[Observation, "Sequence[Comparison]"], None]
+Subscriber = Callable[[Observation, "Sequence[ShadowComparison]"], None]
 """Called once for each compared request, in the thread of deferred work."""
 
 
@@ -88,7 +88,7 @@ class ShadowObserver:
         token = request_id.set(observation.request_id)
         try:
             predictors = self.shadows().predictors
-            comparisons: list[Comparison] = []
+            comparisons: list[ShadowComparison] = []
             for reading in observation.outcome.readings:
                 shadow = predictors.get(reading.predictor.manifest.name)
                 if shadow is not None:
@@ -103,7 +103,7 @@ class ShadowObserver:
             self._room.release()
 
 
-def _compared(reading: ModelReading, shadow: Predictor) -> "list[Comparison]":
+def _compared(reading: ModelReading, shadow: Predictor) -> "list[ShadowComparison]":
     """Compare the answers of one model and log the result; nothing if the shadow fails."""
     from handler.comparison import compare
 
@@ -130,7 +130,7 @@ def _compared(reading: ModelReading, shadow: Predictor) -> "list[Comparison]":
     return found
 
 
-def _counted(found: "Sequence[Comparison]") -> list[dict[str, Any]]:
+def _counted(found: "Sequence[ShadowComparison]") -> list[dict[str, Any]]:
     """Count equal pairs of answers. A label that is withheld is None."""
     pairs = Counter((each.output, each.live_answer, each.shadow_answer, each.agrees) for each in found)
     return [

@@ -14,7 +14,7 @@ import pytest
 from handler.capture_batches import Batches
 from handler.captured import CapturedMessage, decode_messages
 from handler.capturing import Capture
-from handler.comparison import Comparison
+from handler.comparison import ShadowComparison
 from handler.deferred import Deferred
 from handler.hexabot import load_service
 from handler.messages import Answer, Request
@@ -237,8 +237,8 @@ def test_a_model_with_its_own_column_and_two_outputs(tmp_path: Path) -> None:
     assert (message.text, set(message.models), message.language) == (CLOSE, {"intent", "tone"}, None)
 
 
-def comparison(agrees: bool) -> Comparison:
-    return Comparison("intent", "intent", "category", 0, "a", "b", agrees, "x", "y", False, False, 0.9, 0.9)
+def comparison(agrees: bool) -> ShadowComparison:
+    return ShadowComparison("intent", "intent", "category", 0, "a", "b", agrees, "x", "y", False, False, 0.9, 0.9)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from handler.bundle import read_bundle
-from handler.drift import FEWEST, MOST_GROUPS, Reference, dimension, index, place_name
+from handler.drift import FEWEST, MOST_GROUPS, ExpectedSeries, dimension, index, place_name
 from handler.errors import BundleError
 from handler.thresholds import Expected
 from tests.bundles import INTENT, give_expected, write_bundle
@@ -56,8 +56,8 @@ def test_chance_alone_stays_below_the_threshold_and_a_new_mixture_does_not(messa
     assert min(changed) > 0.5
 
 
-def reference(counts: dict[str, int]) -> Reference:
-    return Reference(list(counts), Expected(labels=counts, edges=EDGES, confidence=CONFIDENCE))
+def reference(counts: dict[str, int]) -> ExpectedSeries:
+    return ExpectedSeries(list(counts), Expected(labels=counts, edges=EDGES, confidence=CONFIDENCE))
 
 
 def test_up_to_the_limit_each_label_has_its_own_group() -> None:

@@ -14,7 +14,7 @@ from handler import logs
 from handler.__main__ import main
 from handler.bundle import read_bundle
 from handler.captured import CapturedMessage, decode_messages
-from handler.comparison import Comparison
+from handler.comparison import ShadowComparison
 from handler.deferred import Deferred
 from handler.hexabot import Service, load_service
 from handler.messages import Answer, Request
@@ -47,12 +47,12 @@ class Shadowed:
         settings = Settings(bundles=(str(folder),), open=True, shadow_sample=sample, shadows=shadows)
         service: Service = load_service(settings)
         self.deferred = Deferred()
-        self.seen: list[Sequence[Comparison]] = []
+        self.seen: list[Sequence[ShadowComparison]] = []
         self.observer = ShadowObserver(service.predictors, settings, self.deferred, [self._note])
         self.with_shadow = Routes(service, settings, [self.observer])
         self.without = Routes(service, settings)
 
-    def _note(self, observation: Observation, comparisons: Sequence[Comparison]) -> None:
+    def _note(self, observation: Observation, comparisons: Sequence[ShadowComparison]) -> None:
         self.seen.append(comparisons)
 
     def ask(self, fields: Mapping[str, Any], path: str = "/predict", routes: Routes | None = None) -> Answer:
@@ -63,7 +63,7 @@ class Shadowed:
         answer.headers.pop("server-timing", None)
         return answer
 
-    def work(self) -> list[Comparison]:
+    def work(self) -> list[ShadowComparison]:
         """Run the deferred work, and return all comparisons."""
         self.deferred.answered()
         self.deferred.run_after_invocation()
@@ -144,7 +144,7 @@ def test_a_withheld_label_is_no_answer(bundles: Path) -> None:
     assert found.live_label == found.shadow_label == "book_flight"
 
 
-def _found(bundles: Path, text: str) -> Comparison:
+def _found(bundles: Path, text: str) -> ShadowComparison:
     shadowed = Shadowed(bundles)
     shadowed.ask({"text": text})
     (found,) = shadowed.work()
@@ -193,7 +193,7 @@ def test_a_shadow_that_fails_is_logged_and_hurts_nothing(
 def test_a_subscriber_that_fails_stops_no_other(bundles: Path, caplog: pytest.LogCaptureFixture) -> None:
     shadowed = Shadowed(bundles)
 
-    def broken(observation: Observation, comparisons: Sequence[Comparison]) -> None:
+    def broken(observation: Observation, comparisons: Sequence[ShadowComparison]) -> None:
         raise ValueError(observation.outcome.rows[0]["text"])
 
     shadowed.observer.subscribers.insert(0, broken)

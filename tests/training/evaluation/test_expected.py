@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from handler.drift import Reference, index
+from handler.drift import ExpectedSeries, index
 from handler.thresholds import Expected
 from training.evaluation.answers import Records
 from training.evaluation.expected import expected_of
@@ -29,7 +29,7 @@ def sample(rows: int, shift: float = 0.0) -> Records:
 
 def drift(expected: dict[str, Any], now: Records) -> tuple[float | None, float | None]:
     """Return the drift of labels and of confidences, as a service measures it."""
-    reference = Reference(["a", "b", "c"], msgspec.convert(expected, Expected))
+    reference = ExpectedSeries(["a", "b", "c"], msgspec.convert(expected, Expected))
     labels, bins = dict.fromkeys(reference.labels, 0), dict.fromkeys(reference.bins, 0)
     for row in now:
         labels[reference.group_of[row["intent_predictions"]]] += 1
