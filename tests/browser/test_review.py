@@ -1,6 +1,7 @@
 """The review in a real browser: the keyboard alone, undo, resuming, slots, Arabic, phones, both themes."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -9,11 +10,13 @@ import pytest
 from playwright.sync_api import Page
 
 from export.rows import read_rows
+from handler.captured import CapturedEntity, CapturedMessage, CapturedVerdict
 from tests.browser.conftest import OpenPage
 from tests.browser.looking import overflow, violations
 from tests.training.review.samples import captured
 from tests.training.review.test_rows import DATASET
 from training.review.captures import read_captures
+from training.review.desk import Desk
 from training.review.messages import message_desk
 from training.review.rows import row_desk
 from training.review.server import ReviewServer
@@ -37,13 +40,18 @@ def server(tmp_path: Path) -> Iterator[ReviewServer]:
         "messages": message_desk(found.messages, tmp_path / "reviewed.csv", known=["greeting"]),
         "rows": row_desk(tmp_path / "data.csv", tmp_path / "corrected.csv"),
     }
-    running = ReviewServer(desks)
-    thread = Thread(target=running.serve_forever)
-    thread.start()
-    yield running
-    running.shutdown()
-    thread.join()
-    running.server_close()
+    with serving(desks) as running:
+        yield running
+
+
+@contextmanager
+def serving(desks: dict[str, Desk]) -> Iterator[ReviewServer]:
+    with ReviewServer(desks) as running:
+        thread = Thread(target=running.serve_forever)
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
     for desk in desks.values():
         desk.close()
 
@@ -221,6 +229,24 @@ def test_single_keys_can_be_turned_off(open_page: OpenPage, server: ReviewServer
     pressed(page, "d", "j", "u")
     page.keyboard.press("Enter")
     shows(page, "Paris", "1 of 6 decided")
+
+
+def test_markup_in_a_message_or_a_label_is_text(open_page: OpenPage, tmp_path: Path) -> None:
+    markup = "<img src=x onerror=alert(1)><b>hi</b> & <script>alert(2)</script>"
+    models = {"intent": CapturedVerdict("a", "intent", "<b>fly</b>", 0.4, [("<b>fly</b>", 0.4)])}
+    entities = [CapturedEntity(0, 4, "<i>slot</i>", "<img", 0.9)]
+    messages = [
+        CapturedMessage(name, "", text, "sample", "", models, "<u>", entities)
+        for name, text in (("a", markup), ("b", markup + "!"))
+    ]
+    with serving({"messages": message_desk(messages, tmp_path / "reviewed.csv")}) as running:
+        page = open_page(running.address)
+        shows(page, markup, "0 of 2")
+        assert page.locator("main").locator("img, b, i, u, script").count() == 0
+        page.keyboard.press("i")
+        page.keyboard.type("<b>")
+        page.get_by_role("option", name="New intent: <b>").wait_for()
+        assert page.locator("main").locator("img, b, i, u, script").count() == 0
 
 
 def test_a_failure_is_shown_and_the_message_stays(open_page: OpenPage, server: ReviewServer, tmp_path: Path) -> None:
