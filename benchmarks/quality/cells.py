@@ -67,10 +67,10 @@ class Cell:
         return f"{self.task.set_name}.{self.task.learn}.{self.model}.{self.per_class or 'all'}.{self.seed}"
 
     def digest(self) -> str:
-        """Return a digest of everything that the result depends on: the data and the configurations."""
+        """Return a digest of what the result depends on: the data and the configurations for the same column."""
         files = [self.task.folder / TRAIN_FILE, self.task.folder / TEST_FILE]
         if self.model == AUTOMATIC:
-            files += sorted(CONFIGS.glob("*.yaml"))
+            files += sorted(CONFIGS.glob(f"{self.task.learn}-*.yaml"))
         elif self.model not in (SVM, CRF):
             files.append(CONFIGS / f"{self.model}.yaml")
         parts = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
