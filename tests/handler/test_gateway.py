@@ -26,7 +26,7 @@ TOKEN = "a token"
 IMPORTS_OF_THE_FIRST_ANSWER = {"handler", "msgspec"}
 SLOW_IMPORTS = {"asyncio", "hashlib", "logging", "pathlib", "urllib"}
 """Modules of the standard library that a start does not need. AWS's runtime imports `logging` itself."""
-MOST_MODULES = 320
+MOST_MODULES = {"/predict": 165, "/understand": 185}
 """What a first answer may import in all. It is a budget: raise it only for what every answer needs."""
 
 PATHS = ["/predict", "/batch_predict", "/nothing", "/predict/", "/pre%64ict", "//"]
@@ -114,4 +114,4 @@ def test_the_first_answer_imports_only_what_it_needs(bundles: Path, path: str) -
     installed = {name.partition(".")[0] for name in modules} - sys.stdlib_module_names - {"__main__"}
     assert {name for name in installed if not name.startswith("_")} == IMPORTS_OF_THE_FIRST_ANSWER
     assert not SLOW_IMPORTS & set(modules)
-    assert len(modules) <= MOST_MODULES, f"{len(modules)} modules: see `ludwig-serverless doctor`"
+    assert len(modules) <= MOST_MODULES[path], f"{len(modules)} modules: see `ludwig-serverless doctor`"
