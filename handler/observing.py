@@ -24,6 +24,7 @@ class Observation(NamedTuple):
         milliseconds: The time from the request to the response.
         outcome: The answer, the time of each model, the models that failed, and what each model read and answered.
         private: Whether the caller sent `x-no-capture: 1`, so that no text of this request may be stored.
+        traceparent: The position in the caller's trace, as W3C's Trace Context writes it; "" if there is none.
     """
 
     request_id: str
@@ -32,6 +33,7 @@ class Observation(NamedTuple):
     milliseconds: float
     outcome: Outcome
     private: bool = False
+    traceparent: str = ""
 
 
 Observer = Callable[[Observation], None]

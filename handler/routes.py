@@ -261,7 +261,8 @@ class Routes:
         from handler.observing import Observation
 
         private = request.headers.get(NO_CAPTURE, "").strip().lower() not in FALSE
-        seen = Observation(request.id, request.path, status, milliseconds, outcome, private)
+        traceparent = request.headers.get("traceparent", "")
+        seen = Observation(request.id, request.path, status, milliseconds, outcome, private, traceparent)
         for observe in self._observers:
             try:
                 observe(seen)

