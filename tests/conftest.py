@@ -1,6 +1,7 @@
 """Fixtures for all tests, and cleanup after each."""
 
 import asyncio
+import logging
 import os
 import signal
 from collections.abc import Iterator
@@ -58,5 +59,6 @@ def _logger(request: pytest.FixtureRequest) -> Iterator[None]:
     before = logs._log
     if "caplog" in request.fixturenames:
         logs._log = None
+        logging.getLogger("handler").setLevel(logging.NOTSET)  # other tests raise it
     yield
     logs._log = before
