@@ -12,6 +12,7 @@ from hypothesis import settings
 
 from handler import logs
 from tests.bundles import write_standard_bundles
+from tests.processes import running_aws
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
@@ -41,6 +42,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the bundles language, intent and slots; tests must not change it."""
     return write_standard_bundles(tmp_path_factory.mktemp("standard") / "bundles")
+
+
+@pytest.fixture(scope="session")
+def aws_address() -> Iterator[str]:
+    """Return the URL of moto's imitation of AWS. Tests empty it before they use it: `use_empty_aws`, `reset_aws`."""
+    with running_aws() as address:
+        yield address
 
 
 @pytest.fixture(scope="session", autouse=True)

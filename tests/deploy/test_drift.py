@@ -1,7 +1,7 @@
 """The hourly check for drift: a simulated day, with moto's CloudWatch over HTTP, and what stops the check."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,36 +16,30 @@ from tests.bundles import INTENT, give_expected, write_bundle
 from tests.deploy.cloud import running_cloud
 from tests.deploy.template import Evaluator, load
 from tests.handler.deployment import lambda_handler as import_handler
-from tests.processes import aws_environ, reset_aws, running_aws
+from tests.processes import aws_environ, reset_aws
 
 NOW = datetime(2026, 11, 2, 15, 20, tzinfo=UTC)
 SETTINGS = {"LIVE_VERSION": LIVE, "NAMESPACE": "nlu", "REFERENCE": "training"}
 Version = Callable[[str, Any], tuple[Any, str]]
 
 
-@pytest.fixture(scope="module")
-def aws() -> Iterator[str]:
-    with running_aws() as address:
-        yield address
-
-
 @pytest.fixture
-def cloudwatch(aws: str, monkeypatch: pytest.MonkeyPatch) -> Any:
-    reset_aws(aws)
-    for name, value in {**aws_environ(aws), "NO_PROXY": "127.0.0.1"}.items():
+def cloudwatch(aws_address: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    reset_aws(aws_address)
+    for name, value in {**aws_environ(aws_address), "NO_PROXY": "127.0.0.1"}.items():
         monkeypatch.setenv(name, value)
     return boto3.client("cloudwatch")
 
 
-def test_a_drift_at_noon_raises_the_alarm_in_the_evening_and_not_before(aws: str, tmp_path: Path) -> None:
-    reset_aws(aws)
+def test_a_drift_at_noon_raises_the_alarm_in_the_evening_and_not_before(aws_address: str, tmp_path: Path) -> None:
+    reset_aws(aws_address)
     template = load()
     alarm = Evaluator(template).value(template["Resources"]["Drift"]["Properties"])
     watched = (alarm["MetricName"], alarm["Statistic"], alarm["Period"], alarm["ComparisonOperator"])
     assert watched == ("Drift", "Maximum", 3600, "GreaterThanOrEqualToThreshold")
     assert "Dimensions" not in alarm
     threshold = float(alarm["Threshold"])
-    hours = list(simulate(demo_bundle(tmp_path / "intent"), 2000, aws))
+    hours = list(simulate(demo_bundle(tmp_path / "intent"), 2000, aws_address))
     measured = [hour for hour in hours if hour.drift is not None]
     before = [hour.drift for hour in measured if hour.hour < NOON]
     after = [hour.drift for hour in measured if hour.hour >= NOON]

@@ -21,23 +21,17 @@ from handler.aws_credentials import Credentials, credential_source
 from handler.capture_stores import FolderStore, LaterStore, store_at
 from handler.errors import CaptureError, SettingsError
 from handler.s3_upload import S3Store, bucket_address, quoted, signed_headers
-from tests.processes import aws_environ, reset_aws, running_aws
+from tests.processes import aws_environ, reset_aws
 from tests.s3_front import S3Front, running_front
 
 BUCKET, NAME, CONTENT = "captured-messages", "2026/11/27/ab-000001.jsonl", b'{"text": "zebra"}\n'
 
 
-@pytest.fixture(scope="module")
-def aws() -> Iterator[str]:
-    with running_aws() as address:
-        yield address
-
-
 @pytest.fixture
-def client(aws: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+def client(aws_address: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return a client of an S3 with one empty bucket."""
-    reset_aws(aws)
-    for name, value in aws_environ(aws).items():
+    reset_aws(aws_address)
+    for name, value in aws_environ(aws_address).items():
         monkeypatch.setenv(name, value)
     found = boto3.client("s3")
     found.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
@@ -45,8 +39,8 @@ def client(aws: str, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.fixture
-def front(aws: str) -> Iterator[S3Front]:
-    with running_front(aws) as found:
+def front(aws_address: str) -> Iterator[S3Front]:
+    with running_front(aws_address) as found:
         yield found
 
 
@@ -56,22 +50,22 @@ def contents(client: Any) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize(("prefix", "key"), [("", NAME), ("/captured/bot é", f"captured/bot é/{NAME}")])
-def test_an_object_is_written_and_replaced(client: Any, aws: str, prefix: str, key: str) -> None:
-    store = S3Store(BUCKET, prefix.strip("/"), aws_environ(aws))
+def test_an_object_is_written_and_replaced(client: Any, aws_address: str, prefix: str, key: str) -> None:
+    store = S3Store(BUCKET, prefix.strip("/"), aws_environ(aws_address))
     store.put(NAME, b"old")
     store.put(NAME, CONTENT)
     assert contents(client) == {key: CONTENT}
 
 
-def test_a_setting_names_the_store(client: Any, aws: str, tmp_path: Path) -> None:
-    store_at(f"s3://{BUCKET}/captured", aws_environ(aws)).put(NAME, CONTENT)
+def test_a_setting_names_the_store(client: Any, aws_address: str, tmp_path: Path) -> None:
+    store_at(f"s3://{BUCKET}/captured", aws_environ(aws_address)).put(NAME, CONTENT)
     assert contents(client) == {f"captured/{NAME}": CONTENT}
     store_at(str(tmp_path / "new" / "folder"), {}).put(NAME, CONTENT)
     assert (tmp_path / "new" / "folder" / NAME).read_bytes() == CONTENT
 
 
-def test_on_lambda_the_uploader_loads_with_the_first_write(client: Any, aws: str) -> None:
-    store = store_at(f"s3://{BUCKET}/captured", {**aws_environ(aws), "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:1"})
+def test_on_lambda_the_uploader_loads_with_the_first_write(client: Any, aws_address: str) -> None:
+    store = store_at(f"s3://{BUCKET}/captured", {**aws_environ(aws_address), "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:1"})
     assert isinstance(store, LaterStore)
     assert store.seconds == S3Store.seconds
     store.put(NAME, CONTENT)
@@ -104,9 +98,9 @@ def test_an_error_is_reported_without_the_content(
     assert (str(refusal.value), len(front.seen)) == (message, requests)
 
 
-def test_a_bucket_that_does_not_exist_and_an_address_that_does_not_answer(client: Any, aws: str) -> None:
+def test_a_bucket_that_does_not_exist_and_an_address_that_does_not_answer(client: Any, aws_address: str) -> None:
     with pytest.raises(CaptureError, match="S3 answered 404 NoSuchBucket: check the name of the bucket in NLU_CAPTURE"):
-        S3Store("nowhere", "", aws_environ(aws)).put(NAME, CONTENT)
+        S3Store("nowhere", "", aws_environ(aws_address)).put(NAME, CONTENT)
     with pytest.raises(CaptureError, match=r"^S3 cannot be reached \(ConnectionRefusedError\)$"):
         S3Store(BUCKET, "", aws_environ("http://127.0.0.1:1")).put(NAME, CONTENT)
 

@@ -1,6 +1,5 @@
 """Shadows in S3 (moto's server) and on the Hub (a stand-in for its API), and what `promote` prints for them."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +16,11 @@ from handler.shadow_bundles import load_shadows
 from handler.sources import local_folders
 from tests.bundles import TAGGER, Head, write_bundle, write_standard_bundles
 from tests.handler.hub import running_hub, send_library_to
-from tests.processes import running_aws, use_empty_aws
+from tests.processes import use_empty_aws
 
 BUCKET = "models"
 OTHER = Head(name="intent", kind="category", words={"fly": "book_flight", "hotel": "book_flight"})
 LIVE, SHADOW = f"s3://{BUCKET}/nlu/v3", f"s3://{BUCKET}/nlu/intent-v4"
-
-
-@pytest.fixture(scope="module")
-def s3_address() -> Iterator[str]:
-    with running_aws() as address:
-        yield address
 
 
 @pytest.fixture
@@ -37,9 +30,9 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def bundles(s3_address: str, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def bundles(aws_address: str, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the standard bundles, which are in S3 too, with a shadow of the intent elsewhere in the bucket."""
-    use_empty_aws(s3_address, monkeypatch)
+    use_empty_aws(aws_address, monkeypatch)
     client: Any = boto3.client("s3")
     client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     folder = write_standard_bundles(tmp_path / "bundles")

@@ -20,22 +20,16 @@ from handler.predictor import load_predictors
 from handler.sources import local_folders, remote_source
 from tests.bundles import INTENT, LANGUAGE, edit_manifest, write_bundle
 from tests.handler.hub import Hub, running_hub, send_library_to
-from tests.processes import running_aws, use_empty_aws
+from tests.processes import use_empty_aws
 
 ROOT = Path(__file__).parents[2]
 BUCKET = "models"
 
 
-@pytest.fixture(scope="module")
-def s3_address() -> Iterator[str]:
-    with running_aws() as address:
-        yield address
-
-
 @pytest.fixture
-def s3(s3_address: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+def s3(aws_address: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Yield a client of an empty S3 with one bucket, and let the handler use the same server."""
-    use_empty_aws(s3_address, monkeypatch)
+    use_empty_aws(aws_address, monkeypatch)
     client = boto3.client("s3")
     client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     return client

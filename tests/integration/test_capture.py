@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import pytest
 from handler.captured import CapturedMessage, decode_messages
 from scripts.ask_emulator import hexabot_event, invoke, running_lambda
 from tests.bundles import write_standard_bundles
-from tests.processes import aws_environ, running_aws, use_empty_aws
+from tests.processes import aws_environ, use_empty_aws
 from tests.s3_front import running_front
 from training.review.captures import read_captures
 
@@ -33,16 +32,10 @@ def emulator() -> Path:
     return Path(subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.strip())
 
 
-@pytest.fixture(scope="module")
-def aws() -> Iterator[str]:
-    with running_aws() as address:
-        yield address
-
-
 @pytest.fixture
-def client(aws: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+def client(aws_address: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return a client of an S3 with one empty bucket."""
-    use_empty_aws(aws, monkeypatch)
+    use_empty_aws(aws_address, monkeypatch)
     found = boto3.client("s3")
     found.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     return found
@@ -54,13 +47,13 @@ def client(aws: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     ids=["stored", "refused at first", "stored, and the answer says otherwise"],
 )
 def test_an_unsure_message_is_in_the_bucket_once_after_its_invocation(
-    emulator: Path, client: Any, aws: str, tmp_path: Path, answers: list[tuple[bool, int]]
+    emulator: Path, client: Any, aws_address: str, tmp_path: Path, answers: list[tuple[bool, int]]
 ) -> None:
     bundles = write_standard_bundles(tmp_path / "bundles")
-    with running_front(aws) as front:
+    with running_front(aws_address) as front:
         front.answers = list(answers)
         environ = {
-            **aws_environ(aws),
+            **aws_environ(aws_address),
             "NLU_BUNDLES": str(bundles),
             "NLU_OPEN": "1",
             "NLU_CAPTURE": f"s3://{BUCKET}/{PREFIX}",

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from handler.settings import Settings
 from handler.understanding import Understander
 from ludwig_serverless.cli import main
 from tests.bundles import CRASH, INTENT, write_bundle
-from tests.processes import ROOT, aws_environ, running_aws, tool
+from tests.processes import ROOT, tool, use_empty_aws
 
 TEXTS = ["fly to Paris", "hello", "bonjour", "hotel in New York tomorrow", "", "فندق في عمان", "hello “Paris”!"]
 
@@ -176,18 +175,11 @@ def _child(parent: int) -> int:
     raise AssertionError("no process answers")
 
 
-@pytest.fixture(scope="module")
-def aws() -> Iterator[str]:
-    with running_aws() as address:
-        yield address
-
-
 @pytest.mark.integration
 def test_s3_is_read_and_written(
-    source: Path, tmp_path: Path, bundles: Path, aws: str, monkeypatch: pytest.MonkeyPatch
+    source: Path, tmp_path: Path, bundles: Path, aws_address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in aws_environ(aws).items():
-        monkeypatch.setenv(name, value)
+    use_empty_aws(aws_address, monkeypatch)
     client = boto3.client("s3")
     client.create_bucket(Bucket="chats", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     client.upload_file(str(source), "chats", "2026/11/in.parquet")

@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import pytest
 
-from tests.processes import aws_environ, reset_aws, running_aws, use_empty_aws
+from tests.processes import aws_environ, reset_aws, use_empty_aws
 from tests.training.launch.line import STORED_AMI, Line, line_to
 from tests.training.launch.machines import Machines, running_machines
 from tests.training.launch.schedules import Schedules
@@ -55,12 +55,6 @@ class Launch:
         return main(self.arguments(*more))
 
 
-@pytest.fixture(scope="session")
-def aws_address() -> Iterator[str]:
-    with running_aws() as address:
-        yield address
-
-
 @pytest.fixture
 def empty_aws(aws_address: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """Yield the address of an empty local AWS, which the clients of this process also use."""
@@ -91,14 +85,14 @@ def launch(aws_address: str, schedules: Schedules, tmp_path: Path, monkeypatch: 
 
 
 def _prepare(address: str) -> None:
-    """Empty the bucket, or set up the account if the local AWS is empty.
+    """Empty the bucket, or set up an empty account if another test has used the local AWS.
 
     moto keeps terminated instances and renders all of them in each response, so it is reset from time to time.
     """
     s3 = boto3.client("s3")
-    if len(boto3.client("ec2").describe_instances()["Reservations"]) > MOST_INSTANCES:
+    is_set_up = [each["Name"] for each in s3.list_buckets()["Buckets"]] == [BUCKET]
+    if not is_set_up or len(boto3.client("ec2").describe_instances()["Reservations"]) > MOST_INSTANCES:
         reset_aws(address)
-    if not s3.list_buckets()["Buckets"]:
         s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
         boto3.client("ssm").put_parameter(Name=STORED_AMI, Value=_linux(address), Type="String")
         assert main(["launch", "setup", "--bucket", BUCKET]) == 0

@@ -12,7 +12,7 @@ import pytest
 from handler.bundle import describe_file
 from tests.bundles import INTENT, edit_manifest, write_bundle
 from tests.handler.hub import Hub, running_hub, send_library_to
-from tests.processes import running_aws, use_empty_aws
+from tests.processes import use_empty_aws
 
 BUCKET = "models"
 UTTERANCE = "fly me to a place that nobody may read of"
@@ -84,12 +84,6 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
         send_library_to(running, tmp_path / "hub-cache", monkeypatch)
         monkeypatch.setenv("HF_TOKEN", "hf_write")
         yield running
-
-
-@pytest.fixture(scope="session")
-def aws_address() -> Iterator[str]:
-    with running_aws() as address:
-        yield address
 
 
 @pytest.fixture

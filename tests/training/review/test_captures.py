@@ -1,27 +1,25 @@
 """Captured messages are read from files, folders and S3, whatever a crash left behind."""
 
 import gzip
-from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
 import pytest
 
 from handler.captured import encode_message
-from tests.processes import running_aws, use_empty_aws
+from tests.processes import use_empty_aws
 from tests.training.review.samples import captured, messages
 from training.errors import ReviewError
 from training.review.captures import read_captures
 
 
 @pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Start a stand-in for S3, and return the name of a bucket."""
-    with running_aws() as address:
-        use_empty_aws(address, monkeypatch)
-        location = {"LocationConstraint": "eu-west-1"}
-        boto3.client("s3").create_bucket(Bucket="captures", CreateBucketConfiguration=location)
-        yield "captures"
+def bucket(aws_address: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the name of an empty bucket."""
+    use_empty_aws(aws_address, monkeypatch)
+    location = {"LocationConstraint": "eu-west-1"}
+    boto3.client("s3").create_bucket(Bucket="captures", CreateBucketConfiguration=location)
+    return "captures"
 
 
 def test_a_folder_is_read_with_all_its_folders_and_each_id_counts_once(tmp_path: Path) -> None:
