@@ -83,7 +83,7 @@ bench: ## Measure and write docs/performance.md, in about 20 minutes (one part: 
 	@$(call checked,$(full)) -m benchmarks $(PART) $(if $(DATA),--data $(abspath $(DATA))) $(if $(ROWS),--rows $(ROWS)) \
 	  $(if $(SEEDS),--seeds $(SEEDS)) $(if $(MODELS),--models $(MODELS)) $(if $(ONLY),--only $(ONLY)) $(OPTIONS)
 
-drift: ## Simulate a day of messages with a new topic from noon, and show when the alarm on drift goes off
+drift: ## Simulate a day with a new topic from noon: the alarm on drift, and what is captured for review
 	@exec $(call checked,$(full)) -m scripts.drift_day
 
 support: ## Rewrite docs/support.md: what can be exported, with the measured differences

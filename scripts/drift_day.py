@@ -1,8 +1,8 @@
-"""Simulate a day of messages whose topics change at noon, and show that the check for drift notices it.
+"""Simulate a day with a new topic from noon, and show that the alarm goes off and that the new messages are captured.
 
-Every part is the real one, except AWS: the handler answers each message and writes its metrics, moto's CloudWatch
-stores what CloudWatch extracts from these lines, and `deploy/drift.py` runs after each hour. Lambda's API is imitated:
-it calls the handler in this process.
+Every part is the real one, except AWS: the handler answers each message, writes its metrics and captures unsure
+messages in a folder, moto's CloudWatch stores what CloudWatch extracts from these lines, and `deploy/drift.py` runs
+after each hour. Lambda's API is imitated: it calls the handler in this process.
 """
 
 import argparse
@@ -15,14 +15,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
-import time
-import urllib.request
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import redirect_stdout
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest.mock import patch
@@ -33,13 +29,16 @@ import pandas as pd
 
 from deploy import drift
 from handler.bundle import MANIFEST, read_bundle
+from handler.deferred import Deferred
 from handler.outputs import CategoryOutput
 from handler.predictor import load_predictors
-from handler.thresholds import Expected
+from handler.thresholds import Expected, Thresholds
 from ludwig_serverless.cost.bill import DAYTIME
-from scripts.ask_emulator import free_port, hexabot_event
+from scripts.ask_emulator import hexabot_event
+from scripts.local_aws import Handler, ingest, running_function, running_moto
 from training.dataset import TEST, VALIDATION
 from training.evaluation.expected import expected_of
+from training.review.captures import read_captures
 
 ROOT = Path(__file__).resolve().parent.parent
 LIVE = "arn:aws:lambda:eu-west-1:123456789012:function:nlu:live"
@@ -59,7 +58,21 @@ NEW_TOPIC = (
     "what is the deductible of your policy",
 )
 
-Handler = Callable[[Any, Any], Any]
+
+class Queue(NamedTuple):
+    """What waits for review after the day.
+
+    Attributes:
+        new: The number of captured messages of the new topic.
+        of_new: The number of all messages of the new topic.
+        other: The number of other captured messages.
+        of_other: The number of all other messages.
+    """
+
+    new: int
+    of_new: int
+    other: int
+    of_other: int
 
 
 class Hour(NamedTuple):
@@ -88,25 +101,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     interpreter = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
     with tempfile.TemporaryDirectory() as folder, running_moto(Path(interpreter)) as address:
         print("| hour | messages | labels | confidence | alarm |\n|--:|--:|--:|--:|---|")
-        for hour in simulate(demo_bundle(Path(folder, "intent")), options.messages, address):
+        captures = Path(folder, "captured")
+        sent: Counter[bool] = Counter()
+        for hour in simulate(demo_bundle(Path(folder, "intent")), options.messages, address, captures, sent):
             shown = " | ".join(_shown(hour.psi.get(("intent", kind))) for kind in drift.DIMENSIONS)
             rings = "rings" if (hour.drift or 0) >= options.threshold else ""
             print(f"| {hour.hour} | {hour.messages} | {shown} | {rings} |", flush=True)
+        queue = queue_of(captures, sent)
+    print(
+        f"\nCaptured for review: {queue.new} of the {queue.of_new} messages of the new topic, and {queue.other} of the "
+        f"{queue.of_other} others."
+    )
     return 0
 
 
-def simulate(bundle: Path, messages: int, cloudwatch: str) -> Iterator[Hour]:
+def simulate(bundle: Path, messages: int, cloudwatch: str, captures: Path, sent: "Counter[bool]") -> Iterator[Hour]:
     """Answer a day's messages and check for drift after each hour.
 
     Args:
         bundle: A bundle with expected answers.
         messages: The number of messages of the day. There are fewer by night.
         cloudwatch: The address of moto's server.
+        captures: The folder for captured messages.
+        sent: Counts the messages, by whether they are of the new topic.
 
     Yields:
         The hours of the day.
     """
-    handler, log = deployed(bundle)
+    handler, log, deferred = deployed(bundle, captures)
     draw = random.Random(5)
     usual = demo_rows(TEST)["text"].tolist()
     with running_function(handler) as address, patch.dict(os.environ, _environ(cloudwatch, address)):
@@ -115,6 +137,7 @@ def simulate(bundle: Path, messages: int, cloudwatch: str) -> Iterator[Hour]:
             number = round(messages * weight / sum(DAYTIME))
             for _ in range(number):
                 new = hour >= NOON and draw.random() < NEW_SHARE
+                sent[new] += 1
                 text = draw.choice(NEW_TOPIC if new else usual)
                 if handler(hexabot_event(text, ""), None)["statusCode"] != 200:
                     raise RuntimeError(f"The handler did not answer a message: {log.getvalue()[-1000:]}")
@@ -123,10 +146,25 @@ def simulate(bundle: Path, messages: int, cloudwatch: str) -> Iterator[Hour]:
             with redirect_stdout(io.StringIO()):
                 drift.lambda_handler({"time": end.isoformat()}, None)
             yield Hour(hour, number, *published(client, end))
+    deferred.stop()
 
 
-def deployed(bundle: Path) -> tuple[Handler, io.StringIO]:
-    """Import the function as Lambda does, with metrics, and return it and its log."""
+def queue_of(captures: Path, sent: "Counter[bool]") -> Queue:
+    """Return what was captured for review.
+
+    Args:
+        captures: The folder of captured messages.
+        sent: The number of messages, by whether they are of the new topic.
+
+    Returns:
+        The counts of captured and of all messages.
+    """
+    found = Counter(message.text in NEW_TOPIC for message in read_captures(str(captures)).messages)
+    return Queue(found[True], sent[True], found[False], sent[False])
+
+
+def deployed(bundle: Path, captures: Path) -> tuple[Handler, io.StringIO, Deferred]:
+    """Import the function as Lambda does, with metrics and capture; return it, its log and its deferred work."""
     log = io.StringIO()
     environ = {
         "NLU_BUNDLES": str(bundle),
@@ -135,10 +173,12 @@ def deployed(bundle: Path) -> tuple[Handler, io.StringIO]:
         "NLU_METRICS": "drift",
         "NLU_METRICS_NAMESPACE": NAMESPACE,
         "NLU_LOG_LEVEL": "WARNING",
+        "NLU_CAPTURE": str(captures),
         "AWS_LAMBDA_FUNCTION_VERSION": VERSION,
     }
     with patch.dict(os.environ, environ), redirect_stdout(log):
-        return runpy.run_module("handler.entrypoint")["lambda_handler"], log
+        module = runpy.run_module("handler.entrypoint")
+    return module["lambda_handler"], log, module["observing"].deferred
 
 
 def taken(log: io.StringIO) -> list[dict[str, Any]]:
@@ -147,38 +187,6 @@ def taken(log: io.StringIO) -> list[dict[str, Any]]:
     log.seek(0)
     log.truncate()
     return [line for line in lines if "_aws" in line]
-
-
-def ingest(client: Any, lines: Sequence[Mapping[str, Any]], when: datetime) -> None:
-    """Store the metrics of log lines as CloudWatch does: one data point for each metric and each set of dimensions.
-
-    Args:
-        client: A client of CloudWatch.
-        lines: The lines. Their timestamps are those of the simulation's own clock, and are replaced.
-        when: The time of the simulated day.
-    """
-    values: dict[tuple[str, str, tuple[tuple[str, str], ...]], list[float]] = defaultdict(list)
-    for line in lines:
-        for directive in line["_aws"]["CloudWatchMetrics"]:
-            for names in directive["Dimensions"]:
-                dimensions = tuple((name, line[name]) for name in names)
-                for metric in directive["Metrics"]:
-                    found = line[metric["Name"]]
-                    key = (directive["Namespace"], metric["Name"], dimensions)
-                    values[key].extend(found if isinstance(found, list) else [found])
-    for (namespace, name, dimensions), found in values.items():
-        datum = {
-            "MetricName": name,
-            "Dimensions": [{"Name": key, "Value": value} for key, value in dimensions],
-            "Timestamp": when,
-            "StatisticValues": {
-                "SampleCount": len(found),
-                "Sum": sum(found),
-                "Minimum": min(found),
-                "Maximum": max(found),
-            },
-        }
-        client.put_metric_data(Namespace=namespace, MetricData=[datum])
 
 
 def published(client: Any, end: datetime) -> tuple[dict[tuple[str, str], float], float | None]:
@@ -213,62 +221,24 @@ def demo_rows(part: int) -> pd.DataFrame:
 
 
 def demo_bundle(folder: Path) -> Path:
-    """Copy the demo's bundle of intents, and store in it what it answers to the validation rows, as `fit` does."""
+    """Copy the demo's bundle of intents, and store in it what `fit --out-of-scope out_of_scope` stores.
+
+    That is what it answers to the validation rows, and that the label of messages out of scope is never answered.
+    """
     shutil.copytree(ROOT / "examples" / "bundles" / "intent", folder)
     (predictor,) = load_predictors([folder]).values()
     records = predictor.predict([{"text": text} for text in demo_rows(VALIDATION)["text"]])
     expected = msgspec.convert(expected_of("intent", records), Expected)
+    thresholds = Thresholds(default=0.0, rejected=["out_of_scope"])
     manifest = read_bundle(folder)
     outputs = [
-        msgspec.structs.replace(output, expected=expected) if isinstance(output, CategoryOutput) else output
+        msgspec.structs.replace(output, expected=expected, thresholds=thresholds)
+        if isinstance(output, CategoryOutput)
+        else output
         for output in manifest.outputs
     ]
     (folder / MANIFEST).write_bytes(msgspec.structs.replace(manifest, outputs=outputs).to_json())
     return folder
-
-
-@contextmanager
-def running_function(handler: Handler) -> Iterator[str]:
-    """Serve Lambda's Invoke for one function, which runs in this process, and yield the address."""
-
-    class Invoke(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            event = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            content = json.dumps(handler(event, None)).encode()
-            self.send_response(200)
-            self.send_header("content-length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Invoke) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-
-
-@contextmanager
-def running_moto(interpreter: Path, seconds: float = 30) -> Iterator[str]:
-    """Run moto's imitation of AWS on a free port, and yield its address."""
-    port = free_port()
-    with subprocess.Popen([interpreter.with_name("moto_server"), "-p", str(port)], stderr=subprocess.DEVNULL) as server:
-        try:
-            deadline = time.monotonic() + seconds
-            while True:
-                try:
-                    urllib.request.urlopen(f"http://127.0.0.1:{port}/moto-api/").close()
-                    break
-                except OSError:
-                    if time.monotonic() > deadline:
-                        raise
-                    time.sleep(0.1)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
 
 
 def _environ(cloudwatch: str, function: str) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.ask_emulator import free_port
+from scripts.local_aws import running_moto
 
 START_SECONDS = 30
 ROOT = Path(__file__).parents[1]
@@ -28,24 +27,8 @@ def tool(environment: str, name: str) -> str:
 @contextmanager
 def running_aws() -> Iterator[str]:
     """Run moto's imitation of AWS on a free local port, and yield its URL."""
-    address = f"http://127.0.0.1:{free_port()}"
-    host, port = address.removeprefix("http://").split(":")
-    command = [tool("cloud", "moto_server"), "-H", host, "-p", port]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + START_SECONDS
-        while True:
-            try:
-                urllib.request.urlopen(f"{address}/moto-api/", timeout=START_SECONDS).close()
-                break
-            except OSError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.1)
+    with running_moto(Path(tool("cloud", "python"))) as address:
         yield address
-    finally:
-        process.terminate()
-        process.wait(START_SECONDS)
 
 
 def aws_environ(address: str) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """The hourly check for drift: a simulated day, with moto's CloudWatch over HTTP, and what stops the check."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 
 from deploy.drift import HOURS, MOST_QUERIES, WEEK_HOURS, DriftCheckError, check, lambda_handler
 from handler.drift import FEWEST
-from scripts.drift_day import LIVE, NAMESPACE, NOON, demo_bundle, running_function, simulate
+from scripts.drift_day import LIVE, NAMESPACE, NOON, demo_bundle, queue_of, simulate
+from scripts.local_aws import running_function
 from tests.bundles import INTENT, give_expected, write_bundle
 from tests.deploy.cloud import running_cloud
 from tests.deploy.template import Evaluator, load
@@ -31,7 +33,9 @@ def cloudwatch(aws_address: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     return boto3.client("cloudwatch")
 
 
-def test_a_drift_at_noon_raises_the_alarm_in_the_evening_and_not_before(aws_address: str, tmp_path: Path) -> None:
+def test_a_drift_at_noon_raises_the_alarm_in_the_evening_and_its_messages_wait_for_review(
+    aws_address: str, tmp_path: Path
+) -> None:
     reset_aws(aws_address)
     template = load()
     alarm = Evaluator(template).value(template["Resources"]["Drift"]["Properties"])
@@ -39,7 +43,8 @@ def test_a_drift_at_noon_raises_the_alarm_in_the_evening_and_not_before(aws_addr
     assert watched == ("Drift", "Maximum", 3600, "GreaterThanOrEqualToThreshold")
     assert "Dimensions" not in alarm
     threshold = float(alarm["Threshold"])
-    hours = list(simulate(demo_bundle(tmp_path / "intent"), 2000, aws_address))
+    captures, sent = tmp_path / "captured", Counter[bool]()
+    hours = list(simulate(demo_bundle(tmp_path / "intent"), 2000, aws_address, captures, sent))
     measured = [hour for hour in hours if hour.drift is not None]
     before = [hour.drift for hour in measured if hour.hour < NOON]
     after = [hour.drift for hour in measured if hour.hour >= NOON]
@@ -52,6 +57,10 @@ def test_a_drift_at_noon_raises_the_alarm_in_the_evening_and_not_before(aws_addr
     assert all(hour.psi["intent", "labels"] > hour.psi["intent", "confidence"] for hour in measured[-5:])
     assert all(hour.drift == max(hour.psi.values()) for hour in measured)
     assert all(hour.drift is None for hour in hours if sum(each.messages for each in hours[: hour.hour + 1]) < FEWEST)
+    queue = queue_of(captures, sent)
+    assert queue.of_new > 300
+    assert queue.new >= 0.8 * queue.of_new
+    assert queue.other <= 0.2 * queue.of_other
 
 
 def series(groups: int, psi: float | None = None, kind: str = "labels") -> dict[str, Any]:
