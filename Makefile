@@ -26,7 +26,8 @@ help: ## Show these commands
 
 demo: ## Train, export, prove and serve the demo's models (SERVE=0: send messages to the Lambda emulator and exit)
 	@set -e; python=$(call checked,$(full)); \
-	$$python -m ludwig_serverless train examples/demo/dataset.csv --output $(DEMO_BUNDLES) --runs build/demo/runs; \
+	$$python -m ludwig_serverless train examples/demo/dataset.csv --out-of-scope out_of_scope \
+	  --output $(DEMO_BUNDLES) --runs build/demo/runs; \
 	if [ "$(SERVE)" = 0 ]; then \
 	  $$python -m scripts.ask_emulator $(call checked,$(call environment,emulator)) $(DEMO_BUNDLES); \
 	else \

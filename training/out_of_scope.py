@@ -1,5 +1,7 @@
 """Separate out-of-scope rows: some for training, the others to fit and test thresholds."""
 
+import shlex
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from export.console import say
@@ -19,6 +21,18 @@ Measured on rows held out of CLINC150's train split: of 25 out-of-scope rows, `i
 rejects 15 by a threshold alone, and 20 with 50 others to learn from, at the same accuracy (90.4% and 90.7%). Ludwig's
 losses for this, `entropic_open_set` and `objectosphere`, fail to train a category in 0.17.10.
 """
+
+USUAL_LABELS = {
+    "default_fallback",
+    "fallback",
+    "nlu_fallback",
+    "none",
+    "oos",
+    "out_of_domain",
+    "out_of_scope",
+    "unknown",
+}
+"""Labels that datasets usually give to out-of-scope rows, in lowercase with underscores."""
 
 
 def out_of_scope(
@@ -40,6 +54,7 @@ def out_of_scope(
         DatasetError: No row has the label, or all rows with it are test rows.
     """
     if label is None:
+        _suggest(config, dataset)
         return dataset, dataset.iloc[:0].assign(**{SPLIT: VALIDATION})
     label = clean_label(label)
     dataset = clean_labels(readable_rows(dataset, [*config["input_features"], *config["output_features"]]), config)
@@ -93,3 +108,23 @@ def with_background(dataset: "pd.DataFrame", outside: "pd.DataFrame") -> "pd.Dat
     if background.empty or not set(dataset.columns) <= set(background.columns):
         return dataset
     return pd.concat([dataset, background[dataset.columns].dropna()], ignore_index=True)
+
+
+def _suggest(config: Config, dataset: "pd.DataFrame") -> None:
+    """Name the option for rows whose label says that the bot cannot answer them."""
+    for column in label_columns(config):
+        labels = dataset[column].dropna().astype(str) if column in dataset else ()
+        for label in sorted({label for label in labels if _normalized(label) in USUAL_LABELS}):
+            _say_once(
+                f"Note: rows have the {column} {label!r}. If the bot cannot answer such messages, add --out-of-scope "
+                f"{shlex.quote(label)}: then they fit its threshold, and this label is never an answer."
+            )
+
+
+def _normalized(label: str) -> str:
+    return label.strip().lower().replace("-", "_").replace(" ", "_")
+
+
+@cache
+def _say_once(line: str) -> None:
+    say(line)

@@ -61,6 +61,17 @@ def test_a_few_rows_are_all_for_the_thresholds() -> None:
         out_of_scope(tiny_config(), rows(30), "nothing", 1)
 
 
+def test_a_usual_label_for_such_rows_suggests_the_option_once(capsys: pytest.CaptureFixture[str]) -> None:
+    dataset = rows(3).replace({LABEL: "Out-of Scope"})
+    for _ in range(2):
+        assert len(out_of_scope(tiny_config(), dataset, None, 1)[0]) == 5
+    told = capsys.readouterr().err
+    assert told.count("rows have the intent 'Out-of Scope'") == 1
+    assert "add --out-of-scope 'Out-of Scope'" in told
+    out_of_scope(tiny_config(), rows(0), None, 1)
+    assert capsys.readouterr().err == ""
+
+
 def test_rows_without_another_label_are_not_trained_on() -> None:
     dataset = pd.DataFrame({"text": ["x"], "intent": ["a"], "slots": ["O"], "split": [TRAIN]})
     outside = pd.DataFrame({"text": ["y", "z"], "intent": [LABEL] * 2, "slots": [None, "O"], "split": [TRAIN] * 2})
