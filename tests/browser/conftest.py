@@ -101,4 +101,4 @@ def _is_error(line: Any, refused: tuple[str, ...]) -> bool:
 
 
 def _is_foreign(request: Request) -> bool:
-    return not request.url.startswith(("http://127.0.0.1:", "blob:http://127.0.0.1:", "data:"))
+    return not request.url.startswith(("http://127.0.0.1:", "blob:http://127.0.0.1:", "data:", "file:"))
