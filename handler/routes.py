@@ -9,13 +9,7 @@ import msgspec
 
 from handler.auth import authorize
 from handler.body import decompressed, parse_body
-from handler.errors import (
-    NotFoundError,
-    PayloadTooLargeError,
-    RequestError,
-    UnauthorizedError,
-    WrongMethodError,
-)
+from handler.errors import NotFoundError, PayloadTooLargeError, RequestError, UnauthorizedError, WrongMethodError
 from handler.hexabot import Outcome, Service
 from handler.logs import INFO, WARNING, log, log_failure, request_id
 from handler.messages import Answer, Request

@@ -4,7 +4,6 @@ After an interruption, the same command resumes from the last finished epoch (se
 """
 
 import shutil
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,34 +19,27 @@ from export.model import TRAINING_RECORD
 from export.thresholds import THRESHOLDS
 from handler.outputs import Decoding
 from handler.vocabulary import FILE
-from training.augmentation import with_copies
-from training.config import SPLIT, Config, with_fixed_split, without_paths
-from training.dataset import TRAIN, dataset_sha256, prepare, tell_weaknesses, with_split
+from training.config import SPLIT, Config, without_paths
+from training.dataset import TRAIN, dataset_sha256, prepare, tell_weaknesses
 from training.errors import TrainingError
-from training.evaluation.calibration import keep_temperatures, set_temperatures
+from training.evaluation.calibration import set_temperatures
 from training.evaluation.crossed import Crossed
 from training.evaluation.evaluate import compare_with_replaced
 from training.evaluation.expected import expected_answers
 from training.evaluation.languages import threshold_options
 from training.evaluation.thresholds import ThresholdOptions
-from training.evaluation.trained import Training, evaluate_training, slot_decoders, summaries, thresholds_of
-from training.frozen import encode_in_small_batches, is_cached, with_encoders
-from training.linear_start import asking_outputs, linear_start, without_linear_start
-from training.out_of_scope import out_of_scope, with_background
-from training.progress import Interruption, interruptible, watch
-from training.schema import check_shape, complete_config
+from training.evaluation.trained import evaluate_training, slot_decoders, summaries, thresholds_of
+from training.learning import train_in
+from training.out_of_scope import out_of_scope
+from training.progress import interruptible
+from training.schema import check_shape
 from training.sizing import sized
-from training.slots import ludwig_rows
-from training.tag_vectors import tagger_start
-from training.token_vectors import forget_files
-from training.word_vectors import vectors_for
 from training.workspace import MODEL, Workspace, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SEARCH = "hyperopt"
-VECTORS = "vectors"
 
 
 @dataclass(frozen=True)
@@ -185,81 +177,6 @@ def check_output(folder: Path, *, overwrite: bool) -> None:
         )
 
 
-def train_in(
-    workspace: Workspace,
-    api: Any,
-    config: Config,
-    rows: tuple["pd.DataFrame", "pd.DataFrame"],
-    record: Mapping[str, Any],
-    interruption: Interruption,
-    *,
-    overwrite: bool,
-    validated: bool = True,
-    entities: bytes | None = None,
-) -> Training:
-    """Train in a workspace, from its checkpoint if it has one.
-
-    Args:
-        workspace: Where Ludwig writes; the caller must hold its lock.
-        api: The module `ludwig.api`.
-        config: A configuration that `prepare` and `sized` returned.
-        rows: The rows to train on, and the out-of-scope rows.
-        record: The settings of the training, with `seed`, and `augment` if rows are copied; a checkpoint with other
-            settings is not resumed.
-        interruption: Checked after each batch.
-        overwrite: Whether to discard an interrupted training with other settings.
-        validated: Whether the split needs validation rows.
-        entities: The vocabulary of entities, whose words are values for the copies.
-
-    Raises:
-        TrainingError: Ludwig fails, or the workspace has a training with other settings.
-    """
-    dataset, outside = rows
-    started = time.monotonic()
-    starting = asking_outputs(config)
-    config = without_linear_start(config)
-    with _failures_explained():
-        full = complete_config(api, config)
-        dataset = with_background(with_split(full, dataset, record["seed"], validated=validated), outside)
-        copies = record.get("augment")
-        learned = with_copies(full, dataset, copies, record["seed"], entities) if copies else dataset
-        read = ludwig_rows(full, learned)
-    checkpoint = workspace.begin(record, overwrite=overwrite)
-    before = checkpoint.seconds if checkpoint else 0.0  # read now: later checkpoints replace this one
-    names = ", ".join(feature["name"] for feature in config["output_features"])
-    say(f"Training {names} on {len(read)} rows ...")
-    if checkpoint:
-        say(f"Resuming from epoch {checkpoint.epoch}; to train from the beginning, delete {workspace.folder}.")
-    cached = is_cached(full)
-    with _failures_explained():
-        starts = [linear_start(starting)] if starting else tagger_start(config)
-        vectors = vectors_for(config)
-        if vectors is not None:
-            config = vectors(config, read, workspace.folder / VECTORS)
-        model = api.LudwigModel(
-            with_fixed_split(config),
-            backend=config.get("backend", "local"),
-            callbacks=[watch(config, workspace, checkpoint, interruption), *(starts if not checkpoint else [])],
-        )
-        if cached:
-            encode_in_small_batches(model)
-        model.train(
-            dataset=read,
-            model_resume_path=str(workspace.ludwig),
-            random_seed=record["seed"],
-            skip_save_processed_input=True,
-            skip_save_log=True,
-        )
-        interruption.check()
-        keep_temperatures(model, workspace.ludwig / MODEL)
-        if vectors is not None:
-            forget_files(workspace.ludwig / MODEL)
-        if cached:
-            model = with_encoders(api, model, workspace.ludwig / MODEL)
-    seconds = before + time.monotonic() - started
-    return Training(model, model.config_obj.to_dict(), dataset, outside, round(seconds, 1))
-
-
 @contextmanager
 def _kept_if_worthwhile(workspace: Workspace) -> Iterator[None]:
     """Print how to resume an interrupted training; remove its workspace if it did not finish an epoch."""
@@ -276,16 +193,6 @@ def _kept_if_worthwhile(workspace: Workspace) -> Iterator[None]:
             why = "Interrupted after" if interrupted else "Failed after"
             say(f"{why} epoch {checkpoint.epoch}, which is kept: re-run the same command to resume.")
         raise
-
-
-@contextmanager
-def _failures_explained() -> Iterator[None]:
-    try:
-        yield
-    except TrainingError:
-        raise
-    except Exception as error:  # Ludwig and its libraries raise many types
-        raise TrainingError(f"Ludwig cannot train this: {type(error).__name__}: {error}") from error
 
 
 def _finish(workspace: Workspace, folder: Path, record: Mapping[str, Any]) -> None:

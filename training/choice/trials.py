@@ -22,7 +22,7 @@ from training.evaluation.crossed import INDEX, LOGS
 from training.evaluation.predictions import predictions_of, with_logits
 from training.evaluation.taggers import taggers_of
 from training.evaluation.trained import Training, known_labels, slot_decoders
-from training.fit import train_in
+from training.learning import train_in
 from training.progress import interruptible
 from training.sizing import sized
 from training.workspace import Workspace
