@@ -195,17 +195,32 @@ def test_s3_is_read_and_written(
 
 
 @pytest.mark.integration
-def test_ray_writes_the_same_files_and_continues(tmp_path: Path, bundles: Path) -> None:
+def test_ray_writes_the_same_files_although_an_actor_is_killed_and_continues(tmp_path: Path, bundles: Path) -> None:
     source = tmp_path / "in.parquet"
-    pyarrow.parquet.write_table(table(1_000), source)
+    pyarrow.parquet.write_table(table(10_000), source)
     python, environ = tool("ray", "python"), {**os.environ, "PYTHONWARNINGS": "ignore"}
     more = ["--bundles", str(bundles), "--processes", "2", "--part-rows", "100"]
     command = [python, "-m", "ludwig_serverless", "batch", str(source), str(tmp_path / "ray"), "--engine", "ray", *more]
-    subprocess.run(command, cwd=ROOT, env=environ, check=True)
+    with subprocess.Popen(command, cwd=ROOT, env=environ) as process:
+        while len(list((tmp_path / "ray").glob("part-*.parquet"))) < 5:
+            assert process.poll() is None
+            time.sleep(0.01)
+        os.kill(_actor(), signal.SIGKILL)
+        assert process.wait(300) == 0
     assert main(["batch", str(source), str(tmp_path / "local"), *more]) == 0
     assert contents(tmp_path / "ray") == contents(tmp_path / "local")
-    lost = tmp_path / "ray" / "part-00000-000007.parquet"
-    lost.unlink()
+    (tmp_path / "ray" / "part-00000-000007.parquet").unlink()
     again = subprocess.run(command, cwd=ROOT, env=environ, check=True, capture_output=True, text=True)
     assert "100 rows are answered" in again.stdout
     assert contents(tmp_path / "ray") == contents(tmp_path / "local")
+
+
+def _actor() -> int:
+    """Return the id of a process that Ray named after the actor."""
+    for command in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if command.read_bytes().startswith(b"ray::MapWorker"):
+                return int(command.parent.name)
+        except OSError:  # it has ended
+            continue
+    raise AssertionError("no actor answers")
