@@ -50,7 +50,7 @@ FETCHING = [
 STAGES = [*CHECKS, *UPLOADS, *WATCHING, *ENDING, *FETCHING]
 FETCHES = [FETCHING[0], "GET outputs/run/training.json", "HEAD outputs/bundle/manifest.json"]
 """Where a download is interrupted: at its first request, in the middle of the run, and between run and bundle."""
-END_SECONDS = 30
+END_SECONDS = 120
 
 
 def interrupt() -> None:
