@@ -22,6 +22,7 @@ from handler.observing import Observation
 from handler.routes import Routes
 from handler.settings import Settings
 from handler.vocabulary import EntityWords, Pattern, Value
+from scripts.ask_emulator import free_port
 from tests.bundles import (
     CRASH,
     INTENT,
@@ -35,7 +36,6 @@ from tests.bundles import (
 )
 from tests.handler.deployment import ROOT, START_SECONDS, environment, run_python, wait_for_port
 from tests.hexabot_client import http_api_event, multipart
-from tests.processes import free_port
 
 SURE, CLOSE, UNSURE = "fly", "fly hotel", "nothing of this"
 CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}
