@@ -5,7 +5,6 @@ deferred work: texts are scrubbed (`handler/scrubbing.py`) before they are kept 
 `NLU_CAPTURE` load this module.
 """
 
-import os
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +15,7 @@ from handler.capture_batches import Batches
 from handler.captured import CapturedEntity, CapturedMessage, CapturedVerdict, Reason, encode_message, shadow_name
 from handler.deferred import Deferred
 from handler.hexabot import TEXT, Service
-from handler.observing import Observation, ObservedRow, RowReading, Verdict, observed_rows
+from handler.observing import Observation, ObservedRow, RowReading, Verdict, is_drawn, observed_rows
 from handler.outputs import CategoryOutput, SequenceOutput
 from handler.settings import Settings
 from handler.text_labels import UNKNOWN_LABEL
@@ -35,8 +34,6 @@ DIGITS = 6
 """Decimal places of stored confidences."""
 REMEMBERED = 1000
 """How many ids of captured messages are remembered, so that a shadow does not capture them again."""
-RANDOM_BYTES = 4
-HIGHEST = 256.0**RANDOM_BYTES
 
 
 class Capture:
@@ -93,9 +90,7 @@ class Capture:
             return "below_threshold"
         if any(each.margin < self._settings.capture_margin for each in verdicts):
             return "small_margin"
-        # The operating system's randomness also differs between the instances that SnapStart restores.
-        drawn = int.from_bytes(os.urandom(RANDOM_BYTES))
-        return "sample" if drawn < self._settings.capture_sample * HIGHEST else None
+        return "sample" if is_drawn(self._settings.capture_sample) else None
 
     def _later(self, observation: Observation, reason: Reason) -> None:
         answered = time.time()
@@ -208,12 +203,11 @@ def _of_shadows(
 
 def _spans(reading: RowReading, text: str) -> "Iterator[TaggedSpan]":
     """Yield the slots that a model tagged, if it read this text or one of the same length."""
-    from handler.understanding import has_slots
+    from handler.entities import has_slots
 
-    columns = {feature.name: feature.column for feature in reading.predictor.manifest.inputs}
     for output in reading.predictor.manifest.outputs:
         if isinstance(output, SequenceOutput) and has_slots(output):
-            read = reading.row.get(columns.get(str(output.aligned_with), TEXT))
+            read = reading.row.get(reading.predictor.column_tagged(output) or TEXT)
             # `/understand` replaces some characters with spaces before the models read the text.
             if isinstance(read, str) and len(read) == len(text):
                 yield from reading.answer.tagged_spans(output)

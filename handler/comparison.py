@@ -4,8 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from handler.answers import ModelReading
-from handler.decoding import is_bio
-from handler.entities import TaggedSpan, marked
+from handler.entities import TaggedSpan, has_slots, marked
 from handler.observing import RowReading
 from handler.outputs import SequenceOutput
 from handler.predictor import Predictor
@@ -104,7 +103,7 @@ def _sides(reading: RowReading) -> Iterator[tuple[str, _Side]]:
         answer = None if verdict.unsure else verdict.label
         yield verdict.output, _Side("category", answer, verdict.label, verdict.unsure, verdict.confidence)
     for output in reading.predictor.taggers:
-        if _has_slots(output):
+        if has_slots(output):
             spans = _spans(reading, output)
             places = [(span.start, span.end, span.name) for span in spans]
             lowest = min((span.confidence for span in spans), default=1.0)
@@ -113,14 +112,9 @@ def _sides(reading: RowReading) -> Iterator[tuple[str, _Side]]:
 
 def _spans(reading: RowReading, output: SequenceOutput) -> Sequence[TaggedSpan]:
     """Return the slots of a row as a person would mark them, so that tags of words and of tokens compare equal."""
-    columns = {feature.name: feature.column for feature in reading.predictor.manifest.inputs}
-    text = str(reading.row[columns[str(output.aligned_with)]] or "")
+    text = str(reading.row[str(reading.predictor.column_tagged(output))] or "")
     return [
         span._replace(start=inner[0], end=inner[1])
         for span in reading.answer.tagged_spans(output)
         if (inner := marked(text, (span.start, span.end), lambda _: False))
     ]
-
-
-def _has_slots(output: SequenceOutput) -> bool:
-    return is_bio(set(output.labels) - set(output.special_labels))

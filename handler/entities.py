@@ -11,7 +11,8 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from handler.decoding import BEGIN, INSIDE
+from handler.decoding import BEGIN, INSIDE, is_bio
+from handler.outputs import SequenceOutput
 from handler.tokenizers import Span
 from handler.words import CLITICS, HANGUL, in_word
 
@@ -81,6 +82,11 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     end: int
     confidence: float
     source: Source
+
+
+def has_slots(output: SequenceOutput) -> bool:
+    """Return whether an output tags a text with slots."""
+    return output.aligned_with is not None and is_bio(set(output.labels) - set(output.special_labels))
 
 
 def tagged_spans(spans: Sequence[Span], tags: Sequence[str], probabilities: Sequence[float]) -> list[TaggedSpan]:

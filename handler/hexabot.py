@@ -250,8 +250,7 @@ class Service:
 
 def _text(predictor: Predictor, output: SequenceOutput, fields: Fields) -> str:
     """Return the text that an output tags: the value of its input's column, or else of the field `text`."""
-    columns = {feature.name: feature.column for feature in predictor.manifest.inputs}
-    text = fields.get(columns.get(str(output.aligned_with), TEXT), fields.get(TEXT))
+    text = fields.get(predictor.column_tagged(output) or TEXT, fields.get(TEXT))
     return text if isinstance(text, str) else ""
 
 

@@ -5,12 +5,13 @@ from typing import Any, TypedDict
 
 from handler import __version__
 from handler.decoding import BEGIN, INSIDE
+from handler.entities import has_slots
 from handler.hexabot import Service
 from handler.outputs import CategoryOutput, SequenceOutput
 from handler.predictor import Predictor
 from handler.settings import Settings
 from handler.thresholds import Thresholds
-from handler.understanding import has_slots, role_of
+from handler.understanding import role_of
 
 
 class ModelInput(TypedDict):

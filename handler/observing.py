@@ -4,6 +4,7 @@ An observer is called after the response is made and before it is sent, so it mu
 goes to `handler/deferred.py`. Only services with an observer load this module.
 """
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -12,6 +13,9 @@ from handler.hexabot import Outcome
 from handler.outputs import CategoryOutput, Columns
 from handler.predictor import Predictor
 from handler.unsure import unsure_outputs
+
+RANDOM_BYTES = 4
+HIGHEST = 256.0**RANDOM_BYTES
 
 
 class Observation(NamedTuple):
@@ -112,6 +116,18 @@ def observed_rows(outcome: Outcome) -> list[ObservedRow]:
         )
         for number, fields in enumerate(outcome.rows)
     ]
+
+
+def is_drawn(share: float) -> bool:
+    """Draw a request for a sample. The operating system's randomness also differs between SnapStart's instances.
+
+    Args:
+        share: The probability, in [0, 1].
+
+    Returns:
+        Whether the request belongs to the sample.
+    """
+    return int.from_bytes(os.urandom(RANDOM_BYTES)) < share * HIGHEST
 
 
 def _verdict(model: str, output: str, columns: Columns, unsure: bool) -> Verdict:

@@ -88,6 +88,11 @@ class Predictor:
         except ValueError as error:
             raise BundleError(f"{self._folder} cannot be used: {error}. Export the model again.") from None
 
+    def column_tagged(self, output: SequenceOutput) -> str | None:
+        """Return the column whose text an output tags; None if it tags none."""
+        inputs = self.manifest.inputs
+        return next((feature.column for feature in inputs if feature.name == output.aligned_with), None)
+
     def encode(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
         """Encode rows as the graph's inputs.
 

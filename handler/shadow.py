@@ -5,7 +5,6 @@ sample, in the thread of deferred work: neither a cold start nor a response wait
 or that fails is logged, and the service goes on.
 """
 
-import os
 import threading
 import time
 from collections import Counter
@@ -16,7 +15,7 @@ from handler.answers import ModelReading
 from handler.deferred import Deferred
 from handler.golden import SEAL_DIGITS
 from handler.logs import WARNING, log, log_failure, log_refusal, request_id
-from handler.observing import Observation
+from handler.observing import Observation, is_drawn
 from handler.predictor import Predictor
 from handler.settings import Settings
 
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
 
 MOST_WAITING = 16
 """The most requests that may wait for shadows. Others are not compared, so that a slow shadow delays no other work."""
-RANDOM_BYTES = 4
-HIGHEST = 256.0**RANDOM_BYTES
 Subscriber = Callable[[Observation, "Sequence[ShadowComparison]"], None]
 """Called once for each compared request, in the thread of deferred work."""
 
@@ -68,7 +65,7 @@ class ShadowObserver:
         Args:
             observation: The request.
         """
-        if not observation.outcome.readings or not _chosen(self._settings.shadow_sample):
+        if not observation.outcome.readings or not is_drawn(self._settings.shadow_sample):
             return
         if self._room.acquire(blocking=False) and not self._deferred.later(lambda: self._compare(observation)):
             self._room.release()
@@ -137,8 +134,3 @@ def _counted(found: "Sequence[ShadowComparison]") -> list[dict[str, Any]]:
         {"output": output, "live": live, "shadow": shadow, "agrees": agrees, "count": count}
         for (output, live, shadow, agrees), count in pairs.items()
     ]
-
-
-def _chosen(share: float) -> bool:
-    """Return True with a probability. The operating system's randomness also differs between SnapStart's instances."""
-    return int.from_bytes(os.urandom(RANDOM_BYTES)) < share * HIGHEST

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from handler.answers import ModelReading, RowAnswer
-from handler.decoding import is_bio
-from handler.entities import Entity, Source, TaggedSpan, marked, utf16_offsets
+from handler.entities import Entity, Source, TaggedSpan, has_slots, marked, utf16_offsets
 from handler.errors import RequestError, ServingError
 from handler.hexabot import TEXT, Fields, Outcome, Service
 from handler.outputs import CategoryOutput, SequenceOutput
@@ -218,11 +217,6 @@ class Understander:
 
 def _overlap(one: Located, other: Match) -> bool:
     return one.start < other.end and other.start < one.end
-
-
-def has_slots(output: SequenceOutput) -> bool:
-    """Return whether an output tags a text with slots."""
-    return output.aligned_with is not None and is_bio(set(output.labels) - set(output.special_labels))
 
 
 def role_of(predictor: Predictor, output: Any) -> str:

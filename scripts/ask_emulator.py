@@ -77,7 +77,7 @@ def running_lambda(
     with tempfile.TemporaryFile() if log_path is None else log_path.open("w+b") as log:
         process = subprocess.Popen(command, env={**os.environ, **environ}, stdout=log, stderr=subprocess.STDOUT)
         try:
-            _wait_for(invoke_port, process)
+            wait_for_port(invoke_port, process, "The emulator did not start; its log is above.")
             yield f"http://127.0.0.1:{invoke_port}/2015-03-31/functions/function/invocations"
         except (HTTPException, OSError):
             log.seek(0)
@@ -126,7 +126,17 @@ def free_port() -> int:
     return port
 
 
-def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
+def wait_for_port(port: int, process: "subprocess.Popen[bytes]", problem: str) -> None:
+    """Wait until a process listens on a port.
+
+    Args:
+        port: The port, on this machine.
+        process: The process.
+        problem: What to say if it does not.
+
+    Raises:
+        HTTPException: It ends, or does not listen in time.
+    """
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
@@ -134,7 +144,7 @@ def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
             return
         except OSError:
             time.sleep(0.05)
-    raise HTTPException("The emulator did not start; its log is above.")
+    raise HTTPException(problem)
 
 
 if __name__ == "__main__":

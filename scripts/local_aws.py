@@ -3,8 +3,6 @@
 import json
 import subprocess
 import threading
-import time
-import urllib.request
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,28 +11,19 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from scripts.ask_emulator import free_port
+from scripts.ask_emulator import free_port, wait_for_port
 
 Handler = Callable[[Any, Any], Any]
 
 
 @contextmanager
-def running_moto(interpreter: Path, seconds: float = 30) -> Iterator[str]:
+def running_moto(interpreter: Path) -> Iterator[str]:
     """Run moto's imitation of AWS on a free port, and yield its address."""
     port = free_port()
-    with subprocess.Popen(
-        [interpreter.with_name("moto_server"), "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as server:
+    command = [str(interpreter.with_name("moto_server")), "-p", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         try:
-            deadline = time.monotonic() + seconds
-            while True:
-                try:
-                    urllib.request.urlopen(f"http://127.0.0.1:{port}/moto-api/").close()
-                    break
-                except OSError:
-                    if time.monotonic() > deadline:
-                        raise
-                    time.sleep(0.1)
+            wait_for_port(port, server, "moto_server did not start.")
             yield f"http://127.0.0.1:{port}"
         finally:
             server.terminate()

@@ -7,15 +7,13 @@ import os
 import shutil
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from scripts.ask_emulator import free_port
+from scripts.ask_emulator import free_port, wait_for_port
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURE = ROOT / "docs" / "playground.png"
@@ -24,7 +22,6 @@ MESSAGES = (
     "is the 9 am flight to Cairo late?",
     "book a flight from Rome to Cape Town sunday",
 )
-START_SECONDS = 30
 
 
 @contextmanager
@@ -34,15 +31,7 @@ def running() -> Iterator[str]:
     command = [sys.executable, "-m", "handler", "serve", "examples/bundles", "--open", "--port", str(port)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            deadline = time.monotonic() + START_SECONDS
-            while True:
-                try:
-                    urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=START_SECONDS).close()
-                    break
-                except OSError:
-                    if time.monotonic() > deadline:
-                        raise
-                    time.sleep(0.1)
+            wait_for_port(port, process, "The service did not start.")
             yield f"http://127.0.0.1:{port}/playground"
         finally:
             process.terminate()

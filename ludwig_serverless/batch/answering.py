@@ -17,6 +17,8 @@ from ludwig_serverless.batch.plan import Answer
 
 CHUNK_ROWS = 256
 """Rows that are answered together. If one of them cannot be answered, they are answered one by one."""
+FAILURES = (LudwigServerlessError, ArithmeticError, RuntimeError)
+"""What a row that cannot be answered raises."""
 ENTITY = pa.struct(
     [
         ("entity", pa.string()),
@@ -177,18 +179,20 @@ class Answerer:
     def _chunk(self, rows: list[dict[str, Any]], start: int) -> Iterator[tuple[int, "dict[str, Any] | Failure"]]:
         chunk = rows[start : start + CHUNK_ROWS]
         try:
-            for row in chunk:
-                self._service.check_lengths(row.values())
-            yield from enumerate(self._answer(chunk), start)
+            yield from enumerate(self._checked(chunk), start)
             return
-        except (LudwigServerlessError, ArithmeticError, RuntimeError):
+        except FAILURES:
             pass  # one by one, to find the rows that cannot be answered
         for number, row in enumerate(chunk, start):
             try:
-                self._service.check_lengths(row.values())
-                yield number, self._answer([row])[0]
-            except (LudwigServerlessError, ArithmeticError, RuntimeError) as error:
+                yield number, self._checked([row])[0]
+            except FAILURES as error:
                 yield number, Failure(number, str(error))
+
+    def _checked(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        for row in rows:
+            self._service.check_lengths(row.values())
+        return self._answer(rows)
 
     def _compact(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         return [

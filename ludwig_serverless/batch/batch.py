@@ -4,7 +4,8 @@ import argparse
 import os
 import sys
 
-from ludwig_serverless.batch.answering import Answerer
+import msgspec
+
 from ludwig_serverless.batch.errors import BatchError
 from ludwig_serverless.batch.local import BatchJob, Written, run
 from ludwig_serverless.batch.plan import BatchPlan, Place, input_files, store
@@ -29,21 +30,9 @@ def answer_batch(options: argparse.Namespace) -> None:
     if f"{output.path}/".startswith(f"{source.path}/"):
         raise BatchError("The folder for the answers is inside the input: give a folder outside it.")
     files = input_files(source)
-    answerer = Answerer(
-        options.bundles,
-        answer=options.answer,
-        columns=options.columns,
-        kept=options.keep,
-        text_column=options.text_column,
-        default_language=options.default_language,
-    )
-    for position, file in enumerate(files):
-        first = next(read_parts(source.system, file, position, PEEKED_ROWS))
-        if first.table.num_columns:
-            answerer.check(first.table.schema.names)
     plan = BatchPlan(
         files=files,
-        bundles=answerer.seals,
+        bundles={},
         answer=options.answer,
         columns=options.columns,
         kept=options.keep,
@@ -52,9 +41,16 @@ def answer_batch(options: argparse.Namespace) -> None:
         format=options.format,
         default_language=options.default_language,
     )
+    job = BatchJob(plan, tuple(options.bundles), options.input, options.output)
+    answerer = job.answerer()
+    for position, file in enumerate(files):
+        first = next(read_parts(source.system, file, position, PEEKED_ROWS))
+        if first.table.num_columns:
+            answerer.check(first.table.schema.names)
+    plan = msgspec.structs.replace(plan, bundles=answerer.seals)
     if store(plan, output):
         print(f"{options.output}: an earlier run is continued.", file=sys.stderr)
-    job = BatchJob(plan, tuple(options.bundles), options.input, options.output)
+    job = job._replace(plan=plan)
     written = _ray(job, options.processes) if options.engine == "ray" else run(job, options.processes)
     print(_summary(written, options.output))
 

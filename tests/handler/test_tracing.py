@@ -19,6 +19,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from handler.auth import new_token
 from scripts.ask_emulator import free_port
 from tests.bundles import CRASH, INTENT, LANGUAGE, write_bundle
+from tests.handler.deployment import wait_for_port
 from tests.processes import ROOT
 
 pytestmark = pytest.mark.integration
@@ -77,7 +78,7 @@ def test_spans_of_requests_and_models_reach_the_collector(tmp_path: Path, collec
         for line in process.stderr:
             if b"described at" in line:
                 break
-        _wait(port)
+        wait_for_port(port, lambda: process.poll() is None)
         asked = [("hello secret", TOKEN), (CRASH, TOKEN), ("hello", "wrong")]
         assert [ask(port, text, token) for text, token in asked] == [200, 200, 401]
         process.send_signal(signal.SIGTERM)
@@ -102,13 +103,3 @@ def _spans(body: bytes) -> Iterator[Span]:
         assert names["service.name"] == "ludwig-serverless"
         for scope in resource.scope_spans:
             yield from scope.spans
-
-
-def _wait(port: int) -> None:
-    for _ in range(200):
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10).close()
-            return
-        except OSError:
-            threading.Event().wait(0.05)
-    raise AssertionError("the service does not answer")

@@ -1,7 +1,6 @@
 """Capture on Lambda, in AWS's emulator, with moto's S3: scrubbed, after the invocation, and exactly once."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -24,12 +23,6 @@ pytestmark = [
     pytest.mark.integration,
     pytest.mark.skipif(sys.platform != "linux", reason="the emulator runs on Linux only"),
 ]
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Path:
-    command = [sys.executable, "scripts/environment.py", "emulator"]
-    return Path(subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.strip())
 
 
 @pytest.fixture

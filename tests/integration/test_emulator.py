@@ -1,7 +1,6 @@
 """The Lambda handler in AWS's Runtime Interface Emulator."""
 
 import json
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,12 +19,6 @@ pytestmark = [
     pytest.mark.integration,
     pytest.mark.skipif(sys.platform != "linux", reason="the emulator runs on Linux only"),
 ]
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Path:
-    command = [sys.executable, "scripts/environment.py", "emulator"]
-    return Path(subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.strip())
 
 
 @pytest.fixture(scope="module")
