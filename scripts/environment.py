@@ -19,7 +19,7 @@ ENVIRONMENTS = ROOT / ".venvs"
 TOOLS = ROOT / ".tools"
 PYTHONS = {"ludwig-0.10": "3.10"}
 """Environments that need a Python version other than 3.12."""
-WITH_COMMAND = ("fetch", "full", "ray", "serve", "torchscript", "training")
+WITH_COMMAND = ("fetch", "full", "ray", "serve", "spark", "torchscript", "training")
 """Environments that have the command `ludwig-serverless`."""
 COMMAND = """\
 #!/bin/sh

@@ -8,7 +8,7 @@ from environment import ROOT, find_uv
 
 COMPILE = ("--quiet", "--no-header", "--no-annotate", "--universal", "--python-version", "3.12")
 CONSTRAINTS = "requirements/constraints.txt"
-EXTRAS = ("training", "minilm", "language", "fetch", "otel", "ray", "torchscript")
+EXTRAS = ("training", "minilm", "language", "fetch", "otel", "ray", "spark", "torchscript")
 GROUPS = ("dev", "fuzz")
 """Dependency groups of environments that run this project's code. One common resolution constrains all their files."""
 
@@ -23,6 +23,7 @@ PROJECT_FILES = {
     ),
     "training": ("--extra", "training", "--extra", "minilm", "--extra", "language"),
     "ray": ("--extra", "ray", "--group", "dev"),
+    "spark": ("--extra", "spark", "--group", "dev"),
     "fuzz": ("--group", "fuzz"),
 }
 TOOL_FILES = {
