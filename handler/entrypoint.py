@@ -6,7 +6,7 @@ from typing import Any
 
 from handler.light_imports import loaded  # isort: split
 
-from handler.events import answer_other
+from handler.events import answer_other, is_batch
 from handler.gateway import as_http_api_event, event_answer, read_event
 from handler.golden import replay, seals
 from handler.hexabot import load_service
@@ -33,7 +33,8 @@ def lambda_handler(event: Any, context: Any) -> dict[str, Any]:
     """Answer an event of any kind.
 
     Args:
-        event: An HTTP request in one of AWS's formats, the pre-traffic check, a warm-up ping, or anything else.
+        event: An HTTP request in one of AWS's formats, a check of the deployment, a batch of Step Functions, a warm-up
+            ping, or anything else.
         context: Lambda's context, or None.
 
     Returns:
@@ -56,6 +57,10 @@ def _answer(event: Any, context: Any) -> dict[str, Any]:
         from handler.drift import report
 
         return report(service.predictors, event.get("counts"), settings.version, event.get("before"))
+    if request is None and is_batch(event):
+        from handler.map_batches import answer_batch
+
+        return answer_batch(event, service, settings.default_language, context)
     if request is None:
         return answer_other(event, list(service.predictors))
     from_a_page = settings.cors_origins and "origin" in request.headers

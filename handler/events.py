@@ -1,5 +1,7 @@
 """Answer events that are not HTTP requests: warm-up pings, and events that other services send by mistake.
 
+Batches of Step Functions are recognized here and answered in `handler/map_batches.py`.
+
 No event raises an exception, because Lambda would count an error, trigger the alarm and retry the event.
 """
 
@@ -20,6 +22,11 @@ PING_SOURCES = ("aws.events", "aws.scheduler", "serverless-plugin-warmup")
 
 NAMED_SOURCE = r"aws[.:][a-z0-9-]{1,30}"
 """A sender's name that is safe to log. Anything else could contain a user's message."""
+
+BATCH_KEYS = {"BatchInput", "Items"}
+"""The keys of the events that Step Functions' Distributed Map sends. No HTTP event has only these."""
+BATCH_VERSION = 1
+"""The version of such events that this package reads. The field `ludwig_serverless_batch` contains it."""
 
 
 def answer_other(event: Any, models: list[str]) -> dict[str, Any]:
@@ -43,6 +50,17 @@ def answer_other(event: Any, models: list[str]) -> dict[str, Any]:
     )
     body = msgspec.json.encode({"error": error})
     return event_answer(None, Answer(400, {"content-type": "application/json"}, body))
+
+
+def is_batch(event: Any) -> bool:
+    """Return whether an event is a batch of rows that examples/aws/batch.yaml sends, of any version.
+
+    Args:
+        event: An event that is not an HTTP request: any JSON value.
+    """
+    if not isinstance(event, dict) or event.keys() != BATCH_KEYS:
+        return False
+    return isinstance(event["BatchInput"], dict) and "ludwig_serverless_batch" in event["BatchInput"]
 
 
 def is_ping(event: Any) -> bool:

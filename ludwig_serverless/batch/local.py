@@ -84,7 +84,7 @@ class PartWriter:
             The counts of its rows.
 
         Raises:
-            BatchError: The part lacks a column.
+            RequestError: The part lacks a column.
         """
         if part.table.num_columns:
             self._answerer.check(part.table.schema.names)

@@ -9,6 +9,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pa_parquet
 from pyarrow.fs import FileSystem
 
+from handler.bulk import as_text
 from ludwig_serverless.batch.errors import BatchError
 from ludwig_serverless.batch.plan import InputFile
 
@@ -193,8 +194,4 @@ def _lines(stream: Any) -> Iterator[bytes]:
 
 def _table_of(records: list[dict[str, Any]], names: list[str]) -> pa.Table:
     """Return records as strings: the types of JSON values may change from row to row, and those of a column may not."""
-    return pa.table({name: pa.array([_text(record.get(name)) for record in records], pa.string()) for name in names})
-
-
-def _text(value: Any) -> str | None:
-    return value if value is None or isinstance(value, str) else msgspec.json.encode(value).decode()
+    return pa.table({name: pa.array([as_text(record.get(name)) for record in records], pa.string()) for name in names})
