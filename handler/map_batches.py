@@ -18,8 +18,10 @@ from handler.events import BATCH_VERSION
 from handler.hexabot import Service
 from handler.logs import log, log_refusal, request_id
 
-ANSWER_BYTES = 262_144
+STATE_BYTES = 262_144
 """The most that a state of Step Functions may pass on: 256 KiB of JSON."""
+ANSWER_BYTES = STATE_BYTES - 2_048
+"""The largest answer: Step Functions may count the status and the headers of the call too."""
 ERROR = "error"
 """The column that says why a row has no answer."""
 OPTIONS = OptionNames("TextColumn", "Keep", "Columns")
@@ -148,6 +150,6 @@ def _advice(rows: int, size: int) -> str:
     fitting = int(0.8 * rows * ANSWER_BYTES / size)
     fewer_rows = f"lower RowsPerBatch to {fitting}, or " if fitting else ""
     return (
-        f"The answers to {rows} rows take {size} bytes, and Step Functions accepts {ANSWER_BYTES}: {fewer_rows}choose "
+        f"The answers to {rows} rows take {size} bytes, and Step Functions accepts {STATE_BYTES}: {fewer_rows}choose "
         "fewer columns with Keep and Columns. Then update the stack and start the run again."
     )
