@@ -1,8 +1,10 @@
 """Stand-ins of AWS for tests and simulations: moto's server, Lambda's Invoke for a function, CloudWatch's metrics."""
 
 import json
+import os
 import subprocess
 import threading
+import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,12 +18,18 @@ from scripts.ask_emulator import free_port, wait_for_port
 Handler = Callable[[Any, Any], Any]
 
 
+class ThrottledError(Exception):
+    """Raised by a function that Lambda throttles."""
+
+
 @contextmanager
-def running_moto(interpreter: Path) -> Iterator[str]:
-    """Run moto's imitation of AWS on a free port, and yield its address."""
+def running_moto(interpreter: Path, **environ: str) -> Iterator[str]:
+    """Run moto's imitation of AWS on a free port, with additional environment variables, and yield its address."""
     port = free_port()
     command = [str(interpreter.with_name("moto_server")), "-p", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+    with subprocess.Popen(
+        command, env={**os.environ, **environ}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as server:
         try:
             wait_for_port(port, server, "moto_server did not start.")
             yield f"http://127.0.0.1:{port}"
@@ -31,14 +39,30 @@ def running_moto(interpreter: Path) -> Iterator[str]:
 
 @contextmanager
 def running_function(handler: Handler) -> Iterator[str]:
-    """Serve Lambda's Invoke for one function, which runs in this process, and yield the address."""
+    """Serve Lambda's Invoke for one function, which runs in this process, and yield the address.
+
+    Args:
+        handler: The function. It may raise ThrottledError. An answer with `errorType` is that of a failed function.
+    """
 
     class Invoke(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             event = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            content = json.dumps(handler(event, None)).encode()
-            self.send_response(200)
-            self.send_header("content-length", str(len(content)))
+            try:
+                answer = handler(event, None)
+            except ThrottledError as error:
+                throttled = {"Type": "User", "message": str(error)}
+                self._send(429, throttled, {"x-amzn-ErrorType": "TooManyRequestsException"})
+                return
+            failed = isinstance(answer, dict) and "errorType" in answer
+            self._send(200, answer, {"x-amz-function-error": "Unhandled"} if failed else {})
+
+        def _send(self, status: int, answer: Any, headers: Mapping[str, str]) -> None:
+            content = json.dumps(answer).encode()
+            self.send_response(status)
+            identity = {"x-amzn-requestid": str(uuid.uuid4()), "content-length": str(len(content))}
+            for name, value in {**headers, **identity}.items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(content)
 

@@ -174,7 +174,7 @@ def test_the_role_reads_the_input_writes_the_output_and_invokes_one_version() ->
     assert may("s3:ListBucket", "arn:aws:s3:::chats", Reads="folder")
     function = "arn:aws:lambda:eu-west-1:123456789012:function"
     assert [resource for action, resource in allowed() if action.startswith("lambda:")] == [f"{function}:nlu:live"]
-    assert map_state()["ItemProcessor"]["States"]["Invoke"]["Resource"] == f"{function}:nlu:live"
+    assert map_state()["ItemProcessor"]["States"]["Invoke"]["Parameters"]["FunctionName"] == f"{function}:nlu:live"
     assert may("lambda:InvokeFunction", f"{function}:nlu:17", Version="17")
     assert all(
         "arn:${AWS::Partition}:" in text

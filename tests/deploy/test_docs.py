@@ -1,4 +1,4 @@
-"""The AWS commands in docs/deploy.md match AWS's own service descriptions."""
+"""The AWS commands in docs/deploy.md and docs/batch.md match AWS's own service descriptions."""
 
 import re
 import shlex
@@ -8,11 +8,12 @@ import botocore.session
 import pytest
 from botocore import xform_name
 
-PAGE = (Path(__file__).parents[2] / "docs" / "deploy.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = "".join((DOCS / name).read_text(encoding="utf-8") for name in ("deploy.md", "batch.md"))
 COMMANDS = sorted(set(re.findall(r"^ *(aws [^\n`]+)$|`(aws [a-z0-9]+ [a-z-]+ --[^`]+)`", PAGE, re.MULTILINE)))
 SERVICES = {"deploy": "codedeploy"}
 GLOBAL = {"region", "query"}
-ARGUMENTS = {"cloudformation deploy": {"template-file", "stack-name", "parameter-overrides"}}
+ARGUMENTS = {"cloudformation deploy": {"template-file", "stack-name", "parameter-overrides", "capabilities"}}
 """Of commands that are the command line's own, and no operation of AWS's."""
 
 
