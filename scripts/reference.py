@@ -29,6 +29,7 @@ FOLDERS = (
     "ludwig_serverless",
     "ludwig_serverless/batch",
     "ludwig_serverless/cost",
+    "ludwig_serverless/simulation",
     "deploy",
     "scripts",
     "benchmarks",

@@ -91,6 +91,56 @@ class Bill(msgspec.Struct, frozen=True):
         return sum(self.fixed.values()) + sum(self.by_message.values())
 
 
+class Usage(msgspec.Struct, frozen=True):
+    """What a month of messages uses of Lambda. AWS bills requests and durations, also that of the initialization.
+
+    Attributes:
+        messages: Messages that reach API Gateway and are billed.
+        answer_seconds: Billed duration of all warm answers on demand.
+        start_seconds: Billed duration of all cold starts with their first answers, where the latter are not in
+            `answer_seconds`.
+        provisioned_seconds: Billed duration of all answers of provisioned environments.
+        provisioned: Number of provisioned environments, which exist all the month.
+    """
+
+    messages: float
+    answer_seconds: float = 0.0
+    start_seconds: float = 0.0
+    provisioned_seconds: float = 0.0
+    provisioned: int = 0
+
+
+def lambda_bill(name: str, usage: Usage, traffic: Traffic, prices: RegionPrices, measured: Measured) -> Bill:
+    """Calculate the bill of a function behind an HTTP API.
+
+    Args:
+        name: Name of the option.
+        usage: What the messages use.
+        traffic: The size of the function, and its metrics.
+        prices: List prices of a region.
+        measured: Benchmark results, for the bytes of logs and answers.
+    """
+    gigabytes = traffic.gigabytes
+    logged = usage.messages * (measured.log_bytes_per_message.value + PLATFORM_LOG_BYTES) / 1e9
+    registry = {"registry": measured.image_megabytes.value / 1000 * prices.registry_gb_month}
+    kept = prices.provisioned_gb_second * gigabytes * MONTH_SECONDS * usage.provisioned
+    on_demand = usage.answer_seconds * gigabytes * prices.lambda_gb_second
+    from_provisioned = usage.provisioned_seconds * gigabytes * prices.provisioned_duration_gb_second
+    return Bill(
+        name,
+        registry | ({"provisioned": kept} if usage.provisioned else {}),
+        {
+            "answers": on_demand + from_provisioned,
+            "cold starts": usage.start_seconds * gigabytes * prices.lambda_gb_second,
+            "API": usage.messages / 1e6 * prices.http_api_million_requests,
+            "requests": usage.messages / 1e6 * prices.lambda_million_requests,
+            "logs": logged * (prices.logs_gb + prices.logs_storage_gb_month),
+            **metrics_items(traffic, prices),
+            "data": usage.messages * measured.answer_bytes_per_message.value / 1e9 * prices.data_out_gb,
+        },
+    )
+
+
 def compare(traffic: Traffic, prices: RegionPrices, measured: Measured) -> list[Bill]:
     """Calculate the bills of all options.
 
@@ -102,45 +152,40 @@ def compare(traffic: Traffic, prices: RegionPrices, measured: Measured) -> list[
     Returns:
         One bill per option; Ludwig's is the last.
     """
-    gigabytes = traffic.gigabytes
+    gigabytes, number = traffic.gigabytes, traffic.provisioned
     cold = traffic.messages * traffic.cold_share()
-    answer_gb_seconds = traffic.messages * math.ceil(measured.warm_answer_milliseconds.value) / 1000 * gigabytes
-    start_gb_seconds = cold * measured.cold_start_milliseconds.value / 1000 * gigabytes
-    answers = answer_gb_seconds * prices.lambda_gb_second
-    logged = traffic.messages * (measured.log_bytes_per_message.value + PLATFORM_LOG_BYTES) / 1e9
-    data = {"data": traffic.messages * measured.answer_bytes_per_message.value / 1e9 * prices.data_out_gb}
-    shared = {
-        "API": traffic.messages / 1e6 * prices.http_api_million_requests,
-        "requests": traffic.messages / 1e6 * prices.lambda_million_requests,
-        "logs": logged * (prices.logs_gb + prices.logs_storage_gb_month),
-        **metrics_items(traffic, prices),
-        **data,
-    }
-    registry = {"registry": measured.image_megabytes.value / 1000 * prices.registry_gb_month}
+    seconds = traffic.messages * math.ceil(measured.warm_answer_milliseconds.value) / 1000
+    starts = cold * measured.cold_start_milliseconds.value / 1000
+    plain = lambda_bill("Lambda", Usage(traffic.messages, seconds, starts), traffic, prices, measured)
+    warm = Usage(traffic.messages, provisioned_seconds=seconds, provisioned=number)
+    provisioned = lambda_bill(f"Lambda, {number} provisioned", warm, traffic, prices, measured)
     snapshot = prices.snapstart_cache_gb_second * gigabytes * MONTH_SECONDS
     restored = prices.snapstart_restore_gb + RESTORE_MILLISECONDS / 1000 * prices.lambda_gb_second
-    restores = cold * gigabytes * restored
-    provisioned = prices.provisioned_gb_second * gigabytes * MONTH_SECONDS * traffic.provisioned
-    warm_answers = answer_gb_seconds * prices.provisioned_duration_gb_second
     machine, count = ludwig_instances(traffic, prices, measured)
     ludwig = {
         "instances": count * machine.hour * MONTH_HOURS,
         "disk": count * INSTANCE_DISK_GB * prices.disk_gb_month,
         "address": count * prices.address_hour * MONTH_HOURS,
     }
-    starts = start_gb_seconds * prices.lambda_gb_second
     return [
-        Bill("Lambda", registry, {"answers": answers, "cold starts": starts, **shared}),
+        plain,
         Bill(
-            "Lambda, SnapStart", registry | {"snapshot": snapshot}, {"answers": answers, "restores": restores, **shared}
+            "Lambda, SnapStart",
+            plain.fixed | {"snapshot": snapshot},
+            _renamed(plain.by_message, "cold starts", "restores", cold * gigabytes * restored),
         ),
-        Bill(
-            f"Lambda, {traffic.provisioned} provisioned",
-            registry | {"provisioned": provisioned},
-            {"answers": warm_answers, **shared},
-        ),
-        Bill(f"Ludwig, {count} x {machine.name}", ludwig, data),
+        Bill(provisioned.name, provisioned.fixed, _without(provisioned.by_message, "cold starts")),
+        Bill(f"Ludwig, {count} x {machine.name}", ludwig, {"data": plain.by_message["data"]}),
     ]
+
+
+def _renamed(items: dict[str, float], old: str, new: str, price: float) -> dict[str, float]:
+    """Return the items with another one in the place of an old one."""
+    return {(new if name == old else name): (price if name == old else value) for name, value in items.items()}
+
+
+def _without(items: dict[str, float], left_out: str) -> dict[str, float]:
+    return {name: value for name, value in items.items() if name != left_out}
 
 
 def ludwig_instances(traffic: Traffic, prices: RegionPrices, measured: Measured) -> tuple[PricedInstance, int]:

@@ -10,6 +10,7 @@ from ludwig_serverless.cost.measured import read_measured
 from ludwig_serverless.cost.metrics import LOG_BYTES
 from ludwig_serverless.cost.refusals import refusals
 from ludwig_serverless.cost.report import report
+from ludwig_serverless.simulation.options import HELP, add_simulation, messages_per_day, run_simulation
 from training.aws_prices import PRICES, PriceList, RegionPrices, read_prices
 
 SMALLEST_MEGABYTES, LARGEST_MEGABYTES = 128, 10_240
@@ -17,14 +18,18 @@ SMALLEST_MEGABYTES, LARGEST_MEGABYTES = 128, 10_240
 
 DESCRIPTION = """
 Compare monthly costs on AWS: plain Lambda, SnapStart, provisioned concurrency, or Ludwig on an EC2 instance that runs
-around the clock.
+around the clock. Or simulate Lambda's scaling: what users wait, what is throttled, which limit breaks first, and the
+bill, from a few messages a day to thousands a second.
 """
-EXAMPLES = """
+EXAMPLES = f"""{HELP}
 examples:
   ludwig-serverless cost --messages-per-month 100000
   ludwig-serverless cost --messages-per-month 5e6 --memory 512 --idle-minutes 5
   ludwig-serverless cost --messages-per-month 1e6 --metrics drift --intents 40
   ludwig-serverless cost --refused-per-second 20
+  ludwig-serverless cost --simulate
+  ludwig-serverless cost --simulate 1e6/day --burst 10x60 --requests-per-second 200
+  ludwig-serverless cost --simulate --arrivals access-log.jsonl --provisioned 2 --json
 
 training/aws_prices.json lists AWS's prices with their month and sources. Check them before you decide. To use other
 prices, edit a copy and pass it with --prices. The measured figures come from `make bench`
@@ -46,6 +51,13 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="instead, calculate the cost of a month of requests without a valid token, at this rate (see the "
         "template's RequestsPerSecond)",
     )
+    asked.add_argument(
+        "--simulate",
+        nargs="*",
+        type=messages_per_day,
+        metavar="RATE",
+        help="instead, simulate these rates, such as 1000/day or 50/s (default: a table up to 10000/s)",
+    )
     parser.add_argument("--memory", type=_megabytes, default=1769, metavar="MB", help="memory (default: %(default)s)")
     parser.add_argument("--region", default="us-east-1", help="a region in the price file (default: %(default)s)")
     parser.add_argument(
@@ -56,7 +68,10 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="how long Lambda keeps an idle sandbox; AWS does not guarantee it (default: %(default)s)",
     )
     parser.add_argument(
-        "--provisioned", type=_whole, default=1, metavar="N", help="provisioned instances (default: %(default)s)"
+        "--provisioned",
+        type=_whole,
+        metavar="N",
+        help="provisioned instances (default: 1 to compare, none to simulate)",
     )
     parser.add_argument(
         "--metrics", choices=LOG_BYTES, default="off", help="the template's parameter Metrics (default: %(default)s)"
@@ -65,6 +80,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--intents", type=_whole, default=20, metavar="N", help="intents, for --metrics drift (default: %(default)s)"
     )
     parser.add_argument("--prices", type=Path, default=PRICES, help="another price file with the same structure")
+    add_simulation(parser)
     parser.set_defaults(run=_run)
 
 
@@ -100,18 +116,21 @@ def _number(given: str) -> float:
 
 
 def _run(options: argparse.Namespace) -> None:
-    """Print the bills, or the cost of rejected requests."""
+    """Print the bills, a simulation, or the cost of rejected requests."""
     listed = read_prices(options.prices)
     prices = _of_region(listed, options)
     if options.refused_per_second:
         print(f"{options.region}, {listed.currency}, list prices of {listed.as_of}:\n")
         print("\n".join(refusals(options.refused_per_second, options.memory, prices, read_measured())))
         return
+    if options.simulate is not None:
+        run_simulation(options, listed, prices)
+        return
     traffic = Traffic(
         options.messages_per_month,
         options.memory,
         options.idle_minutes,
-        options.provisioned,
+        options.provisioned or 1,
         options.metrics,
         options.intents,
     )

@@ -17,12 +17,17 @@ class Figure(msgspec.Struct, frozen=True):
         measured_at: Date of the measurement.
         by: Command of the measurement.
         machine: Machine of the measurement.
+        quantiles: The distribution, for the simulator: pairs of a share and the value that this share does not exceed.
+            Files from before the simulator have none.
+        observations: Number of measured values behind the quantiles.
     """
 
     value: float
     measured_at: str
     by: str
     machine: str
+    quantiles: tuple[tuple[float, float], ...] = ()
+    observations: int = 0
 
 
 class Measured(msgspec.Struct, frozen=True):
