@@ -26,6 +26,7 @@ FOLDERS = (
     "training/review",
     "training/publishing",
     "training/launch",
+    "training/many",
     "ludwig_serverless",
     "ludwig_serverless/batch",
     "ludwig_serverless/cost",

@@ -108,7 +108,7 @@ def fit_on_cluster(
     from training.fit import Fitted, check_output
 
     check_output(folder, overwrite=options.get("overwrite", False))
-    ray = _connected(address)
+    ray = connected(address)
     try:
         say(f"Waiting for a worker with {cpus} CPUs and {gpus} GPUs on a cluster of {_described(ray)} ...")
         task = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=RETRIES)(_fit_here)
@@ -122,11 +122,23 @@ def fit_on_cluster(
     return Fitted(folder, json.loads((folder / "training.json").read_text(encoding="utf-8"))["metrics"])
 
 
-def _connected(address: str) -> Any:
+def connected(address: str, *, needed_by: str = "--backend ray") -> Any:
+    """Connect to a Ray cluster, and send this code to its workers.
+
+    Args:
+        address: Address of the cluster's head node.
+        needed_by: The option that needs Ray.
+
+    Returns:
+        The module `ray`. Its `shutdown` ends the connection.
+
+    Raises:
+        ClusterError: Ray is not installed, or the cluster cannot be reached.
+    """
     try:
         ray: Any = import_module("ray")
     except ModuleNotFoundError:
-        raise ClusterError(f"--backend ray needs Ray, which is not installed: {how_to_install('ray')}.") from None
+        raise ClusterError(f"{needed_by} needs Ray, which is not installed: {how_to_install('ray')}.") from None
     modules = [str(Path(__file__).parents[1] / package) for package in PACKAGES]
     try:
         ray.init(address=address, runtime_env={"py_modules": modules}, logging_level="ERROR")

@@ -16,6 +16,12 @@ COMMANDS = {
         "training.train_command:add",
         "training",
     ),
+    "train-many": Command(
+        "turn the data of many bots into bundles, from one manifest",
+        TRAIN,
+        "training.many.command:add",
+        "training",
+    ),
     "fit": Command("train a model on a dataset", TRAIN, "training.fit_command:add", "training"),
     "evaluate": Command(
         "measure a trained model on labeled rows", TRAIN, "training.evaluation.command:add_evaluate", "training"

@@ -9,6 +9,7 @@ TrainingError
 ├── LaunchError     an instance cannot start, or its job failed
 │   ├── CapacityError   AWS has no capacity
 │   └── UnreachedError  AWS is unreachable; a retry may succeed
+├── ManifestError   a manifest of many trainings is not usable
 ├── PublishError    a model cannot be published or downloaded
 └── ReviewError     captured messages cannot be read, or decisions about them cannot be saved
 """
@@ -58,6 +59,10 @@ class CapacityError(LaunchError):
 
 class UnreachedError(LaunchError):
     """Raised when AWS is unreachable, or something else answers. AWS may or may not have executed the request."""
+
+
+class ManifestError(TrainingError):
+    """Raised when a manifest of many trainings has mistakes. The message lists all of them."""
 
 
 class PublishError(TrainingError):

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 BUDGET_MINUTES = 10.0
 ACCURATE_BUDGET_MINUTES = 60.0
 """For `--prefer accurate`: by estimate, enough to fine-tune MiniLM twice on 15,000 rows on two idle cores."""
+CHOICE = ("learn", "prefer", "budget-minutes")
+"""Options of the choice of a configuration, without their dashes."""
 DESCRIPTION = """
 Train a model with Ludwig, evaluate it on rows that it was not trained on, and write a run: the model, its record and
 its report. Without --config, the command first compares the candidates that suit the dataset, and then trains the best
@@ -169,10 +171,10 @@ def _fit(options: argparse.Namespace) -> None:
 
     if not options.hyperopt:
         check_output(options.output, overwrite=options.force)
+    check_choice(options)
     if options.config is None:
         _choose(options)
         return
-    _refuse_choice(options)
     config = chosen_config(
         read_config(options.config),
         pretrained=options.pretrained,
@@ -222,14 +224,6 @@ def _choose(options: argparse.Namespace) -> None:
     from training.choice.choose import ChoiceOptions, choose_and_fit, what_to_learn
     from training.imports.vocabulary import entities_of
 
-    given = {
-        "--pretrained": options.pretrained,
-        "--epochs": options.epochs,
-        "--hyperopt": options.hyperopt,
-        "--backend ray": options.backend == "ray",
-    }
-    if unfit := [name for name, value in given.items() if value]:
-        raise ConfigError(f"{unfit[0]} requires a configuration: add --config, for example --config intent-lstm.")
     dataset = _read(options)
     prefer: Prefer = options.prefer or "balanced"
     choice = ChoiceOptions(
@@ -247,10 +241,26 @@ def _choose(options: argparse.Namespace) -> None:
     _tell(fitted, options.dataset)
 
 
-def _refuse_choice(options: argparse.Namespace) -> None:
-    """Raise ConfigError if --config is combined with options that choose a configuration."""
-    given = {"--learn": options.learn, "--prefer": options.prefer, "--budget-minutes": options.budget_minutes}
-    if unfit := [name for name, value in given.items() if value is not None]:
+def check_choice(options: argparse.Namespace) -> None:
+    """Check that the options either name a configuration or choose one.
+
+    Args:
+        options: The parsed options of `fit`.
+
+    Raises:
+        ConfigError: `--config` is combined with options that choose one, or is missing for options that change one.
+    """
+    if options.config is None:
+        changes = {
+            "--pretrained": options.pretrained,
+            "--epochs": options.epochs,
+            "--hyperopt": options.hyperopt,
+            "--backend ray": options.backend == "ray",
+        }
+        if unfit := [name for name, value in changes.items() if value]:
+            raise ConfigError(f"{unfit[0]} requires a configuration: add --config, for example --config intent-lstm.")
+        return
+    if unfit := [f"--{key}" for key in CHOICE if getattr(options, key.replace("-", "_")) is not None]:
         raise ConfigError(f"{unfit[0]} cannot be combined with --config: remove one of them.")
 
 

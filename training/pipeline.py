@@ -59,6 +59,7 @@ class Pipeline:
         budget_minutes: Time limit for all steps together, in minutes.
         confidence_threshold: Target accuracy of the intents above the fitted confidence threshold.
         out_of_scope: Label of rows that the bot cannot answer.
+        quotes: Whether to print the rows that the import dropped, corrected or found doubtful.
     """
 
     files: Sequence[Path]
@@ -69,6 +70,7 @@ class Pipeline:
     budget_minutes: float = 10.0
     confidence_threshold: float = 0.9
     out_of_scope: str | None = None
+    quotes: bool = True
 
     @property
     def previous(self) -> Path:
@@ -140,7 +142,7 @@ class Pipeline:
             say(f"Already done: {output}.")
         else:
             report = self._import(output)
-            report.tell()
+            report.tell(quotes=self.quotes)
             report.write(self.runs / REPORT)
         return read_dataset({TRAIN: output})
 

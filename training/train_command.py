@@ -57,6 +57,11 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out-of-scope", metavar="LABEL", help="label of rows that the bot cannot answer and must reject"
     )
+    parser.add_argument(
+        "--no-quotes",
+        action="store_true",
+        help="count the rows that the import drops, corrects or doubts without quoting them, for logs that others read",
+    )
     add_data_options(parser)
     add_force(parser, "move away the runs of an earlier `train` with other data or options, and replace the bundles")
     parser.set_defaults(run=_train)
@@ -75,5 +80,6 @@ def _train(options: argparse.Namespace) -> None:
         budget_minutes=options.budget_minutes,
         confidence_threshold=options.confidence_threshold,
         out_of_scope=options.out_of_scope,
+        quotes=not options.no_quotes,
     )
     pipeline.run(force=options.force)

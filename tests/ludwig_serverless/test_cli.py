@@ -16,8 +16,8 @@ from ludwig_serverless.cli import TABLES, find_commands, main
 ROOT = Path(__file__).parents[2]
 COMMANDS = find_commands()
 ISSUED = (
-    "import train fit distill review evaluate predict report export language serve ask batch check promote doctor cost "
-    "token publish fetch launch completion"
+    "import train train-many fit distill review evaluate predict report export language serve ask batch check promote "
+    "doctor cost token publish fetch launch completion"
 )
 HEAVY = (
     *("torch", "ludwig", "pandas", "numpy", "onnx", "onnxruntime", "transformers", "tokenizers", "sklearn"),
@@ -98,7 +98,7 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     [
         ([], "usage: ludwig-serverless"),
         (["fti"], "unknown command 'fti'. Did you mean fit?"),
-        (["xyzzy"], "unknown command 'xyzzy'. The commands are: import, train, fit,"),
+        (["xyzzy"], "unknown command 'xyzzy'. The commands are: import, train, train-many, fit,"),
         (["fit"], "the following arguments are required: --dataset, --output"),
         (["launch"], "the following arguments are required"),
         (["--verbose"], "the following arguments are required: COMMAND"),

@@ -29,9 +29,8 @@ def write_index(folder: Path) -> Path:
     """
     runs = []
     for path in folder.glob(f"*/{FOLDER}/{METRICS}"):
-        finished = path.stat().st_mtime
         try:
-            runs.append((finished, _row(path.parent.parent, finished)))
+            runs.append((path.stat().st_mtime, read_run(path.parent.parent)))
         except EvaluationError as error:
             say(f"{path.parent.parent.name} is not in the index: {error}")
     rows = [row for _, row in sorted(runs, key=lambda run: -run[0])]
@@ -40,9 +39,21 @@ def write_index(folder: Path) -> Path:
     return folder / INDEX
 
 
-def _row(run: Path, finished: float) -> dict[str, Any]:
-    """Return what the page shows of one run."""
+def read_run(run: Path) -> dict[str, Any]:
+    """Return what a page shows of one run.
+
+    Args:
+        run: The run's folder.
+
+    Returns:
+        Its name, the path of its report from the folder of the runs, when it finished, its configuration, its rows,
+        and under `outputs` the score of each output: `metric`, `score`, `change` and `baseline`.
+
+    Raises:
+        EvaluationError: The run has no evaluation, or it cannot be read.
+    """
     metrics, _ = read_evaluation(run / FOLDER)
+    finished = (run / FOLDER / METRICS).stat().st_mtime
     try:
         record = json.loads((run / TRAINING_RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -170,20 +170,24 @@ class Report:
         except OSError as error:
             raise DatasetError(f"Cannot write {path}: {error.strerror or error}.") from None
 
-    def tell(self) -> None:
-        """Print a summary to stderr, with the first rows of each finding."""
+    def tell(self, *, quotes: bool = True) -> None:
+        """Print a summary to stderr.
+
+        Args:
+            quotes: Whether to quote the first rows of each finding.
+        """
         for file in self.files:
             say(f"Read {file['rows']} rows from {printable(file['file'])} ({file['kind']}).")
         dropped = sum(map(len, self.dropped.values()))
         say(f"Kept {self.kept} rows, dropped {dropped}.")
         for reason, rows in self.dropped.items():
-            _tell_rows(f"Dropped {len(rows)}: {reason}", rows)
+            _tell_rows(f"Dropped {len(rows)}: {reason}", rows, quotes=quotes)
         for name, why in self.columns.items():
             say(f"{name!r} is {why}.")
         for finding, rows in self.findings.items():
             lost = "; these rows now have no slots" if finding in UNKNOWN_SLOTS else ""
-            _tell_rows(f"Found {len(rows)}: {finding}{lost}", rows)
-        self._tell_comparison()
+            _tell_rows(f"Found {len(rows)}: {finding}{lost}", rows, quotes=quotes)
+        self._tell_comparison(quotes=quotes)
         self._tell_counts()
         self._tell_splits()
         for note in self.notes:
@@ -208,18 +212,18 @@ class Report:
             for identical in identical_examples(alike):
                 self.duplicates.append({"text": identical[0].text, "places": [place_of(each) for each in identical]})
 
-    def _tell_comparison(self) -> None:
+    def _tell_comparison(self, *, quotes: bool) -> None:
         for column in (INTENT, LANGUAGE, SLOTS):
             found = [conflict for conflict in self.conflicts if conflict["column"] == column]
             rows = [{"place": _first_places(each["labels"]), "found": printable(each["text"])} for each in found]
             if rows:
-                _tell_rows(f"Texts with more than one {column}: {len(rows)}", rows)
+                _tell_rows(f"Texts with more than one {column}: {len(rows)}", rows, quotes=quotes)
         if self.duplicates:
             rows = [
                 {"place": ", ".join(each["places"][:2]), "found": printable(each["text"])} for each in self.duplicates
             ]
             more = sum(len(each["places"]) - 1 for each in self.duplicates)
-            _tell_rows(f"Duplicate rows: {more} (drop them with --drop-duplicates)", rows)
+            _tell_rows(f"Duplicate rows: {more} (drop them with --drop-duplicates)", rows, quotes=quotes)
 
     def _tell_counts(self) -> None:
         for name in COUNTED:
@@ -272,8 +276,10 @@ def _listed(rows_by_name: Mapping[str, Rows]) -> list[dict[str, Any]]:
     return [{"what": name, "count": len(rows), "rows": rows} for name, rows in rows_by_name.items()]
 
 
-def _tell_rows(title: str, rows: Rows) -> None:
+def _tell_rows(title: str, rows: Rows, *, quotes: bool) -> None:
     say(f"{title}.")
+    if not quotes:
+        return
     for row in rows[:SHOWN]:
         say(f"  {row['place']}: {row['found'][:160]}")
     if len(rows) > SHOWN:

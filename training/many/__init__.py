@@ -1,0 +1,1 @@
+"""Train many models from one manifest, on this machine or on a Ray cluster."""
