@@ -1,6 +1,6 @@
 """Train on a Ray cluster: run one `fit` on a free worker and copy the finished run back.
 
-To train several models in parallel, run several commands. A single training does not span workers: the Ray backend of
+`train-many` trains many models in parallel. A single training does not span workers: the Ray backend of
 Ludwig 0.17.10 trains one copy of the model per worker on a part of the rows and keeps one copy without averaging
 (`scripts/ludwig_on_ray.py` demonstrates it; the cause is `init_dist_strategy("local")` in `ludwig/backend/ray.py`).
 """

@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import ROOT
+from tests.trained import DEMO_DATASET
 from training.errors import ManifestError
+from training.many.command import EXAMPLES
 from training.many.manifest import Entry, read_manifest
 from training.many.options import parser_of
 from training.many.record import Record, write_record
@@ -17,6 +20,10 @@ bots:
   shop: {dataset: hotel.csv, config: intent-light, calibrate: true}
   cafe: {dataset: hotel.csv, config: my.yaml, epochs: 2}
 """
+FILES_OF_EXAMPLES = (
+    *("hotel-en.json", "bank-en.csv", "bank-fr.csv", "shop.csv"),
+    *(f"exports/{name}" for name in ("hotel-en.json", "hotel-fr.json", "bank-en.csv", "bank-fr.csv")),
+)
 FILES = ("hotel.csv", "bank-en.csv", "bank-fr.csv", "my.yaml")
 
 
@@ -137,3 +144,23 @@ def test_the_digest_follows_the_data_and_the_options(folder: Path) -> None:
     (folder / "hotel.entities.json").write_text("[]")
     changed = read(folder, GOOD)
     assert [name for name in ("hotel-en", "shop") if changed[name].digest() != first[name]] == ["shop"]
+
+
+def test_the_examples_manifest_is_valid(tmp_path: Path) -> None:
+    entries = read_manifest(DEMO_DATASET.with_name("bots.yaml"), tmp_path)
+    assert [(entry.name, entry.command[0]) for entry in entries] == [("travel", "train"), ("travel-intent", "fit")]
+
+
+def test_the_manifest_of_the_help_and_of_the_documentation_is_valid(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "many.md").read_text(encoding="utf-8")
+    for text, name in ((page.partition("```yaml\n")[2].partition("```")[0], "page"), (_in_help(), "help")):
+        for file in FILES_OF_EXAMPLES:
+            (tmp_path / file).parent.mkdir(exist_ok=True)
+            (tmp_path / file).touch()
+        (tmp_path / "bots.yaml").write_text(text)
+        assert len(read_manifest(tmp_path / "bots.yaml", tmp_path / name)) >= 3
+
+
+def _in_help() -> str:
+    text = EXAMPLES.partition("bots.yaml:\n")[2].partition("\n\n")[0]
+    return "\n".join(line.removeprefix("  ") for line in text.splitlines())
