@@ -19,7 +19,7 @@ bots.yaml:
   bots:
     hotel-en: {files: hotel-en.json, language: en}
     bank: {files: [bank-en.csv, bank-fr.csv], seed: 7}
-    shop-intent: {dataset: shop.csv, config: intent-light, learn: intent}
+    shop-intent: {dataset: shop.csv, config: intent-light}
 
 An entry with `files` runs `train`: from exports to bundles. One with `dataset` runs `fit`: from a dataset to a run. Its
 keys are the options of that command, and relative paths start from the manifest's folder. Defaults apply to each entry

@@ -91,6 +91,19 @@ def test_broken_data_fails_at_once_and_the_report_says_why(tmp_path: Path, capsy
     assert SECRET in (tmp_path / "out" / "broken" / "runs" / "import.json").read_text()
 
 
+def test_the_runs_of_other_data_or_options_are_kept(tmp_path: Path) -> None:
+    write_bots(tmp_path, "broken")
+    assert main(command(tmp_path)) == 1
+    assert main(command(tmp_path)) == 1
+    assert (record(tmp_path, "broken").attempts, pid(tmp_path, "broken", 2) is None) == (2, False)
+    previous = tmp_path / "out" / "broken" / "runs-previous"
+    assert not previous.exists()
+    (tmp_path / "bots.yaml").write_text("bots: {broken: {files: broken.csv, budget-minutes: 7}}")
+    assert main(command(tmp_path)) == 1
+    assert record(tmp_path, "broken").attempts == 1
+    assert (previous / "data.csv").is_file()
+
+
 def test_a_check_starts_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_bots(tmp_path, "broken")
     assert main(command(tmp_path, "--check")) == 0
@@ -150,17 +163,17 @@ def test_bots_are_killed_and_resumed_and_those_that_change_are_trained_again(tmp
     size = sum(path.stat().st_size for path in bundle.iterdir())
     assert rows["hotel-en"]["bundle_bytes"] == size
 
-    # An entry whose options changed and one whose data were corrected are trained again, and no other.
+    # An entry whose options changed is trained again, and no other. One that the manifest does not name stays.
     content = yaml.safe_load((tmp_path / "bots.yaml").read_text())
     content["bots"]["bank-fr"]["seed"] = 9
-    content["bots"]["broken"] = content["bots"]["hotel-fr"]
+    del content["bots"]["broken"]
     (tmp_path / "bots.yaml").write_text(yaml.safe_dump(content))
     last = process(tmp_path)
     err = last.communicate(timeout=WAIT_SECONDS)[1]
     assert last.returncode == 0, err
-    assert "4 entries, 2 to train, 2 finished and unchanged." in err
-    assert "[2/2] " in err
-    assert "All 4 entries are finished." in err
+    assert "3 entries, 1 to train, 2 finished and unchanged." in err
+    assert "[1/1] bank-fr finished in " in err
+    assert "All 3 entries are finished." in err
     run = json.loads((tmp_path / "out" / "bank-fr" / "run" / "training.json").read_text())
     assert run["seed"] == 9
     logs = "".join(path.read_text() for path in (tmp_path / "out").rglob("log.txt"))
