@@ -1,9 +1,12 @@
 """Measure `ludwig-serverless batch` on synthetic tables: rows per second, efficiency of processes, and memory.
 
 The rows are the demo's messages in random order. Memory is the peak of all processes together, and must not grow with
-the number of rows. Efficiency is the speed of all processes, divided by the speed of one times their number.
+the number of rows. Efficiency is the speed of all processes, divided by the speed of one times their number. Batches of
+Step Functions are answered in this process.
 """
 
+import csv
+import json
 import os
 import random
 import subprocess
@@ -13,13 +16,21 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 
-from benchmarks.report import ROOT, parser, publish, say, table
+from benchmarks.report import ROOT, parser, publish, record, say, table
+from handler.events import BATCH_VERSION
+from handler.hexabot import load_service
+from handler.map_batches import answer_batch
+from handler.settings import Settings
+from ludwig_serverless.cost.measured import BATCH_ROWS
 
 PART = "bulk"
 BUNDLES = ROOT / "examples" / "bundles"
 SHARE = 10
 """The small table has this part of the large one's rows."""
+BATCHES = 40
+"""Measured batches of Step Functions."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,6 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     f"{peak:,.0f}",
                 ]
             )
+    say("Batches of Step Functions ...")
+    batch = map_batch(BATCHES)
+    record(options, PART, {"map_batch_milliseconds": batch})
     publish(
         options,
         PART,
@@ -54,22 +68,51 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "The compact answers of the shipped bundles, as Parquet, with the start of all processes:",
             "",
             *table(["rows", "processes", "seconds", "rows/s", "efficiency", "peak memory, MB"], rows),
+            "",
+            f"The function answers a batch of {BATCH_ROWS} rows from Step Functions in {batch:.0f} ms of CPU time.",
         ],
     )
     return 0
 
 
+def map_batch(batches: int) -> float:
+    """Answer batches of Step Functions in this process, with the JSON that Lambda's runtime reads and writes.
+
+    Args:
+        batches: How many batches to measure.
+
+    Returns:
+        The median of their CPU times in milliseconds. One thread answers, so a function with one vCPU takes as long.
+    """
+    service = load_service(Settings(bundles=(str(BUNDLES),), open=True))
+    choose, texts, taken = random.Random(0).choices, messages(), []
+    asked = {"answer": "compact", "text_column": "text", "keep": "id", "columns": "", "format": "CSV"}
+    for _ in range(batches + 1):
+        items = [{"id": str(number), "text": text} for number, text in enumerate(choose(texts, k=BATCH_ROWS))]
+        event = json.dumps({"BatchInput": {"ludwig_serverless_batch": BATCH_VERSION, **asked}, "Items": items})
+        started = time.process_time()
+        answer = answer_batch(json.loads(event), service, "en", None)
+        json.dumps(answer)
+        taken.append((time.process_time() - started) * 1000)
+        if len(answer.get("rows", ())) != BATCH_ROWS:
+            raise SystemExit(f"error: the function answered {str(answer)[:200]}")
+    return median(taken[1:])
+
+
+def messages() -> list[str]:
+    """Return the demo's messages."""
+    with (ROOT / "examples/demo/dataset.csv").open(encoding="utf-8", newline="") as file:
+        return [row["text"] for row in csv.DictReader(file)]
+
+
 def written(path: Path, rows: int) -> Path:
     """Write a table of the demo's messages, in groups of rows, if it does not exist yet."""
-    import csv
-
     import pyarrow as pa
     import pyarrow.parquet
 
     if path.exists():
         return path
-    with (ROOT / "examples/demo/dataset.csv").open(encoding="utf-8", newline="") as file:
-        texts = [row["text"] for row in csv.DictReader(file)]
+    texts = messages()
     choose, group = random.Random(0).choices, 100_000
     schema = pa.schema([("id", pa.int64()), ("text", pa.string())])
     with pyarrow.parquet.ParquetWriter(path, schema) as writer:

@@ -44,6 +44,9 @@ class RegionPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         metric_month: A metric in CloudWatch for a month, among the first 10,000.
         metric_requests_thousand: A thousand metrics that are read with GetMetricData, or calls of PutMetricData.
         alarm_month: An alarm on a metric for a month.
+        state_transitions_thousand: A thousand state transitions of a Standard workflow of Step Functions.
+        express_million_requests: A million Express workflows of Step Functions.
+        express_gb_second: A GB-second of Express workflows, among the first thousand GB-hours.
     """
 
     lambda_million_requests: float
@@ -63,6 +66,9 @@ class RegionPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     metric_month: float = 0.30
     metric_requests_thousand: float = 0.01
     alarm_month: float = 0.10
+    state_transitions_thousand: float = 0.025
+    express_million_requests: float = 1.00
+    express_gb_second: float = 0.00001667
 
 
 class TrainingPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

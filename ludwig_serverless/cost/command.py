@@ -5,8 +5,9 @@ import math
 from pathlib import Path
 
 from handler.errors import SettingsError
+from ludwig_serverless.cost.batches import batch_costs
 from ludwig_serverless.cost.bill import MOST_MESSAGES, Traffic
-from ludwig_serverless.cost.measured import read_measured
+from ludwig_serverless.cost.measured import BATCH_ROWS, read_measured
 from ludwig_serverless.cost.metrics import LOG_BYTES
 from ludwig_serverless.cost.refusals import refusals
 from ludwig_serverless.cost.report import report
@@ -30,6 +31,7 @@ examples:
   ludwig-serverless cost --simulate
   ludwig-serverless cost --simulate 1e6/day --burst 10x60 --requests-per-second 200
   ludwig-serverless cost --simulate --arrivals access-log.jsonl --provisioned 2 --json
+  ludwig-serverless cost --batch-rows 1e8 --rows-per-batch 400
 
 training/aws_prices.json lists AWS's prices with their month and sources. Check them before you decide. To use other
 prices, edit a copy and pass it with --prices. The measured figures come from `make bench`
@@ -57,6 +59,19 @@ def add(parser: argparse.ArgumentParser) -> None:
         type=messages_per_day,
         metavar="RATE",
         help="instead, simulate these rates, such as 1000/day or 50/s (default: a table up to 10000/s)",
+    )
+    asked.add_argument(
+        "--batch-rows",
+        type=_messages,
+        metavar="ROWS",
+        help="instead, calculate the cost of answering this many rows with Step Functions (examples/aws/batch.yaml)",
+    )
+    parser.add_argument(
+        "--rows-per-batch",
+        type=_whole,
+        default=BATCH_ROWS,
+        metavar="N",
+        help="rows that one invocation answers, for --batch-rows (default: %(default)s)",
     )
     parser.add_argument("--memory", type=_megabytes, default=1769, metavar="MB", help="memory (default: %(default)s)")
     parser.add_argument("--region", default="us-east-1", help="a region in the price file (default: %(default)s)")
@@ -116,7 +131,7 @@ def _number(given: str) -> float:
 
 
 def _run(options: argparse.Namespace) -> None:
-    """Print the bills, a simulation, or the cost of rejected requests."""
+    """Print the bills, a simulation, or the cost of rejected requests or of a batch."""
     listed = read_prices(options.prices)
     prices = _of_region(listed, options)
     if options.refused_per_second:
@@ -125,6 +140,12 @@ def _run(options: argparse.Namespace) -> None:
         return
     if options.simulate is not None:
         run_simulation(options, listed, prices)
+        return
+    if options.batch_rows:
+        print(f"{options.region}, {listed.currency}, list prices of {listed.as_of}:\n")
+        print(
+            "\n".join(batch_costs(options.batch_rows, options.rows_per_batch, options.memory, prices, read_measured()))
+        )
         return
     traffic = Traffic(
         options.messages_per_month,

@@ -6,6 +6,8 @@ import msgspec
 
 from handler.errors import SettingsError
 
+BATCH_ROWS = 250
+"""The template's default of RowsPerBatch."""
 MEASURED = Path(__file__).with_name("measured.json")
 
 
@@ -41,6 +43,7 @@ class Measured(msgspec.Struct, frozen=True):
         image_megabytes: Size of the image in the registry.
         ludwig_memory_megabytes: Memory of one Ludwig process with the same models.
         ludwig_answers_per_second: Answers per second of that process on two cores.
+        map_batch_milliseconds: CPU time of the answers to a batch of BATCH_ROWS rows from Step Functions.
     """
 
     cold_start_milliseconds: Figure
@@ -50,6 +53,7 @@ class Measured(msgspec.Struct, frozen=True):
     image_megabytes: Figure
     ludwig_memory_megabytes: Figure
     ludwig_answers_per_second: Figure
+    map_batch_milliseconds: Figure
 
 
 def read_measured(path: Path = MEASURED) -> Measured:

@@ -44,6 +44,7 @@ def measured(**changes: float) -> Measured:
         "image_megabytes": 100.0,
         "ludwig_memory_megabytes": 1500.0,
         "ludwig_answers_per_second": 2.0,
+        "map_batch_milliseconds": 100.0,
         **changes,
     }
     return Measured(**{name: Figure(value, "2026-11-24", "by hand", "a machine") for name, value in values.items()})
