@@ -31,7 +31,7 @@ examples:
   ludwig-serverless cost --simulate
   ludwig-serverless cost --simulate 1e6/day --burst 10x60 --requests-per-second 200
   ludwig-serverless cost --simulate --arrivals access-log.jsonl --provisioned 2 --json
-  ludwig-serverless cost --batch-rows 1e8 --rows-per-batch 400
+  ludwig-serverless cost --rows 1e8 --rows-per-batch 400
 
 training/aws_prices.json lists AWS's prices with their month and sources. Check them before you decide. To use other
 prices, edit a copy and pass it with --prices. The measured figures come from `make bench`
@@ -49,7 +49,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     asked.add_argument(
         "--refused-per-second",
         type=_messages,
-        metavar="RATE",
+        metavar="N",
         help="instead, calculate the cost of a month of requests without a valid token, at this rate (see the "
         "template's RequestsPerSecond)",
     )
@@ -61,9 +61,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="instead, simulate these rates, such as 1000/day or 50/s (default: a table up to 10000/s)",
     )
     asked.add_argument(
-        "--batch-rows",
+        "--rows",
         type=_messages,
-        metavar="ROWS",
+        metavar="N",
         help="instead, calculate the cost of answering this many rows with Step Functions (examples/aws/batch.yaml)",
     )
     parser.add_argument(
@@ -71,7 +71,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         type=_whole,
         default=BATCH_ROWS,
         metavar="N",
-        help="rows that one invocation answers, for --batch-rows (default: %(default)s)",
+        help="rows that one invocation answers, for --rows (default: %(default)s)",
     )
     parser.add_argument("--memory", type=_megabytes, default=1769, metavar="MB", help="memory (default: %(default)s)")
     parser.add_argument("--region", default="us-east-1", help="a region in the price file (default: %(default)s)")
@@ -141,11 +141,9 @@ def _run(options: argparse.Namespace) -> None:
     if options.simulate is not None:
         run_simulation(options, listed, prices)
         return
-    if options.batch_rows:
+    if options.rows:
         print(f"{options.region}, {listed.currency}, list prices of {listed.as_of}:\n")
-        print(
-            "\n".join(batch_costs(options.batch_rows, options.rows_per_batch, options.memory, prices, read_measured()))
-        )
+        print("\n".join(batch_costs(options.rows, options.rows_per_batch, options.memory, prices, read_measured())))
         return
     traffic = Traffic(
         options.messages_per_month,

@@ -1,4 +1,4 @@
-"""`ludwig-serverless cost --batch-rows`: a hand-calculated run, and the report."""
+"""`ludwig-serverless cost --rows`: a hand-calculated run, and the report."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def test_the_size_of_a_batch_is_the_templates() -> None:
 
 
 def test_the_report_has_the_price_of_a_million_rows(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["cost", "--batch-rows", "1e8"]) == 0
+    assert main(["cost", "--rows", "1e8"]) == 0
     out = capsys.readouterr().out
     assert "| 100,000,000 rows in batches of 250 | total | per million rows |" in out
     (row,) = [line.split("|") for line in out.splitlines() if line.startswith("| Step Functions")]
