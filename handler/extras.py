@@ -4,7 +4,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "ludwig-serverless"
-ENVIRONMENTS = {"": "serve", "fetch": "fetch", "torchscript": "torchscript", "ray": "ray"}
+ENVIRONMENTS = {"": "serve", "fetch": "fetch", "torchscript": "torchscript", "ray": "ray", "spark": "spark"}
 """The environment, and so the file in requirements/, that has an extra. `full` has all the others."""
 
 

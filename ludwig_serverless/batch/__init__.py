@@ -1,1 +1,1 @@
-"""Answer tables of any size with bundles, on this machine or on a Ray cluster."""
+"""Answer tables of any size with bundles, on this machine or on a Ray or Spark cluster."""

@@ -3,9 +3,13 @@
 import argparse
 import os
 import sys
+from collections.abc import Callable
+from functools import partial
+from importlib.util import find_spec
 
 import msgspec
 
+from handler.extras import how_to_install
 from ludwig_serverless.batch.errors import BatchError
 from ludwig_serverless.batch.local import BatchJob, Written, run
 from ludwig_serverless.batch.plan import BatchPlan, Place, input_files, store
@@ -25,6 +29,7 @@ def answer_batch(options: argparse.Namespace) -> None:
         BatchError: The input, the output or an option cannot be used, or a process was killed.
         BundleError: A bundle cannot be loaded.
     """
+    run_engine = _engine(options)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     source, output = Place(options.input), Place(options.output)
     if f"{output.path}/".startswith(f"{source.path}/"):
@@ -51,14 +56,62 @@ def answer_batch(options: argparse.Namespace) -> None:
     if store(plan, output):
         print(f"{options.output}: an earlier run is continued.", file=sys.stderr)
     job = job._replace(plan=plan)
-    written = _ray(job, options.processes) if options.engine == "ray" else run(job, options.processes)
+    written = run_engine(job)
+    output.remove_unfinished()
     print(_summary(written, options.output))
 
 
-def _ray(job: BatchJob, processes: int) -> Written:
-    from ludwig_serverless.batch.on_ray import run as run_on_ray
+def _engine(options: argparse.Namespace) -> Callable[[BatchJob], Written]:
+    """Return what answers the batch, before anything else takes time.
 
-    return run_on_ray(job, processes)
+    Raises:
+        BatchError: The engine cannot run here, or an option is for another one.
+    """
+    if options.master and options.engine != "spark":
+        other = (
+            "the environment variable RAY_ADDRESS names a Ray cluster" if options.engine == "ray" else "leave it out"
+        )
+        raise BatchError(f"--master is an option of --engine spark: {other}.")
+    if options.engine == "local":
+        return partial(run, processes=options.processes or _cores())
+    if options.engine == "ray":
+        _require("ray", "Ray", "ray")
+        from ludwig_serverless.batch.on_ray import run as run_on_ray
+
+        return partial(run_on_ray, processes=options.processes)
+    if options.processes:
+        raise BatchError(
+            "--processes is no option of --engine spark, which answers with one process for each core of its "
+            "executors: limit them in Spark's configuration (spark.cores.max), or on this machine with --master "
+            f"'local[{options.processes},4]'."
+        )
+    return _spark(options.master)
+
+
+def _spark(master: str | None) -> Callable[[BatchJob], Written]:
+    _require("pyspark", "PySpark", "spark")
+    if os.environ.get("SPARK_REMOTE"):
+        raise BatchError(
+            "SPARK_REMOTE is set, and --engine spark does not support Spark Connect: unset it, and name the cluster "
+            "with --master, spark-submit or spark-defaults.conf."
+        )
+    from ludwig_serverless.batch.java import check_java
+
+    if "PYSPARK_GATEWAY_PORT" not in os.environ:  # spark-submit sets it, and its Java runs already
+        check_java()
+    from ludwig_serverless.batch.on_spark import run as run_on_spark
+
+    return partial(run_on_spark, master=master)
+
+
+def _require(module: str, name: str, extra: str) -> None:
+    if find_spec(module) is None:
+        raise BatchError(f"--engine {extra} needs {name}, which is not installed: {how_to_install(extra)}.")
+
+
+def _cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _summary(written: Written, output: str) -> str:

@@ -1,7 +1,6 @@
 """The command `ludwig-serverless batch`: answer tables of any size."""
 
 import argparse
-import os
 
 from handler.serve_command import BUNDLES_HELP
 
@@ -14,6 +13,7 @@ examples:
   ludwig-serverless batch messages.csv answers --bundles bundles
   ludwig-serverless batch s3://chats/2026/ s3://answers/2026/ --bundles s3://models/v3 --format jsonl
   ludwig-serverless batch messages.parquet answers --bundles bundles/intent --keep id --columns predicted_intent
+  ludwig-serverless batch s3://chats/2026 s3://answers/2026 --bundles s3://models/v3 --engine spark --master yarn
 
 The output folder gets part-FILE-NUMBER.parquet for the answers, errors/part-FILE-NUMBER.jsonl for rows that cannot be
 read or answered, each with its reason, and batch.json, the plan. Columns of CSV and JSON Lines files stay text.
@@ -46,16 +46,21 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--engine",
-        choices=["local", "ray"],
+        choices=["local", "ray", "spark"],
         default="local",
-        help="local: this machine; ray: a Ray cluster, whose machines must see the files (default: %(default)s)",
+        help="local: this machine; ray, spark: a cluster, whose machines must see the files (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--master",
+        metavar="URL",
+        help="of the Spark cluster, such as spark://head:7077 or yarn (default: that of Spark's configuration, or else "
+        "this machine). The environment variable RAY_ADDRESS names a Ray cluster",
     )
     parser.add_argument(
         "--processes",
         type=_count,
-        default=_cores(),
         metavar="N",
-        help="processes that answer (one per core)",
+        help="processes that answer (default: one for each core of this machine or of the Ray cluster; not for Spark)",
     )
     parser.add_argument(
         "--part-rows", type=_count, default=PART_ROWS, metavar="N", help="rows in one part (default: %(default)s)"
@@ -64,11 +69,6 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--default-language", default="en", metavar="CODE", help="language if no model is sure (default: %(default)s)"
     )
     parser.set_defaults(run=_run)
-
-
-def _cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _count(given: str) -> int:

@@ -134,7 +134,7 @@ def run(job: BatchJob, processes: int) -> Written:
     return total
 
 
-def _missing(plan: BatchPlan, source: Place, finished: set[str]) -> Iterator[tuple[Part | None, float]]:
+def _missing(plan: BatchPlan, source: Place, finished: frozenset[str]) -> Iterator[tuple[Part | None, float]]:
     """Yield the parts that are not written yet, and None for the others, each with its share of all bytes."""
     all_bytes = sum(file.bytes for file in plan.files) or 1
     for position, file in enumerate(plan.files):

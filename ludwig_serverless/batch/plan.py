@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
+from uuid import uuid4
 
 import msgspec
 from pyarrow.fs import FileInfo, FileSelector, FileSystem, FileType, LocalFileSystem, S3FileSystem
@@ -12,6 +13,8 @@ from ludwig_serverless.batch.errors import BatchError
 
 PLAN = "batch.json"
 S3 = "s3"
+UNFINISHED = ".tmp"
+"""The end of the name of a file that is being written."""
 FORMATS = {".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 Format = Literal["parquet", "csv", "jsonl"]
 Answer = Literal["compact", "ludwig"]
@@ -125,9 +128,16 @@ class Place:
             with self.system.open_output_stream(path) as stream:
                 stream.write(content)
             return
-        with self.system.open_output_stream(f"{path}.tmp") as stream:
+        temporary = f"{path}.{uuid4().hex}{UNFINISHED}"  # of this attempt only: a cluster may start a second one
+        with self.system.open_output_stream(temporary) as stream:
             stream.write(content)
-        self.system.move(f"{path}.tmp", path)
+        self.system.move(temporary, path)
+
+    def remove_unfinished(self) -> None:
+        """Remove the files that killed processes left behind while they wrote below this place."""
+        for each in self.files():
+            if each.base_name.endswith(UNFINISHED):
+                self.system.delete_file(each.path)
 
     def _is_object_store(self) -> bool:
         return not isinstance(self.system, LocalFileSystem)
@@ -175,7 +185,7 @@ def store(plan: BatchPlan, output: Place) -> bool:
     if before is None:
         if output.system.get_file_info(output.path).type == FileType.File:
             raise BatchError(f"{output.location} is a file: give a folder for the answers.")
-        if _exists(output) and output.files():
+        if _exists(output) and any(not each.base_name.endswith(UNFINISHED) for each in output.files()):
             raise BatchError(f"{output.location} contains other files: give a new folder for the answers.")
         output.write(PLAN, content)
         return False

@@ -26,11 +26,21 @@ def write_part(output: Place, part: Part, answers: Answers, kind: Format) -> Non
     """
     errors = b"".join(msgspec.json.encode(error) + b"\n" for error in _errors(part, answers))
     if errors:
-        output.write(f"{ERRORS}/{part.name}.jsonl", errors)
+        output.write(_errors_name(part), errors)
     output.write(f"{part.name}.{kind}", _encoded(answers.table, kind))
 
 
-def finished_parts(output: Place, kind: Format) -> set[str]:
+def count_errors(output: Place, part: Part) -> int:
+    """Return how many rows of a finished part could not be read or answered.
+
+    Args:
+        output: The output folder.
+        part: The part.
+    """
+    return (output.read(_errors_name(part)) or b"").count(b"\n")
+
+
+def finished_parts(output: Place, kind: Format) -> frozenset[str]:
     """Return the names of the parts that are complete.
 
     Args:
@@ -41,7 +51,11 @@ def finished_parts(output: Place, kind: Format) -> set[str]:
         The names, without their extension.
     """
     names = (each.base_name for each in output.files())
-    return {name.removesuffix(f".{kind}") for name in names if name.endswith(f".{kind}")}
+    return frozenset(name.removesuffix(f".{kind}") for name in names if name.endswith(f".{kind}"))
+
+
+def _errors_name(part: Part) -> str:
+    return f"{ERRORS}/{part.name}.jsonl"
 
 
 def _errors(part: Part, answers: Answers) -> Iterator[dict[str, Any]]:
