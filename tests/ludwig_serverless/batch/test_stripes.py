@@ -43,7 +43,11 @@ def test_the_stripes_of_a_file_have_all_its_parts_once(source: Path, tmp_path: P
         tally.add(answerer.answer(Stripe(0, number, 3)))
     assert (tally.written.rows, tally.written.errors) == (100, 2)
     assert len(finished_parts(Place(str(tmp_path / "out")), "jsonl")) == 5
-    rows = [json.loads(line)["text"] for path in sorted((tmp_path / "out").glob("part-*")) for line in path.open()]
+    rows = [
+        json.loads(line)["text"]
+        for path in sorted((tmp_path / "out").glob("part-*"))
+        for line in path.read_text().splitlines()
+    ]
     assert rows == [f"fly to Paris {number}" for number in range(102) if number not in (3, 43)]
 
 
