@@ -2,10 +2,15 @@
 
 import csv
 import json
+import os
+import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.error import HTTPError
 
 import boto3
 import pyarrow as pa
@@ -24,6 +29,7 @@ pytestmark = [
     pytest.mark.integration,
     pytest.mark.skipif(sys.platform != "linux", reason="the emulator runs on Linux only"),
 ]
+_, DIGEST = new_token()
 TEXTS = [
     "fly to Paris",
     "hello",
@@ -40,25 +46,34 @@ FILES = {"a.csv": ROWS, "b.jsonl": [*ROWS, {"id": 60, "text": None}], "c.parquet
 
 
 class Cloud(NamedTuple):
-    """Clients of moto, the events that the function got, and how many calls are throttled first."""
+    """Clients of moto, the events that the function got, and what goes wrong with the next ones.
+
+    throttled: the messages of the next calls, which are throttled.
+    kills: the positions of the events during which the function's process is killed.
+    """
 
     s3: Any
     workflow: Callable[..., MotoWorkflow]
     events: list[Any]
     throttled: list[str]
+    kills: list[int]
 
 
 @pytest.fixture(scope="module")
 def cloud(emulator: Path, bundles: Path) -> Iterator[Cloud]:
     events: list[Any] = []
     throttled: list[str] = []
-    environ = {"NLU_BUNDLES": str(bundles), "NLU_TOKEN_DIGESTS": new_token()[1]}
+    kills: list[int] = []
+    environ = {"NLU_BUNDLES": str(bundles), "NLU_TOKEN_DIGESTS": DIGEST}
     with running_lambda(emulator, environ) as url:
 
         def function(event: Any, _: Any) -> Any:
             if throttled:
                 raise ThrottledError(throttled.pop())
             events.append(event)
+            if len(events) - 1 in kills:
+                kills.clear()
+                return killed(url, event)
             return invoke(url, event)
 
         with (
@@ -71,7 +86,34 @@ def cloud(emulator: Path, bundles: Path) -> Iterator[Cloud]:
             s3, states = boto3.client("s3"), boto3.client("stepfunctions")
             for bucket in ("chats", "nlu-answers"):
                 s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-            yield Cloud(s3, lambda state: MotoWorkflow(state["ItemProcessor"], address, states), events, throttled)
+            yield Cloud(
+                s3, lambda state: MotoWorkflow(state["ItemProcessor"], address, states), events, throttled, kills
+            )
+
+
+def killed(url: str, event: Any) -> Any:
+    """Invoke the function, kill its process before it answers, and return the error as Lambda does."""
+    runtime = runtime_process()
+    os.kill(runtime, signal.SIGSTOP)
+    with ThreadPoolExecutor() as pool:
+        answer = pool.submit(invoke, url, event)
+        time.sleep(0.5)  # the event is on its way to the process, which cannot read it
+        os.kill(runtime, signal.SIGKILL)
+        with pytest.raises(HTTPError) as failed:
+            answer.result()
+    return json.loads(failed.value.read())
+
+
+def runtime_process() -> int:
+    """Return the id of the process that runs the handler for this module's emulator."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command, environ = ((process / name).read_bytes() for name in ("cmdline", "environ"))
+        except OSError:  # it has ended
+            continue
+        if b"-m\0awslambdaric" in command and b"aws-lambda-rie" not in command and DIGEST.encode() in environ:
+            return int(process.name)
+    raise AssertionError("no process runs the handler")
 
 
 def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -154,6 +196,18 @@ def test_a_throttled_batch_is_repeated(cloud: Cloud, tmp_path: Path) -> None:
     cloud.throttled.extend(["Rate Exceeded."] * 2)
     assert [row["id"] for row in replayed(cloud, map_state(), {"key": "a.csv"})] == ["0", "1", "2"]
     assert cloud.throttled == []
+
+
+def test_a_batch_whose_runtime_is_killed_is_repeated(cloud: Cloud, tmp_path: Path) -> None:
+    write_rows(tmp_path / "a.csv", ROWS)
+    cloud.s3.upload_file(str(tmp_path / "a.csv"), "chats", "a.csv")
+    state = map_state(RowsPerBatch="25")
+    expected = replayed(cloud, state, {"key": "a.csv"})
+    cloud.events.clear()
+    cloud.kills.append(1)  # while it answers the second batch
+    assert replayed(cloud, state, {"key": "a.csv"}) == expected
+    assert [len(event["Items"]) for event in cloud.events] == [25, 25, 25, 10]
+    assert cloud.kills == []
 
 
 @pytest.mark.parametrize(
