@@ -40,8 +40,9 @@ PARTS = (
     Part("beside_ludwig", 1500, "Ludwig's own servers, with the same models"),
     Part("batch", 900, "a batch of 256 rows beside Ludwig"),
     Part("bulk", 1800, "`ludwig-serverless batch`: a million rows, with one process and with all"),
+    Part("scaling", 600, "the simulator of Lambda's scaling beside real environments"),
     Part("capture", 300, "what capture adds to an answer, and its first upload beside boto3"),
-    Part("costs", 60, "the bill in docs/deploy.md, from the figures above"),
+    Part("costs", 180, "the bills in docs/deploy.md and docs/scale.md, from the figures above"),
     Part("quality", 7 * 86400, "docs/quality.md: how good the configurations are, on your sets (--data)", True),
 )
 
@@ -53,7 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m benchmarks",
         description=__doc__,
         epilog=f"parts:\n{listed}\n\nEach part writes its own section of docs/performance.md (costs: of "
-        "docs/deploy.md).\nEach can run alone, with further options: `python -m benchmarks.cold --help`.",
+        "docs/deploy.md and docs/scale.md).\nEach can run alone, with further options: "
+        "`python -m benchmarks.cold --help`.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("parts", nargs="*", metavar="PART", help="what to measure (default: all)")

@@ -118,6 +118,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         record(options, PART, {"ludwig_memory_megabytes": by_name[LUDWIG_THREE].peak[0]})
     if by_name[LUDWIG_THREE].rate:
         record(options, PART, {"ludwig_answers_per_second": max(by_name[LUDWIG_THREE].rate.values())})
+    if by_name[OURS_THREE].rate:
+        record(options, PART, {"serve_answers_per_second": max(by_name[OURS_THREE].rate.values())})
     return 1 if any(candidate.failed for candidate in found) else 0
 
 

@@ -101,7 +101,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     publish(options, PART, tables(found))
     ours = next(case for case in found if case.variant == "handler")
-    record(options, PART, {"cold_start_milliseconds": float(np.median(ours.answers))})
+    record(
+        options,
+        PART,
+        {"cold_start_milliseconds": float(np.median(ours.answers))},
+        {"cold_start_milliseconds": ours.answers},
+    )
     return 0
 
 

@@ -15,6 +15,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "performance.md"
 MEASURED = ROOT / "ludwig_serverless" / "cost" / "measured.json"
 
+SHARES = (0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 1)
+"""The shares of the stored quantiles."""
+
 
 def parser(part: str, description: str | None, **numbers: tuple[int, str]) -> argparse.ArgumentParser:
     """Return the argument parser of a part.
@@ -111,13 +114,19 @@ def write_section(page: Path, part: str, lines: Sequence[str]) -> None:
     written.replace(page)
 
 
-def record(options: argparse.Namespace, part: str, figures: Mapping[str, float]) -> None:
+def record(
+    options: argparse.Namespace,
+    part: str,
+    figures: Mapping[str, float],
+    samples: Mapping[str, Sequence[float]] | None = None,
+) -> None:
     """Store figures for `ludwig-serverless cost`, each with its date and command; other figures stay unchanged.
 
     Args:
         options: The options of `parser`, with the file of figures.
         part: Name of the part.
         figures: The measured values by name.
+        samples: The measurements behind some of them, whose distribution `cost --simulate` needs.
     """
     path: Path = options.measured
     kept = json.loads(path.read_bytes()) if path.exists() else {}
@@ -129,7 +138,14 @@ def record(options: argparse.Namespace, part: str, figures: Mapping[str, float])
             "by": f"python -m benchmarks.{part}",
             "machine": machine(),
         }
+        if samples and name in samples:
+            kept[name] |= {"quantiles": quantiles(samples[name]), "observations": len(samples[name])}
     path.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def quantiles(values: Sequence[float]) -> list[list[float]]:
+    """Return a distribution as pairs of a share and the value that this share of the measurements does not exceed."""
+    return [[share, round(float(np.quantile(values, share)), 2)] for share in SHARES]
 
 
 def say(line: str) -> None:

@@ -73,6 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "log_bytes_per_message": logged,
             "answer_bytes_per_message": answered,
         },
+        {"warm_answer_milliseconds": taken["handler"].emulator},
     )
     return 0
 

@@ -47,6 +47,10 @@ class RegionPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         state_transitions_thousand: A thousand state transitions of a Standard workflow of Step Functions.
         express_million_requests: A million Express workflows of Step Functions.
         express_gb_second: A GB-second of Express workflows, among the first thousand GB-hours.
+        fargate_core_hour: A vCPU of a Fargate task for an hour (Linux, x86).
+        fargate_gb_hour: A GB of a Fargate task for an hour.
+        balancer_hour: An application load balancer for an hour.
+        balancer_unit_hour: A capacity unit of it for an hour.
     """
 
     lambda_million_requests: float
@@ -69,6 +73,10 @@ class RegionPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     state_transitions_thousand: float = 0.025
     express_million_requests: float = 1.00
     express_gb_second: float = 0.00001667
+    fargate_core_hour: float = 0.04048
+    fargate_gb_hour: float = 0.004445
+    balancer_hour: float = 0.0225
+    balancer_unit_hour: float = 0.008
 
 
 class TrainingPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -44,6 +44,8 @@ class Measured(msgspec.Struct, frozen=True):
         ludwig_memory_megabytes: Memory of one Ludwig process with the same models.
         ludwig_answers_per_second: Answers per second of that process on two cores.
         map_batch_milliseconds: CPU time of the answers to a batch of BATCH_ROWS rows from Step Functions.
+        serve_answers_per_second: Answers per second of `ludwig-serverless serve` with the same models and cores, which
+            it shared with the clients.
     """
 
     cold_start_milliseconds: Figure
@@ -54,6 +56,7 @@ class Measured(msgspec.Struct, frozen=True):
     ludwig_memory_megabytes: Figure
     ludwig_answers_per_second: Figure
     map_batch_milliseconds: Figure
+    serve_answers_per_second: Figure
 
 
 def read_measured(path: Path = MEASURED) -> Measured:

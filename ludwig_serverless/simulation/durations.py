@@ -1,5 +1,6 @@
 """Draw durations from the measured distributions, scaled to the processor share of a Lambda function."""
 
+import msgspec
 import numpy as np
 
 from handler.errors import SettingsError
@@ -18,6 +19,35 @@ def slowdown(memory_megabytes: int) -> float:
     More than one core does not make a single answer faster, because a bundle's graphs run with one thread.
     """
     return max(1.0, FULL_CORE_MEGABYTES / memory_megabytes)
+
+
+def fitted(
+    measured: Measured, memory_megabytes: int, answer: float | None = None, start: float | None = None
+) -> Measured:
+    """Return the measured durations as they are for another function, and the answers per second of `serve` with it.
+
+    Args:
+        measured: The measured durations, with a full core.
+        memory_megabytes: The function's memory.
+        answer: The median of its warm answers in milliseconds, if it is known: with its memory and its models.
+        start: The same for its cold starts with the first answer.
+    """
+    slower = slowdown(memory_megabytes)
+    warm, cold = measured.warm_answer_milliseconds, measured.cold_start_milliseconds
+    served = measured.serve_answers_per_second
+    if answer is not None:
+        served = _scaled(served, warm.value / answer)
+    return msgspec.structs.replace(
+        measured,
+        serve_answers_per_second=served,
+        warm_answer_milliseconds=_scaled(warm, slower if answer is None else answer / warm.value),
+        cold_start_milliseconds=_scaled(cold, slower if start is None else start / cold.value),
+    )
+
+
+def _scaled(figure: Figure, factor: float) -> Figure:
+    quantiles = tuple((share, value * factor) for share, value in figure.quantiles)
+    return msgspec.structs.replace(figure, value=figure.value * factor, quantiles=quantiles)
 
 
 def draw_durations(figure: Figure, count: int, random: np.random.Generator) -> Times:
@@ -48,7 +78,6 @@ def draw(
     settings: Settings,
     measured: Measured,
     random: np.random.Generator,
-    memory_megabytes: int = FULL_CORE_MEGABYTES,
     start_overhead: float = 0.0,
 ) -> Draws:
     """Draw the random quantities of requests.
@@ -56,16 +85,14 @@ def draw(
     Args:
         count: How many requests.
         settings: The limits, for the mean times of idle environments.
-        measured: The measured durations.
+        measured: The durations, from `fitted`.
         random: The generator.
-        memory_megabytes: The function's memory.
         start_overhead: What AWS adds to each cold start, in seconds.
     """
-    slower = slowdown(memory_megabytes)
     low, high = 1 - settings.spread, 1 + settings.spread
     return Draws(
-        draw_durations(measured.warm_answer_milliseconds, count, random) * slower,
-        draw_durations(measured.cold_start_milliseconds, count, random) * slower + start_overhead,
+        draw_durations(measured.warm_answer_milliseconds, count, random),
+        draw_durations(measured.cold_start_milliseconds, count, random) + start_overhead,
         settings.idle_seconds * random.uniform(low, high, count),
         settings.lifetime_seconds * random.uniform(low, high, count),
     )

@@ -17,6 +17,8 @@ DAY = 86_400.0
 UNITS = {"day": 1.0, "d": 1.0, "hour": 24.0, "h": 24.0, "minute": 1440.0, "min": 1440.0, "second": DAY, "s": DAY}
 """Messages per day for one message per unit."""
 LARGEST_PER_DAY = 1e6 * DAY
+LONGEST = 900_000
+"""Lambda stops a function after 15 minutes."""
 BURST = re.compile(r"([\d.]+)x([\d.]+)s?")
 
 HELP = """
@@ -62,6 +64,19 @@ def add_simulation(parser: argparse.ArgumentParser) -> None:
         "--reserved", type=_reserved, default=None, metavar="N", help="the template's ReservedConcurrency (default: -1)"
     )
     group.add_argument(
+        "--answer-milliseconds",
+        type=_duration,
+        metavar="MS",
+        help="median duration of your function's warm answers, as CloudWatch shows it (default: that of three small "
+        "models)",
+    )
+    group.add_argument(
+        "--start-milliseconds",
+        type=_duration,
+        metavar="MS",
+        help="the same for its cold starts, Init Duration and Duration together",
+    )
+    group.add_argument(
         "--start-overhead",
         type=_milliseconds,
         default=0.0,
@@ -92,6 +107,7 @@ def run_simulation(options: argparse.Namespace, listed: PriceList, prices: Regio
     """
     # numpy loads only when a simulation runs.
     from ludwig_serverless.simulation.arrivals import DAYLIGHT, STEADY, Burst
+    from ludwig_serverless.simulation.durations import fitted
     from ludwig_serverless.simulation.recorded import read_recorded
     from ludwig_serverless.simulation.report import rate, report
     from ludwig_serverless.simulation.rows import Plan, simulate_row, summary
@@ -109,7 +125,8 @@ def run_simulation(options: argparse.Namespace, listed: PriceList, prices: Regio
     )
     burst = Burst(*options.burst) if options.burst else None
     plan = Plan(profile, settings, traffic, burst, options.seed, options.budget, options.start_overhead / 1000)
-    measured, made = read_measured(), []
+    measured = fitted(read_measured(), options.memory, options.answer_milliseconds, options.start_milliseconds)
+    made = []
     for each in rates:
         if sys.stderr.isatty():
             print(f"simulating {rate(each)} ...", file=sys.stderr)
@@ -117,7 +134,7 @@ def run_simulation(options: argparse.Namespace, listed: PriceList, prices: Regio
     if options.json:
         print("\n".join(json.dumps(summary(row)) for row in made))
     else:
-        print("\n".join(report(made, plan, options.region, listed, measured)))
+        print("\n".join(report(made, plan, options.region, listed, prices, measured)))
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -171,6 +188,13 @@ def _milliseconds(given: str) -> float:
     number = _number(given)
     if not 0 <= number <= 60_000:
         raise argparse.ArgumentTypeError(f"expected 0 to 60000 milliseconds, got {given}")
+    return number
+
+
+def _duration(given: str) -> float:
+    number = _number(given)
+    if not 0 < number <= LONGEST:
+        raise argparse.ArgumentTypeError(f"expected milliseconds above zero and at most {LONGEST}, got {given}")
     return number
 
 

@@ -1,13 +1,13 @@
 """Simulate one or several loads: what their users wait, which limit breaks first, and the bill."""
 
 import math
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
 from ludwig_serverless.cost.bill import MONTH_DAYS, Bill, Traffic, Usage, lambda_bill
+from ludwig_serverless.cost.containers import container_bill
 from ludwig_serverless.cost.measured import Measured
 from ludwig_serverless.simulation.arrivals import DAY, Burst, Load, Profile, arrivals
 from ludwig_serverless.simulation.bottleneck import Limit, limits
@@ -50,6 +50,7 @@ class Row(NamedTuple):
         demand: What happens to them without limits.
         limits: All limits with the demand for each, the one that breaks first at the front.
         bill: The monthly bill if all messages are answered.
+        containers: The monthly bill of `serve` in containers instead, with tasks for the busiest hour and the burst.
     """
 
     messages_per_day: float
@@ -58,38 +59,34 @@ class Row(NamedTuple):
     demand: Outcome
     limits: list[Limit]
     bill: Bill
-
-
-def rows(rates: list[float], plan: Plan, prices: RegionPrices, measured: Measured) -> Iterator[Row]:
-    """Simulate loads one after another.
-
-    Args:
-        rates: Messages per day of each load.
-        plan: What they have in common.
-        prices: List prices of a region.
-        measured: Benchmark results, with the distributions of durations.
-    """
-    for rate in rates:
-        yield simulate_row(rate, plan, prices, measured)
+    containers: Bill
 
 
 def simulate_row(messages_per_day: float, plan: Plan, prices: RegionPrices, measured: Measured) -> Row:
-    """Simulate one load; see `rows`."""
+    """Simulate one load.
+
+    Args:
+        messages_per_day: Messages per day, without the burst.
+        plan: What all loads have in common.
+        prices: List prices of a region.
+        measured: Benchmark results, with the distributions of durations from `durations.fitted`.
+    """
     random = np.random.default_rng(plan.seed)
     load = arrivals(plan.profile, messages_per_day, random, plan.budget, plan.burst)
-    memory = plan.traffic.memory_megabytes
-    draws = draw(len(load.times), plan.settings, measured, random, memory, plan.start_overhead)
+    draws = draw(len(load.times), plan.settings, measured, random, plan.start_overhead)
     outcome = simulate(load.times, draws, plan.settings, load.counted_from)
     demand = outcome
     if outcome.throttled():
         demand = simulate(load.times, draws, plan.settings.unlimited(), load.counted_from)
+    peak = messages_per_day / DAY * plan.profile.peak
     if plan.burst and plan.profile.times is None:
-        peak = messages_per_day / DAY * plan.profile.peak
         messages_per_day += peak * (plan.burst.factor - 1) * plan.burst.seconds * DAY / plan.profile.period
     usage = usage_of(demand, messages_per_day * MONTH_DAYS, plan.settings.provisioned)
     traffic = msgspec.structs.replace(plan.traffic, messages=usage.messages)
     bill = lambda_bill("Lambda", usage, traffic, prices, measured)
-    return Row(messages_per_day, load, outcome, demand, limits(demand, plan.settings), bill)
+    highest = peak * (plan.burst.factor if plan.burst else 1)
+    containers = container_bill(usage.messages, highest, prices, measured)
+    return Row(messages_per_day, load, outcome, demand, limits(demand, plan.settings), bill, containers)
 
 
 def usage_of(demand: Outcome, messages: float, provisioned: int) -> Usage:
@@ -133,6 +130,7 @@ def summary(row: Row) -> dict[str, object]:
         ],
         "per_month": {"total": row.bill.total, **row.bill.fixed, **row.bill.by_message},
         "per_day": row.bill.total / MONTH_DAYS,
+        "containers_per_month": {"total": row.containers.total, **row.containers.fixed, **row.containers.by_message},
         "per_million": row.bill.total / (row.messages_per_day * MONTH_DAYS) * 1e6,
     }
 

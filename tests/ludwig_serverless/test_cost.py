@@ -45,6 +45,7 @@ def measured(**changes: float) -> Measured:
         "ludwig_memory_megabytes": 1500.0,
         "ludwig_answers_per_second": 2.0,
         "map_batch_milliseconds": 100.0,
+        "serve_answers_per_second": 100.0,
         **changes,
     }
     return Measured(**{name: Figure(value, "2026-11-24", "by hand", "a machine") for name, value in values.items()})
@@ -213,7 +214,7 @@ def test_the_lambda_handler_does_not_import_it() -> None:
 
 
 def test_the_shipped_files_are_small_and_dated() -> None:
-    assert PRICES.stat().st_size + MEASURED.stat().st_size < 5000
+    assert PRICES.stat().st_size + MEASURED.stat().st_size < 6000
     days = [
         figure.measured_at for figure in msgspec.json.decode(MEASURED.read_bytes(), type=dict[str, Figure]).values()
     ]
