@@ -1,11 +1,14 @@
-"""Measure `ludwig-serverless batch` on synthetic tables: rows per second, efficiency of processes, and memory.
+"""Measure `ludwig-serverless batch` on synthetic tables: rows per second, efficiency, memory, and a killed run.
 
 The rows are the demo's messages in random order. Memory is the peak of all processes together, and must not grow with
-the number of rows. Efficiency is the speed of all processes, divided by the speed of one times their number. Batches of
-Step Functions are answered in this process.
+the number of rows. Efficiency is the speed of all processes, divided by the speed of one times their number. The last
+run is killed when half of the parts are written, and continued: its files must equal those of the run before. Batches
+of Step Functions are answered in this process.
 """
 
+import argparse
 import csv
+import hashlib
 import json
 import os
 import random
@@ -14,11 +17,12 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
-from benchmarks.report import ROOT, parser, publish, record, say, table
+from benchmarks.report import ROOT, parser, provenance, record, say, table, write_section
 from handler.events import BATCH_VERSION
 from handler.hexabot import load_service
 from handler.map_batches import answer_batch
@@ -26,6 +30,7 @@ from handler.settings import Settings
 from ludwig_serverless.cost.measured import BATCH_ROWS
 
 PART = "bulk"
+SECTIONS = {"local": "bulk", "ray": "bulk-ray", "spark": "bulk-spark"}
 BUNDLES = ROOT / "examples" / "bundles"
 SHARE = 10
 """The small table has this part of the large one's rows."""
@@ -33,46 +38,95 @@ BATCHES = 40
 """Measured batches of Step Functions."""
 
 
+class Measured(NamedTuple):
+    """A run of the command.
+
+    Attributes:
+        seconds: How long it took, with the start of all processes.
+        megabytes: The peak memory of its processes together.
+    """
+
+    seconds: float
+    megabytes: float
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, write the section, and return the exit status."""
-    made = parser(PART, __doc__)
-    made.add_argument("--rows", type=int, default=1_000_000, help="rows of the large table (default: %(default)s)")
+    """Measure, write the engine's section, and return the exit status."""
+    made = parser(PART, __doc__, rows=(1_000_000, "rows of the large table"))
+    made.add_argument(
+        "--engine", choices=list(SECTIONS), default="local", help="what to measure (default: %(default)s)"
+    )
     options = made.parse_args(arguments)
-    cores = len(os.sched_getaffinity(0))
-    rows = []
     with tempfile.TemporaryDirectory() as folder:
-        speeds: dict[int, float] = {}
-        for number, processes in ((options.rows // SHARE, 1), (options.rows // SHARE, cores), (options.rows, cores)):
-            say(f"{number:,} rows, {processes} processes ...")
-            source = written(Path(folder, f"in-{number}.parquet"), number)
-            seconds, peak = run(source, Path(folder, f"out-{number}-{processes}"), processes)
-            speeds[processes] = number / seconds
-            efficiency = f"{speeds[processes] / (processes * speeds[1]):.0%}"
-            rows.append(
-                [
-                    f"{number:,}",
-                    str(processes),
-                    f"{seconds:,.0f}",
-                    f"{number / seconds:,.0f}",
-                    efficiency,
-                    f"{peak:,.0f}",
-                ]
-            )
-    say("Batches of Step Functions ...")
-    batch = map_batch(BATCHES)
-    record(options, PART, {"map_batch_milliseconds": batch})
-    publish(
-        options,
-        PART,
-        [
-            "The compact answers of the shipped bundles, as Parquet, with the start of all processes:",
-            "",
-            *table(["rows", "processes", "seconds", "rows/s", "efficiency", "peak memory, MB"], rows),
+        lines = _measured(options, Path(folder))
+    if options.engine == "local":
+        say("Batches of Step Functions ...")
+        batch = map_batch(BATCHES)
+        record(options, PART, {"map_batch_milliseconds": batch})
+        lines += [
             "",
             f"The function answers a batch of {BATCH_ROWS} rows from Step Functions in {batch:.0f} ms of CPU time.",
-        ],
-    )
+        ]
+    content = [provenance(PART), "", *lines]
+    print("\n".join(content))
+    write_section(options.page, SECTIONS[options.engine], content)
     return 0
+
+
+def _measured(options: argparse.Namespace, folder: Path) -> list[str]:
+    cores = len(os.sched_getaffinity(0))
+    small, large = options.rows // SHARE, options.rows
+    sizes = (
+        [(small, 1), (small, cores), (large, cores)] if options.engine == "local" else [(small, cores), (large, cores)]
+    )
+    speeds: dict[int, float] = {}
+    rows = []
+    for number, processes in sizes:
+        say(f"{number:,} rows, {processes} processes ...")
+        source = written(folder / f"in-{number}.parquet", number)
+        output = folder / f"out-{number}-{processes}"
+        found = run(source, output, options.engine, processes)
+        speeds[processes] = number / found.seconds
+        row = [f"{number:,}", str(processes), f"{found.seconds:,.0f}", f"{number / found.seconds:,.0f}"]
+        efficiency = [f"{speeds[processes] / (processes * speeds[1]):.0%}"] if 1 in speeds else []
+        rows.append([*row, *efficiency, f"{found.megabytes:,.0f}"])
+    header = ["rows", "processes", "seconds", "rows/s", *(["efficiency"] if 1 in speeds else []), "peak memory, MB"]
+    return [
+        f"The compact answers of the shipped bundles, as Parquet, with `--engine {options.engine}` and the start of "
+        "all processes:",
+        "",
+        *table(header, rows),
+        "",
+        _killed(source, output, folder / "killed", options.engine, cores),
+    ]
+
+
+def _killed(source: Path, whole: Path, output: Path, engine: str, processes: int) -> str:
+    """Kill a run half-way, continue it, and return what was found, as sentences."""
+    say("killed half-way and continued ...")
+    half = len(_parts(whole)) // 2
+    first = run(source, output, engine, processes, is_killed=lambda: len(_parts(output)) >= half)
+    kept = len(_parts(output))
+    second = run(source, output, engine, processes)
+    if digest(output) != digest(whole):
+        raise SystemExit(f"error: the {engine} engine wrote other files after it was killed")
+    return (
+        f"The large table again, killed with SIGKILL after {kept} of {len(_parts(whole))} parts and continued: "
+        f"{first.seconds + second.seconds:,.0f} seconds in all. The files are the same. SHA-256 of all answers, which "
+        f"every engine must write: `{digest(whole)}`."
+    )
+
+
+def digest(output: Path) -> str:
+    """Return the SHA-256 of the names and the bytes of all answers in a folder."""
+    found = hashlib.sha256()
+    for path in _parts(output):
+        found.update(path.name.encode() + path.read_bytes())
+    return found.hexdigest()
+
+
+def _parts(output: Path) -> list[Path]:
+    return sorted(output.glob("part-*.parquet"))
 
 
 def map_batch(batches: int) -> float:
@@ -123,31 +177,49 @@ def written(path: Path, rows: int) -> Path:
     return path
 
 
-def run(source: Path, output: Path, processes: int) -> tuple[float, float]:
+def run(
+    source: Path, output: Path, engine: str, processes: int, is_killed: Callable[[], bool] = lambda: False
+) -> Measured:
     """Answer a table in a new process.
 
     Args:
         source: The table.
         output: The folder for the answers.
+        engine: The engine.
         processes: How many processes answer.
+        is_killed: Asked all the time; when it returns True, the process is killed.
 
     Returns:
-        The seconds, and the peak memory of the process and its children in MB.
+        What was measured.
     """
-    command = ["batch", str(source), str(output), "--bundles", str(BUNDLES), "--processes", str(processes)]
+    command = ["batch", str(source), str(output), "--bundles", str(BUNDLES), "--engine", engine]
+    command += ["--master", f"local[{processes},4]"] if engine == "spark" else ["--processes", str(processes)]
     started = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "-m", "ludwig_serverless", *command], cwd=ROOT, stdout=subprocess.DEVNULL
+        [_python(engine), "-m", "ludwig_serverless", *command], cwd=ROOT, stdout=subprocess.DEVNULL
     )
-    peaks = [0.0]
+    peaks, was_killed = [0.0], False
     watcher = threading.Thread(target=_watch, args=(process, peaks))
     watcher.start()
-    status = process.wait()
+    while process.poll() is None:
+        time.sleep(0.1)
+        if is_killed():
+            process.kill()
+            was_killed = True
+            process.wait()
     seconds = time.perf_counter() - started
     watcher.join()
-    if status:
+    if process.returncode and not was_killed:
         raise SystemExit(f"error: `ludwig-serverless {' '.join(command)}` failed: see its message above")
-    return seconds, max(peaks)
+    return Measured(seconds, max(peaks))
+
+
+def _python(engine: str) -> str:
+    """Return the Python of the environment that has the engine, which is created if necessary."""
+    if engine == "local":
+        return sys.executable
+    command = [sys.executable, str(ROOT / "scripts" / "environment.py"), engine]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
 def _watch(process: "subprocess.Popen[bytes]", peaks: list[float]) -> None:

@@ -1,7 +1,6 @@
 """`ludwig-serverless batch --engine spark`: the files of the local engine, whatever is killed, and clear errors."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +11,8 @@ from pathlib import Path
 import pyarrow.parquet
 import pytest
 
+from ludwig_serverless.batch.errors import BatchError
+from ludwig_serverless.batch.java import check_java
 from ludwig_serverless.cli import main
 from scripts.debian import can_install, install
 from tests.ludwig_serverless.batch.test_batch import contents, table
@@ -24,12 +25,13 @@ TIMEOUT_SECONDS = 300
 
 @pytest.fixture(scope="module")
 def java() -> None:
-    """Install Java if it is missing."""
-    if shutil.which("java") or os.environ.get("JAVA_HOME"):
-        return
-    if not can_install():
-        pytest.skip("no Java runs here")
-    install("default-jre-headless")
+    """Install Java if it is missing or too old."""
+    try:
+        check_java()
+    except BatchError:
+        if not can_install():
+            pytest.skip("no Java runs here")
+        install("default-jre-headless")
 
 
 @pytest.fixture
