@@ -96,22 +96,25 @@ def arrivals(
         burst: A burst in the busiest part of each day.
     """
     if profile.times is not None:
-        return _recorded(profile.times, profile.period, budget)
-    mean = messages_per_day / DAY
+        return _recorded(profile.times, budget)
+    weights: Times = np.array(profile.weights)
+    rates: Times = messages_per_day / DAY * weights / float(weights.mean())
     if messages_per_day * profile.period / DAY > budget:
-        return _busiest_part(mean * profile.peak, random, budget, burst, profile.width)
+        return _busiest_part(rates, profile.width, random, budget, burst)
     days_each = profile.period / DAY
     repeats = math.ceil(min(ENOUGH / messages_per_day, MOST_DAYS) / days_each)
-    weights: Times = np.array(profile.weights)
-    rates: Times = np.tile(mean * weights / float(weights.mean()), repeats)
-    parts: Times = np.arange(len(rates), dtype=float) * profile.width
-    times = _poisson(parts, rates, profile.width, random)
+    times = _poisson(_starts(len(rates) * repeats, profile.width), np.tile(rates, repeats), profile.width, random)
     if burst:
         at = (int(np.argmax(weights)) + BEFORE_BURST) * profile.width
-        starts: Times = np.array([at + each * profile.period for each in range(repeats)])
-        more = _poisson(starts, np.full(repeats, mean * profile.peak * (burst.factor - 1)), burst.seconds, random)
+        bursts: Times = at + _starts(repeats, profile.period)
+        more = _poisson(bursts, np.full(repeats, rates.max() * (burst.factor - 1)), burst.seconds, random)
         times = np.sort(np.concatenate([times, more[more < repeats * profile.period]]))
     return Load(times, 0.0, repeats * profile.period, repeats * days_each)
+
+
+def _starts(count: int, width: float) -> Times:
+    starts: Times = np.arange(count, dtype=float) * width
+    return starts
 
 
 def _poisson(starts: Times, rates: Times, width: float, random: np.random.Generator) -> Times:
@@ -125,16 +128,41 @@ def _poisson(starts: Times, rates: Times, width: float, random: np.random.Genera
     return times
 
 
-def _busiest_part(rate: float, random: np.random.Generator, budget: int, burst: Burst | None, longest: float) -> Load:
-    """Return the messages at the peak rate for as long as the budget allows, with the burst in them."""
-    seconds = min(budget / rate, longest)
-    extra = 0.0
+def _busiest_part(rates: Times, width: float, random: np.random.Generator, budget: int, burst: Burst | None) -> Load:
+    """Return the messages of the busiest part of the profile and of its neighbors, as far as the budget allows."""
+    peak = int(np.argmax(rates))
+    extra = float(rates[peak]) * (burst.factor - 1) * burst.seconds if burst else 0.0
+    if rates[peak] * width + extra > budget:
+        return _at_the_peak(float(rates[peak]), random, budget, burst)
+    first, last, left = peak, peak + 1, budget - extra - float(rates[peak]) * width
+    while True:
+        # Grow on the busier side, as long as that is within the profile and the budget.
+        before = rates[first - 1] if first else -1.0
+        after = rates[last] if last < len(rates) else -1.0
+        left -= max(before, after) * width
+        if max(before, after) < 0 or left < 0:
+            break
+        first, last = (first - 1, last) if before >= after else (first, last + 1)
+    times = _poisson(_starts(last - first, width), rates[first:last], width, random)
     if burst:
-        # The burst starts at BEFORE_BURST of the part and may be cut off at its end; the budget includes its messages.
-        with_whole = budget / rate - (burst.factor - 1) * burst.seconds
+        start = np.array([(peak - first + BEFORE_BURST) * width])
+        more = _poisson(start, np.array([rates[peak] * (burst.factor - 1)]), burst.seconds, random)
+        times = np.sort(np.concatenate([times, more[more < (last - first) * width]]))
+    seconds = (last - first) * width
+    warm = min(seconds * WARM_UP, (peak - first + WARM_UP) * width)
+    return Load(times, warm, seconds - warm, 0)
+
+
+def _at_the_peak(rate: float, random: np.random.Generator, budget: int, burst: Burst | None) -> Load:
+    """Return the messages at the peak rate for as long as the budget allows, with the burst in them.
+
+    The burst starts at BEFORE_BURST of the part, and is cut off at its end.
+    """
+    seconds, extra = budget / rate, 0.0
+    if burst:
+        with_whole = seconds - (burst.factor - 1) * burst.seconds
         is_whole = with_whole * (1 - BEFORE_BURST) >= burst.seconds
-        cut = budget / rate / (1 + (burst.factor - 1) * (1 - BEFORE_BURST))
-        seconds = min(with_whole if is_whole else cut, longest)
+        seconds = with_whole if is_whole else seconds / (1 + (burst.factor - 1) * (1 - BEFORE_BURST))
         extra = min(burst.seconds, seconds * (1 - BEFORE_BURST))
     times = _poisson(np.zeros(1), np.array([rate]), seconds, random)
     if burst:
@@ -143,10 +171,10 @@ def _busiest_part(rate: float, random: np.random.Generator, budget: int, burst: 
     return Load(times, seconds * WARM_UP, seconds * (1 - WARM_UP), 0)
 
 
-def _recorded(times: Times, period: float, budget: int) -> Load:
+def _recorded(times: Times, budget: int) -> Load:
     """Return the recorded messages; of more than the budget, the stretch of so many that took the shortest time."""
     if len(times) <= budget:
-        return Load(times, 0.0, period, period / DAY)
+        return Load(times, 0.0, float(times[-1]), float(times[-1]) / DAY)
     first = int(np.argmin(times[budget - 1 :] - times[: len(times) - budget + 1]))
     part = times[first : first + budget] - times[first]
     return Load(part, float(part[-1]) * WARM_UP, float(part[-1]) * (1 - WARM_UP), 0)

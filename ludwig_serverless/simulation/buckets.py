@@ -27,7 +27,7 @@ def admitted(times: Times, rate: float, capacity: float) -> Mask:
     mask = np.ones(len(times), dtype=bool)
     if math.isinf(rate) or needed_capacity(times, rate) <= capacity:
         return mask
-    tokens, last = capacity, -math.inf
+    tokens, last = capacity, float(times[0])
     for index, now in enumerate(times.tolist()):
         tokens = min(capacity, tokens + (now - last) * rate)
         last = now

@@ -93,7 +93,8 @@ def _replayed(name: str, times: np.ndarray[Any, Any], path: Path, is_scaled: boo
         minutes = np.zeros(math.ceil(times[-1] / DAY) * round(DAY / MINUTE))
         np.add.at(minutes, (times / MINUTE).astype(int), 1)
         return _profile(name, minutes, MINUTE, path)
-    return Profile(name, (1.0,), float(times[-1]), times, len(times) / float(times[-1]) * DAY)
+    hours = np.bincount((times / HOUR).astype(int))
+    return Profile(name, tuple(map(float, hours)), HOUR, times, len(times) / float(times[-1]) * DAY)
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

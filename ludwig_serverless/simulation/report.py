@@ -126,8 +126,8 @@ def assumptions(made: Sequence[Row], plan: Plan, listed: PriceList, measured: Me
     yield "  times);"
     yield "- callers do not retry; no other function uses the account's concurrency;"
     if any(not row.load.days for row in made):
-        yield f"- of a day with more than {plan.budget:,} messages, only the busiest part was simulated: its waits and"
-        yield "  shares are those of the worst minutes;"
+        yield f"- of a day with more than {plan.budget:,} messages, only the busiest part was simulated: its waits"
+        yield "  and shares are worse than those of the whole day;"
     yield "- the bill is that of all messages answered, as if the limits were raised, and with the share of cold starts"
     yield "  of the simulated time in the whole month;"
     yield f"- containers: `serve` with these models on Fargate behind a load balancer, in tasks of {TASK_CORES}"

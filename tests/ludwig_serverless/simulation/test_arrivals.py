@@ -37,6 +37,18 @@ def test_of_a_busy_day_the_busiest_part_is_simulated_after_a_warm_up() -> None:
     assert load.times[-1] == pytest.approx(load.counted_from + load.seconds, rel=0.001)
 
 
+def test_of_a_day_a_little_over_the_budget_most_is_simulated() -> None:
+    load = made(DAYLIGHT, 1.2 * BUDGET)
+    assert 0.8 * BUDGET < len(load.times) < 1.02 * BUDGET
+    rates = np.bincount((load.times // 3600).astype(int))
+    assert rates.max() == pytest.approx(1.2 * BUDGET * max(DAYTIME) / sum(DAYTIME), rel=0.05)
+    with_burst = made(DAYLIGHT, 1.2 * BUDGET, Burst(20, 60))
+    assert 0.8 * BUDGET < len(with_burst.times) < 1.02 * BUDGET
+    minutes = np.bincount((with_burst.times // 60).astype(int))
+    assert minutes.max() > 10 * np.median(minutes)
+    assert minutes.argmax() * 60 > with_burst.counted_from
+
+
 @pytest.mark.parametrize("per_day", [1000.0, 50_000.0])
 def test_a_burst_comes_once_a_day_in_the_busiest_hour(per_day: float) -> None:
     with_burst, without = made(DAYLIGHT, per_day, Burst(100, 60)), made(DAYLIGHT, per_day)

@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from handler.errors import SettingsError
 from ludwig_serverless.cli import main
@@ -17,7 +19,7 @@ from ludwig_serverless.cost.measured import Figure, read_measured
 from ludwig_serverless.simulation.arrivals import DAY, STEADY
 from ludwig_serverless.simulation.durations import draw, draw_durations, fitted, slowdown
 from ludwig_serverless.simulation.fleet import COLD
-from ludwig_serverless.simulation.outcome import ACCOUNT, RATE, STAGE, simulate
+from ludwig_serverless.simulation.outcome import ACCOUNT, ANSWERED, RATE, STAGE, simulate
 from ludwig_serverless.simulation.rows import Plan, Row, simulate_row
 from ludwig_serverless.simulation.settings import Settings
 from training.aws_prices import read_prices
@@ -26,8 +28,8 @@ PRICES, MEASURED = read_prices().regions["us-east-1"], read_measured()
 RAISED = {"requests_per_second": 1e6, "request_burst": 1e6}
 
 
-def row(per_day: float, budget: int = 30_000, memory: int = 1769, **settings: Any) -> Row:
-    plan = Plan(STEADY, Settings(**settings), Traffic(1, memory), budget=budget)
+def row(per_day: float, budget: int = 30_000, memory: int = 1769, **changes: Any) -> Row:
+    plan = Plan(STEADY, Settings(**changes), Traffic(1, memory), budget=budget)
     return simulate_row(per_day, plan, PRICES, fitted(MEASURED, memory))
 
 
@@ -38,12 +40,12 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 def test_the_limits_are_met_in_their_order() -> None:
     """Six at once: the stage admits five, the account four, Lambda's rate allows three, and concurrency two."""
-    settings = Settings(
+    limits = Settings(
         requests_per_second=1, request_burst=5, api_requests_per_second=1, api_burst=4, account_concurrency=2,
         requests_per_environment=1.5,
     )  # fmt: skip
     times = np.zeros(6)
-    outcome = simulate(times, draw(6, settings, MEASURED, np.random.default_rng(0)), settings)
+    outcome = simulate(times, draw(6, limits, MEASURED, np.random.default_rng(0)), limits)
     assert outcome.throttled() == {
         "RequestsPerSecond": 1,
         "API Gateway quota": 1,
@@ -84,11 +86,41 @@ def test_the_named_value_is_enough_and_less_is_not() -> None:
 
 
 def test_slow_cold_starts_of_a_sudden_load_need_concurrency() -> None:
-    settings = Settings(account_concurrency=1000, **RAISED)
+    limits = Settings(account_concurrency=1000, **RAISED)
     times = np.linspace(0, 1, 1240)
-    draws = draw(1240, settings, MEASURED, np.random.default_rng(0), start_overhead=5.0)
-    outcome = simulate(times, draws, msgspec.structs.replace(settings, scaling_environments=1e6))
+    draws = draw(1240, limits, MEASURED, np.random.default_rng(0), start_overhead=5.0)
+    outcome = simulate(times, draws, msgspec.structs.replace(limits, scaling_environments=1e6))
     assert outcome.throttled() == {"concurrency": 240}
+
+
+@given(
+    st.lists(st.floats(0, 2), max_size=80),
+    st.floats(1, 20),
+    st.integers(1, 10),
+    st.integers(0, 5),
+    st.integers(0, 5),
+)
+@settings(deadline=None, max_examples=200)
+def test_every_message_is_answered_or_throttled_by_one_limit(
+    gaps: list[float], rate: float, burst: int, reserved: int, provisioned: int
+) -> None:
+    limits = Settings(
+        requests_per_second=rate, request_burst=burst, reserved=reserved, provisioned=min(provisioned, reserved)
+    )
+    times = np.cumsum(np.array(gaps, dtype=float))
+    outcome = simulate(times, draw(len(times), limits, MEASURED, np.random.default_rng(0), 3.0), limits)
+    answered = outcome.count(*ANSWERED)
+    assert answered + sum(outcome.throttled().values()) == outcome.total == len(times)
+    assert (~np.isnan(outcome.waits)).sum() == answered
+    assert outcome.peak <= reserved
+
+
+def test_a_function_without_concurrency_answers_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """That is the emergency stop of docs/deploy.md."""
+    assert "| no answers |" in printed(capsys, "1000", "--reserved", "0")
+    (found,) = map(json.loads, printed(capsys, "1000", "--reserved", "0", "--json").splitlines())
+    assert found["wait_milliseconds"]["p50"] is None
+    assert found["answered_share"] < 0.001
 
 
 def test_without_throttling_the_next_limit_is_named() -> None:
