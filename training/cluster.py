@@ -110,9 +110,9 @@ def fit_on_cluster(
     check_output(folder, overwrite=options.get("overwrite", False))
     ray = connected(address)
     try:
-        say(f"Waiting for a worker with {cpus} CPUs and {gpus} GPUs on a cluster of {_described(ray)} ...")
+        say(f"Waiting for a worker with {cpus} CPUs and {gpus} GPUs on a cluster of {described(ray)} ...")
         task = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=RETRIES)(_fit_here)
-        reference = task.remote(_portable(config), dataset, folder.name, options)
+        reference = task.remote(portable(config), dataset, folder.name, options)
         archive, error = _result(ray, reference)
         if error:
             raise TrainingError(error)
@@ -150,7 +150,8 @@ def connected(address: str, *, needed_by: str = "--backend ray") -> Any:
     return ray
 
 
-def _described(ray: Any) -> str:
+def described(ray: Any) -> str:
+    """Return the size of the cluster as readable text."""
     has = ray.cluster_resources()
     nodes = sum(node["Alive"] for node in ray.nodes())
     return f"{nodes} machines with {has.get('CPU', 0):.0f} CPUs and {has.get('GPU', 0):.0f} GPUs"
@@ -174,14 +175,12 @@ def _fit_here(
     config: Mapping[str, Any], dataset: "pd.DataFrame", name: str, options: Mapping[str, Any]
 ) -> tuple[bytes, str]:
     """Train on the worker. Returns the run's folder as a tar archive, or an error message."""
-    from training.config import MINILM, with_pretrained
     from training.fit import fit
 
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary, name)
         try:
-            config = with_pretrained(dict(config), MINILM) if _starts_from(config, MINILM) else dict(config)
-            fit(config, dataset, folder, **options)
+            fit(with_local_minilm(config), dataset, folder, **options)
         except TrainingError as error:
             return b"", str(error)
         packed = io.BytesIO()
@@ -190,8 +189,8 @@ def _fit_here(
         return packed.getvalue(), ""
 
 
-def _portable(config: "Config") -> "Config":
-    """Return a configuration with the name of MiniLM instead of its local folder."""
+def portable(config: "Config") -> "Config":
+    """Return a configuration with the name of MiniLM instead of its local folder, for another machine."""
     from training.config import MINILM, minilm_folder
 
     try:
@@ -200,11 +199,18 @@ def _portable(config: "Config") -> "Config":
         return config
     if not _starts_from(config, here):
         return config
-    portable = copy.deepcopy(config)
-    for feature in portable["input_features"]:
+    found = copy.deepcopy(config)
+    for feature in found["input_features"]:
         if _pretrained(feature) == here:
             feature["encoder"]["pretrained_model_name_or_path"] = MINILM
-    return portable
+    return found
+
+
+def with_local_minilm(config: Mapping[str, Any]) -> "Config":
+    """Return a configuration with this machine's folder of MiniLM instead of its name."""
+    from training.config import MINILM, with_pretrained
+
+    return with_pretrained(dict(config), MINILM) if _starts_from(config, MINILM) else dict(config)
 
 
 def _starts_from(config: Mapping[str, Any], name: str) -> bool:

@@ -9,12 +9,12 @@ from export.console import say
 from handler.command_line import add_force
 from training import cluster
 from training.errors import ConfigError, DatasetError
+from training.search import command as search_command
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from training.choice.candidates import Prefer
-    from training.config import Config
     from training.evaluation.thresholds import ThresholdOptions
     from training.fit import Fitted
 
@@ -37,6 +37,7 @@ examples:
   ludwig-serverless fit --config intent-minilm --pretrained minilm --dataset data.jsonl --output runs/intent
   ludwig-serverless fit --config intent-lstm --dataset data.csv --output runs/intent \\
       --calibrate --confidence-threshold 0.95
+  ludwig-serverless fit --config intent-light --dataset data.csv --output searches/intent --hyperopt --trials 20
 
 After an interruption by Ctrl-C, SIGTERM or a crash, re-run the same command to resume from the last finished epoch. The
 report of a finished run is evaluation/report.html in its folder.
@@ -110,13 +111,8 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="how to choose slot tags for the evaluation and the handler: viterbi finds the best valid sequence, "
         "argmax takes the best tag of each word, like Ludwig (default: %(default)s)",
     )
-    parser.add_argument(
-        "--hyperopt",
-        action="store_true",
-        help="search with the configuration's section `hyperopt` on Ray; writes the best configuration, best.yaml, "
-        "instead of a run",
-    )
     parser.add_argument("--per-intent", action="store_true", help="fit a threshold for each label that has enough rows")
+    search_command.add_options(parser)
     cluster.add_options(parser)
     parser.set_defaults(run=_fit)
 
@@ -139,7 +135,7 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
         type=minutes,
         metavar="MINUTES",
         help=f"without --config: time limit for the comparison and the training (default: {BUDGET_MINUTES:g}; "
-        f"{ACCURATE_BUDGET_MINUTES:g} for `fit --prefer accurate`)",
+        f"{ACCURATE_BUDGET_MINUTES:g} for `fit --prefer accurate`); with --hyperopt: for the search (default: none)",
     )
 
 
@@ -169,6 +165,7 @@ def _fit(options: argparse.Namespace) -> None:
     from training.fit import check_output, fit
     from training.imports.vocabulary import entities_of
 
+    search_command.check(options)
     if not options.hyperopt:
         check_output(options.output, overwrite=options.force)
     check_choice(options)
@@ -183,7 +180,7 @@ def _fit(options: argparse.Namespace) -> None:
     )
     dataset = _read(options)
     if options.hyperopt:
-        _search(config, dataset, options)
+        search_command.run(config, dataset, options)
         return
     cluster.check_config(config)
     run = cluster.fit_on(options) if options.backend == "ray" else fit
@@ -260,15 +257,9 @@ def check_choice(options: argparse.Namespace) -> None:
         if unfit := [name for name, value in changes.items() if value]:
             raise ConfigError(f"{unfit[0]} requires a configuration: add --config, for example --config intent-lstm.")
         return
-    if unfit := [f"--{key}" for key in CHOICE if getattr(options, key.replace("-", "_")) is not None]:
+    given = [key for key in CHOICE if getattr(options, key.replace("-", "_")) is not None]
+    if unfit := [f"--{key}" for key in given if not (options.hyperopt and key == "budget-minutes")]:
         raise ConfigError(f"{unfit[0]} cannot be combined with --config: remove one of them.")
-
-
-def _search(config: "Config", dataset: "pd.DataFrame", options: argparse.Namespace) -> None:
-    from training.search import search
-
-    best = search(config, dataset, options.output, seed=options.seed, overwrite=options.force)
-    say(f"Saved to {best}. Next: ludwig-serverless fit --config {best} --dataset {options.dataset} --output RUN")
 
 
 def _threshold_options(options: argparse.Namespace) -> "ThresholdOptions | None":

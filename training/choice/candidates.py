@@ -55,8 +55,8 @@ class Candidate:
         return CONFIGS / f"{self.config}.yaml"
 
     def read(self) -> Config:
-        """Return the configuration without its split section."""
-        config = read_config(self.path)
+        """Return the configuration without its split section and its search space."""
+        config = {name: value for name, value in read_config(self.path).items() if name != "hyperopt"}
         config["preprocessing"] = {
             name: value for name, value in config.get("preprocessing", {}).items() if name != "split"
         }

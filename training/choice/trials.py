@@ -16,7 +16,7 @@ from handler.outputs import Decoding
 from training.baseline import baseline_answers, labels_of
 from training.choice.folds import Fold
 from training.config import SPLIT, Config
-from training.dataset import TRAIN, dataset_sha256, prepare
+from training.dataset import TRAIN, VALIDATION, dataset_sha256, prepare
 from training.evaluation.answers import Records, answer_rows
 from training.evaluation.crossed import INDEX, LOGS
 from training.evaluation.predictions import predictions_of, with_logits
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SMALLEST_PROBABILITY = 1e-30
+VALIDATION_PART = 10
+"""One in this many training rows is a validation row, if there are any."""
 
 
 class Copies(NamedTuple):
@@ -71,6 +73,8 @@ def try_fold(
     slot_decoding: Decoding,
     augment: int = 0,
     entities: bytes | None = None,
+    validated: bool = False,
+    with_baseline: bool = True,
 ) -> Trial:
     """Train a configuration on all rows outside a fold, and answer the fold's rows.
 
@@ -85,12 +89,14 @@ def try_fold(
         slot_decoding: How word tags become slots.
         augment: How many changed copies of each training row to train on as well; the fold's rows are not copied.
         entities: The vocabulary of entities, whose words are values for the copies.
+        validated: Whether a tenth of the training rows are validation rows, for configurations that stop early.
+        with_baseline: Whether the baseline answers, too.
 
     Returns:
         The answers of the model and of the baseline to the fold's rows.
     """
     copies = Copies(augment, entities if augment else None)
-    key = _key(config, rows, held, seed, slot_decoding, copies)
+    key = _key(config, rows, held, seed, slot_decoding, copies, validated, with_baseline)
     kept = folder.with_suffix(".json")
     if (found := _read(kept, key)) is not None:
         return found
@@ -98,9 +104,13 @@ def try_fold(
     started = time.monotonic()
     is_held = np.isin(np.arange(len(rows)), held)
     train = rows[~is_held].assign(**{SPLIT: TRAIN}).reset_index(drop=True)
+    if validated:
+        order = np.random.default_rng(seed).permutation(len(train))
+        train.loc[order % VALIDATION_PART == 0, SPLIT] = VALIDATION
     asked = rows[is_held].drop(columns=SPLIT, errors="ignore").reset_index(drop=True)
-    records, full = _answers(config, train, asked, folder, seed, slot_decoding, copies)
-    baselines = {name: baseline_answers(full, name, train, asked, seed) for name in labels_of(full)}
+    records, full = _answers(config, train, asked, folder, seed, slot_decoding, copies, validated)
+    outputs = labels_of(full) if with_baseline else []
+    baselines = {name: baseline_answers(full, name, train, asked, seed) for name in outputs}
     trial = Trial(records, baselines, round(time.monotonic() - started, 1))
     kept.write_text(json.dumps({"key": key, **trial.__dict__}, ensure_ascii=False), encoding="utf-8")
     return trial
@@ -114,9 +124,10 @@ def _answers(
     seed: int,
     slot_decoding: Decoding,
     copies: Copies,
+    validated: bool,
 ) -> tuple[Records, Config]:
     """Train; return the answers and the configuration with Ludwig's defaults."""
-    config, train = prepare(config, train, validated=False)
+    config, train = prepare(config, train, validated=validated)
     config = sized(config, train, copies.number)
     record = {"config": config, "dataset_sha256": dataset_sha256(train), "rows": len(train), "seed": seed}
     if copies.number:
@@ -132,7 +143,7 @@ def _answers(
             record,
             interruption,
             overwrite=True,
-            validated=False,
+            validated=validated,
             entities=copies.entities,
         )
         if slot_decoding == "viterbi":
@@ -170,10 +181,10 @@ def _for_calibration(name: str, answer: Mapping[str, Any], labels: list[str], ri
     }
 
 
-def _key(config: Config, rows: "pd.DataFrame", held: Fold, seed: int, slot_decoding: Decoding, copies: Copies) -> str:
+def _key(config: Config, rows: "pd.DataFrame", held: Fold, *others: object) -> str:
     """Return a digest of everything that determines a trial's result."""
     parts = [json.dumps(config, sort_keys=True, default=str), dataset_sha256(rows), str(held.tolist())]
-    return hashlib.sha256("\n".join([*parts, str(seed), slot_decoding, str(copies)]).encode()).hexdigest()
+    return hashlib.sha256("\n".join([*parts, *map(str, others)]).encode()).hexdigest()
 
 
 def _read(path: Path, key: str) -> Trial | None:

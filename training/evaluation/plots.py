@@ -44,8 +44,8 @@ def draw_learning(learning: Metrics, output: str, path: Path) -> None:
     """
     parts = {part: found for part in ("training", "validation") if (found := learning["outputs"][output].get(part))}
     names = sorted({name for found in parts.values() for name in found}, key=lambda name: (name != "loss", name))
-    with _style():
-        figure = _figure(WIDTH, 3.4)
+    with drawing_style():
+        figure = new_figure(WIDTH, 3.4)
         for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
             for (part, found), color in zip(parts.items(), (BLUE, ORANGE), strict=False):
                 if values := found.get(name):
@@ -55,7 +55,7 @@ def draw_learning(learning: Metrics, output: str, path: Path) -> None:
             axes.set_xlabel("epoch")
             axes.xaxis.get_major_locator().set_params(integer=True)
         figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=3)
-        _save(figure, path)
+        save_figure(figure, path)
 
 
 def draw_labels(scores: Mapping[str, Metrics], path: Path) -> None:
@@ -67,8 +67,8 @@ def draw_labels(scores: Mapping[str, Metrics], path: Path) -> None:
     """
     labels = worst(scores)
     names = label_names(scores)
-    with _style():
-        figure = _figure(WIDTH, 1.4 + CELL_INCHES * len(labels))
+    with drawing_style():
+        figure = new_figure(WIDTH, 1.4 + CELL_INCHES * len(labels))
         axes = figure.subplots()
         positions = range(len(labels))
         for offset, color, name in ((-0.19, BLUE, "precision"), (0.19, ORANGE, "recall")):
@@ -80,7 +80,7 @@ def draw_labels(scores: Mapping[str, Metrics], path: Path) -> None:
         axes.set_xlabel("1 is perfect; number of rows in parentheses")
         axes.grid(axis="y", visible=False)
         figure.legend(loc="outside upper right", ncols=2)
-        _save(figure, path)
+        save_figure(figure, path)
 
 
 def draw_confusion(metrics: Metrics, path: Path) -> None:
@@ -103,8 +103,8 @@ def draw_confusion(metrics: Metrics, path: Path) -> None:
             counts[index[pair["expected"]], index.get(pair["predicted"], len(labels))] += pair["rows"]
     names = label_names(metrics["labels"])
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    with _style():
-        figure = _figure(WIDTH, min(2.6 + CELL_INCHES * len(labels), 10.5))
+    with drawing_style():
+        figure = new_figure(WIDTH, min(2.6 + CELL_INCHES * len(labels), 10.5))
         axes = figure.subplots()
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
         for row, column in np.argwhere(counts).tolist():
@@ -116,7 +116,7 @@ def draw_confusion(metrics: Metrics, path: Path) -> None:
         axes.set_xlabel("predicted")
         axes.set_ylabel("expected")
         axes.grid(visible=False)
-        _save(figure, path)
+        save_figure(figure, path)
 
 
 def draw_reliability(calibration: Metrics, path: Path) -> None:
@@ -126,8 +126,8 @@ def draw_reliability(calibration: Metrics, path: Path) -> None:
         calibration: Calibration of a category (see `metrics.py`).
         path: PNG file to write.
     """
-    with _style():
-        figure = _figure(WIDTH * 0.62, 4.6)
+    with drawing_style():
+        figure = new_figure(WIDTH * 0.62, 4.6)
         top, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
         bins = calibration["bins"]
         centers = [(found["from"] + found["to"]) / 2 for found in bins]
@@ -141,7 +141,7 @@ def draw_reliability(calibration: Metrics, path: Path) -> None:
         below.set_xlabel("confidence")
         below.set_xlim(0, 1)
         figure.legend(loc="outside upper left", ncols=2)
-        _save(figure, path)
+        save_figure(figure, path)
 
 
 def draw_coverage(curve: Sequence[Metrics], threshold: float | None, path: Path) -> None:
@@ -152,8 +152,8 @@ def draw_coverage(curve: Sequence[Metrics], threshold: float | None, path: Path)
         threshold: The fitted threshold to mark, if there is one.
         path: PNG file to write.
     """
-    with _style():
-        figure = _figure(WIDTH * 0.8, 3.8)
+    with drawing_style():
+        figure = new_figure(WIDTH * 0.8, 3.8)
         axes = figure.subplots()
         across = [point["threshold"] for point in curve]
         axes.plot(across, [point["coverage"] for point in curve], color=BLUE, label="coverage: rows that get an answer")
@@ -175,7 +175,7 @@ def draw_coverage(curve: Sequence[Metrics], threshold: float | None, path: Path)
         axes.set_xlabel("confidence threshold")
         axes.set_ylabel("fraction")
         figure.legend(loc="outside upper left", ncols=2)
-        _save(figure, path)
+        save_figure(figure, path)
 
 
 def worst(scores: Mapping[str, Metrics]) -> list[str]:
@@ -218,7 +218,8 @@ def _drawable() -> frozenset[str]:
     return frozenset(chr(code) for codes in maps for code in codes)
 
 
-def _style() -> Any:
+def drawing_style() -> Any:
+    """Return a context in which all plots look alike."""
     from matplotlib import rc_context
 
     return rc_context(
@@ -239,11 +240,13 @@ def _style() -> Any:
     )
 
 
-def _figure(width: float, height: float) -> "Figure":
+def new_figure(width: float, height: float) -> "Figure":
+    """Return an empty figure; its size is in inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), dpi=DOTS_PER_INCH, layout="constrained")
 
 
-def _save(figure: "Figure", path: Path) -> None:
+def save_figure(figure: "Figure", path: Path) -> None:
+    """Write a figure as a PNG file, without metadata."""
     figure.savefig(path, format="png", metadata={"Software": None})
