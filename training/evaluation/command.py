@@ -38,7 +38,7 @@ Next: open evaluations/last-week/report.html in a browser.
 REPORT = """
 Rebuild the plots and the report of a finished run or evaluation from its stored results, without loading the model.
 With --against, the report also shows what became better and worse since another run, and which messages changed. For a
-folder of runs, write a page that lists them all.
+folder of runs and searches, write a page that lists them all.
 """
 REPORT_EXAMPLES = """
 examples:
@@ -79,7 +79,7 @@ def add_report(parser: argparse.ArgumentParser) -> None:
         "run_folder",
         type=Path,
         metavar="RUN",
-        help="a run of `fit`, a folder that `evaluate` wrote, or a folder of runs",
+        help="a run or a search of `fit`, a folder that `evaluate` wrote, or a folder of runs and searches",
     )
     parser.add_argument("--against", type=Path, metavar="RUN", help="an earlier run or evaluation to compare with")
     parser.set_defaults(run=_report)
@@ -139,9 +139,17 @@ def _report(options: argparse.Namespace) -> None:
     from training.evaluation.evaluate import FOLDER, METRICS, compare_with, draw
     from training.evaluation.index import write_index
     from training.evaluation.report import REPORT as PAGE
+    from training.search.report import write_search_report
+    from training.search.results import TRIALS, read_results
 
     folder = _evaluation_in(options.run_folder)
-    if not (folder / METRICS).is_file() and list(options.run_folder.glob(f"*/{FOLDER}/{METRICS}")):
+    if (results := read_results(options.run_folder)) is not None:
+        if options.against:
+            raise EvaluationError(f"{folder} is a search, which cannot be compared: remove --against.")
+        say(f"Wrote {write_search_report(folder, results)}.")
+        return
+    listed = (f"*/{FOLDER}/{METRICS}", f"*/{TRIALS}")
+    if not (folder / METRICS).is_file() and any(list(options.run_folder.glob(each)) for each in listed):
         if options.against:
             raise EvaluationError(f"{folder} is a folder of runs: compare one of them, such as {folder}/NAME.")
         say(f"Wrote {write_index(folder)}.")

@@ -1,4 +1,4 @@
-"""The index of a folder of runs: one page that lists their scores and links to their reports."""
+"""The index of a folder of runs and searches: one page that lists their scores and links to their reports."""
 
 import json
 from datetime import UTC, datetime
@@ -7,22 +7,24 @@ from typing import Any
 
 from export.console import say
 from export.model import TRAINING_RECORD
-from training.errors import EvaluationError
+from training.errors import EvaluationError, TrainingError
 from training.evaluation.compared import COMPARED, HEADLINE
 from training.evaluation.evaluate import FOLDER, METRICS, read_evaluation
 from training.evaluation.metrics import Metrics
 from training.evaluation.report import REPORT, rendered
+from training.search.results import REPORT as SEARCH_REPORT
+from training.search.results import TRIALS, read_results
 
 INDEX = "index.html"
 TEMPLATE = Path(__file__).with_name("index.html.jinja")
 
 
 def write_index(folder: Path) -> Path:
-    """Write a page that lists the runs in a folder, the newest first.
+    """Write a page that lists the runs and the searches in a folder, the newest first.
 
     Args:
-        folder: A folder of runs. Other folders in it are ignored; a run whose evaluation cannot be read is reported
-            and left out.
+        folder: A folder of runs and searches. Other folders in it are ignored; a run whose evaluation cannot be read,
+            or a search whose trials cannot, is reported and left out.
 
     Returns:
         Path of the page.
@@ -34,7 +36,7 @@ def write_index(folder: Path) -> Path:
         except EvaluationError as error:
             say(f"{path.parent.parent.name} is not in the index: {error}")
     rows = [row for _, row in sorted(runs, key=lambda run: -run[0])]
-    page = rendered(TEMPLATE, folder=folder.resolve().name, runs=rows)
+    page = rendered(TEMPLATE, folder=folder.resolve().name, runs=rows, searches=_searches(folder))
     (folder / INDEX).write_text(page, encoding="utf-8", errors="backslashreplace")
     return folder / INDEX
 
@@ -68,6 +70,21 @@ def read_run(run: Path) -> dict[str, Any]:
         "source": metrics["source"].partition(",")[0],
         "outputs": {name: _score(name, found, metrics) for name, found in metrics["outputs"].items()},
     }
+
+
+def _searches(folder: Path) -> list[dict[str, Any]]:
+    """Return what the page shows of each search."""
+    found = []
+    for path in sorted(folder.glob(f"*/{TRIALS}"), key=lambda path: -path.stat().st_mtime):
+        try:
+            results = read_results(path.parent)
+        except TrainingError as error:
+            say(f"{path.parent.name} is not in the index: {error}")
+            continue
+        if results is not None:
+            page = f"{path.parent.name}/{SEARCH_REPORT}"
+            found.append({"name": path.parent.name, "report": page, "results": results})
+    return found
 
 
 def _configuration(record: dict[str, Any]) -> str:

@@ -91,9 +91,15 @@ def _picture(results: Results, names: list[str]) -> str:
 
 def _draw(axes: "Axes", results: Results, scored: list[TrialResult], name: str) -> None:
     """Draw the scores of trials by their number, or by the value of a parameter."""
-    points = [trial for trial in scored if name == "trial" or name in trial.parameters]
-    values = [trial.number if name == "trial" else trial.parameters[name] for trial in points]
-    if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+    from matplotlib.ticker import MaxNLocator
+
+    pairs = [(trial, trial.number if name == "trial" else trial.parameters.get(name)) for trial in scored]
+    numbers = [pair for pair in pairs if _is_number(pair[1])]
+    # The configuration itself may have a text, such as `auto`, where the others have numbers.
+    pairs = numbers or [pair for pair in pairs if pair[1] is not None]
+    points = [trial for trial, _ in pairs]
+    values: list[Any] = [value for _, value in pairs]
+    if not numbers:
         values = [_shown(value) for value in values]  # a category
         axes.tick_params(axis="x", labelsize=7, labelrotation=20)
     elif name != "trial" and min(values) > 0 and max(values) / min(values) >= WIDE_RANGE:
@@ -106,3 +112,10 @@ def _draw(axes: "Axes", results: Results, scored: list[TrialResult], name: str) 
     if results.own and results.own.score is not None:
         axes.axhline(results.own.score, color=GREY, linestyle=":", linewidth=1)
     axes.set_title(name, fontsize=8.5)
+    if name == "trial":
+        axes.set_ylabel(results.metric)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
