@@ -4,7 +4,7 @@ output_feature   the output to score; may be missing if there is only one
 metric, goal     accuracy (default) or loss of a category; f1 of whole slots (default) or token_accuracy
 split            validation: a trial is scored on rows that it was not trained on, and never on test rows
 parameters       the ranges (see space.py)
-executor         type: optuna or ray; num_samples; sampler: tpe (same as auto), gp or random; pruner: median;
+executor         type: optuna or ray; num_samples; sampler: tpe (same as auto) or random; pruner: median;
                  time_budget_s; max_concurrent_trials on a cluster
 search_alg       type: optuna (same as sampler: tpe), random or variant_generator (same as sampler: random)
 """
@@ -26,7 +26,7 @@ METRICS: dict[str, dict[str, Goal]] = {
 }
 """The metrics of each type of output, the default one first, and the goal of each."""
 KEYS = ("output_feature", "metric", "goal", "split", "eval_split", "parameters", "executor", "search_alg")
-SAMPLERS = ("auto", "tpe", "gp", "random")
+SAMPLERS = ("auto", "tpe", "random")
 ALGORITHMS = {"optuna": "tpe", "random": "random", "variant_generator": "random"}
 """Values of search_alg.type, and the sampler that each one means."""
 OPTIONS = ("type", "num_samples", "sampler", "pruner", "time_budget_s", "max_concurrent_trials")
@@ -57,7 +57,7 @@ class Section:
         goal: `maximize` or `minimize`.
         parameters: The parameters to try.
         samples: Number of trials for each combination of the grids.
-        sampler: `tpe`, `gp` or `random`.
+        sampler: `tpe` or `random`.
         pruner: `median`, or "" for none.
         budget_seconds: Time limit in seconds; 0 for none.
         concurrent: Largest number of trials at once; 0 for as many as the cluster has room for.

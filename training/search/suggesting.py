@@ -65,9 +65,7 @@ def is_hopeless(section: Section, finished: Sequence[TrialResult], scores: Seque
 def _sampler(name: str, seed: int) -> "optuna.samplers.BaseSampler":
     import optuna
 
-    if name == "random":
-        return optuna.samplers.RandomSampler(seed=seed)
-    return optuna.samplers.GPSampler(seed=seed) if name == "gp" else optuna.samplers.TPESampler(seed=seed)
+    return optuna.samplers.RandomSampler(seed=seed) if name == "random" else optuna.samplers.TPESampler(seed=seed)
 
 
 def _known(trial: TrialResult, drawn: Values, distributions: Any) -> "optuna.trial.FrozenTrial":

@@ -41,7 +41,7 @@ def config(section: str, **changes: Any) -> dict[str, Any]:
         (f"{RATES}, executor: {{num_sample: 3}}", "the key 'num_sample', which is not supported: did you mean 'num_samp"),
         (f"{RATES}, executor: {{type: ray}}", "executor.type is ray: add --backend ray, or set `type: optuna`"),
         (f"{RATES}, executor: {{type: local}}", "executor.type is 'local', which is not supported: expected optuna or"),
-        (f"{RATES}, executor: {{sampler: cmaes}}", "sampler is 'cmaes', which is not supported: expected auto or tpe or"),
+        (f"{RATES}, executor: {{sampler: gp}}", "sampler is 'gp', which is not supported: expected auto or tpe or"),
         (f"{RATES}, executor: {{pruner: hyperband}}", "pruner is 'hyperband', which is not supported: expected median."),
         (f"{RATES}, executor: {{max_concurrent_trials: 2}}", "one machine runs one trial at a time: add --backend ray"),
         (f"{RATES}, executor: {{cpu_resources_per_trial: 2}}", "is not supported: remove it; use the option --cpus."),
@@ -49,7 +49,7 @@ def config(section: str, **changes: Any) -> dict[str, Any]:
         (f"{RATES}, executor: {{scheduler: {{type: asha}}}}", "executor.scheduler is not supported: remove it; use `prun"),
         (f"{RATES}, search_alg: {{type: bohb}}", "search_alg.type is 'bohb', which is not supported: expected optuna or"),
         (f"{RATES}, search_alg: {{type: random, seed: 3}}", "hyperopt.search_alg has the key 'seed'"),
-        (f"{RATES}, search_alg: {{type: random}}, executor: {{sampler: gp}}", "both search_alg and executor.sampler"),
+        (f"{RATES}, search_alg: {{type: random}}, executor: {{sampler: tpe}}", "both search_alg and executor.sampler"),
         (
             "parameters: {trainer.epochs: {space: grid_search, values: [1, 2]}}, executor: {num_samples: 3}",
             "hyperopt has only grids, of which 3 samples would repeat each trial: set `executor: {num_samples: 1}`.",
@@ -81,11 +81,11 @@ def test_the_objective_follows_the_outputs(outputs: list[dict[str, Any]], expect
 
 
 def test_every_option_is_honored() -> None:
-    options = "type: ray, num_samples: 7, sampler: gp, pruner: median, time_budget_s: 60, max_concurrent_trials: 3"
+    options = "type: ray, num_samples: 7, sampler: random, pruner: median, time_budget_s: 60, max_concurrent_trials: 3"
     more = f"{RATES}, output_feature: intent, metric: loss, goal: minimize, split: validation"
     found = read_section(config(f"{more}, executor: {{{options}}}"), on_cluster=True)
     assert (found.output, found.metric, found.goal) == ("intent", "loss", "minimize")
-    assert (found.samples, found.sampler, found.pruner) == (7, "gp", "median")
+    assert (found.samples, found.sampler, found.pruner) == (7, "random", "median")
     assert (found.budget_seconds, found.concurrent) == (60, 3)
     assert read_section(config(f"{RATES}, search_alg: {{type: variant_generator}}")).sampler == "random"
     assert read_section(config(f"{RATES}, search_alg: {{type: optuna}}")).sampler == "tpe"
