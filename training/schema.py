@@ -44,7 +44,8 @@ def complete_config(api: Any, config: Config) -> Config:
     from ludwig.utils.backward_compatibility import upgrade_config_dict_to_latest_version
 
     check_shape(config)
-    config = without_linear_start(config)
+    # Ludwig never reads the section `hyperopt`: a search reads it (training/search/), and `fit` ignores it.
+    config = {name: value for name, value in without_linear_start(config).items() if name != "hyperopt"}
     try:
         complete = _completed(api, config)
         given = upgrade_config_dict_to_latest_version(copy.deepcopy(config))

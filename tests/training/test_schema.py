@@ -100,7 +100,6 @@ def test_older_spellings_that_ludwig_reads_are_accepted(api: ModuleType, config:
         (with_output(type="categry"), "'categry' is not known here; did you mean 'category'?"),
         (with_input(encoder={"type": "paralel_cnn"}), "'paralel_cnn' is not known here; did you mean 'parallel_cnn'?"),
         (tiny_config(trainer={"epochs": "many"}), "'many' is not of type 'integer'"),
-        (tiny_config(hyperopt={"parameters": {"trainer.learning_rat": {"space": "choice"}}}), "learning_rat"),
         (tiny_config(input_features=[TEXT, TEXT]), "Feature names must be unique"),
     ],
 )
