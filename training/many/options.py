@@ -11,7 +11,7 @@ from training.commands import COMMANDS
 type Command = Literal["train", "fit"]
 DATA: Mapping[Command, str] = {"train": "files", "fit": "dataset"}
 """The key that only entries of one command have, and that decides which command an entry runs."""
-NOT_FOR_ENTRIES = frozenset({"force", "backend", "address", "cpus", "gpus", "workers", "hyperopt"})
+NOT_FOR_ENTRIES = frozenset({"force", "backend", "address", "cpus", "gpus", "workers", "hyperopt", "trials"})
 """Options about where and how often to train, which the manifest's command decides for all entries."""
 
 

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.processes import tool
 from tests.trained import demo_rows
 from training.__main__ import main
 from training.choice import folds
@@ -78,8 +77,16 @@ def whole(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("config", "more", "message"),
     [
         (CONFIG, [], "--hyperopt needs a section 'hyperopt' with parameters in the configuration, for example `hyper"),
-        (CONFIG + SECTION, ["--confidence-threshold", "0.9"], "--confidence-threshold has no effect on a search: add it"),
-        (CONFIG + SECTION, ["--keep-correct", "0.9"], "--keep-correct has no effect on a search: add it to the command"),
+        (
+            CONFIG + SECTION,
+            ["--confidence-threshold", "0.9"],
+            "--confidence-threshold has no effect on a search: add it",
+        ),
+        (
+            CONFIG + SECTION,
+            ["--keep-correct", "0.9"],
+            "--keep-correct has no effect on a search: add it to the command",
+        ),
         (CONFIG + SECTION, ["--per-intent"], "--per-intent has no effect on a search"),
         (CONFIG + SECTION, ["--prefer", "fast"], "--prefer cannot be combined with --config: remove one of them."),
         ("intent-light", ["--epochs", "3"], "--epochs cannot be combined with a search that tries trainer.epochs"),

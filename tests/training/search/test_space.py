@@ -103,7 +103,11 @@ def test_a_trial_below_the_median_is_hopeless() -> None:
 @pytest.mark.parametrize(
     ("name", "given", "message"),
     [
-        ("trainr.epochs", {}, "has 'trainr.epochs': expected a path such as trainer.learning_rate that starts with one"),
+        (
+            "trainr.epochs",
+            {},
+            "has 'trainr.epochs': expected a path such as trainer.learning_rate that starts with one",
+        ),
         ("trainr.epochs", {}, "Did you mean 'trainer.epochs'?"),
         ("trainer", {}, "has 'trainer': expected a path"),
         ("trainer.x", 3, "hyperopt.parameters.trainer.x has the space None; expected one of choice, grid_search,"),
@@ -117,7 +121,11 @@ def test_a_trial_below_the_median_is_hopeless() -> None:
         ("trainer.x", {"space": "uniform", "lower": 1, "upper": 1}, "but lower must be less than upper."),
         ("trainer.x", {"space": "uniform", "lower": 0, "upper": 1, "q": 2}, "expected {space: uniform, lower:"),
         ("trainer.x", {"space": "loguniform", "lower": 0, "upper": 1}, "but a space with a logarithm needs positive"),
-        ("trainer.x", {"space": "randint", "lower": 1, "upper": 2.5}, "expected {space: randint, lower: 2, upper: 20}."),
+        (
+            "trainer.x",
+            {"space": "randint", "lower": 1, "upper": 2.5},
+            "expected {space: randint, lower: 2, upper: 20}.",
+        ),
         ("trainer.x", {"space": "qrandint", "lower": 1, "upper": 8, "q": 0}, "but q must be positive."),
         (".", {"space": "choice", "categories": [1]}, "lists 1: expected mappings with sections."),
     ],
