@@ -8,7 +8,6 @@ RUNS-previous      the last runs with other data or options, with which --force 
 BUNDLES/intent ... the bundles
 """
 
-import hashlib
 import json
 import shutil
 import sys
@@ -26,6 +25,7 @@ from training.choice.builtin import TRAINED, export_if_better
 from training.choice.candidates import Prefer
 from training.choice.folds import FEW_ROWS
 from training.dataset import TRAIN, read_dataset, test_or_all
+from training.digest import file_digest
 from training.errors import DatasetError, TrainingError
 from training.evaluation.evaluate import compare_with_replaced
 from training.evaluation.index import write_index
@@ -128,7 +128,7 @@ class Pipeline:
         """Return everything that determines the result, as JSON."""
         paths = [*self.files, *self.data.validation, *self.data.test]
         try:
-            digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+            digests = [file_digest(path) for path in paths]
         except OSError as error:
             raise DatasetError(f"{error.filename} cannot be read: {error.strerror}.") from None
         data = asdict(self.data) | {"validation": len(self.data.validation), "test": len(self.data.test)}

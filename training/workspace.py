@@ -12,7 +12,6 @@ The folder can be copied to another machine and resumed there, even if it is cop
 the checkpoints are sufficient. An incomplete copy of a checkpoint is skipped in favor of the previous one.
 """
 
-import fcntl
 import json
 import os
 import shutil
@@ -24,6 +23,7 @@ from typing import Any
 
 from export.console import say
 from training.errors import BusyError, TrainingError
+from training.locks import lock
 
 STARTED = "started.json"
 CHECKPOINT = "checkpoint-"
@@ -110,7 +110,7 @@ class Workspace:
             with suppress(FileNotFoundError):
                 descriptor = os.open(self.folder, os.O_RDONLY)
                 try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    lock(descriptor)
                     if _is_same(descriptor, self.folder):
                         return descriptor
                 except BlockingIOError:

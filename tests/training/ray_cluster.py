@@ -1,7 +1,11 @@
 """A Ray cluster of two machines, both this one: run in Ray's environment, it prints its address and lives until its
 standard input ends."""
 
+import os
 import sys
+
+# On a busy machine, a node takes long to start. Ray reads this when it is imported.
+os.environ.setdefault("RAY_raylet_start_wait_time_s", "240")
 
 from ray.cluster_utils import Cluster
 

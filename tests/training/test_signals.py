@@ -76,15 +76,15 @@ def test_a_run_that_another_training_finished_in_the_meantime_is_kept(
 
 def test_a_workspace_removed_before_it_is_locked_is_recreated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     workspace = Workspace.of_run(tmp_path / "run")
-    lock, calls = workspace_module.fcntl.flock, []
+    lock, calls = workspace_module.lock, []
 
-    def removed_first(descriptor: int, operation: int) -> None:
+    def removed_first(descriptor: int) -> bool:
         if not calls:
             workspace.remove()
         calls.append(descriptor)
-        lock(descriptor, operation)
+        return lock(descriptor)
 
-    monkeypatch.setattr(workspace_module.fcntl, "flock", removed_first)
+    monkeypatch.setattr(workspace_module, "lock", removed_first)
     with workspace.held():
         assert len(calls) == 2
         assert workspace.folder.is_dir()

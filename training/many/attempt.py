@@ -1,7 +1,6 @@
 """The process of one attempt: `python -m training.many.attempt FOLDER` trains what the record in FOLDER says."""
 
 import argparse
-import fcntl
 import os
 import socket
 import sys
@@ -17,6 +16,7 @@ from export.console import say
 from export.model import TRAINING_RECORD
 from handler.errors import LudwigServerlessError
 from training.errors import BusyError, ConfigError, DatasetError
+from training.locks import lock
 from training.many.options import Command, parser_of
 from training.many.record import LOG, Record, Score, read_record, write_record
 
@@ -35,9 +35,9 @@ def main(folder: Path) -> int:
     """
     threading.Thread(target=_end_with_parent, daemon=True).start()
     started = time.monotonic()
-    with (folder / LOG).open("a") as lock:
+    with (folder / LOG).open("a") as log:
         # An attempt whose parent was killed may take a moment to end.
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock(log.fileno(), waits=True)
         record = read_record(folder)
         if record is None:
             raise BusyError(f"{folder} has no record.")

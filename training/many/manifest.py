@@ -18,6 +18,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from training.digest import file_digest
 from training.errors import ConfigError, ManifestError
 from training.fit_command import CHOICE, check_choice
 from training.imports.vocabulary import entities_path
@@ -61,26 +62,10 @@ class Entry:
         digest = hashlib.sha256(json.dumps([self.command[0], settings], sort_keys=True, default=str).encode())
         try:
             for path in self.inputs:
-                digest.update(file_digest(path))
+                digest.update(file_digest(path).encode())
         except OSError as error:
             raise ManifestError(f"{error.filename} cannot be read: {error.strerror}.") from None
         return digest.hexdigest()
-
-
-def file_digest(path: Path) -> bytes:
-    """Return the SHA-256 of a file, or of the files in a folder.
-
-    Args:
-        path: A file or a folder.
-
-    Raises:
-        OSError: It cannot be read.
-    """
-    if path.is_dir():
-        parts = [str(each.relative_to(path)).encode() + file_digest(each) for each in sorted(path.iterdir())]
-        return hashlib.sha256(b"\n".join(parts)).digest()
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
 
 
 def read_manifest(path: Path, output: Path) -> list[Entry]:

@@ -10,21 +10,20 @@ from typing import Any
 import msgspec
 
 from training.evaluation.report import rendered
-from training.many.manifest import Entry
 from training.many.record import LOG, Record, read_record, write_whole
 
 REPORT, REPORT_JSON, REPORT_CSV = "report.html", "report.json", "report.csv"
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
 
 
-def write_reports(folder: Path, entries: Sequence[Entry]) -> None:
+def write_reports(folder: Path, entries: Sequence[Path]) -> None:
     """Write report.html, report.json and report.csv, each atomically.
 
     Args:
         folder: The folder of all entries.
-        entries: The entries of the manifest. Each has a record.
+        entries: The folders of the manifest's entries. Each has a record.
     """
-    records = [record for entry in entries if (record := read_record(entry.folder))]
+    records = [record for entry in entries if (record := read_record(entry))]
     rows = [_row(record, folder.absolute()) for record in records]
     counts = {
         state: sum(row["state"] == state for row in rows) for state in ("finished", "failed", "running", "waiting")

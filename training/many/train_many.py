@@ -1,7 +1,6 @@
 """Train the entries of a manifest that are not finished, and report all of them."""
 
 import argparse
-import fcntl
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from export.console import say
 from training.errors import BusyError
+from training.locks import lock
 from training.many.command import cores
 from training.many.manifest import Entry, read_manifest
 from training.many.record import LOG, Record, read_record, write_record
@@ -34,18 +34,23 @@ def train_many(options: argparse.Namespace) -> int:
     entries = read_manifest(options.manifest, options.output)
     digests = {entry.name: entry.digest() for entry in entries}
     waiting = [entry for entry in entries if not _is_done(entry, digests[entry.name])]
-    say(f"{len(entries)} entries, {len(waiting)} to train, {len(entries) - len(waiting)} finished and unchanged.")
+    noun = "entry" if len(entries) == 1 else "entries"
+    say(f"{len(entries)} {noun}, {len(waiting)} to train, {len(entries) - len(waiting)} finished and unchanged.")
     if options.check:
         return 0
     options.output.mkdir(parents=True, exist_ok=True)
     with _held(options.output):
         for entry in waiting:
             _claim(entry, digests[entry.name])
-        write_reports(options.output, entries)
+        write_reports(options.output, [entry.folder for entry in entries])
         progress = Progress(len(waiting))
-        for record in _run(waiting, options):
-            progress.tell(record)
-            write_reports(options.output, entries)
+        try:
+            for record in _run(waiting, options):
+                progress.tell(record)
+                write_reports(options.output, [entry.folder for entry in entries])
+        except KeyboardInterrupt:
+            say("Interrupted. Run the same command again to resume.")
+            raise
     say(f"Report: {options.output / REPORT}")
     return _told(entries, options)
 
@@ -158,9 +163,9 @@ def _told(entries: Sequence[Entry], options: argparse.Namespace) -> int:
 @contextmanager
 def _held(folder: Path) -> Iterator[None]:
     """Lock a folder for this command inside the context."""
-    with (folder / LOCK).open("a") as lock:
+    with (folder / LOCK).open("a") as file:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(file.fileno())
         except BlockingIOError:
             raise BusyError(
                 f"Another `train-many` is running in {folder}: wait for it, or choose another --output."

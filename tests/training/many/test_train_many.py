@@ -19,6 +19,9 @@ from handler.bundle import read_bundle
 from ludwig_serverless.cli import main
 from tests.processes import ROOT
 from tests.training.many.bots import BOTS, SECRET, TEXTS, write_bots
+from training import train_command
+from training.many import attempt
+from training.many.manifest import read_manifest
 from training.many.record import Record, read_record
 
 WAIT_SECONDS = 600
@@ -107,7 +110,7 @@ def test_the_runs_of_other_data_or_options_are_kept(tmp_path: Path) -> None:
 def test_a_check_starts_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_bots(tmp_path, "broken")
     assert main(command(tmp_path, "--check")) == 0
-    assert "1 entries, 1 to train" in capsys.readouterr().err
+    assert "1 entry, 1 to train" in capsys.readouterr().err
     (tmp_path / "bots.yaml").write_text("bots: {a: {files: gone.csv}}")
     assert main(command(tmp_path)) == 1
     assert "has one problem, and nothing was started:\n  a: " in capsys.readouterr().err
@@ -179,3 +182,34 @@ def test_bots_are_killed_and_resumed_and_those_that_change_are_trained_again(tmp
     logs = "".join(path.read_text() for path in (tmp_path / "out").rglob("log.txt"))
     assert SECRET not in logs + err
     assert not [text for texts in TEXTS.values() for some in texts.values() for text in some if text in logs + err]
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError(SECRET), KeyError(SECRET), OSError(28, "No space left on device", SECRET)]
+)
+def test_an_unexpected_error_is_not_quoted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception
+) -> None:
+    def fail(options: object) -> None:
+        raise error
+
+    monkeypatch.setattr(train_command, "_train", fail)
+    write_bots(tmp_path, "broken")
+    entry = read_manifest(tmp_path / "bots.yaml", tmp_path / "out")[0]
+    found = attempt._trained(Record("broken", "", [*entry.command], []))
+    err = capsys.readouterr().err
+    assert found["state"] == "failed"
+    assert not found["is_final"]
+    assert found["reason"].split(" at test_train_many.py:")[0] in ("ValueError", "KeyError", "No space left on device")
+    assert "in fail" in err
+    assert SECRET not in err + found["reason"]
+
+
+def test_ctrl_c_ends_the_trainings(tmp_path: Path) -> None:
+    write_bots(tmp_path, "hotel-fr")
+    with process(tmp_path) as driver:
+        running = wait_for(lambda: pid(tmp_path, "hotel-fr"), driver)
+        driver.send_signal(signal.SIGINT)
+        assert "Interrupted. Run the same command again to resume." in driver.communicate(timeout=WAIT_SECONDS)[1]
+    assert driver.returncode == 130
+    assert not is_alive(running)
