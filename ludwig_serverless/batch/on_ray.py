@@ -7,6 +7,7 @@ from typing import Any
 import ray
 import ray.data
 
+from ludwig_serverless.batch.errors import BatchError
 from ludwig_serverless.batch.local import BatchJob, Written
 from ludwig_serverless.batch.plan import Place
 from ludwig_serverless.batch.stripes import Stripe, StripeAnswerer, StripeResult, Tally, split
@@ -50,9 +51,16 @@ def run(job: BatchJob, processes: int | None) -> Written:
         The counts of the rows of this run.
 
     Raises:
-        BatchError: A file cannot be read, or a bundle cannot be loaded. The parts that are written stay.
+        BatchError: Ray cannot start, a file cannot be read, or a bundle cannot be loaded. The parts that are written
+            stay.
     """
-    ray.init(ignore_reinit_error=True, log_to_driver=False, logging_level=logging.ERROR)
+    try:
+        ray.init(ignore_reinit_error=True, log_to_driver=False, logging_level=logging.ERROR)
+    except Exception as error:  # Ray raises a plain one if it does not start in time
+        raise BatchError(
+            f"Ray cannot start: {' '.join(str(error).split())} Check the address in RAY_ADDRESS, or unset it to use "
+            "this machine, and run the same command again."
+        ) from None
     ray.data.DataContext.get_current().enable_progress_bars = False
     processes = processes or max(1, int(ray.cluster_resources().get("CPU", 1)))
     items = [stripe._asdict() for stripe in split(job.plan, processes)]

@@ -63,7 +63,8 @@ def run(job: BatchJob, master: str | None) -> Written:
         BatchError: Spark cannot start or stops the run, a file cannot be read, or a bundle cannot be loaded. The parts
             that are written stay.
     """
-    log = Path(tempfile.mkstemp(prefix="ludwig-serverless-spark-", suffix=".log")[1])
+    with tempfile.NamedTemporaryFile(prefix="ludwig-serverless-spark-", suffix=".log", delete=False) as file:
+        log = Path(file.name)
     spark = _started(master, log)
     try:
         written = _answered(spark, job)
@@ -72,6 +73,9 @@ def run(job: BatchJob, master: str | None) -> Written:
             f"Spark stopped the batch: {_reason(str(error))} Its own messages are in {log}. Then run the same "
             "command again: it continues."
         ) from None
+    except BaseException:  # what it says is not Spark's
+        log.unlink()
+        raise
     finally:
         with suppress(Py4JError, OSError):  # its Java process may be gone
             spark.stop()

@@ -91,8 +91,9 @@ def read_parts(system: FileSystem, file: InputFile, position: int, rows: int) ->
                 waiting, waiting_rows = [rest], rest.num_rows
                 number, first_row = number + 1, first_row + rows
     except (pa.ArrowException, OSError) as error:
+        reason = " ".join(str(error).split()).rstrip(" .")
         raise BatchError(
-            f"{file.path} cannot be read: {error}. Repair or remove it, then run the same command again."
+            f"{file.path} cannot be read: {reason}. Repair or remove it, then run the same command again."
         ) from None
     if waiting_rows or unreadable or number == 0:
         table = pa.concat_tables(waiting, promote_options="permissive") if waiting else pa.table({})

@@ -43,7 +43,9 @@ def environ(tmp_path: Path, java: None) -> dict[str, str]:
     home.mkdir()
     for path in Path(found.stdout.strip()).iterdir():
         (home / path.name).symlink_to(path)
-    return {**os.environ, "SPARK_HOME": str(home), "PYTHONPATH": str(ROOT), "SPARK_LOCAL_IP": "127.0.0.1"}
+    (tmp_path / "tmp").mkdir()
+    folders = {"SPARK_HOME": str(home), "SPARK_LOCAL_DIRS": str(tmp_path / "tmp"), "TMPDIR": str(tmp_path / "tmp")}
+    return {**os.environ, **folders, "PYTHONPATH": str(ROOT), "SPARK_LOCAL_IP": "127.0.0.1"}
 
 
 def command(source: Path, output: Path, bundles: Path, *more: str) -> list[str]:
@@ -130,8 +132,22 @@ def test_what_stops_spark_is_said_in_one_sentence(tmp_path: Path, bundles: Path,
     bare = tmp_path / "bare"  # a Python on the workers without this package
     bare.write_text(f'#!/bin/sh\nPYTHONPATH= exec {sys.executable} -I "$@"\n')
     bare.chmod(0o755)
+    assert len(list((tmp_path / "tmp").glob("*.log"))) == 1  # it is named in the message
+    damaged = _error(command(_damaged(tmp_path / "in.parquet"), tmp_path / "d", bundles), environ)
+    assert damaged.startswith(f"error: {tmp_path / 'in.parquet'} cannot be read: ")
+    assert (tmp_path / "d" / "part-00000-000000.parquet").exists()
+    assert len(list((tmp_path / "tmp").glob("*.log"))) == 1
     lacking = _error(command(source, tmp_path / "c", bundles), {**environ, "PYSPARK_PYTHON": str(bare)})
     assert "a Python worker has no module 'pyspark'" in lacking
+
+
+def _damaged(path: Path) -> Path:
+    """Write a Parquet file whose second half cannot be read."""
+    pyarrow.parquet.write_table(table(1_000), path, row_group_size=500, use_dictionary=False)
+    start = pyarrow.parquet.ParquetFile(path).metadata.row_group(1).column(0).data_page_offset
+    content = path.read_bytes()
+    path.write_bytes(content[:start] + bytes(50) + content[start + 50 :])
+    return path
 
 
 def _error(batch: list[str], environ: dict[str, str]) -> str:
