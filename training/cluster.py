@@ -42,6 +42,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="where to train; ray: on a worker of a Ray cluster (default: %(default)s)",
     )
     parser.add_argument(
+        "--workers",
+        type=at_least_one,
+        default=1,
+        metavar="N",
+        help="number of processes that share each batch of the training, each with a CPU core or GPU of its own; the "
+        "model does not depend on it (default: %(default)s)",
+    )
+    parser.add_argument(
         "--address",
         default="auto",
         metavar="HOST:PORT",
@@ -53,6 +61,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--gpus", type=int, default=0, help="with --backend ray: GPUs to reserve on the worker (default: %(default)s)"
     )
+
+
+def at_least_one(given: str) -> int:
+    """Parse a command-line argument as a number of workers.
+
+    Raises:
+        argparse.ArgumentTypeError: It is not a number from 1.
+    """
+    if not given.isdecimal() or int(given) < 1:
+        raise argparse.ArgumentTypeError(f"expected a number of workers, such as 2, got {given!r}")
+    return int(given)
 
 
 def fit_on(options: argparse.Namespace) -> "Callable[..., Fitted]":

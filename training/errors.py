@@ -11,7 +11,8 @@ TrainingError
 │   └── UnreachedError  AWS is unreachable; a retry may succeed
 ├── ManifestError   a manifest of many trainings is not usable
 ├── PublishError    a model cannot be published or downloaded
-└── ReviewError     captured messages cannot be read, or decisions about them cannot be saved
+├── ReviewError     captured messages cannot be read, or decisions about them cannot be saved
+└── WorkerError     a worker of a training on several of them is lost, or differs from the others
 """
 
 from handler.errors import LudwigServerlessError
@@ -71,3 +72,7 @@ class PublishError(TrainingError):
 
 class ReviewError(TrainingError):
     """Raised when captured messages cannot be read, or decisions about them cannot be saved."""
+
+
+class WorkerError(TrainingError):
+    """Raised when a worker of a training on several of them is lost, or differs from the others."""

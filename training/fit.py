@@ -5,10 +5,11 @@ After an interruption, the same command resumes from the last finished epoch (se
 
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from export.console import say
@@ -31,6 +32,7 @@ from training.evaluation.thresholds import ThresholdOptions
 from training.evaluation.trained import evaluate_training, slot_decoders, summaries, thresholds_of
 from training.learning import train_in
 from training.out_of_scope import out_of_scope
+from training.parallel.team import Team
 from training.progress import interruptible
 from training.schema import check_shape
 from training.sizing import sized
@@ -67,6 +69,7 @@ def fit(
     crossed: Crossed | None = None,
     entities: bytes | None = None,
     augment: int = 0,
+    team: Team | None = None,
 ) -> Fitted:
     """Train a model and write a run.
 
@@ -87,12 +90,13 @@ def fit(
             evaluation.
         entities: The vocabulary of entities that belongs to the rows, which export puts into the bundle.
         augment: How many changed copies of each training row to train on as well (see `augmentation.py`).
+        team: The workers that share the training; each of them calls this function with the same arguments.
 
     Returns:
-        The finished run.
+        The finished run. Only the first worker of a team writes one; on the others, there are no metrics.
 
     Raises:
-        TrainingError: The folder exists, or Ludwig fails.
+        TrainingError: The folder exists, Ludwig fails, or a worker is lost.
         ConfigError: The configuration is invalid.
         DatasetError: The rows do not match the configuration.
     """
@@ -115,20 +119,16 @@ def fit(
         record["out_of_scope_sha256"] = dataset_sha256(background)
     if augment:
         record |= {"augment": augment, "entities_sha256": sha256(entities or b"").hexdigest()}
+    shared: dict[str, Any] = {"overwrite": overwrite, "validated": crossed is None, "entities": entities, "team": team}
+    if team and not team.is_first:
+        with interruptible() as interruption, TemporaryDirectory() as temporary, team.joined():
+            train_in(Workspace(Path(temporary)), api, config, (dataset, outside), record, interruption, **shared)
+        return Fitted(folder, {})
     workspace = Workspace.of_run(folder)
     with interruptible() as interruption, workspace.held(), _kept_if_worthwhile(workspace):
         check_output(folder, overwrite=overwrite)  # another training may have finished while Ludwig loaded
-        training = train_in(
-            workspace,
-            api,
-            config,
-            (dataset, outside),
-            record,
-            interruption,
-            overwrite=overwrite,
-            validated=crossed is None,
-            entities=entities,
-        )
+        with team.joined() if team else nullcontext():
+            training = train_in(workspace, api, config, (dataset, outside), record, interruption, **shared)
         if crossed is not None:
             crossed = crossed.calibrated(training.config)
             set_temperatures(training.model, crossed.temperatures, workspace.ludwig / MODEL)

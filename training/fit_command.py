@@ -2,6 +2,9 @@
 
 import argparse
 import json
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from training.choice.candidates import Prefer
     from training.evaluation.thresholds import ThresholdOptions
     from training.fit import Fitted
+    from training.parallel.team import Team
 
 BUDGET_MINUTES = 10.0
 ACCURATE_BUDGET_MINUTES = 60.0
@@ -35,6 +39,8 @@ examples:
   ludwig-serverless fit --config intent-lstm --dataset data.csv --output runs/intent
   ludwig-serverless fit --config my-config.yaml --dataset data.parquet --output runs/intent
   ludwig-serverless fit --config intent-minilm --pretrained minilm --dataset data.jsonl --output runs/intent
+  ludwig-serverless fit --config intent-lstm --dataset data.csv --output runs/intent --workers 4
+  torchrun --nproc-per-node 4 -m ludwig_serverless fit --config intent-lstm --dataset data.csv --output runs/intent
   ludwig-serverless fit --config intent-lstm --dataset data.csv --output runs/intent \\
       --calibrate --confidence-threshold 0.95
   ludwig-serverless fit --config intent-light --dataset data.csv --output searches/intent --hyperopt --trials 20
@@ -162,8 +168,9 @@ def minutes(given: str) -> float:
 def _fit(options: argparse.Namespace) -> None:
     from training.api import chosen_config
     from training.config import read_config
-    from training.fit import check_output, fit
+    from training.fit import check_output
     from training.imports.vocabulary import entities_of
+    from training.parallel.team import team_of_environment
 
     search_command.check(options)
     if not options.hyperopt:
@@ -183,19 +190,38 @@ def _fit(options: argparse.Namespace) -> None:
         search_command.run(config, dataset, options)
         return
     cluster.check_config(config)
-    run = cluster.fit_on(options) if options.backend == "ray" else fit
-    fitted = run(
-        config,
-        dataset,
-        options.output,
-        seed=options.seed,
-        overwrite=options.force,
-        thresholds=_threshold_options(options),
-        slot_decoding=options.slot_decoding,
-        entities=entities_of(options.dataset),
-        augment=options.augment,
-    )
-    _tell(fitted, options.dataset)
+    team = team_of_environment()
+    run = _runner(options, team)
+    with team.heard() if team else nullcontext():
+        fitted = run(
+            config,
+            dataset,
+            options.output,
+            seed=options.seed,
+            overwrite=options.force,
+            thresholds=_threshold_options(options),
+            slot_decoding=options.slot_decoding,
+            entities=entities_of(options.dataset),
+            augment=options.augment,
+        )
+    if team is None or team.is_first:
+        _tell(fitted, options.dataset)
+
+
+def _runner(options: argparse.Namespace, team: "Team | None") -> "Callable[..., Fitted]":
+    """Return the function that trains where the options say: in this process, in several ones, or on a cluster."""
+    from training.fit import fit
+    from training.parallel.processes import fit_on_processes
+
+    if team:
+        if options.backend == "ray" or options.workers not in (1, team.size):
+            raise ConfigError(
+                f"torchrun has started {team.size} workers: remove --workers and --backend, or run without torchrun."
+            )
+        return partial(fit, team=team)
+    if options.backend == "ray":
+        return cluster.fit_on(options)
+    return partial(fit_on_processes, workers=options.workers) if options.workers > 1 else fit
 
 
 def _tell(fitted: "Fitted", dataset: Path) -> None:
@@ -247,12 +273,16 @@ def check_choice(options: argparse.Namespace) -> None:
     Raises:
         ConfigError: `--config` is combined with options that choose one, or is missing for options that change one.
     """
+    from training.parallel.team import team_of_environment
+
     if options.config is None:
         changes = {
             "--pretrained": options.pretrained,
             "--epochs": options.epochs,
             "--hyperopt": options.hyperopt,
             "--backend ray": options.backend == "ray",
+            "--workers": options.workers > 1,
+            "torchrun": team_of_environment() is not None,
         }
         if unfit := [name for name, value in changes.items() if value]:
             raise ConfigError(f"{unfit[0]} requires a configuration: add --config, for example --config intent-lstm.")
