@@ -24,11 +24,10 @@ def check_settings(config: Mapping[str, Any], workers: int) -> None:
     """
     trainer = config["trainer"]
     size = trainer["batch_size"]
-    if not isinstance(size, int) or trainer.get("eval_batch_size") == "auto":
+    if not isinstance(size, int):
         raise ConfigError(
-            f"{workers} workers need a number of rows in each batch, but Ludwig would find one by trial on each worker "
-            f"(trainer.batch_size: {size}, eval_batch_size: {trainer.get('eval_batch_size')}): set both, for example "
-            f"`trainer: {{batch_size: {32 * workers}, eval_batch_size: {32 * workers}}}`."
+            f"{workers} workers share batches of a fixed size, but with `trainer.batch_size: {size}` Ludwig finds one "
+            f"by trial: set it to a number, for example {32 * workers}."
         )
     if size < workers:
         raise ConfigError(

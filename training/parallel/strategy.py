@@ -37,6 +37,10 @@ class TeamBackend(LocalBackend):  # type: ignore[misc]
         super().__init__()
         self._team = team
 
+    def supports_batch_size_tuning(self) -> bool:
+        """Return that Ludwig must not find `eval_batch_size` by trial: each worker would try other sizes."""
+        return False
+
     def create_trainer(self, *args: Any, **kwargs: Any) -> Any:
         """Return Ludwig's trainer with our strategy."""
         return super().create_trainer(*args, distributed=DataParallelStrategy(self._team), **kwargs)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from training.workspace import STARTED, Workspace
 
 MINUTES_OF_SILENCE = 60
 """How long a worker waits for another one that is alive, for example while that one reads the dataset."""
+
+_JOINED = count()
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,8 @@ class Team:
         """
         import torch
         from torch import distributed
+        from torch.distributed import PrefixStore  # type: ignore[attr-defined]
+        from torch.distributed.rendezvous import rendezvous
 
         backend = "gloo"
         if torch.cuda.is_available():
@@ -57,10 +62,12 @@ class Team:
                 )
             torch.cuda.set_device(self.local_rank)
             backend = "cpu:gloo,cuda:nccl"
+        timeout = timedelta(minutes=MINUTES_OF_SILENCE)
         with lost_workers_explained():
-            distributed.init_process_group(
-                backend, rank=self.rank, world_size=self.size, timeout=timedelta(minutes=MINUTES_OF_SILENCE)
-            )
+            store, rank, size = next(rendezvous("env://", self.rank, self.size, timeout=timeout))
+            # A process that trains twice must not find the addresses of its first connection in the store.
+            store = PrefixStore(str(next(_JOINED)), store)
+            distributed.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=timeout)
         try:
             yield
         finally:
