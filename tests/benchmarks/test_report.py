@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from benchmarks.__main__ import PARTS, Part, main
@@ -14,7 +15,7 @@ from benchmarks.report import ratios, record, spread, table, write_section
 from benchmarks.synthetic import write_bundle
 from handler.bundle import read_bundle
 from handler.predictor import Predictor
-from ludwig_serverless.cost.measured import MEASURED, read_measured
+from ludwig_serverless.cost.measured import MEASURED, Figure, read_measured
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "performance.md"
@@ -107,12 +108,18 @@ def test_figures_are_kept_one_by_one(tmp_path: Path) -> None:
     options = Namespace(measured=tmp_path / "measured.json")
     record(options, "cold", {"cold_start_milliseconds": 412.34})
     record(options, "warm", {"warm_answer_milliseconds": 1.0})
-    record(options, "cold", {"cold_start_milliseconds": 400})
+    assert "quantiles" not in json.loads(options.measured.read_bytes())["cold_start_milliseconds"]
+    record(options, "cold", {"cold_start_milliseconds": 400}, {"cold_start_milliseconds": [500.0, 300.0, 400.0]})
     kept = json.loads(options.measured.read_bytes())
     assert {name: figure["value"] for name, figure in kept.items()} == {
         "cold_start_milliseconds": 400.0,
         "warm_answer_milliseconds": 1.0,
     }
+    stored = msgspec.json.decode(options.measured.read_bytes(), type=dict[str, Figure])["cold_start_milliseconds"]
+    assert stored.observations == 3
+    assert dict(stored.quantiles)[0.0] == 300
+    assert dict(stored.quantiles)[0.5] == 400
+    assert dict(stored.quantiles)[0.75] == 450
     assert kept["warm_answer_milliseconds"]["by"] == "python -m benchmarks.warm"
 
 
