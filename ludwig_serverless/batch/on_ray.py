@@ -6,6 +6,7 @@ from typing import Any
 
 import ray
 import ray.data
+import ray.exceptions
 
 from ludwig_serverless.batch.errors import BatchError
 from ludwig_serverless.batch.local import BatchJob, Written
@@ -51,8 +52,8 @@ def run(job: BatchJob, processes: int | None) -> Written:
         The counts of the rows of this run.
 
     Raises:
-        BatchError: Ray cannot start, a file cannot be read, or a bundle cannot be loaded. The parts that are written
-            stay.
+        BatchError: Ray cannot start or stops the run, a file cannot be read, or a bundle cannot be loaded. The parts
+            that are written stay.
     """
     try:
         ray.init(ignore_reinit_error=True, log_to_driver=False, logging_level=logging.ERROR)
@@ -62,16 +63,26 @@ def run(job: BatchJob, processes: int | None) -> Written:
             "this machine, and run the same command again."
         ) from None
     ray.data.DataContext.get_current().enable_progress_bars = False
-    processes = processes or max(1, int(ray.cluster_resources().get("CPU", 1)))
+    tally = Tally()
+    try:
+        for row in _answered(job, processes or max(1, int(ray.cluster_resources().get("CPU", 1)))).iter_rows():
+            tally.add(StripeResult(**row))
+    except ray.exceptions.RayError as error:
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        reason = said[-1] if isinstance(error, ray.exceptions.RayTaskError) else said[0]  # after its traceback
+        raise BatchError(
+            f"Ray stopped the batch: {reason.rstrip('.')}. Run the same command again: it continues."
+        ) from None
+    tally.progress.end()
+    return tally.written
+
+
+def _answered(job: BatchJob, processes: int) -> Any:
+    """Return the data set of results. Ray answers while it is read, and starts killed actors again."""
     items = [stripe._asdict() for stripe in split(job.plan, processes)]
-    answered = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
+    return ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
         StripeActor,
         fn_constructor_args=(job, finished_parts(Place(job.output), job.plan.format)),
         batch_size=1,
-        compute=ray.data.ActorPoolStrategy(size=processes),  # whose killed actors Ray starts again
+        compute=ray.data.ActorPoolStrategy(size=processes),
     )
-    tally = Tally()
-    for row in answered.iter_rows():
-        tally.add(StripeResult(**row))
-    tally.progress.end()
-    return tally.written
