@@ -7,6 +7,7 @@ import msgspec
 
 from handler.context import Context
 from handler.described import Described
+from handler.kept import kept_by_word
 from handler.ngrams import Ngrams
 from handler.tokenizers import SpaceTokenizer
 
@@ -35,12 +36,16 @@ class Affixes(Described, frozen=True):
     def of(self, text: str) -> str:
         """Return the tokens of a text, joined by spaces."""
         around = [MARK] * (self.tokens_per_word - 1)
-        return " ".join([*around, *(token for word in WORDS.split(text) for token in self._of_word(word)), *around])
+        lengths = tuple(self.lengths)
+        return " ".join([*around, *(token for word in WORDS.split(text) for token in _forms(word, lengths)), *around])
 
-    def _of_word(self, word: str) -> list[str]:
-        beginnings = [word[:length] + MARK for length in self.lengths]
-        endings = [MARK + word[-length:] for length in reversed(self.lengths)]
-        return [*beginnings, word, *endings]
+
+@kept_by_word
+def _forms(word: str, lengths: tuple[int, ...]) -> tuple[str, ...]:
+    """Return the tokens of a word: its beginnings, itself and its endings."""
+    beginnings = [word[:length] + MARK for length in lengths]
+    endings = [MARK + word[-length:] for length in reversed(lengths)]
+    return (*beginnings, word, *endings)
 
 
 COLUMN = r"(?s)(?P<source>.+)\+(?P<kind>affixes|ngrams|context)(?P<lengths>[1-9]+)"

@@ -1,12 +1,12 @@
 """Tokenize words together with their affixes, their shape and the words around them: the features of a tagger."""
 
-from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Annotated
 
 import msgspec
 
 from handler.described import Described
+from handler.kept import kept_by_word
 from handler.tokenizers import SpaceTokenizer
 
 WORDS = SpaceTokenizer()
@@ -43,32 +43,27 @@ class Context(Described, frozen=True):
 
     def of(self, text: str) -> str:
         """Return the tokens of a text, joined by spaces."""
-        words = WORDS.split(text)
-        lower = [START] * self.window + [word.lower() for word in words] + [END] * self.window
-        around = [FILL] * (self.tokens_per_word - 1)
-        described = (token for index, word in enumerate(words) for token in self._of_word(word, index, lower))
-        return " ".join([*around, *described, *around])
+        words, window, longest = WORDS.split(text), self.window, self.longest
+        lower = [START] * window + [word.lower() for word in words] + [END] * window
+        offsets = [(offset, f"{offset:+d}:") for offset in range(-window, window + 1) if offset]
+        tokens = [FILL] * (self.tokens_per_word - 1)
+        for position, word in enumerate(words, start=window):
+            own = lower[position]
+            tokens += _forms(word, longest)
+            tokens += [mark + lower[position + offset] for offset, mark in offsets]
+            tokens += f"{lower[position - 1]}_{own}", f"{own}_{lower[position + 1]}"
+        return " ".join(tokens + [FILL] * (self.tokens_per_word - 1))
 
-    def _of_word(self, word: str, index: int, lower: Sequence[str]) -> Iterator[str]:
-        """Yield the tokens of a word.
 
-        Args:
-            word: The word.
-            index: Its index in the text.
-            lower: The lowercased words of the text, with `window` marks on each side.
-        """
-        position = index + self.window
-        own = lower[position]
-        yield from (ANY, own, f"={_shape(word)}")
-        for length in range(1, self.longest + 1):
-            yield f"{own[:length]}>"
-        for length in range(1, self.longest + 1):
-            yield f"<{own[-length:]}"
-        for offset in range(-self.window, self.window + 1):
-            if offset:
-                yield f"{offset:+d}:{lower[position + offset]}"
-        yield f"{lower[position - 1]}_{own}"
-        yield f"{own}_{lower[position + 1]}"
+@kept_by_word
+def _forms(word: str, longest: int) -> tuple[str, ...]:
+    """Return the tokens of a word that do not depend on the words around it."""
+    own, lengths = word.lower(), range(1, longest + 1)
+    return (
+        *(ANY, own, f"={_shape(word)}"),
+        *(f"{own[:length]}>" for length in lengths),
+        *(f"<{own[-length:]}" for length in lengths),
+    )
 
 
 def _shape(word: str) -> str:

@@ -1,13 +1,13 @@
 """Tokenize text as words, word pairs and character n-grams, the features of a linear model."""
 
 import re
-from collections.abc import Iterator
 from itertools import pairwise
 from typing import Annotated
 
 import msgspec
 
 from handler.described import Described
+from handler.kept import kept_by_word
 
 MARKS = "\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed\u0900-\u0dff\u0e30-\u0e4e\u1ab0-\u1aff"
 """Vowel signs and accents, which Python's `\\w` does not match. Without them, Arabic and Hindi words would be split."""
@@ -38,10 +38,16 @@ class Ngrams(Described, frozen=True):
         tokens = dict.fromkeys(words)
         tokens.update(dict.fromkeys(f"{first}{PAIR}{second}" for first, second in pairwise(words)))
         for word in words:
-            tokens.update(dict.fromkeys(self._grams(f"{START}{word}{END}")))
+            tokens.update(_grams(word, self.shortest, self.longest))
         return " ".join(tokens)
 
-    def _grams(self, word: str) -> Iterator[str]:
-        for length in range(self.shortest, self.longest + 1):
-            for start in range(len(word) - length + 1):
-                yield GRAM + word[start : start + length]
+
+@kept_by_word
+def _grams(word: str, shortest: int, longest: int) -> dict[str, None]:
+    """Return the character n-grams of a word, in the order of their length, as keys."""
+    word = f"{START}{word}{END}"
+    return dict.fromkeys(
+        GRAM + word[start : start + length]
+        for length in range(shortest, longest + 1)
+        for start in range(len(word) - length + 1)
+    )

@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Callable, Sequence
+from itertools import repeat
 from typing import Any, Literal
 
 import msgspec
@@ -240,9 +241,8 @@ class VocabularyEncoder(TextEncoder):
         return self._looked_up(self._splitter.split(text))
 
     def _looked_up(self, tokens: list[str]) -> list[int]:
-        known, special = self._ids, self._special
-        unknown = special.unknown_id
-        return [special.start_id, *[known.get(token, unknown) for token in tokens], special.stop_id]
+        special = self._special
+        return [special.start_id, *map(self._ids.get, tokens, repeat(special.unknown_id)), special.stop_id]
 
     def _tokens(self, text: str) -> tuple[list[int], list[PlacedSpan]]:
         tokens, spans = self._splitter.tokens(text)
