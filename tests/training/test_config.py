@@ -208,7 +208,7 @@ def test_pretrained_without_a_pretrained_encoder_is_rejected(encoder: object) ->
         with_pretrained(config, "some/other")
 
 
-def test_minilm_is_the_folder_of_its_package() -> None:
+def test_minilm_is_a_folder_with_a_model() -> None:
     folder = minilm_folder()
     assert (folder / "config.json").is_file()
     assert (folder / "tokenizer.json").is_file()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from training import static_vectors as module
-from training.config import minilm_folder
+from training.config import minilm_package
 from training.static_vectors import SIZE, cache_file, static_vectors
 
 WORDS = 3000
@@ -15,7 +15,7 @@ WORDS = 3000
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    few = module._words(minilm_folder())[:WORDS]
+    few = module._words(minilm_package())[:WORDS]
     monkeypatch.setattr(module, "_words", lambda _: few)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     return tmp_path / "ludwig-serverless"
@@ -32,7 +32,7 @@ def test_words_of_one_meaning_are_near_and_a_second_training_reads_what_the_firs
     assert len(first) == WORDS
     assert first["music"].shape == (SIZE,)
     assert near(first, "music", "song") > near(first, "music", "river") + 0.1
-    assert [path.name for path in cache.iterdir()] == [cache_file(minilm_folder()).name]
+    assert [path.name for path in cache.iterdir()] == [cache_file(minilm_package()).name]
     monkeypatch.setattr(module, "_encoded", lambda _: pytest.fail("encoded again"))
     again = static_vectors(WORDS // 2)
     assert list(again) == list(first)[: WORDS // 2]
@@ -41,9 +41,9 @@ def test_words_of_one_meaning_are_near_and_a_second_training_reads_what_the_firs
 
 def test_a_damaged_file_is_written_again(cache: Path) -> None:
     cache.mkdir()
-    cache_file(minilm_folder()).write_bytes(b"not an array")
+    cache_file(minilm_package()).write_bytes(b"not an array")
     assert len(static_vectors(WORDS)) == WORDS
-    assert np.load(cache_file(minilm_folder())).shape == (WORDS, SIZE)
+    assert np.load(cache_file(minilm_package())).shape == (WORDS, SIZE)
 
 
 def test_a_folder_that_cannot_be_written_costs_time_only(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -57,4 +57,4 @@ def test_the_cache_is_in_the_home_folder_unless_an_absolute_one_is_given(
     given: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", given)
-    assert cache_file(minilm_folder()).parent == Path.home() / ".cache" / "ludwig-serverless"
+    assert cache_file(minilm_package()).parent == Path.home() / ".cache" / "ludwig-serverless"
