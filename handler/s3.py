@@ -22,6 +22,19 @@ UNREACHED = (
 )
 
 
+def s3_client() -> Any:
+    """Return boto3's client, which retries, and does not wait long for a connection.
+
+    Raises:
+        ModuleNotFoundError: boto3 is not installed.
+        botocore.exceptions.BotoCoreError: The AWS configuration is invalid.
+    """
+    import boto3
+    from botocore.config import Config
+
+    return boto3.client("s3", config=Config(retries={"mode": "standard"}, connect_timeout=5))
+
+
 class S3Source:
     """The objects under a prefix of a bucket."""
 
@@ -35,19 +48,17 @@ class S3Source:
         Raises:
             BundleError: boto3 is not installed, or the AWS configuration is invalid.
         """
+        self._bucket, self._prefix = bucket, f"{prefix}/" if prefix else ""
         try:
-            import boto3
-            from botocore.config import Config
             from botocore.exceptions import BotoCoreError, ClientError
+
+            self._client_error, self._errors = ClientError, (ClientError, BotoCoreError, OSError)
+            self._client = s3_client()
         except ModuleNotFoundError:
             raise BundleError(
                 f"s3://{bucket} needs boto3, which is not installed: {how_to_install('fetch')}, or "
                 "build the image with FETCH=1."
             ) from None
-        self._bucket, self._prefix = bucket, f"{prefix}/" if prefix else ""
-        self._client_error, self._errors = ClientError, (ClientError, BotoCoreError, OSError)
-        try:
-            self._client: Any = boto3.client("s3", config=Config(retries={"mode": "standard"}, connect_timeout=5))
         except self._errors as error:
             raise self._explained(error, "") from None
 

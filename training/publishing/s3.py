@@ -17,6 +17,7 @@ import msgspec
 from export.console import progress, say
 from handler.bundle import BundleFile
 from handler.extras import how_to_install
+from handler.s3 import s3_client
 from training.aws_errors import explain
 from training.errors import PublishError
 from training.publishing.contents import BUNDLE_MANIFEST, LISTING, Content, read, read_listing
@@ -48,19 +49,18 @@ class S3Target:
         Raises:
             PublishError: boto3 is not installed.
         """
+        self._bucket, self._prefix = bucket, f"{prefix}/" if prefix else ""
+        self.title = prefix.rpartition("/")[2] or bucket
         try:
-            import boto3
-            from botocore.config import Config
             from botocore.exceptions import ClientError
+
+            self._client_error = ClientError
+            with self._explained("reach"):
+                self._client = s3_client()
         except ModuleNotFoundError:
             raise PublishError(
                 f"Publishing to S3 needs boto3, which is not installed: {how_to_install('training')}."
             ) from None
-        self._bucket, self._prefix = bucket, f"{prefix}/" if prefix else ""
-        self._client_error = ClientError
-        self.title = prefix.rpartition("/")[2] or bucket
-        with self._explained("reach"):
-            self._client: Any = boto3.client("s3", config=Config(retries={"mode": "standard"}, connect_timeout=5))
 
     def address(self, version: str) -> str:
         """Return the URI of a version."""

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from handler.captured import CapturedMessage, decode_messages
 from handler.extras import how_to_install
+from handler.s3 import s3_client
 from training.aws_errors import explain
 from training.errors import ReviewError
 
@@ -91,12 +92,7 @@ def _in_folder(location: Path) -> Iterator[tuple[str, bytes]]:
 
 def _in_bucket(bucket: str, prefix: str) -> Iterator[tuple[str, bytes]]:
     try:
-        import boto3
-        from botocore.config import Config
-    except ModuleNotFoundError:
-        raise ReviewError(f"Reading S3 needs boto3, which is not installed: {how_to_install('training')}.") from None
-    try:
-        client: Any = boto3.client("s3", config=Config(retries={"mode": "standard"}, connect_timeout=5))
+        client = s3_client()
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         keys = [found["Key"] for page in pages for found in page.get("Contents", ()) if FILES.fullmatch(found["Key"])]
 
@@ -107,6 +103,8 @@ def _in_bucket(bucket: str, prefix: str) -> Iterator[tuple[str, bytes]]:
         # The service writes many small objects.
         with ThreadPoolExecutor(CONNECTIONS) as pool:
             yield from pool.map(fetch, sorted(keys))
+    except ModuleNotFoundError:
+        raise ReviewError(f"Reading S3 needs boto3, which is not installed: {how_to_install('training')}.") from None
     except Exception as error:
         problem = explain(error, PERMISSIONS)
         if problem is None:
