@@ -71,7 +71,7 @@ def run(config: "Config", dataset: "pd.DataFrame", options: argparse.Namespace) 
             slot_decoding=options.slot_decoding,
             augment=options.augment,
             out_of_scope=options.out_of_scope,
-            address=options.address if options.backend == "ray" else "",
+            address=options.address if options.backend == "ray" else None,
             cpus=options.cpus,
             gpus=options.gpus,
         ),

@@ -39,7 +39,7 @@ class SearchOptions:
         slot_decoding: How word tags become slots.
         augment: How many changed copies of each training row to train on as well.
         out_of_scope: Label of rows that the bot cannot answer, which the search leaves out.
-        address: Address of the head node of a Ray cluster; "" searches on this machine.
+        address: Address of the head node of a Ray cluster; None searches on this machine.
         cpus: Number of CPUs of the cluster to reserve for each trial.
         gpus: Number of GPUs of the cluster to reserve for each trial.
     """
@@ -50,7 +50,7 @@ class SearchOptions:
     slot_decoding: Decoding = "viterbi"
     augment: int = 0
     out_of_scope: str | None = None
-    address: str = ""
+    address: str | None = None
     cpus: int = 1
     gpus: int = 0
 
@@ -71,7 +71,7 @@ def check_search(config: Config, folder: Path, options: SearchOptions, *, overwr
         ConfigError: The section is missing or invalid.
         TrainingError: Optuna is not installed, or the folder contains something else.
     """
-    section = read_section(config, on_cluster=bool(options.address), samples=options.trials)
+    section = read_section(config, on_cluster=options.address is not None, samples=options.trials)
     if find_spec("optuna") is None:
         raise TrainingError(f"A search needs Optuna, which is not installed: {how_to_install('training')}.")
     is_search = (folder / TRIALS).is_file()

@@ -89,7 +89,7 @@ def search(
 
 @contextmanager
 def _runner(setting: Setting, workspace: Workspace, options: SearchOptions) -> Iterator[Runner]:
-    if options.address:
+    if options.address is not None:
         from training.search.on_cluster import running_on
 
         with running_on(setting, address=options.address, cpus=options.cpus, gpus=options.gpus) as runner:
@@ -189,7 +189,8 @@ class _Search:
         self._results.add(trial)
         self._write()
         runner.forget(trial.number)
-        outcome = f"failed: {trial.error}" if trial.state == FAILED else self._results.shown(trial.score)
+        score = f"{self._results.metric} {self._results.shown(trial.score)}"
+        outcome = f"failed: {trial.error}" if trial.state == FAILED else score
         stopped = f", stopped after {len(trial.scores)} of {len(self._setting.folds)} folds"
         say(
             f"Trial {trial.number} of {self._section.trials}: {outcome}{stopped if trial.state == PRUNED else ''} in "

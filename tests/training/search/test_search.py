@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.processes import tool
 from tests.trained import demo_rows
+from tests.training.test_cluster import cluster
 from training.__main__ import main
 from training.choice import folds
 
@@ -180,6 +182,30 @@ def test_a_killed_search_continues_with_the_same_trials(whole: Path, dataset: Pa
     assert "Trial 1 of 2" not in continued.stderr
     assert trials_in(folder) == trials_in(whole)
     assert (folder / "best.yaml").read_bytes() == (whole / "best.yaml").read_bytes()
+
+
+@pytest.mark.ludwig
+@pytest.mark.integration
+def test_a_cluster_runs_two_trials_at_once(whole: Path, dataset: Path, tmp_path: Path) -> None:
+    """The first trials are drawn at random, so they are those of one machine, whichever is finished first."""
+    folder, environ = tmp_path / "found", {**os.environ, "PYTHONWARNINGS": "ignore"}
+    with cluster() as address:
+        more = ["--trials", "2", "--backend", "ray", "--address", address]
+        given = [tool("ray", "python"), "-c", TWO_FOLDS, *command("intent-light", dataset, folder, *more)]
+        finished = subprocess.run(
+            given, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=2 * SECONDS, check=False
+        )
+    assert finished.returncode == 0, finished.stderr
+    assert "3 machines with 2 CPUs and 0 GPUs, 2 trials at once." in finished.stderr
+    starts = [finished.stderr.index(f"Trial {number} of 2: ") for number in range(3)]
+    first_end = min(finished.stderr.index(f"Trial {number} of 2: accuracy") for number in (0, 1))
+    assert starts[1] < first_end < starts[2]
+    expected, found = trials_in(whole), trials_in(folder)
+    assert [trial["parameters"] for trial in found] == [trial["parameters"] for trial in expected]
+    for trial, other in zip(found, expected, strict=True):
+        assert trial["state"] == "complete"
+        assert trial["score"] == pytest.approx(other["score"], abs=0.03)
+    assert (folder / "best.yaml").exists()
 
 
 @pytest.mark.ludwig
