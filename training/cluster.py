@@ -1,8 +1,9 @@
-"""Train on a Ray cluster: run one `fit` on a free worker and copy the finished run back.
+"""Train on a Ray cluster: run `fit` on one or several workers and copy the finished run back.
 
-`train-many` trains many models in parallel. A single training does not span workers: the Ray backend of
-Ludwig 0.17.10 trains one copy of the model per worker on a part of the rows and keeps one copy without averaging
-(`scripts/ludwig_on_ray.py` demonstrates it; the cause is `init_dist_strategy("local")` in `ludwig/backend/ray.py`).
+`train-many` trains many models in parallel. With several workers, they share one training (see parallel/). Ludwig's own
+Ray backend is not used: in version 0.17.10, it trains one copy of the model per worker on a part of the rows and keeps
+one copy without averaging (`scripts/ludwig_on_ray.py` demonstrates it; the cause is `init_dist_strategy("local")` in
+`ludwig/backend/ray.py`).
 """
 
 import argparse
@@ -39,7 +40,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--backend",
         choices=BACKENDS,
         default="local",
-        help="where to train; ray: on a worker of a Ray cluster (default: %(default)s)",
+        help="where to train; ray: on workers of a Ray cluster (default: %(default)s)",
     )
     parser.add_argument(
         "--workers",
@@ -56,10 +57,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="address of the cluster's head node (default: RAY_ADDRESS, or the local cluster)",
     )
     parser.add_argument(
-        "--cpus", type=int, default=1, help="with --backend ray: CPUs to reserve on the worker (default: %(default)s)"
+        "--cpus", type=int, default=1, help="with --backend ray: CPUs to reserve for each worker (default: %(default)s)"
     )
     parser.add_argument(
-        "--gpus", type=int, default=0, help="with --backend ray: GPUs to reserve on the worker (default: %(default)s)"
+        "--gpus", type=int, default=0, help="with --backend ray: GPUs to reserve for each worker (default: %(default)s)"
     )
 
 
@@ -76,7 +77,9 @@ def at_least_one(given: str) -> int:
 
 def fit_on(options: argparse.Namespace) -> "Callable[..., Fitted]":
     """Return a function that takes the arguments of `training.fit.fit` and trains on the cluster of the options."""
-    return partial(fit_on_cluster, address=options.address, cpus=options.cpus, gpus=options.gpus)
+    return partial(
+        fit_on_cluster, address=options.address, workers=options.workers, cpus=options.cpus, gpus=options.gpus
+    )
 
 
 def check_config(config: "Config") -> None:
@@ -90,7 +93,7 @@ def check_config(config: "Config") -> None:
         raise ConfigError(
             "The configuration sets `backend: ray`, with which Ludwig trains a copy of the model in each worker on a "
             "part of the rows, and keeps one of them. Remove it and use --backend ray, which trains the model on all "
-            "rows on one worker."
+            "rows, with --workers N on several workers."
         )
 
 
@@ -100,21 +103,24 @@ def fit_on_cluster(
     folder: Path,
     *,
     address: str = "auto",
+    workers: int = 1,
     cpus: int = 1,
     gpus: int = 0,
     **options: Any,
 ) -> "Fitted":
-    """Train like `training.fit.fit`, on a worker of a Ray cluster.
+    """Train like `training.fit.fit`, on workers of a Ray cluster.
 
-    If the worker is lost, such as a spot instance, Ray restarts the training from the beginning on another one.
+    If one worker trains and is lost, such as a spot instance, Ray restarts the training from the beginning on another
+    one. Several workers restart from the last finished epoch.
 
     Args:
         config: The configuration to train.
         dataset: The rows.
         folder: The run's folder, on this machine.
         address: Address of the cluster's head node.
-        cpus: Number of CPUs to reserve on the worker.
-        gpus: Number of GPUs to reserve on the worker.
+        workers: Number of workers that share the training.
+        cpus: Number of CPUs to reserve for each worker.
+        gpus: Number of GPUs to reserve for each worker.
         **options: Further arguments of `fit`.
 
     Returns:
@@ -125,16 +131,21 @@ def fit_on_cluster(
         TrainingError: As `fit` raises it.
     """
     from training.fit import Fitted, check_output
+    from training.parallel.on_ray import train_on_ray
 
     check_output(folder, overwrite=options.get("overwrite", False))
     ray = connected(address)
     try:
-        say(f"Waiting for a worker with {cpus} CPUs and {gpus} GPUs on a cluster of {described(ray)} ...")
-        task = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=RETRIES)(_fit_here)
-        reference = task.remote(portable(config), dataset, folder.name, options)
-        archive, error = _result(ray, reference)
-        if error:
-            raise TrainingError(error)
+        what = "a worker" if workers == 1 else f"{workers} workers"
+        say(f"Waiting for {what} with {cpus} CPUs and {gpus} GPUs on a cluster of {described(ray)} ...")
+        if workers > 1:
+            work = (portable(config), dataset, folder)
+            archive = train_on_ray(ray, work, options, workers=workers, resources={"CPU": cpus, "GPU": gpus})
+        else:
+            task = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=RETRIES)(_fit_here)
+            archive, error = _result(ray, task.remote(portable(config), dataset, folder.name, options))
+            if error:
+                raise TrainingError(error)
         _unpack(archive, folder)
     finally:
         ray.shutdown()
@@ -202,10 +213,15 @@ def _fit_here(
             fit(with_local_minilm(config), dataset, folder, **options)
         except TrainingError as error:
             return b"", str(error)
-        packed = io.BytesIO()
-        with tarfile.open(fileobj=packed, mode="w") as archive:
-            archive.add(folder, arcname=".")
-        return packed.getvalue(), ""
+        return packed(folder), ""
+
+
+def packed(folder: Path) -> bytes:
+    """Return a run as a tar archive."""
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as archive:
+        archive.add(folder, arcname=".")
+    return content.getvalue()
 
 
 def portable(config: "Config") -> "Config":

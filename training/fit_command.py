@@ -220,8 +220,6 @@ def _runner(options: argparse.Namespace, team: "Team | None") -> "Callable[..., 
             )
         return partial(fit, team=team)
     if options.backend == "ray":
-        if options.workers > 1:
-            raise ConfigError("--workers cannot be combined with --backend ray yet: remove one of them.")
         return cluster.fit_on(options)
     return partial(fit_on_processes, workers=options.workers) if options.workers > 1 else fit
 

@@ -1,6 +1,8 @@
 """`fit --backend ray`: rejected configurations, and trainings on a local cluster of two workers."""
 
 import os
+import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from safetensors.numpy import load_file
 
 from handler.bundle import read_bundle
 from tests.processes import tool
@@ -18,10 +21,11 @@ from training.__main__ import main
 ROOT = Path(__file__).parents[2]
 CLUSTER = ROOT / "training" / "ray-cluster.yaml"
 MINUTES = 60
+TOLERANCE = 1e-5
 TINY_CONFIG = """
 input_features: [{name: text, type: text, preprocessing: {tokenizer: space}, encoder: {type: embed}}]
 output_features: [{name: NAME, type: category}]
-trainer: {epochs: 1, batch_size: 256}
+trainer: {epochs: 12, batch_size: 256, optimizer: {type: sgd}, learning_rate: 0.1}
 """
 VALIDATE = """
 import sys, yaml
@@ -84,8 +88,24 @@ def cluster() -> Iterator[str]:
         process.communicate(timeout=MINUTES)
 
 
+def killed_once(process: subprocess.Popen[str]) -> str:
+    """Kill the first worker of a training after its second epoch, and return all that the training prints."""
+    assert process.stderr
+    lines: list[str] = []
+    pid = None
+    for line in process.stderr:
+        lines.append(line)
+        if pid is None and (found := re.search(r"pid=(\d+).*  epoch 2/", line)):
+            pid = int(found[1])
+            os.kill(pid, signal.SIGKILL)
+    process.wait(timeout=MINUTES)
+    assert pid, "".join(lines)
+    return "".join(lines)
+
+
 @pytest.mark.integration
 def test_runs_of_two_workers_are_downloaded_and_exported(tmp_path: Path) -> None:
+    """Two trainings on a worker each, and then one on both, of which the first is killed."""
     python, environ = tool("ray", "python"), {**os.environ, "PYTHONWARNINGS": "ignore"}
     trainings: dict[str, subprocess.Popen[str]] = {}
     with cluster() as address:
@@ -96,11 +116,20 @@ def test_runs_of_two_workers_are_downloaded_and_exported(tmp_path: Path) -> None
             command = [python, "-m", "training", *more]
             trainings[name] = subprocess.Popen(command, cwd=ROOT, env=environ, stderr=subprocess.PIPE, text=True)
         logs = {name: process.communicate(timeout=8 * MINUTES)[1] for name, process in trainings.items()}
+        more = fit("--config", str(tmp_path / "intent.yaml"), "--output", str(tmp_path / "shared"), "--workers", "2")
+        command = [python, "-m", "training", *more, "--address", address]
+        shared = subprocess.Popen(command, cwd=ROOT, env=environ, stderr=subprocess.PIPE, text=True)
+        trainings["shared"], logs["shared"] = shared, killed_once(shared)
     for name, process in trainings.items():
         assert process.returncode == 0, logs[name]
         assert f"Saved to {tmp_path / name}" in logs[name]
         assert "3 machines with 2 CPUs" in logs[name]
         assert {"model", "training.json"} <= {path.name for path in (tmp_path / name).iterdir()}
+    assert "A worker was lost: restarting from " in logs["shared"]
+    alone, together = (
+        load_file(tmp_path / name / "model" / "model_weights.safetensors") for name in ("intent", "shared")
+    )
+    assert max(abs(alone[layer] - together[layer]).max() for layer in alone) < TOLERANCE
     pairs = [str(tmp_path / part) for name in trainings for part in (name, f"bundles/{name}")]
     subprocess.run([python, "-m", "export", *pairs], cwd=ROOT, env=environ, check=True, timeout=5 * MINUTES)
     assert all(read_bundle(tmp_path / "bundles" / name).parity.passed for name in trainings)

@@ -87,6 +87,7 @@ def _refuse_unfit(config: "Config", options: argparse.Namespace) -> None:
         "--confidence-threshold": options.confidence_threshold,
         "--keep-correct": options.keep_correct,
         "--per-intent": options.per_intent,
+        "--workers": options.workers > 1,
     }
     if unfit := [name for name, value in thresholds.items() if value]:
         raise ConfigError(f"{unfit[0]} has no effect on a search: add it to the command that trains best.yaml.")
