@@ -41,6 +41,7 @@ PARTS = (
     Part("batch", 900, "a batch of 256 rows beside Ludwig"),
     Part("bulk", 1800, "`ludwig-serverless batch`: a million rows, with one process and with all"),
     Part("scaling", 600, "the simulator of Lambda's scaling beside real environments"),
+    Part("parallel", 1800, "one training on two workers beside the same on one"),
     Part("capture", 300, "what capture adds to an answer, and its first upload beside boto3"),
     Part("costs", 180, "the bills in docs/deploy.md and docs/scale.md, from the figures above"),
     Part("quality", 7 * 86400, "docs/quality.md: how good the configurations are, on your sets (--data)", True),

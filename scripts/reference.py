@@ -27,6 +27,7 @@ FOLDERS = (
     "training/publishing",
     "training/launch",
     "training/many",
+    "training/parallel",
     "ludwig_serverless",
     "ludwig_serverless/batch",
     "ludwig_serverless/cost",
