@@ -132,6 +132,7 @@ def fit_on_cluster(
     """
     from training.fit import Fitted, check_output
     from training.parallel.on_ray import train_on_ray
+    from training.workspace import Workspace
 
     check_output(folder, overwrite=options.get("overwrite", False))
     ray = connected(address)
@@ -147,6 +148,8 @@ def fit_on_cluster(
             if error:
                 raise TrainingError(error)
         _unpack(archive, folder)
+        if workers > 1:
+            Workspace.of_run(folder).remove()
     finally:
         ray.shutdown()
     return Fitted(folder, json.loads((folder / "training.json").read_text(encoding="utf-8"))["metrics"])

@@ -125,7 +125,7 @@ def fit(
             train_in(Workspace(Path(temporary)), api, config, (dataset, outside), record, interruption, **shared)
         return Fitted(folder, {})
     workspace = Workspace.of_run(folder)
-    with interruptible() as interruption, workspace.held(), _kept_if_worthwhile(workspace):
+    with interruptible() as interruption, workspace.held(), kept_if_worthwhile(workspace):
         check_output(folder, overwrite=overwrite)  # another training may have finished while Ludwig loaded
         with team.joined() if team else nullcontext():
             training = train_in(workspace, api, config, (dataset, outside), record, interruption, **shared)
@@ -178,7 +178,7 @@ def check_output(folder: Path, *, overwrite: bool) -> None:
 
 
 @contextmanager
-def _kept_if_worthwhile(workspace: Workspace) -> Iterator[None]:
+def kept_if_worthwhile(workspace: Workspace) -> Iterator[None]:
     """Print how to resume an interrupted training; remove its workspace if it did not finish an epoch."""
     before = workspace.checkpoint()
     try:

@@ -12,11 +12,13 @@ import tarfile
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from export.console import say
 from training.errors import TrainingError, WorkerError
+from training.fit import kept_if_worthwhile
 from training.workspace import CHECKPOINT, STARTED, Workspace
 
 if TYPE_CHECKING:
@@ -110,7 +112,7 @@ def train_on_ray(
         resources: What to reserve for each of them: CPU and GPU.
 
     Returns:
-        The finished run as a tar archive.
+        The finished run as a tar archive. The caller removes the workspace when it has extracted the archive.
 
     Raises:
         WorkerError: Workers were lost several times.
@@ -118,25 +120,20 @@ def train_on_ray(
     """
     config, dataset, folder = arguments
     workspace = Workspace.of_run(folder)
-    with workspace.held():
-        try:
-            for retries_left in reversed(range(RETRIES + 1)):
-                with _actors(ray, workers, resources, folder.name) as actors:
-                    outcome = _trained(ray, actors, (config, dataset, options), workspace)
-                if outcome.error and not outcome.is_lost:
-                    raise TrainingError(outcome.error)
-                if not outcome.error:
-                    workspace.remove()
-                    return outcome.archive
-                if not retries_left:
-                    raise WorkerError(outcome.error)
-                kept = workspace.checkpoint()
-                where = f"from epoch {kept.epoch}" if kept else "from the beginning"
-                say(f"A worker was lost: restarting {where} ...")
-        finally:
-            if workspace.folder.exists() and workspace.checkpoint() is None:
-                workspace.remove()
-    raise AssertionError("unreachable")
+    with workspace.held(), kept_if_worthwhile(workspace):
+        for attempt in count(1):
+            with _actors(ray, workers, resources, folder.name) as actors:
+                outcome = _trained(ray, actors, (config, dataset, options), workspace)
+            if not outcome.is_lost:
+                break
+            if attempt > RETRIES:
+                raise WorkerError(outcome.error)
+            kept = workspace.checkpoint()
+            where = f"from epoch {kept.epoch}" if kept else "from the beginning"
+            say(f"A worker was lost: restarting {where} ...")
+        if outcome.error:
+            raise TrainingError(outcome.error)
+        return outcome.archive
 
 
 @contextmanager
