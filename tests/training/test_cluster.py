@@ -90,15 +90,14 @@ def cluster() -> Iterator[str]:
 
 def killed_once(process: subprocess.Popen[str]) -> str:
     """Kill the first worker of a training after its second epoch, and return all that the training prints."""
-    assert process.stderr
     lines: list[str] = []
     pid = None
-    for line in process.stderr:
-        lines.append(line)
-        if pid is None and (found := re.search(r"pid=(\d+).*  epoch 2/", line)):
-            pid = int(found[1])
-            os.kill(pid, signal.SIGKILL)
-    process.wait(timeout=MINUTES)
+    with process:
+        for line in process.stderr or ():
+            lines.append(line)
+            if pid is None and (found := re.search(r"pid=(\d+).*  epoch 2/", line)):
+                pid = int(found[1])
+                os.kill(pid, signal.SIGKILL)
     assert pid, "".join(lines)
     return "".join(lines)
 
