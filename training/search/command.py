@@ -123,7 +123,7 @@ def _next_command(options: argparse.Namespace) -> str:
 
     given = {
         "--validation": options.validation,
-        "--test": options.test,
+        "--test": options.test if options.validation else None,  # alone, `fit` rejects it
         "--augment": options.augment or None,
         "--out-of-scope": options.out_of_scope,
         "--slot-decoding": options.slot_decoding if options.slot_decoding != "viterbi" else None,
