@@ -244,4 +244,4 @@ def test_a_trial_that_fails_is_recorded_and_the_others_run(
     assert "validation accuracy" in error
     config.write_text(CONFIG + SECTION.replace("learning_rate", "learning_rat"))
     assert main(command(config, dataset, tmp_path / "other")) == 1
-    assert "Ludwig does not know these keys" in capsys.readouterr().err
+    assert "'learning_rat' in trainer (did you mean 'learning_rate'?)" in capsys.readouterr().err
