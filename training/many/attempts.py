@@ -22,7 +22,7 @@ class AttemptError(TrainingError):
     """Raised when an attempt failed and another one may succeed."""
 
 
-class Attempt(NamedTuple):
+class RunningAttempt(NamedTuple):
     """An attempt that runs.
 
     Attributes:
@@ -61,7 +61,7 @@ class Attempt(NamedTuple):
         return record
 
 
-def start_attempt(folder: Path, cpus: int) -> Attempt:
+def start_attempt(folder: Path, cpus: int) -> RunningAttempt:
     """Start an attempt.
 
     Args:
@@ -92,7 +92,7 @@ def start_attempt(folder: Path, cpus: int) -> Attempt:
             env=environment,
             start_new_session=True,
         )
-    return Attempt(folder, process, time.monotonic())
+    return RunningAttempt(folder, process, time.monotonic())
 
 
 def _record(folder: Path) -> Record:

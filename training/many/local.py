@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 
 from export.console import say
-from training.many.attempts import Attempt, AttemptError, start_attempt
+from training.many.attempts import RunningAttempt, AttemptError, start_attempt
 from training.many.manifest import Entry
 from training.many.record import Record, read_record
 
@@ -25,7 +25,7 @@ def run(entries: Sequence[Entry], *, workers: int, cpus: int, retries: int) -> I
         The record of each entry that finished or finally failed.
     """
     waiting = deque((entry, retries) for entry in entries)
-    running: list[tuple[Attempt, Entry, int]] = []
+    running: list[tuple[RunningAttempt, Entry, int]] = []
     try:
         while waiting or running:
             while waiting and len(running) < workers:

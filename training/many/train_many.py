@@ -43,7 +43,7 @@ def train_many(options: argparse.Namespace) -> int:
         for entry in waiting:
             _claim(entry, digests[entry.name])
         write_reports(options.output, [entry.folder for entry in entries])
-        progress = Progress(len(waiting))
+        progress = EntryProgress(len(waiting))
         try:
             for record in _run(waiting, options):
                 progress.tell(record)
@@ -55,7 +55,7 @@ def train_many(options: argparse.Namespace) -> int:
     return _told(entries, options)
 
 
-class Progress:
+class EntryProgress:
     """Prints a line for each entry that ends, with the count and the time left."""
 
     def __init__(self, total: int) -> None:

@@ -28,7 +28,7 @@ POLL_SECONDS = 2.0
 RETRIES = 3
 
 
-class Outcome(NamedTuple):
+class WorkerResult(NamedTuple):
     """What a worker returns.
 
     Attributes:
@@ -42,7 +42,7 @@ class Outcome(NamedTuple):
     is_lost: bool = False
 
 
-class Worker:
+class RayWorker:
     """A worker, as an actor: `train` runs while `checkpoint` is called."""
 
     def __init__(self, name: str) -> None:
@@ -63,7 +63,7 @@ class Worker:
         dataset: "pd.DataFrame",
         options: Mapping[str, Any],
         checkpoint: bytes,
-    ) -> Outcome:
+    ) -> WorkerResult:
         """Train together with the other workers.
 
         Args:
@@ -83,9 +83,9 @@ class Worker:
             extract(checkpoint, Workspace.of_run(self._folder))
             with team.heard():
                 fit(with_local_minilm(config), dataset, self._folder, team=team, **options)
-            return Outcome(packed(self._folder) if team.is_first else b"")
+            return WorkerResult(packed(self._folder) if team.is_first else b"")
         except TrainingError as error:
-            return Outcome(error=str(error), is_lost=isinstance(error, WorkerError))
+            return WorkerResult(error=str(error), is_lost=isinstance(error, WorkerError))
         finally:
             shutil.rmtree(self._folder.parent, ignore_errors=True)
 
@@ -146,7 +146,7 @@ def _actors(ray: Any, workers: int, resources: Mapping[str, int], name: str) -> 
     group = placement_group([bundle] * workers)
     try:
         ray.get(group.ready())
-        actor = ray.remote(Worker).options(
+        actor = ray.remote(RayWorker).options(
             num_cpus=resources["CPU"],
             num_gpus=resources.get("GPU", 0),
             max_concurrency=2,
@@ -157,7 +157,7 @@ def _actors(ray: Any, workers: int, resources: Mapping[str, int], name: str) -> 
         remove_placement_group(group)  # this ends the actors in it
 
 
-def _trained(ray: Any, actors: list[Any], work: tuple[Any, Any, Any], workspace: Workspace) -> Outcome:
+def _trained(ray: Any, actors: list[Any], work: tuple[Any, Any, Any], workspace: Workspace) -> WorkerResult:
     """Wait for the workers, and copy checkpoints meanwhile. Returns the first worker's outcome, or a failed one."""
     config, dataset, options = work
     try:
@@ -171,16 +171,16 @@ def _trained(ray: Any, actors: list[Any], work: tuple[Any, Any, Any], workspace:
         first = waiting[0]
         while waiting:
             done, waiting = ray.wait(waiting, timeout=POLL_SECONDS)
-            outcomes = [Outcome(*ray.get(reference)) for reference in done]
+            outcomes = [WorkerResult(*ray.get(reference)) for reference in done]
             if failed := [outcome for outcome in outcomes if outcome.error]:
                 return failed[0]
             if first in waiting:
                 kept = workspace.checkpoint()
                 extract(ray.get(actors[0].checkpoint.remote(kept.steps if kept else 0)), workspace)
-        return Outcome(*ray.get(first))
+        return WorkerResult(*ray.get(first))
     except ray.exceptions.RayError as error:
         reason = str(error).strip().splitlines()[0]
-        return Outcome(
+        return WorkerResult(
             error=f"A worker was lost ({type(error).__name__}: {reason}): re-run the same command to resume.",
             is_lost=True,
         )
