@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 
 from export.console import say
-from training.many.attempts import RunningAttempt, AttemptError, start_attempt
+from training.many.attempts import AttemptError, RunningAttempt, start_attempt
 from training.many.manifest import Entry
 from training.many.record import Record, read_record
 
