@@ -24,7 +24,7 @@ from training.workspace import CHECKPOINT, STARTED, Workspace
 if TYPE_CHECKING:
     import pandas as pd
 
-POLL_SECONDS = 2.0
+POLL_SECONDS = 0.5
 RETRIES = 3
 
 
