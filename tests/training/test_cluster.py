@@ -25,7 +25,7 @@ TOLERANCE = 1e-5
 TINY_CONFIG = """
 input_features: [{name: text, type: text, preprocessing: {tokenizer: space}, encoder: {type: embed}}]
 output_features: [{name: NAME, type: category}]
-trainer: {epochs: 12, batch_size: 64, early_stop: -1, optimizer: {type: sgd}, learning_rate: 0.1}
+trainer: {epochs: 12, batch_size: 64, early_stop: -1, optimizer: {type: sgd}, learning_rate: 0.01, eval_batch_size: 64}
 """
 VALIDATE = """
 import sys, yaml
