@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted (Ctrl-C), 141 broke
 
 import argparse
 import errno
+import math
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -44,6 +45,22 @@ class Command(NamedTuple):
         """Import the command's module and let it add its description and arguments to a parser."""
         module, _, function = self.target.partition(":")
         getattr(import_module(module), function)(parser)
+
+
+def finite_number(given: str) -> float:
+    """Parse a command-line argument as a number.
+
+    Args:
+        given: The argument.
+
+    Returns:
+        The number; NaN, which fails every range check, for anything else and for infinity.
+    """
+    try:
+        number = float(given)
+    except ValueError:
+        return math.nan
+    return number if math.isfinite(number) else math.nan
 
 
 def main(program: str, about: str, commands: Mapping[str, Command], arguments: Sequence[str]) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from export.console import say
 from handler.command_line import add_force
 from training.errors import DatasetError
-from training.fit_command import accuracy
+from training.fit_options import accuracy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from handler.command_line import add_force
-from training.fit_command import BUDGET_MINUTES, accuracy, minutes
+from training.fit_options import BUDGET_MINUTES, accuracy, minutes
 from training.imports.command import add_data_options, read_data_options
 
 DESCRIPTION = """

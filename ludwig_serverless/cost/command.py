@@ -1,9 +1,9 @@
 """The command `ludwig-serverless cost`: parse its arguments and print the bills."""
 
 import argparse
-import math
 from pathlib import Path
 
+from handler.command_line import finite_number
 from handler.errors import SettingsError
 from ludwig_serverless.cost.batches import batch_costs
 from ludwig_serverless.cost.bill import MOST_MESSAGES, Traffic
@@ -100,14 +100,14 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def _messages(given: str) -> float:
-    number = _number(given)
+    number = finite_number(given)
     if not 0 < number <= MOST_MESSAGES:
         raise argparse.ArgumentTypeError(f"expected a number above zero and at most {MOST_MESSAGES:.0e}, got {given}")
     return number
 
 
 def _megabytes(given: str) -> int:
-    number = _number(given)
+    number = finite_number(given)
     if not SMALLEST_MEGABYTES <= number <= LARGEST_MEGABYTES or number != int(number):
         allowed = f"{SMALLEST_MEGABYTES} to {LARGEST_MEGABYTES} MB"
         raise argparse.ArgumentTypeError(f"expected {allowed}, got {given}")
@@ -115,19 +115,10 @@ def _megabytes(given: str) -> int:
 
 
 def _whole(given: str) -> int:
-    number = _number(given)
+    number = finite_number(given)
     if not number >= 1 or number != int(number):
         raise argparse.ArgumentTypeError(f"expected a whole number, at least 1, got {given}")
     return int(number)
-
-
-def _number(given: str) -> float:
-    """Return a number; anything else, and infinity, becomes NaN, which fails every range check."""
-    try:
-        number = float(given)
-    except ValueError:
-        return math.nan
-    return number if math.isfinite(number) else math.nan
 
 
 def _run(options: argparse.Namespace) -> None:

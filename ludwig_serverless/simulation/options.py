@@ -7,6 +7,7 @@ import re
 import sys
 from pathlib import Path
 
+from handler.command_line import finite_number
 from ludwig_serverless.cost.bill import Traffic
 from ludwig_serverless.cost.measured import read_measured
 from ludwig_serverless.simulation.settings import MINUTE, Settings
@@ -178,28 +179,28 @@ def _burst(given: str) -> tuple[float, float]:
 
 
 def _at_least_one(given: str) -> float:
-    number = _number(given)
+    number = finite_number(given)
     if not number >= 1:
         raise argparse.ArgumentTypeError(f"expected a number of at least 1, got {given}")
     return number
 
 
 def _milliseconds(given: str) -> float:
-    number = _number(given)
+    number = finite_number(given)
     if not 0 <= number <= 60_000:
         raise argparse.ArgumentTypeError(f"expected 0 to 60000 milliseconds, got {given}")
     return number
 
 
 def _duration(given: str) -> float:
-    number = _number(given)
+    number = finite_number(given)
     if not 0 < number <= LONGEST:
         raise argparse.ArgumentTypeError(f"expected milliseconds above zero and at most {LONGEST}, got {given}")
     return number
 
 
 def _reserved(given: str) -> int | None:
-    number = _number(given)
+    number = finite_number(given)
     if number == -1:
         return None
     if not (number >= 0 and number == int(number)):
@@ -208,22 +209,14 @@ def _reserved(given: str) -> int | None:
 
 
 def _budget(given: str) -> int:
-    number = _number(given)
+    number = finite_number(given)
     if not 1_000 <= number <= 100_000_000:
         raise argparse.ArgumentTypeError(f"expected 1000 to 100000000 messages, got {given}")
     return int(number)
 
 
 def _seed(given: str) -> int:
-    number = _number(given)
+    number = finite_number(given)
     if not (number >= 0 and number == int(number)):
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 0, got {given}")
     return int(number)
-
-
-def _number(given: str) -> float:
-    try:
-        number = float(given)
-    except ValueError:
-        return math.nan
-    return number if math.isfinite(number) else math.nan

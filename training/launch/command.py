@@ -1,9 +1,9 @@
 """The `ludwig-serverless launch` command."""
 
 import argparse
-import math
-import re
 from pathlib import Path
+
+from training.launch.options import add_bucket, add_machine, add_region, add_targets, instance_types
 
 DESCRIPTION = """
 Train on a rented GPU. One EC2 instance gets the dataset and configuration through S3, runs the training image, uploads
@@ -39,9 +39,6 @@ examples:
 Build the image from training/Dockerfile, and push it to a public registry or to the account's ECR. Arguments after --
 go to `ludwig-serverless fit`. The bundle is written to bundles/NAME, where NAME is the name of the run folder.
 """
-BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-INSTANCE_TYPE = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9*-]+")
-PREFIX = "ludwig-serverless"
 type Commands = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
@@ -68,10 +65,10 @@ def _add_run(launch: Commands) -> None:
         "--config", required=True, type=Path, help="a configuration file or name, as for `ludwig-serverless fit`"
     )
     parser.add_argument("--dataset", required=True, type=Path, help="a dataset, as for `ludwig-serverless fit`")
-    _add_targets(parser, required=True)
-    _add_bucket(parser)
+    add_targets(parser, required=True)
+    add_bucket(parser)
     parser.add_argument("--image", required=True, metavar="REFERENCE", help="the training image, as for `docker pull`")
-    _add_machine(parser, "g5.xlarge", "spot")
+    add_machine(parser, "g5.xlarge", "spot")
     parser.add_argument(
         "fit_arguments", nargs="*", metavar="-- FIT_ARGUMENT", help="more arguments of `ludwig-serverless fit`"
     )
@@ -87,8 +84,8 @@ def _add_attach(launch: Commands) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("job", metavar="ADDRESS", help="the S3 address of the job, from `launch run` or `launch list`")
-    _add_targets(parser, required=False)
-    _add_region(parser)
+    add_targets(parser, required=False)
+    add_region(parser)
     parser.set_defaults(run=_attach)
 
 
@@ -102,9 +99,9 @@ def _add_resume(launch: Commands) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("job", metavar="ADDRESS", help="the S3 address of the job, from `launch run` or `launch list`")
-    _add_targets(parser, required=False)
+    add_targets(parser, required=False)
     parser.add_argument("--image", metavar="REFERENCE", help="another training image")
-    _add_machine(parser, None, None)
+    add_machine(parser, None, None)
     parser.set_defaults(run=_resume)
 
 
@@ -112,7 +109,7 @@ def _add_list_and_stop(launch: Commands) -> None:
     found = launch.add_parser(
         "list", help="list running instances", description="List the running instances of all jobs, found by their tag."
     )
-    _add_region(found, "search only this region (default: all regions of the account)")
+    add_region(found, "search only this region (default: all regions of the account)")
     found.set_defaults(run=_list)
     stop = launch.add_parser(
         "stop",
@@ -122,7 +119,7 @@ def _add_list_and_stop(launch: Commands) -> None:
     which = stop.add_mutually_exclusive_group(required=True)
     which.add_argument("job", nargs="?", metavar="JOB", help="a job id or the S3 address of a job")
     which.add_argument("--all", action="store_true", help="terminate the instances of all jobs")
-    _add_region(stop, "search only this region (default: all regions of the account)")
+    add_region(stop, "search only this region (default: all regions of the account)")
     stop.set_defaults(run=_stop)
 
 
@@ -134,15 +131,15 @@ def _add_setup(launch: Commands) -> None:
         "deadline that terminates them.",
     )
     policy.add_argument("role", choices=["user", "instance", "deadline"])
-    _add_bucket(policy)
+    add_bucket(policy)
     policy.add_argument("--account", default="*", help="the account number (default: any)")
     policy.add_argument(
         "--instance-types",
-        type=_instance_types,
+        type=instance_types,
         metavar="TYPE,...",
         help="types that the user may start, such as g5.xlarge,g6.* (default: those with one GPU and a listed price)",
     )
-    _add_region(policy, "the AWS region (default: any)")
+    add_region(policy, "the AWS region (default: any)")
     policy.set_defaults(run=_policy)
     setup = launch.add_parser(
         "setup",
@@ -150,84 +147,13 @@ def _add_setup(launch: Commands) -> None:
         description="Create the role and profile of the instances, the role of the deadlines that terminate them, "
         "and a security group without inbound rules. None of it costs anything. Run it again to update the policies.",
     )
-    _add_bucket(setup)
+    add_bucket(setup)
     setup.add_argument("--vpc", help="the VPC of the security group (default: the default VPC)")
-    _add_region(setup)
+    add_region(setup)
     setup.set_defaults(run=_setup)
     teardown = launch.add_parser("teardown", help="delete what setup created", description="Delete what setup created.")
-    _add_region(teardown)
+    add_region(teardown)
     teardown.set_defaults(run=_teardown)
-
-
-def _add_targets(parser: argparse.ArgumentParser, *, required: bool) -> None:
-    named = "" if required else " (default: runs/NAME, where NAME is the name of the job)"
-    parser.add_argument("--output", required=required, type=Path, help=f"the folder for the downloaded run{named}")
-    parser.add_argument("--bundle", type=Path, help="the folder for the downloaded bundle (default: bundles/NAME)")
-
-
-def _add_bucket(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--bucket", required=True, type=_bucket, help="the bucket for jobs, in the region of the instances"
-    )
-    parser.add_argument(
-        "--prefix", default=PREFIX, type=_prefix, help="the folder in the bucket (default: %(default)s)"
-    )
-
-
-def _add_region(
-    parser: argparse.ArgumentParser, help_text: str = "the AWS region (default: from the AWS settings)"
-) -> None:
-    parser.add_argument("--region", help=help_text)
-
-
-def _add_machine(parser: argparse.ArgumentParser, instance_type: str | None, market: str | None) -> None:
-    default = f"(default: {instance_type})" if instance_type else "(default: as launched)"
-    parser.add_argument("--instance-type", default=instance_type, help=f"an instance type with an NVIDIA GPU {default}")
-    caps = parser.add_argument_group("limits, for all instances of this command together")
-    caps.add_argument("--max-hours", required=True, type=_positive, help="terminate the instances after this time")
-    caps.add_argument("--max-dollars", required=True, type=_positive, help="the maximum cost, including disks")
-    caps.add_argument(
-        "--price-per-hour", type=_positive, metavar="DOLLARS", help="the price of the instance, if it is not listed"
-    )
-    caps.add_argument(
-        "--max-attempts",
-        type=int,
-        default=3,
-        help="how many spot instances to try one after another (default: %(default)s)",
-    )
-    markets = parser.add_mutually_exclusive_group()
-    for name, help_text in {
-        "spot": "use only spot, at about a third of the price; EC2 may reclaim it (the default)",
-        "on-demand": "use only on-demand",
-        "spot-or-on-demand": "use on-demand if EC2 has no spot capacity",
-    }.items():
-        markets.add_argument(
-            f"--{name}", dest="market", action="store_const", const=name, default=market, help=help_text
-        )
-    _add_region(parser)
-    parser.add_argument(
-        "--ami", help="another machine image: x86-64 with cloud-init, Docker, the NVIDIA driver and container toolkit"
-    )
-    parser.add_argument("--subnet", help="a subnet with internet access (default: try the default subnets in turn)")
-    parser.add_argument(
-        "--free-disk-gb",
-        type=int,
-        default=60,
-        help="disk space in addition to the machine image (default: %(default)s)",
-    )
-    parser.add_argument("--detach", action="store_true", help="do not watch the job; the instance terminates by itself")
-    parser.add_argument(
-        "--lost-minutes",
-        type=_positive,
-        default=15.0,
-        help="terminate the instance if this command is gone for this long (default: %(default)g)",
-    )
-    parser.add_argument(
-        "--poll-seconds", type=_positive, default=10.0, help="how often to check the job (default: %(default)g)"
-    )
-    parser.add_argument(
-        "--dry-run", action="store_true", help="show what would be created and its cost, and create nothing"
-    )
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -288,33 +214,3 @@ def _teardown(options: argparse.Namespace) -> None:
     from training.launch.iam import teardown
 
     teardown(Aws(options.region))
-
-
-def _positive(given: str) -> float:
-    try:
-        found = float(given)
-    except ValueError:
-        found = math.nan
-    if not 0 < found < math.inf:
-        raise argparse.ArgumentTypeError(f"expected a positive number, found {given!r}")
-    return found
-
-
-def _instance_types(given: str) -> tuple[str, ...]:
-    found = tuple(each.strip() for each in given.split(","))
-    if not all(INSTANCE_TYPE.fullmatch(each) for each in found):
-        raise argparse.ArgumentTypeError(f"expected instance types such as g5.xlarge,g6.*, found {given!r}")
-    return found
-
-
-def _bucket(given: str) -> str:
-    if not BUCKET.fullmatch(given):
-        raise argparse.ArgumentTypeError(f"expected a bucket name such as my-bucket, found {given!r}")
-    return given
-
-
-def _prefix(given: str) -> str:
-    found = given.strip("/")
-    if not re.fullmatch(r"[\w./-]*", found) or "//" in found:
-        raise argparse.ArgumentTypeError(f"expected a folder in the bucket, such as nlu/jobs, found {given!r}")
-    return found

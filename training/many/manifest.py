@@ -20,7 +20,7 @@ from typing import Any
 
 from training.digest import file_digest
 from training.errors import ConfigError, ManifestError
-from training.fit_command import CHOICE, check_choice
+from training.fit_options import CHOICE, check_choice
 from training.imports.vocabulary import entities_path
 from training.many.options import DATA, Command, arguments_of, command_of, keys_of, parser_of
 from training.many.record import read_record

@@ -2,7 +2,8 @@
 
 import argparse
 
-from training.fit_command import BUDGET_MINUTES, add, budget_minutes_for
+from training.fit_command import add
+from training.fit_options import BUDGET_MINUTES, budget_minutes_for
 
 
 def test_accuracy_gets_more_time_unless_a_limit_is_given() -> None:
