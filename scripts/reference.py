@@ -28,6 +28,7 @@ FOLDERS = (
     "training/launch",
     "training/many",
     "training/parallel",
+    "training/search",
     "ludwig_serverless",
     "ludwig_serverless/batch",
     "ludwig_serverless/cost",
