@@ -25,7 +25,8 @@ import numpy as np
 
 from benchmarks.quality.sets import TEST_FILE, TEXT, TRAIN_FILE, Task, sample
 from benchmarks.report import machine
-from training.config import CONFIGS
+from training.config import CONFIGS, read_config
+from training.search.section import SECTION as SEARCH
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,13 +68,15 @@ class Cell:
         return f"{self.task.set_name}.{self.task.learn}.{self.model}.{self.per_class or 'all'}.{self.seed}"
 
     def digest(self) -> str:
-        """Return a digest of what the result depends on: the data and the configurations for the same column."""
-        files = [self.task.folder / TRAIN_FILE, self.task.folder / TEST_FILE]
+        """Return a digest of what the result depends on: the data and the configurations for the same column.
+
+        Comments and search spaces of a configuration do not change the result.
+        """
+        configs = [Path(self.model)] if self.model not in (AUTOMATIC, SVM, CRF) else []
         if self.model == AUTOMATIC:
-            files += sorted(CONFIGS.glob(f"{self.task.learn}-*.yaml"))
-        elif self.model not in (SVM, CRF):
-            files.append(CONFIGS / f"{self.model}.yaml")
-        parts = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
+            configs = [Path(path.stem) for path in sorted(CONFIGS.glob(f"{self.task.learn}-*.yaml"))]
+        parts = [hashlib.sha256((self.task.folder / name).read_bytes()).hexdigest() for name in (TRAIN_FILE, TEST_FILE)]
+        parts += [json.dumps({**read_config(name), SEARCH: None}, sort_keys=True) for name in configs]
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
 
 
