@@ -16,7 +16,6 @@ import numpy as np
 from benchmarks.report import parser, publish, ratios, record, say, spread, table
 from benchmarks.sandbox import (
     DEFAULT_THREADS,
-    FULL_CORE_MEGABYTES,
     HANDLERS,
     NAMES,
     KilledError,
@@ -25,6 +24,7 @@ from benchmarks.sandbox import (
     minilm_bundle,
     sandbox,
 )
+from ludwig_serverless.simulation.durations import FULL_CORE_MEGABYTES
 from scripts.ask_emulator import TEXTS
 from scripts.containers import Engine, NoEngineError, find_engine
 

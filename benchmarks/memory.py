@@ -17,7 +17,6 @@ import numpy as np
 from benchmarks.report import parser, publish, record, say, spread, table
 from benchmarks.sandbox import (
     DIGEST,
-    FULL_CORE_MEGABYTES,
     HANDLERS,
     IMAGE,
     NAMES,
@@ -27,6 +26,7 @@ from benchmarks.sandbox import (
     minilm_bundle,
     sandbox,
 )
+from ludwig_serverless.simulation.durations import FULL_CORE_MEGABYTES
 from scripts.ask_emulator import TEXTS
 from scripts.containers import Engine, NoEngineError, find_engine
 

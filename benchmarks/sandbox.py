@@ -17,6 +17,7 @@ from urllib.error import HTTPError, URLError
 
 from benchmarks.report import ROOT, say
 from handler.auth import new_token
+from ludwig_serverless.simulation.durations import FULL_CORE_MEGABYTES
 from scripts.ask_emulator import free_port, hexabot_event
 from scripts.base_image import ensure_base_image
 from scripts.containers import Engine
@@ -44,8 +45,6 @@ NAMES = {
     DEFAULT_THREADS: "the minimal baseline with numpy's default threads",
 }
 """The names of the variants in the tables. The floor uses onnxruntime's C API, the minimal baseline Python's."""
-FULL_CORE_MEGABYTES = 1769
-"""Lambda allocates CPU in proportion to memory, and one full core at this size."""
 START_SECONDS, ANSWER_SECONDS, LOG_SECONDS = 30, 60, 10
 INIT_REPORT = re.compile(r"INIT REPORT\(durationMs: ([\d.]+)")
 RIVALS = """\

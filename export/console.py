@@ -86,6 +86,21 @@ def end_bar() -> None:
     _BAR.end()
 
 
+def duration(seconds: float) -> str:
+    """Return a duration as text.
+
+    Args:
+        seconds: The duration.
+
+    Returns:
+        Such as `7 s`, `3 min` or `2 h 5 min`.
+    """
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
 def _rich_progress() -> "Progress":
     """Return a display that redraws only on request, without a thread; other output appears above it."""
     from rich.console import Console

@@ -63,6 +63,29 @@ def finite_number(given: str) -> float:
     return number if math.isfinite(number) else math.nan
 
 
+def count_of(what: str) -> Callable[[str], int]:
+    """Return a parser of a command-line argument that counts something.
+
+    Args:
+        what: What it counts, with an example, such as `workers, such as 2`, for the error.
+
+    Returns:
+        A function that returns the number. It raises `argparse.ArgumentTypeError` unless it is a whole one from 1.
+    """
+
+    def count(given: str) -> int:
+        if not given.isdecimal() or int(given) < 1:
+            raise argparse.ArgumentTypeError(f"expected a number of {what}, got {given!r}")
+        return int(given)
+
+    return count
+
+
+def usable_cores() -> int:
+    """Return the number of cores that this process may use: the default of options that count processes."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def main(program: str, about: str, commands: Mapping[str, Command], arguments: Sequence[str]) -> int:
     """Run one of several commands.
 

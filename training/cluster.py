@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from export.console import say
+from handler.command_line import count_of
 from handler.extras import how_to_install
 from training.errors import ClusterError, ConfigError, TrainingError
 
@@ -44,7 +45,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--workers",
-        type=at_least_one,
+        type=count_of("workers, such as 2"),
         default=1,
         metavar="N",
         help="number of processes that share each batch of the training, each with a CPU core or GPU of its own; the "
@@ -62,17 +63,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--gpus", type=int, default=0, help="with --backend ray: GPUs to reserve for each worker (default: %(default)s)"
     )
-
-
-def at_least_one(given: str) -> int:
-    """Parse a command-line argument as a number of workers.
-
-    Raises:
-        argparse.ArgumentTypeError: It is not a number from 1.
-    """
-    if not given.isdecimal() or int(given) < 1:
-        raise argparse.ArgumentTypeError(f"expected a number of workers, such as 2, got {given!r}")
-    return int(given)
 
 
 def fit_on(options: argparse.Namespace) -> "Callable[..., Fitted]":

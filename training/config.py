@@ -2,6 +2,7 @@
 
 import copy
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from training.yaml_files import load_document
 CONFIGS = Path(__file__).parent / "configs"
 MINILM = "minilm"
 SPLIT = "split"
+SEARCH = "hyperopt"
+"""The section that only a search reads (see training/search/)."""
 Config = dict[str, Any]
 
 
@@ -47,6 +50,11 @@ def read_config(path: Path) -> Config:
         ):
             raise ConfigError(f"{path} has no {section}: expected a list of features, each with a name and a type.")
     return dict(config)
+
+
+def without_search(config: Mapping[str, Any]) -> Config:
+    """Return a configuration without its section `hyperopt`."""
+    return {section: value for section, value in config.items() if section != SEARCH}
 
 
 def with_pretrained(config: Config, name_or_path: str) -> Config:

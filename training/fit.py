@@ -20,7 +20,7 @@ from export.model import TRAINING_RECORD
 from export.thresholds import THRESHOLDS
 from handler.outputs import Decoding
 from handler.vocabulary import FILE
-from training.config import SPLIT, Config, without_paths
+from training.config import SPLIT, Config, without_paths, without_search
 from training.dataset import TRAIN, dataset_sha256, prepare, tell_weaknesses
 from training.errors import TrainingError
 from training.evaluation.calibration import set_temperatures
@@ -40,8 +40,6 @@ from training.workspace import MODEL, Workspace, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
-
-SEARCH = "hyperopt"
 
 
 @dataclass(frozen=True)
@@ -102,7 +100,7 @@ def fit(
     """
     check_output(folder, overwrite=overwrite)
     check_shape(config)
-    config = {section: value for section, value in config.items() if section != SEARCH}
+    config = without_search(config)
     dataset, outside = out_of_scope(config, dataset, thresholds.out_of_scope if thresholds else None, seed)
     config, dataset = prepare(config, dataset, validated=crossed is None)
     config = sized(config, dataset, augment)

@@ -11,13 +11,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from export.features import column_of
-from training.config import Config
+from training.config import SEARCH, Config, without_search
 from training.errors import ConfigError
 from training.linear_start import without_linear_start
 from training.names import check_names
 
-SECTIONS = ("input_features", "output_features", "combiner", "trainer", "preprocessing", "defaults", "hyperopt")
-MAPPINGS = ("combiner", "trainer", "preprocessing", "defaults", "hyperopt")
+SECTIONS = ("input_features", "output_features", "combiner", "trainer", "preprocessing", "defaults", SEARCH)
+MAPPINGS = ("combiner", "trainer", "preprocessing", "defaults", SEARCH)
 UPGRADED = "class_weights"
 """Ludwig's upgrade of old configurations adds this key, with None, to every loss, also to those that lack it.
 
@@ -44,8 +44,7 @@ def complete_config(api: Any, config: Config) -> Config:
     from ludwig.utils.backward_compatibility import upgrade_config_dict_to_latest_version
 
     check_shape(config)
-    # Ludwig never reads the section `hyperopt`: a search reads it (training/search/), and `fit` ignores it.
-    config = {name: value for name, value in without_linear_start(config).items() if name != "hyperopt"}
+    config = without_search(without_linear_start(config))
     try:
         complete = _completed(api, config)
         given = upgrade_config_dict_to_latest_version(copy.deepcopy(config))

@@ -17,6 +17,7 @@ import numpy as np
 from export.console import progress, say
 from export.model import SourceModel
 from training.config import columns
+from training.whole_files import write_whole
 
 BLOCK = 500
 """Texts per block: a block takes a few seconds on one core."""
@@ -79,9 +80,7 @@ class Teacher:
     def _store(self, answers: Mapping[str, Mapping[str, float]]) -> None:
         """Replace the file in one step, so that it is always complete."""
         content = {"teacher": self.model.weights_sha256, "output": self.output, "answers": answers}
-        new = self.path.with_suffix(".new")
-        new.write_text(json.dumps(content), encoding="utf-8")
-        new.replace(self.path)
+        write_whole(self.path, json.dumps(content).encode())
 
 
 def likely(labels: Sequence[str], probabilities: np.ndarray) -> dict[str, float]:

@@ -25,8 +25,7 @@ import numpy as np
 
 from benchmarks.quality.sets import TEST_FILE, TEXT, TRAIN_FILE, Task, sample
 from benchmarks.report import machine
-from training.config import CONFIGS, read_config
-from training.search.section import SECTION as SEARCH
+from training.config import CONFIGS, read_config, without_search
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,7 +75,7 @@ class Cell:
         if self.model == AUTOMATIC:
             configs = [Path(path.stem) for path in sorted(CONFIGS.glob(f"{self.task.learn}-*.yaml"))]
         parts = [hashlib.sha256((self.task.folder / name).read_bytes()).hexdigest() for name in (TRAIN_FILE, TEST_FILE)]
-        parts += [json.dumps({**read_config(name), SEARCH: None}, sort_keys=True) for name in configs]
+        parts += [json.dumps(without_search(read_config(name)), sort_keys=True) for name in configs]
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
 
 

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 
 import msgspec
 
+from handler.command_line import usable_cores
 from handler.extras import how_to_install
 from ludwig_serverless.batch.errors import BatchError
 from ludwig_serverless.batch.local import BatchJob, Written, run
@@ -73,7 +74,7 @@ def _engine(options: argparse.Namespace) -> Callable[[BatchJob], Written]:
         )
         raise BatchError(f"--master is an option of --engine spark: {other}.")
     if options.engine == "local":
-        return partial(run, processes=options.processes or _cores())
+        return partial(run, processes=options.processes or usable_cores())
     if options.engine == "ray":
         _require("ray", "Ray", "ray")
         from ludwig_serverless.batch.on_ray import run as run_on_ray
@@ -107,11 +108,6 @@ def _spark(master: str | None) -> Callable[[BatchJob], Written]:
 def _require(module: str, name: str, extra: str) -> None:
     if find_spec(module) is None:
         raise BatchError(f"--engine {extra} needs {name}, which is not installed: {how_to_install(extra)}.")
-
-
-def _cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _summary(written: Written, output: str) -> str:

@@ -33,6 +33,10 @@ class Written(NamedTuple):
     rows: int
     errors: int
 
+    def plus(self, rows: int, errors: int) -> "Written":
+        """Return these counts with others added."""
+        return Written(self.rows + rows, self.errors + errors)
+
 
 class BatchJob(NamedTuple):
     """What a process needs to answer parts.
@@ -149,7 +153,7 @@ def _collect(waiting: dict[Future[Written], float], progress: BatchProgress, tot
     for future in done:
         share, written = waiting.pop(future), future.result()
         progress.add(written.rows, share)
-        total = Written(total.rows + written.rows, total.errors + written.errors)
+        total = total.plus(*written)
     return total
 
 

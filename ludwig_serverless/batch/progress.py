@@ -3,6 +3,8 @@
 import sys
 import time
 
+from export.console import duration
+
 INTERVAL_SECONDS = 10.0
 TERMINAL_SECONDS = 0.5
 
@@ -46,22 +48,15 @@ class BatchProgress:
     def end(self) -> None:
         """Print the last line."""
         seconds = max(time.monotonic() - self._started, 1e-9)
-        self._print(f"{self.rows:,} rows in {_duration(seconds)}, {self.rows / seconds:,.0f} rows/s")
+        self._print(f"{self.rows:,} rows in {duration(seconds)}, {self.rows / seconds:,.0f} rows/s")
         if self._on_terminal:
             print(file=sys.stderr)
 
     def _line(self, now: float) -> str:
         seconds, done = now - self._started, self._skipped + self._done
         line = f"{done:.0%}  {self.rows:,} rows  {self.rows / seconds:,.0f} rows/s"
-        return f"{line}  {_duration(seconds / self._done * max(0.0, 1 - done))} left" if self._done > 0 else line
+        return f"{line}  {duration(seconds / self._done * max(0.0, 1 - done))} left" if self._done > 0 else line
 
     def _print(self, line: str) -> None:
         print(f"\r\033[K{line}" if self._on_terminal else line, end="" if self._on_terminal else "\n", file=sys.stderr)
         sys.stderr.flush()
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -97,7 +97,7 @@ class StripeAnswerer:
         total = Written(0, 0)
         try:
             for written in self._written(stripe):
-                total = Written(total.rows + written.rows, total.errors + written.errors)
+                total = total.plus(*written)
         except LudwigServerlessError as error:
             return StripeResult(*total, 0.0, str(error))
         return StripeResult(*total, self._shares[stripe.file] / stripe.of, "")
@@ -139,7 +139,7 @@ class Tally:
         """
         if result.failure:
             raise BatchError(result.failure)
-        self.written = Written(self.written.rows + result.rows, self.written.errors + result.errors)
+        self.written = self.written.plus(result.rows, result.errors)
         self.progress.add(result.rows, result.share)
 
 

@@ -11,9 +11,8 @@ import numpy as np
 
 from ludwig_serverless.cost.bill import DAYTIME
 from ludwig_serverless.simulation.buckets import Times
-from ludwig_serverless.simulation.settings import HOUR
+from ludwig_serverless.simulation.settings import DAY, HOUR
 
-DAY = 24 * HOUR
 ENOUGH = 20_000
 """Days are repeated until about so many messages arrived."""
 MOST_DAYS = 365

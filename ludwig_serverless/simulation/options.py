@@ -10,11 +10,10 @@ from pathlib import Path
 from handler.command_line import finite_number
 from ludwig_serverless.cost.bill import Traffic
 from ludwig_serverless.cost.measured import read_measured
-from ludwig_serverless.simulation.settings import MINUTE, Settings
+from ludwig_serverless.simulation.settings import DAY, MINUTE, Settings
 from training.aws_prices import PriceList, RegionPrices
 
 DEFAULT_RATES = ("1000/day", "10000/day", "100000/day", "1e6/day", "100/s", "1000/s", "10000/s")
-DAY = 86_400.0
 UNITS = {"day": 1.0, "d": 1.0, "hour": 24.0, "h": 24.0, "minute": 1440.0, "min": 1440.0, "second": DAY, "s": DAY}
 """Messages per day for one message per unit."""
 LARGEST_PER_DAY = 1e6 * DAY

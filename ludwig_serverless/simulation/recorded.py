@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from handler.errors import SettingsError
-from ludwig_serverless.simulation.arrivals import DAY, Profile
-from ludwig_serverless.simulation.settings import HOUR, MINUTE
+from ludwig_serverless.simulation.arrivals import Profile
+from ludwig_serverless.simulation.settings import DAY, HOUR, MINUTE
 
 TIMES = ("timestamp", "time", "date")
 COUNTS = ("count", "messages", "requests")

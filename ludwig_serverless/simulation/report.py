@@ -6,12 +6,11 @@ from ludwig_serverless.cost.bill import MONTH_DAYS
 from ludwig_serverless.cost.containers import TASK_CORES, TASK_GIGABYTES, UTILIZATION, cheaper_from
 from ludwig_serverless.cost.measured import Figure, Measured
 from ludwig_serverless.cost.report import CENT
-from ludwig_serverless.simulation.arrivals import DAY
 from ludwig_serverless.simulation.durations import FULL_CORE_MEGABYTES, slowdown
 from ludwig_serverless.simulation.fleet import COLD
 from ludwig_serverless.simulation.outcome import BY_API, CAUSES
 from ludwig_serverless.simulation.rows import Plan, Row, peak_per_second
-from ludwig_serverless.simulation.settings import HOUR, MINUTE
+from ludwig_serverless.simulation.settings import DAY, HOUR, MINUTE
 from training.aws_prices import PriceList, RegionPrices
 
 PER_SECOND_FROM = 50 * DAY

@@ -9,12 +9,12 @@ import numpy as np
 from ludwig_serverless.cost.bill import MONTH_DAYS, Bill, Traffic, Usage, lambda_bill
 from ludwig_serverless.cost.containers import container_bill
 from ludwig_serverless.cost.measured import Measured
-from ludwig_serverless.simulation.arrivals import DAY, Burst, Load, Profile, arrivals
+from ludwig_serverless.simulation.arrivals import Burst, Load, Profile, arrivals
 from ludwig_serverless.simulation.bottleneck import Limit, limits
 from ludwig_serverless.simulation.durations import draw
 from ludwig_serverless.simulation.fleet import COLD, PROVISIONED, WARM
 from ludwig_serverless.simulation.outcome import Outcome, simulate
-from ludwig_serverless.simulation.settings import Settings
+from ludwig_serverless.simulation.settings import DAY, Settings
 from training.aws_prices import RegionPrices
 
 

@@ -8,6 +8,7 @@ from handler.errors import SettingsError
 
 MINUTE = 60.0
 HOUR = 3600.0
+DAY = 24 * HOUR
 UNRESERVED = 100
 """Lambda keeps this part of the account's concurrency for functions without a reservation."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from export.pretrained import installed_minilm
-from training.config import CONFIGS, MINILM, Config, read_config, with_pretrained
+from training.config import CONFIGS, MINILM, Config, read_config, with_pretrained, without_search
 
 Prefer = Literal["balanced", "fast", "accurate"]
 LEARNABLE = ("intent", "slots", "language")
@@ -56,7 +56,7 @@ class Candidate:
 
     def read(self) -> Config:
         """Return the configuration without its split section and its search space."""
-        config = {name: value for name, value in read_config(self.path).items() if name != "hyperopt"}
+        config = without_search(read_config(self.path))
         config["preprocessing"] = {
             name: value for name, value in config.get("preprocessing", {}).items() if name != "split"
         }

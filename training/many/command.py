@@ -1,7 +1,6 @@
 """Command-line interface of `ludwig-serverless train-many`."""
 
 import argparse
-import os
 from pathlib import Path
 
 DESCRIPTION = """
@@ -73,11 +72,6 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="with ray: address of the head node (default: RAY_ADDRESS, or the local cluster)",
     )
     parser.set_defaults(run=_run)
-
-
-def cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _whole(given: str) -> int:

@@ -7,11 +7,12 @@ The files of an entry, in OUTPUT/NAME:
     bundles, runs    what `train` writes; or `run`, what `fit` writes
 """
 
-import os
 from pathlib import Path
 from typing import Literal
 
 import msgspec
+
+from training.whole_files import write_whole
 
 RECORD, LOG = "entry.json", "log.txt"
 type State = Literal["waiting", "running", "finished", "failed"]
@@ -95,15 +96,3 @@ def write_record(folder: Path, record: Record) -> Record:
     """
     write_whole(folder / RECORD, msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
     return record
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it exists completely or not at all.
-
-    Args:
-        path: The file.
-        content: Its content.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(content)
-    temporary.replace(path)

@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from training.evaluation.report import rendered
-from training.many.record import LOG, Record, read_record, write_whole
+from training.many.record import LOG, Record, read_record
+from training.whole_files import write_whole
 
 REPORT, REPORT_JSON, REPORT_CSV = "report.html", "report.json", "report.csv"
 TEMPLATE = Path(__file__).with_name("report.html.jinja")

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from export.console import say
+from export.console import duration, say
+from handler.command_line import usable_cores
 from training.errors import BusyError
 from training.locks import lock
-from training.many.command import cores
 from training.many.manifest import Entry, read_manifest
 from training.many.record import LOG, Record, read_record, write_record
 from training.many.report import REPORT, write_reports
@@ -84,21 +84,6 @@ class EntryProgress:
         say(f"[{self._done}/{self._total}] {record.name} {found}{time_left}")
 
 
-def duration(seconds: float) -> str:
-    """Return a duration as text.
-
-    Args:
-        seconds: The duration.
-
-    Returns:
-        Such as `7 s`, `3 min` or `2 h 5 min`.
-    """
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
 def _run(entries: Sequence[Entry], options: argparse.Namespace) -> Iterator[Record]:
     if not entries:
         return iter(())
@@ -115,7 +100,7 @@ def _run(entries: Sequence[Entry], options: argparse.Namespace) -> Iterator[Reco
         )
     from training.many import local
 
-    workers = options.workers or max(1, cores() // options.cpus)
+    workers = options.workers or max(1, usable_cores() // options.cpus)
     return local.run(entries, workers=workers, cpus=options.cpus, retries=options.retries)
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from export.console import say
 from export.model import TRAINING_RECORD
+from handler.command_line import usable_cores
 from training.errors import TrainingError, WorkerError
 from training.fit import Fitted, check_output
 from training.parallel.worker import INTERRUPTED, error_file
@@ -90,11 +91,10 @@ def _environments(workers: int) -> list[dict[str, str]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    cores = len(os.sched_getaffinity(0))
     shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(workers)}
     shared["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     # Otherwise each worker would start a thread for each core.
-    shared["OMP_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS", str(max(1, cores // workers)))
+    shared["OMP_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS", str(max(1, usable_cores() // workers)))
     return [{**os.environ, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(workers)]
 
 

@@ -5,6 +5,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from export.console import say
+from handler.command_line import count_of
 from training.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--trials",
-        type=_count,
+        type=count_of("trials, such as 20"),
         metavar="N",
         help="with --hyperopt: number of trials, without the one of the configuration itself (default: num_samples of "
         "the section, or 20)",
@@ -83,6 +84,8 @@ def run(config: "Config", dataset: "pd.DataFrame", options: argparse.Namespace) 
 
 def _refuse_unfit(config: "Config", options: argparse.Namespace) -> None:
     """Raise ConfigError for options that belong to the training of the best configuration, or that the search sets."""
+    from training.config import SEARCH
+
     thresholds = {
         "--confidence-threshold": options.confidence_threshold,
         "--keep-correct": options.keep_correct,
@@ -91,7 +94,7 @@ def _refuse_unfit(config: "Config", options: argparse.Namespace) -> None:
     }
     if unfit := [name for name, value in thresholds.items() if value]:
         raise ConfigError(f"{unfit[0]} has no effect on a search: add it to the command that trains best.yaml.")
-    section = config.get("hyperopt")
+    section = config.get(SEARCH)
     if options.epochs and isinstance(section, dict) and EPOCHS in (section.get("parameters") or {}):
         raise ConfigError(
             f"--epochs cannot be combined with a search that tries {EPOCHS}: remove one of them, the latter from the "
@@ -132,14 +135,3 @@ def _next_command(options: argparse.Namespace) -> str:
     more = [part for name, value in given.items() if value is not None for part in (name, str(value))]
     paths = ["--config", str(options.output / BEST), "--dataset", str(options.dataset)]
     return f"ludwig-serverless fit {shlex.join([*paths, *more])} --output RUN"
-
-
-def _count(given: str) -> int:
-    """Parse a number of trials.
-
-    Raises:
-        argparse.ArgumentTypeError: It is not an integer of 1 or more.
-    """
-    if not given.isdecimal() or int(given) < 1:
-        raise argparse.ArgumentTypeError(f"expected a number of trials, such as 20, got {given!r}")
-    return int(given)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from training.evaluation.plots import BLUE, DOTS_PER_INCH, GREEN, GREY, WIDTH, drawing_style, new_figure
 from training.evaluation.report import UNCERTAIN, rendered
-from training.search.results import COMPLETE, FAILED, PRUNED, REPORT, Results, TrialResult, write_atomically
+from training.search.results import COMPLETE, FAILED, PRUNED, REPORT, Results, TrialResult
+from training.whole_files import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,7 +49,7 @@ def write_search_report(folder: Path, results: Results) -> Path:
         minutes=sum(each.seconds for each in results.trials) / 60,
         picture=_picture(results, names) if best else None,
     )
-    write_atomically(folder / REPORT, page)
+    write_whole(folder / REPORT, page.encode("utf-8", errors="backslashreplace"))
     return folder / REPORT
 
 

@@ -22,6 +22,7 @@ from typing import Any
 
 from training.errors import TrainingError
 from training.evaluation.compared import chance
+from training.whole_files import write_whole
 
 TRIALS, BEST, REPORT = "trials.json", "best.yaml", "report.html"
 COMPLETE, PRUNED, FAILED = "complete", "pruned", "failed"
@@ -91,7 +92,9 @@ class Results:
 
     def write(self, folder: Path) -> None:
         """Write trials.json into a folder."""
-        write_atomically(folder / TRIALS, json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n")
+        folder.mkdir(parents=True, exist_ok=True)
+        content = json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
+        write_whole(folder / TRIALS, content.encode("utf-8", errors="backslashreplace"))
 
 
 def read_results(folder: Path) -> Results | None:
@@ -116,11 +119,3 @@ def read_results(folder: Path) -> Results | None:
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Sequence[str]:
     """Return the names of the settings in which two searches differ."""
     return [name for name in {**before, **now} if before.get(name) != now.get(name)]
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file so that an interruption leaves the old one or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.new")
-    new.write_text(text, encoding="utf-8", errors="backslashreplace")
-    new.replace(path)

@@ -20,18 +20,18 @@ import yaml
 
 from export.console import say
 from export.ludwig_library import import_ludwig
-from training.config import Config
+from training.config import Config, without_search
 from training.errors import TrainingError
 from training.schema import check_shape, complete_config
 from training.search.preparing import SearchOptions, check_search, claimed, setting_of
 from training.search.report import write_search_report
-from training.search.results import BEST, COMPLETE, FAILED, PRUNED, Results, TrialResult, write_atomically
+from training.search.results import BEST, COMPLETE, FAILED, PRUNED, Results, TrialResult
 from training.search.running import Answers, LocalRunner, Runner, Setting
 from training.search.scoring import right, score
-from training.search.section import SECTION
 from training.search.space import Values, own_values, with_values
 from training.search.suggesting import is_hopeless, suggest
 from training.sizing import sized
+from training.whole_files import write_whole
 from training.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def search(
     """
     section = check_search(config, folder, options, overwrite=overwrite)
     check_shape(config)
-    config = {name: value for name, value in config.items() if name != SECTION}
+    config = without_search(config)
     setting = setting_of(config, section, dataset, options, entities)
     api = import_ludwig()
     for end in (0, 1):  # a wrong name or value would otherwise fail in each trial
@@ -215,7 +215,8 @@ class _Search:
         best = self._results.best
         if best is not None:
             config = with_values(self._config, best.parameters) if best.number else self._config
-            write_atomically(self._folder / BEST, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+            content = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+            write_whole(self._folder / BEST, content.encode("utf-8", errors="backslashreplace"))
         write_search_report(self._folder, self._results)
 
 

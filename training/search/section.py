@@ -14,11 +14,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from training.config import Config
+from training.config import SEARCH, Config
 from training.errors import ConfigError
 from training.search.space import Parameter, grid, read_parameters
 
-SECTION = "hyperopt"
 Goal = Literal["maximize", "minimize"]
 METRICS: dict[str, dict[str, Goal]] = {
     "category": {"accuracy": "maximize", "loss": "minimize"},
@@ -90,17 +89,17 @@ def read_section(config: Config, *, on_cluster: bool = False, samples: int | Non
     Raises:
         ConfigError: The section is missing, or something in it is invalid or not supported.
     """
-    given = config.get(SECTION)
+    given = config.get(SEARCH)
     if not isinstance(given, dict) or not isinstance(given.get("parameters"), dict) or not given["parameters"]:
         raise ConfigError(
-            f"--hyperopt needs a section {SECTION!r} with parameters in the configuration, for example {EXAMPLE}; the "
+            f"--hyperopt needs a section {SEARCH!r} with parameters in the configuration, for example {EXAMPLE}; the "
             "built-in configurations have one."
         )
-    _refuse_unknown(given, KEYS, SECTION)
+    _refuse_unknown(given, KEYS, SEARCH)
     for key in ("split", "eval_split"):
         if given.get(key, "validation") != "validation":
             raise ConfigError(
-                f"{SECTION}.{key} is {given[key]!r}: a search scores trials on rows that they were not trained on, and "
+                f"{SEARCH}.{key} is {given[key]!r}: a search scores trials on rows that they were not trained on, and "
                 f"never on test rows. Remove the line, or set `{key}: validation`."
             )
     output, metric, goal = _objective(given, config)
@@ -119,7 +118,7 @@ def read_section(config: Config, *, on_cluster: bool = False, samples: int | Non
     if found.samples > 1 and all(each.space == "grid_search" for each in found.parameters):
         if samples or "num_samples" in executor:
             raise ConfigError(
-                f"{SECTION} has only grids, of which {found.samples} samples would repeat each trial: set "
+                f"{SEARCH} has only grids, of which {found.samples} samples would repeat each trial: set "
                 "`executor: {num_samples: 1}`."
             )
         return read_section(config, on_cluster=on_cluster, samples=1)
@@ -134,25 +133,25 @@ def _objective(given: Mapping[str, Any], config: Config) -> tuple[str, str, Goal
         output = next(iter(types))
     if output not in types:
         raise ConfigError(
-            f"{SECTION}.output_feature is {output!r}: expected an output of the type category or sequence"
+            f"{SEARCH}.output_feature is {output!r}: expected an output of the type category or sequence"
             f"{', such as ' + next(iter(types)) if types else ', of which the configuration has none'}."
         )
     goals = METRICS[types[output]]
     metric = given.get("metric") or next(iter(goals))
     if metric not in goals:
-        raise ConfigError(f"{SECTION}.metric is {metric!r}: expected {' or '.join(goals)} for the output {output!r}.")
+        raise ConfigError(f"{SEARCH}.metric is {metric!r}: expected {' or '.join(goals)} for the output {output!r}.")
     if given.get("goal", goals[metric]) != goals[metric]:
-        raise ConfigError(f"{SECTION}.goal is {given['goal']!r}: expected {goals[metric]} for {metric}.")
+        raise ConfigError(f"{SEARCH}.goal is {given['goal']!r}: expected {goals[metric]} for {metric}.")
     return output, metric, goals[metric]
 
 
 def _sampler(given: Mapping[str, Any], executor: Mapping[str, Any]) -> str:
     algorithm = _mapping(given, "search_alg")
-    _refuse_unknown(algorithm, ("type",), f"{SECTION}.search_alg")
-    kind = _one_of(algorithm, "type", tuple(ALGORITHMS), where=f"{SECTION}.search_alg")
+    _refuse_unknown(algorithm, ("type",), f"{SEARCH}.search_alg")
+    kind = _one_of(algorithm, "type", tuple(ALGORITHMS), where=f"{SEARCH}.search_alg")
     sampler = _one_of(executor, "sampler", SAMPLERS)
     if kind and sampler:
-        raise ConfigError(f"{SECTION} has both search_alg and executor.sampler: remove one of them.")
+        raise ConfigError(f"{SEARCH} has both search_alg and executor.sampler: remove one of them.")
     sampler = ALGORITHMS.get(kind, sampler)
     return "tpe" if sampler in ("", "auto") else sampler
 
@@ -161,16 +160,16 @@ def _check_executor(executor: Mapping[str, Any], *, on_cluster: bool) -> int:
     """Check what remains of the executor; return the largest number of trials at once, 0 if there is no limit."""
     for key, hint in ELSEWHERE.items():
         if executor.get(key) is not None:
-            raise ConfigError(f"{SECTION}.executor.{key} is not supported: remove it; {hint}.")
-    _refuse_unknown(executor, OPTIONS, f"{SECTION}.executor")
+            raise ConfigError(f"{SEARCH}.executor.{key} is not supported: remove it; {hint}.")
+    _refuse_unknown(executor, OPTIONS, f"{SEARCH}.executor")
     if _one_of(executor, "type", ("optuna", "ray")) == "ray" and not on_cluster:
-        raise ConfigError(f"{SECTION}.executor.type is ray: add --backend ray, or set `type: optuna` for one machine.")
+        raise ConfigError(f"{SEARCH}.executor.type is ray: add --backend ray, or set `type: optuna` for one machine.")
     if executor.get("max_concurrent_trials", "auto") in ("auto", None):
         return 0
     concurrent = _positive(executor, "max_concurrent_trials", 0)
     if concurrent > 1 and not on_cluster:
         raise ConfigError(
-            f"{SECTION}.executor.max_concurrent_trials is {concurrent}, but one machine runs one trial at a time: add "
+            f"{SEARCH}.executor.max_concurrent_trials is {concurrent}, but one machine runs one trial at a time: add "
             "--backend ray, or set it to 1."
         )
     return concurrent
@@ -179,7 +178,7 @@ def _check_executor(executor: Mapping[str, Any], *, on_cluster: bool) -> int:
 def _mapping(given: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     found = given.get(key) or {}
     if not isinstance(found, dict):
-        raise ConfigError(f"{SECTION}.{key} is {found!r}: expected a mapping.")
+        raise ConfigError(f"{SEARCH}.{key} is {found!r}: expected a mapping.")
     return found
 
 
@@ -188,11 +187,11 @@ def _positive(executor: Mapping[str, Any], key: str, default: int) -> int:
     if found is None:
         return default
     if isinstance(found, bool) or not isinstance(found, int) or found < 1:
-        raise ConfigError(f"{SECTION}.executor.{key} is {found!r}: expected an integer of 1 or more.")
+        raise ConfigError(f"{SEARCH}.executor.{key} is {found!r}: expected an integer of 1 or more.")
     return found
 
 
-def _one_of(given: Mapping[str, Any], key: str, known: Iterable[str], where: str = f"{SECTION}.executor") -> str:
+def _one_of(given: Mapping[str, Any], key: str, known: Iterable[str], where: str = f"{SEARCH}.executor") -> str:
     found = given.get(key)
     if found is not None and found not in known:
         raise ConfigError(f"{where}.{key} is {found!r}, which is not supported: expected {' or '.join(known)}.")

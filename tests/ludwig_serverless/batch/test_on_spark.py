@@ -154,8 +154,8 @@ def _error(batch: list[str], environ: dict[str, str]) -> str:
     done = subprocess.run(batch, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=TIMEOUT_SECONDS)
     assert done.returncode == 1
     *notes, last = done.stderr.splitlines()
-    noise = ("WARN", "ERROR", "error", "Exception", "Traceback")
-    assert not [note for note in notes if any(word in note for word in noise)], "only progress, more on a busy machine"
+    # At most one note, and lines of progress, of which a busy machine prints more.
+    assert len([note for note in notes if "rows/s" not in note]) <= 1
     return last
 
 

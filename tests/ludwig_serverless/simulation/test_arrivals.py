@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from ludwig_serverless.cost.bill import DAYTIME
-from ludwig_serverless.simulation.arrivals import DAY, DAYLIGHT, STEADY, Burst, Load, Profile, arrivals
+from ludwig_serverless.simulation.arrivals import DAYLIGHT, STEADY, Burst, Load, Profile, arrivals
+from ludwig_serverless.simulation.settings import DAY
 
 BUDGET = 100_000
 

@@ -16,12 +16,12 @@ from handler.errors import SettingsError
 from ludwig_serverless.cli import main
 from ludwig_serverless.cost.bill import MONTH_DAYS, Traffic, Usage, lambda_bill
 from ludwig_serverless.cost.measured import Figure, read_measured
-from ludwig_serverless.simulation.arrivals import DAY, STEADY
+from ludwig_serverless.simulation.arrivals import STEADY
 from ludwig_serverless.simulation.durations import draw, draw_durations, fitted, slowdown
 from ludwig_serverless.simulation.fleet import COLD
 from ludwig_serverless.simulation.outcome import ACCOUNT, ANSWERED, RATE, STAGE, simulate
 from ludwig_serverless.simulation.rows import Plan, Row, simulate_row
-from ludwig_serverless.simulation.settings import Settings
+from ludwig_serverless.simulation.settings import DAY, Settings
 from training.aws_prices import read_prices
 
 PRICES, MEASURED = read_prices().regions["us-east-1"], read_measured()
