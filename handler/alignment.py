@@ -7,7 +7,8 @@ graphs all map tokens to words by the same rule:
 - A word gets the tag of the first token that overlaps it.
 - If several words share that token, only the first keeps a `B-x` tag; the others get `I-x`.
 
-Hexabot splits a text at every single space and reads tag i + 1 for piece i. A piece gets the tag of its first word.
+Hexabot splits a text at every single space and reads tag i + 1 for piece i. A piece can hold several words, which other
+white space separates. It gets the tag of its first word in a slot, so that no slot is lost.
 """
 
 import re
@@ -144,18 +145,29 @@ def hexabot_tags(text: str, tags: Sequence[str], probabilities: Sequence[float])
         probabilities: The probability of each tag.
 
     Returns:
-        Two lists of the length that Hexabot expects. A blank piece is `O` with probability 1.0. The probability of a
-        `B-` tag is the smallest one in its span.
+        Two lists of the length that Hexabot expects. A blank piece has probability 1.0; its tag is `O`, or `I-x` if a
+        slot goes on after it. The probability of a `B-` tag is the smallest one in its span.
     """
     piece_tags: list[str] = []
     piece_probabilities: list[float] = []
-    first = 0
     pieces = text.split(" ")
+    first, before = 0, OUTSIDE
     for piece in pieces:
-        words = len(piece.split())
-        piece_tags.append(tags[first] if words else OUTSIDE)
-        piece_probabilities.append(probabilities[first] if words else 1.0)
-        first += words
+        last = first + len(piece.split())
+        tag, probability = OUTSIDE, 1.0
+        if first < last:
+            chosen = next((word for word in range(first, last) if tags[word] != OUTSIDE), first)
+            tag, probability = tags[chosen], probabilities[chosen]
+            # The words begin this slot in an earlier piece, which has the tag of another slot.
+            if tag.startswith(INSIDE) and chosen and tag[2:] == tags[chosen - 1][2:] != before[2:]:
+                tag = BEGIN + tag[2:]
+        elif piece and first < len(tags) and tags[first] == INSIDE + before[2:]:
+            tag = tags[first]
+        # Hexabot skips empty pieces, but not those of other white space.
+        before = tag if piece else before
+        first = last
+        piece_tags.append(tag)
+        piece_probabilities.append(probability)
     _spread_span_confidence(pieces, piece_tags, piece_probabilities)
     return [START, *piece_tags, STOP], [1.0, *piece_probabilities, 1.0]
 

@@ -210,10 +210,12 @@ def answer_table(text: str, answer: Mapping[str, Any]) -> str:
 
 
 def _slots(text: str, tags: list[str], probabilities: list[float]) -> str:
-    """Read slots as Hexabot does: a span begins with `B-x`, and its confidence is the probability of that tag."""
+    """Read slots as Hexabot does: a span begins with `B-x`, whose probability counts, and goes on over empty pieces."""
     found: list[tuple[str, list[str], float]] = []
     open_slot = ""
     for word, tag, probability in zip(text.split(" "), tags[1:], probabilities[1:], strict=False):
+        if not word:
+            continue
         if tag.startswith("B-"):
             open_slot = tag[2:]
             found.append((open_slot, [word], probability))

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -160,7 +161,7 @@ def test_a_word_has_the_tag_of_its_first_token(tmp_path: Path, text: str, slots:
 def test_subwords_fold_back_to_words(tmp_path: Path, padding: Literal["left", "right"]) -> None:
     loaded = service(write_subword_bundle(tmp_path / "slots", padding=padding))
     tags, _ = tagged(loaded, "  FLY to\tParis, páris New  york")
-    assert tags == ["<SOS>", "O", "O", "O", "O", "B-city", "B-city", "O", "I-city", "<EOS>"]
+    assert tags == ["<SOS>", "O", "O", "O", "B-city", "B-city", "B-city", "O", "I-city", "<EOS>"]
 
 
 TORN = Head(
@@ -241,6 +242,45 @@ def test_hexabot_reads_the_confidence_of_the_least_certain_word(
     assert len(read) == sum(tag.startswith("B-") for tag, _ in words)
     for slot in read:
         assert slot.confidence == min(words[int(word[1:])][1] for word in slot.value.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "pieces"),
+    [
+        ("fly to\tNew York", ["O", "O", "B-city", "I-city"], ["O", "B-city", "I-city"]),
+        ("fly to\tRome", ["O", "O", "B-city"], ["O", "B-city"]),
+        ("Rome\ton May 5", ["B-city", "O", "B-date", "I-date"], ["B-city", "B-date", "I-date"]),
+        ("New \xa0 York \n now", ["B-city", "I-city", "O"], ["B-city", "I-city", "I-city", "O", "O"]),
+        ("New  York \n ", ["B-city", "I-city"], ["B-city", "O", "I-city", "O", "O"]),
+        ("a\tb c", ["O", "I-city", "I-city"], ["I-city", "I-city"]),
+    ],
+)
+def test_other_white_space_loses_no_slot(text: str, words: list[str], pieces: list[str]) -> None:
+    assert hexabot_tags(text, words, [0.9] * len(words))[0] == ["<SOS>", *pieces, "<EOS>"]
+
+
+@given(words=st.lists(st.sampled_from(["x", "y", ""]), min_size=1, max_size=8), data=st.data())
+def test_hexabot_reads_every_slot_that_shares_no_piece(words: list[str], data: st.DataObject) -> None:
+    """The words of a slot are in the value that Hexabot reads, whatever white space separates them."""
+    space = st.sampled_from([" ", "  ", "\t", "\n", " \t ", " \xa0 ", "\t "])
+    names = [f"w{position}" for position in range(len(words))]
+    text = "".join(f"{name}{data.draw(space)}" for name in names)
+    before = ["", *words]
+    tags = [
+        f"{'I' if slot == before[position] else 'B'}-{slot}" if slot else "O" for position, slot in enumerate(words)
+    ]
+    shaped, probabilities = hexabot_tags(text, tags, [0.9] * len(tags))
+    slots = {"slots_predictions": shaped, "slots_probabilities": probabilities}
+    read = understand(text, {"language": {"predictions": {}}, "slots": {"predictions": slots}}).slots
+
+    whole = ["O", *(tag for tag, piece in zip(shaped[1:], text.split(" "), strict=False) if piece)]
+    assert all(tag[0] != "I" or before[2:] == tag[2:] for before, tag in pairwise(whole)), "no tag that Hexabot drops"
+    for piece in text.split(" "):
+        inside = [(position, words[position]) for position in range(len(words)) if names[position] in piece.split()]
+        kinds = {slot for _, slot in inside if slot}
+        if len(kinds) == 1:
+            position, slot = next((position, slot) for position, slot in inside if slot)
+            assert any(found.entity == slot and names[position] in found.value.split() for found in read)
 
 
 def test_special_symbols_are_outside() -> None:
