@@ -1,9 +1,10 @@
 """Measure `ludwig-serverless batch` on synthetic tables: rows per second, efficiency, memory, and a killed run.
 
 The rows are the demo's messages in random order. Memory is the peak of all processes together, and must not grow with
-the number of rows. Efficiency is the speed of all processes, divided by the speed of one times their number. The last
-run is killed when half of the parts are written, and continued: its files must equal those of the run before. Batches
-of Step Functions are answered in this process.
+the number of rows. Efficiency is the speed of all processes, divided by the speed of one times their number. Both
+tables are also answered by a run that is killed when half of the parts are written, and continued. For the small table
+its files must equal those of a run without a break; for the large table, the digests of all engines on the page must be
+equal, and a test compares them. Batches of Step Functions are answered in this process.
 """
 
 import argparse
@@ -27,6 +28,7 @@ from handler.events import BATCH_VERSION
 from handler.hexabot import load_service
 from handler.map_batches import answer_batch
 from handler.settings import Settings
+from ludwig_serverless.batch.command import PART_ROWS
 from ludwig_serverless.cost.measured import BATCH_ROWS
 
 PART = "bulk"
@@ -74,47 +76,62 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _measured(options: argparse.Namespace, folder: Path) -> list[str]:
-    cores = len(os.sched_getaffinity(0))
-    small, large = options.rows // SHARE, options.rows
-    sizes = (
-        [(small, 1), (small, cores), (large, cores)] if options.engine == "local" else [(small, cores), (large, cores)]
-    )
+    engine, cores = options.engine, len(os.sched_getaffinity(0))
+    numbers = [options.rows // SHARE, options.rows]
+    small, large = (written(folder / f"{number}.parquet", number) for number in numbers)
     speeds: dict[int, float] = {}
     rows = []
-    for number, processes in sizes:
-        say(f"{number:,} rows, {processes} processes ...")
-        source = written(folder / f"in-{number}.parquet", number)
-        output = folder / f"out-{number}-{processes}"
-        found = run(source, output, options.engine, processes)
-        speeds[processes] = number / found.seconds
-        row = [f"{number:,}", str(processes), f"{found.seconds:,.0f}", f"{number / found.seconds:,.0f}"]
-        efficiency = [f"{speeds[processes] / (processes * speeds[1]):.0%}"] if 1 in speeds else []
-        rows.append([*row, *efficiency, f"{found.megabytes:,.0f}"])
-    header = ["rows", "processes", "seconds", "rows/s", *(["efficiency"] if 1 in speeds else []), "peak memory, MB"]
+    for processes in [1, cores] if engine == "local" else [cores]:
+        say(f"{numbers[0]:,} rows, {processes} processes ...")
+        found = run(small, folder / f"whole-{processes}", engine, processes)
+        speeds[processes] = numbers[0] / found.seconds
+        efficiency = f"{speeds[processes] / (processes * speeds[1]):.0%}" if 1 in speeds else ""
+        rows.append(_row(numbers[0], "whole", processes, found, efficiency))
+    digests = []
+    for source, number in zip([small, large], numbers, strict=True):
+        say(f"{number:,} rows, killed half-way and continued ...")
+        output = folder / f"killed-{number}"
+        found = killed(source, output, engine, cores, number)
+        rows.append(_row(number, "killed half-way and continued", cores, found, ""))
+        digests.append(digest(output))
+    if digests[0] != digest(folder / f"whole-{cores}"):
+        raise SystemExit(f"error: the {engine} engine wrote other files after it was killed")
+    header = ["rows", "run", "processes", "seconds", "rows/s", "efficiency", "peak memory, MB"]
     return [
-        f"The compact answers of the shipped bundles, as Parquet, with `--engine {options.engine}` and the start of "
-        "all processes:",
+        f"The compact answers of the shipped bundles, as Parquet, with `--engine {engine}` and the start of all "
+        "processes, once more after the kill:",
         "",
         *table(header, rows),
         "",
-        _killed(source, output, folder / "killed", options.engine, cores),
+        "The run that was killed with SIGKILL wrote the same files for the small table as the other run. SHA-256 of "
+        f"all answers for the large one: `{digests[1]}`.",
     ]
 
 
-def _killed(source: Path, whole: Path, output: Path, engine: str, processes: int) -> str:
-    """Kill a run half-way, continue it, and return what was found, as sentences."""
-    say("killed half-way and continued ...")
-    half = len(_parts(whole)) // 2
+def _row(number: int, run_name: str, processes: int, found: Measured, efficiency: str) -> list[str]:
+    seconds, speed, peak = found.seconds, number / found.seconds, found.megabytes
+    return [f"{number:,}", run_name, str(processes), f"{seconds:,.0f}", f"{speed:,.0f}", efficiency, f"{peak:,.0f}"]
+
+
+def killed(source: Path, output: Path, engine: str, processes: int, number: int) -> Measured:
+    """Answer a table with a run that is killed when half of its parts are written, and continue it.
+
+    Args:
+        source: The table.
+        output: The folder for the answers.
+        engine: The engine.
+        processes: How many processes answer.
+        number: The rows of the table.
+
+    Returns:
+        The seconds of both runs together, and the peak memory of the one that needed more.
+    """
+    half = max(number // PART_ROWS // 2, 1)
     first = run(source, output, engine, processes, is_killed=lambda: len(_parts(output)) >= half)
-    kept = len(_parts(output))
+    if len(_parts(output)) * PART_ROWS >= number:
+        raise SystemExit(f"error: the {engine} engine had finished before it was killed: measure more rows with --rows")
     second = run(source, output, engine, processes)
-    if digest(output) != digest(whole):
-        raise SystemExit(f"error: the {engine} engine wrote other files after it was killed")
-    return (
-        f"The large table again, killed with SIGKILL after {kept} of {len(_parts(whole))} parts and continued: "
-        f"{first.seconds + second.seconds:,.0f} seconds in all. The files are the same. SHA-256 of all answers, which "
-        f"every engine must write: `{digest(whole)}`."
-    )
+    return Measured(first.seconds + second.seconds, max(first.megabytes, second.megabytes))
 
 
 def digest(output: Path) -> str:

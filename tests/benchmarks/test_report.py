@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -67,6 +68,19 @@ def test_no_figure_of_the_page_is_written_by_hand() -> None:
         content = head + rest.partition(f"<!-- end {part} -->")[2]
     prose = [line for line in content.splitlines() if not line.startswith("#")]
     assert [line for line in prose if any(character.isdigit() for character in line)] == []
+
+
+def test_every_engine_writes_the_same_answers() -> None:
+    content = PAGE.read_text(encoding="utf-8")
+    measured = {
+        section: content.partition(f"<!-- begin {section} -->")[2].partition(f"<!-- end {section} -->")[0]
+        for section in bulk.SECTIONS.values()
+    }
+    rows = {section: re.findall(r"--rows (\d+)", text) for section, text in measured.items()}
+    digests = {section: re.findall(r"`([0-9a-f]{64})`", text) for section, text in measured.items()}
+    assert len(set(map(tuple, rows.values()))) == 1, f"measure all engines with the same rows: {rows}"
+    assert all(len(found) == 1 for found in digests.values())
+    assert len(set(map(tuple, digests.values()))) == 1, f"the engines answer differently: {digests}"
 
 
 @pytest.mark.parametrize("part", [part.name for part in PARTS])
