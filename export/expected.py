@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from export.errors import ModelError
+from export.run_files import read_by_output
 from handler.outputs import CategoryOutput, OutputFeature
 from handler.thresholds import Expected
 
@@ -25,21 +25,7 @@ def with_expected(outputs: Sequence[OutputFeature], model_folder: Path) -> list[
     Raises:
         ModelError: The file is broken, or names an output or a label that the model does not have.
     """
-    path = model_folder.parent / EXPECTED
-    if not path.is_file():
-        return list(outputs)
-    try:
-        found = msgspec.json.decode(path.read_bytes(), type=dict[str, Expected])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path} is broken: {error}. Train again, or delete it to export without it.") from None
-    categories = {output.name: output for output in outputs if isinstance(output, CategoryOutput)}
-    for name, expected in found.items():
-        unknown = sorted(set(expected.labels) - set(categories[name].labels)) if name in categories else [name]
-        if unknown:
-            raise ModelError(
-                f"{path} counts answers of {unknown}, which the model does not have. Train again, or delete the file "
-                "to export without it."
-            )
+    found = read_by_output(model_folder.parent / EXPECTED, Expected, outputs, lambda expected: expected.labels)
     return [
         msgspec.structs.replace(output, expected=found[output.name])
         if isinstance(output, CategoryOutput) and output.name in found

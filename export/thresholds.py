@@ -1,13 +1,13 @@
 """Copy confidence thresholds from a run's folder into the bundle; answers below a threshold count as unsure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
 from export.console import say
-from export.errors import ModelError
+from export.run_files import read_by_output
 from handler.evidence import Evidence
 from handler.outputs import CategoryOutput, OutputFeature
 from handler.thresholds import Probability, Thresholds
@@ -54,7 +54,7 @@ def with_thresholds(
     Raises:
         ModelError: The file is broken, or names an output or a label that the model does not have.
     """
-    found = _read(outputs, model_folder.parent / THRESHOLDS)
+    found = read_by_output(model_folder.parent / THRESHOLDS, _Fitted, outputs, _labels)
     return [
         _with(output, found.get(output.name), reads_text, language_rule)
         if isinstance(output, CategoryOutput)
@@ -91,24 +91,7 @@ def _shown(evidence: Evidence) -> str:
     return f"the text has {known}{evidence.letters} letters"
 
 
-def _read(outputs: Sequence[OutputFeature], path: Path) -> Mapping[str, _Fitted]:
-    """Read and check a file of thresholds; return {} if it does not exist."""
-    if not path.is_file():
-        return {}
-    try:
-        found = msgspec.json.decode(path.read_bytes(), type=dict[str, _Fitted])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path} is broken: {error}. Correct it, or delete it to export without it.") from None
-    categories = {output.name: output for output in outputs if isinstance(output, CategoryOutput)}
-    for name, each in found.items():
-        evidence = each.evidence or CAUTIOUS_EVIDENCE
-        mentioned = {
-            *each.by_label,
-            *each.rejected,
-            *evidence.words,
-            *(label for labels in evidence.scripts.values() for label in labels),
-        }
-        unknown = sorted(mentioned - set(categories[name].labels)) if name in categories else [name]
-        if unknown:
-            raise ModelError(f"{path} has thresholds for {unknown}, which the model does not have: correct the file.")
-    return found
+def _labels(fitted: _Fitted) -> set[str]:
+    evidence = fitted.evidence or CAUTIOUS_EVIDENCE
+    by_script = (label for labels in evidence.scripts.values() for label in labels)
+    return {*fitted.by_label, *fitted.rejected, *evidence.words, *by_script}

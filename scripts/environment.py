@@ -5,6 +5,8 @@ This script runs on Python 3.8 or later without other packages. It uses uv if it
 """
 
 import argparse
+import contextlib
+import fcntl
 import hashlib
 import os
 import re
@@ -49,7 +51,8 @@ def main():
     )
     options = parser.parse_args()
     try:
-        print(make_emulator() if options.name == "emulator" else make_environment(options.name, options.torch))
+        with one_at_a_time():
+            print(make_emulator() if options.name == "emulator" else make_environment(options.name, options.torch))
     except MissingToolError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -61,6 +64,15 @@ def main():
 
 class MissingToolError(Exception):
     """Raised when something is missing that only the user can install."""
+
+
+@contextlib.contextmanager
+def one_at_a_time():
+    """Wait until no other process creates an environment of this checkout: two commands may need the same one."""
+    ENVIRONMENTS.mkdir(exist_ok=True)
+    with (ENVIRONMENTS / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def make_environment(name, torch):

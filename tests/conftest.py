@@ -20,6 +20,13 @@ settings.load_profile("untimed")
 ALLOWED_SKIPS = (Path(__file__).parent / "allowed_skips.txt").read_text(encoding="utf-8").splitlines()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with the slowest files, which pytest-xdist hands out one by one, so that no process waits at the end."""
+    items.sort(
+        key=lambda item: (item.get_closest_marker("integration") is None, item.get_closest_marker("ludwig") is None)
+    )
+
+
 def pytest_configure() -> None:
     """Undo `nohup` and background jobs: programs that tests start and signal inherit what this process ignores."""
     if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
@@ -31,11 +38,20 @@ def pytest_configure() -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail the CI run if a test was skipped for a reason that is not on the list."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    skipped = [report for report in reporter.stats.get("skipped", []) if isinstance(report.longrepr, tuple)]
+    if reporter is None:  # a process of pytest-xdist: the main process has the reports of all
+        return
+    skipped = [report for report in reporter.stats.get("skipped", []) if isinstance(report.longrepr, tuple | list)]
     reasons = {report.longrepr[2].removeprefix("Skipped: ") for report in skipped} - set(ALLOWED_SKIPS)
     if reasons and os.environ.get("CI"):
         reporter.write_line(f"skip reasons that tests/allowed_skips.txt lacks: {sorted(reasons)}", red=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a temporary folder that all processes of one run of the tests share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 @pytest.fixture(scope="session")

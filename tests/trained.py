@@ -1,10 +1,12 @@
 """Real models of each kind, trained with Ludwig for a few epochs on a part of the demo data.
 
-The fixtures train, load and export each kind at most once in a run of the tests, whichever folders ask for it. What
-they give is shared: read it only.
+The fixtures train and export each kind at most once in a run of the tests, whichever folders and processes of
+pytest-xdist ask for it. What they give is shared: read it only.
 """
 
+import fcntl
 import io
+import pickle
 from collections.abc import Callable
 from contextlib import redirect_stderr
 from dataclasses import dataclass
@@ -79,29 +81,32 @@ def train(kind: str, folder: Path) -> "Fitted":
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
+def trained(shared_folder: Path) -> Callable[[str], Run]:
     """Return the run of a kind of model."""
-    return lambda kind: _trained(kind, tmp_path_factory.getbasetemp())
+    return lambda kind: _trained(kind, shared_folder)
 
 
 @pytest.fixture(scope="session")
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], "SourceModel"]:
+def loaded(shared_folder: Path) -> Callable[[str], "SourceModel"]:
     """Return the model of a kind, loaded by Ludwig."""
-    return lambda kind: _loaded(kind, tmp_path_factory.getbasetemp())
+    return lambda kind: _loaded(kind, shared_folder)
 
 
 @pytest.fixture(scope="session")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Exported]:
+def exported(shared_folder: Path) -> Callable[[str], Exported]:
     """Return the bundle of a kind of model."""
-    return lambda kind: _exported(kind, tmp_path_factory.getbasetemp())
+    return lambda kind: _exported(kind, shared_folder)
 
 
 @cache
 def _trained(kind: str, base: Path) -> Run:
-    log = io.StringIO()
-    with redirect_stderr(log):
-        fitted = train(kind, base / "runs" / kind)
-    return Run(fitted, log.getvalue())
+    def made() -> Run:
+        log = io.StringIO()
+        with redirect_stderr(log):
+            fitted = train(kind, base / "runs" / kind)
+        return Run(fitted, log.getvalue())
+
+    return _once(base / f"{kind}.run", made)
 
 
 @cache
@@ -116,5 +121,20 @@ def _exported(kind: str, base: Path) -> Exported:
     from export.build import export_model
 
     folder = base / "exported" / kind
-    manifest = export_model(_loaded(kind, base), folder, dataset=demo_rows(PROVING_ROWS, seed=1))
-    return Exported(folder, manifest)
+    model = _loaded(kind, base)
+    return _once(
+        base / f"{kind}.exported",
+        lambda: Exported(folder, export_model(model, folder, dataset=demo_rows(PROVING_ROWS, seed=1))),
+    )
+
+
+def _once[Made](record: Path, make: Callable[[], Made]) -> Made:
+    """Make what another process may have made already, and keep it in a file for the others."""
+    with record.with_name(f"{record.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not record.exists():
+            made = make()
+            record.write_bytes(pickle.dumps(made))
+            return made
+        kept: Made = pickle.loads(record.read_bytes())
+        return kept

@@ -28,7 +28,7 @@ def test_the_expected_answers_are_exported(tmp_path: Path) -> None:
     [
         ("{", r"expected\.json is broken"),
         (json.dumps({"intent": {**CONTENT["intent"], "confidence": [1]}}), "1 edges, which must ascend, do not fit 1"),
-        (json.dumps({"other": CONTENT["intent"]}), r"counts answers of \['other'\], which the model does not have"),
+        (json.dumps({"other": CONTENT["intent"]}), r"names \['other'\], which the model does not have"),
         (json.dumps({"vector": CONTENT["intent"]}), r"\['vector'\]"),
         (json.dumps({"intent": {**CONTENT["intent"], "labels": {"c": 1}}}), r"\['c'\].* Train again, or delete"),
     ],

@@ -86,7 +86,7 @@ def test_without_a_rule_or_a_text_every_language_is_answered(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"by_label": {"de": 0.5}}, r"has thresholds for \['de'\], which the model does not have"),
+        ({"by_label": {"de": 0.5}}, r"names \['de'\], which the model does not have"),
         ({"evidence": {**EVIDENCE, "words": {"de": "hallo"}}}, r"\['de'\]"),
         ({"evidence": {**EVIDENCE, "scripts": {"LATIN": ["en", "it"]}}}, r"\['it'\]"),
         ({"evidence": {"letters": "many"}}, "is broken: Expected `int`"),
