@@ -41,7 +41,7 @@ token: ## Create a token for Hexabot, and its digest for the service
 	@$(call checked,$(call environment,serve)) -m ludwig_serverless token
 
 test: lint ## Run all tests, including the slow ones
-	@$(call checked,$(full)) -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(call checked,$(full)) -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --durations 20 $(ARGS)
 
 fuzz: ## Train and export random models (EXAMPLES=500)
 	@ZOO_EXAMPLES=$(EXAMPLES) $(call checked,$(full)) -m pytest tests/zoo/test_random.py -q

@@ -1,10 +1,15 @@
 """Install packages of Debian or Ubuntu that local tests need."""
 
+import fcntl
 import os
 import shutil
 import subprocess
+import tempfile
+from pathlib import Path
 
 INSTALL_SECONDS = 600
+LOCK = Path(tempfile.gettempdir(), "ludwig-serverless-apt.lock")
+"""Held by the process that installs: of two `apt-get update` at once, one fails."""
 
 
 class DebianError(Exception):
@@ -28,9 +33,11 @@ def install(*packages: str) -> None:
     if not can_install():
         raise DebianError(f"Install it on Debian or Ubuntu with `sudo apt-get install {' '.join(packages)}`.")
     environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *packages]):
-        done = subprocess.run(
-            ["apt-get", *command], env=environ, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False
-        )
-        if done.returncode:
-            raise DebianError(f"apt-get cannot install it: {done.stderr.strip()}")
+    with LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *packages]):
+            done = subprocess.run(
+                ["apt-get", *command], env=environ, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False
+            )
+            if done.returncode:
+                raise DebianError(f"apt-get cannot install it: {done.stderr.strip()}")

@@ -6,18 +6,41 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from handler import logs
 from tests.bundles import write_standard_bundles
 from tests.processes import running_aws
 
+# Several processes of pytest-xdist share the cores, and threads that wait for a core would slow all of them down.
+if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(len(os.sched_getaffinity(0)) // workers, 1)))
+
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 ALLOWED_SKIPS = (Path(__file__).parent / "allowed_skips.txt").read_text(encoding="utf-8").splitlines()
+
+
+SHARED_BUILD = {"arm64", "image", "sam", "sam_build", "supply_chain", "training_image", "zip"}
+"""The files tests/integration/test_NAME.py that build images and packages, under names that they share."""
+
+
+class FileScheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """Gives each process a file at a time, and all files that share a build to the same process."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::", 1)[0]
+        return "shared build" if Path(file).stem.removeprefix("test_") in SHARED_BUILD else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Return what shares the tests among the processes of pytest-xdist."""
+    return FileScheduling(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
