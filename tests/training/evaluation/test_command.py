@@ -166,8 +166,8 @@ def test_a_bundle_is_calibrated_and_applies_its_thresholds(run: Path, tmp_path: 
     [
         ("{", "is broken"),
         ({"intent": {"default": 2}}, "is broken"),
-        ({"mood": {"default": 0.5}}, r"thresholds for \['mood'\], which the model does not have"),
-        ({"intent": {"default": 0.5, "by_label": {"fly": 0.5}}}, r"thresholds for \['fly'\], which the model does not"),
+        ({"mood": {"default": 0.5}}, r"names \['mood'\], which the model does not have"),
+        ({"intent": {"default": 0.5, "by_label": {"fly": 0.5}}}, r"names \['fly'\], which the model does not"),
     ],
     ids=["JSON", "probability", "output", "label"],
 )

@@ -13,6 +13,7 @@ from export.build import export_model
 from export.model import load_model
 from export.text import SPLITTING
 from handler.affixes import Affixes
+from handler.alignment import hexabot_tags
 from handler.context import Context
 from handler.decoding import SlotDecoder
 from handler.hexabot import Service
@@ -78,14 +79,11 @@ class Both:
         return record["slots_predictions"].split(), record["slots_probability"]
 
     def agree(self, text: str) -> None:
-        """Check that each piece between single spaces is served with the tag that `fit` scores for its first word."""
+        """Check that Hexabot gets the tags that `fit` scores."""
         tags, _ = self.served(text)
         scored, probability = self.scored(text)
         assert len(scored) == len(text.split())
-        first = 0
-        for piece, tag in zip(text.split(" "), tags, strict=True):
-            assert tag == (scored[first] if piece.strip() else "O")
-            first += len(piece.split())
+        assert ["<SOS>", *tags, "<EOS>"] == hexabot_tags(text, scored, [1.0] * len(scored))[0]
         if all(len(piece.split()) == 1 for piece in text.split(" ")):
             positions = self.taggers["slots"].positions(text)
             seen = [
