@@ -5,6 +5,9 @@ the number of rows. Efficiency is the speed of all processes, divided by the spe
 tables are also answered by a run that is killed when half of the parts are written, and continued. For the small table
 its files must equal those of a run without a break; for the large table, the digests of all engines on the page must be
 equal, and a test compares them. Batches of Step Functions are answered in this process.
+
+`--memory` measures only memory, with a tiny model, so that tens of millions of rows take minutes: what a run holds
+besides its models must not grow with the rows.
 """
 
 import argparse
@@ -24,6 +27,7 @@ from statistics import median
 from typing import NamedTuple
 
 from benchmarks.report import ROOT, parser, provenance, record, say, table, write_section
+from benchmarks.synthetic import write_bundle
 from handler.events import BATCH_VERSION
 from handler.hexabot import load_service
 from handler.map_batches import answer_batch
@@ -34,6 +38,8 @@ from ludwig_serverless.cost.measured import BATCH_ROWS
 PART = "bulk"
 SECTIONS = {"local": "bulk", "ray": "bulk-ray", "spark": "bulk-spark"}
 BUNDLES = ROOT / "examples" / "bundles"
+MEMORY_SECTION = "bulk-memory"
+MEMORY_SHARE = 50
 SHARE = 10
 """The small table has this part of the large one's rows."""
 BATCHES = 40
@@ -58,10 +64,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     made.add_argument(
         "--engine", choices=list(SECTIONS), default="local", help="what to measure (default: %(default)s)"
     )
+    made.add_argument(
+        "--memory", action="store_true", help="measure only memory, with a tiny model, in local processes"
+    )
     options = made.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
-        lines = _measured(options, Path(folder))
-    if options.engine == "local":
+        lines = (_memory if options.memory else _measured)(options, Path(folder))
+    if options.engine == "local" and not options.memory:
         say("Batches of Step Functions ...")
         batch = map_batch(BATCHES)
         record(options, PART, {"map_batch_milliseconds": batch})
@@ -71,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ]
     content = [provenance(PART), "", *lines]
     print("\n".join(content))
-    write_section(options.page, SECTIONS[options.engine], content)
+    write_section(options.page, MEMORY_SECTION if options.memory else SECTIONS[options.engine], content)
     return 0
 
 
@@ -105,6 +114,22 @@ def _measured(options: argparse.Namespace, folder: Path) -> list[str]:
         "",
         "The run that was killed with SIGKILL wrote the same files for the small table as the other run. SHA-256 of "
         f"all answers for the large one: `{digests[1]}`.",
+    ]
+
+
+def _memory(options: argparse.Namespace, folder: Path) -> list[str]:
+    bundles = write_bundle(folder / "bundles" / "intent", vocabulary=100, labels=4, length=2).parent
+    cores = len(os.sched_getaffinity(0))
+    rows = []
+    for number in (options.rows // MEMORY_SHARE, options.rows):
+        say(f"{number:,} rows, a tiny model, {cores} processes ...")
+        source = written(folder / f"{number}.parquet", number)
+        found = run(source, folder / f"out-{number}", "local", cores, bundles=bundles)
+        rows.append([f"{number:,}", str(cores), f"{found.megabytes:,.0f}"])
+    return [
+        "A tiny model, so that the memory is that of reading, answering and writing:",
+        "",
+        *table(["rows", "processes", "peak memory, MB"], rows),
     ]
 
 
@@ -195,7 +220,13 @@ def written(path: Path, rows: int) -> Path:
 
 
 def run(
-    source: Path, output: Path, engine: str, processes: int, is_killed: Callable[[], bool] = lambda: False
+    source: Path,
+    output: Path,
+    engine: str,
+    processes: int,
+    *,
+    is_killed: Callable[[], bool] = lambda: False,
+    bundles: Path = BUNDLES,
 ) -> Measured:
     """Answer a table in a new process.
 
@@ -205,11 +236,12 @@ def run(
         engine: The engine.
         processes: How many processes answer.
         is_killed: Asked all the time; when it returns True, the process is killed.
+        bundles: The models.
 
     Returns:
         What was measured.
     """
-    command = ["batch", str(source), str(output), "--bundles", str(BUNDLES), "--engine", engine]
+    command = ["batch", str(source), str(output), "--bundles", str(bundles), "--engine", engine]
     command += ["--master", f"local[{processes},4]"] if engine == "spark" else ["--processes", str(processes)]
     started = time.perf_counter()
     process = subprocess.Popen(
