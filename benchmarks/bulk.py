@@ -14,7 +14,6 @@ import argparse
 import csv
 import hashlib
 import json
-import os
 import random
 import subprocess
 import sys
@@ -28,6 +27,7 @@ from typing import NamedTuple
 
 from benchmarks.report import ROOT, parser, provenance, record, say, table, write_section
 from benchmarks.synthetic import write_bundle
+from handler.command_line import usable_cores
 from handler.events import BATCH_VERSION
 from handler.hexabot import load_service
 from handler.map_batches import answer_batch
@@ -39,9 +39,8 @@ PART = "bulk"
 SECTIONS = {"local": "bulk", "ray": "bulk-ray", "spark": "bulk-spark"}
 BUNDLES = ROOT / "examples" / "bundles"
 MEMORY_SECTION = "bulk-memory"
-MEMORY_SHARE = 50
-SHARE = 10
-"""The small table has this part of the large one's rows."""
+SHARE, MEMORY_SHARE = 10, 50
+"""The small table has this part of the large one's rows; the second one is for `--memory`."""
 BATCHES = 40
 """Measured batches of Step Functions."""
 
@@ -85,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _measured(options: argparse.Namespace, folder: Path) -> list[str]:
-    engine, cores = options.engine, len(os.sched_getaffinity(0))
+    engine, cores = options.engine, usable_cores()
     numbers = [options.rows // SHARE, options.rows]
     small, large = (written(folder / f"{number}.parquet", number) for number in numbers)
     speeds: dict[int, float] = {}
@@ -119,7 +118,7 @@ def _measured(options: argparse.Namespace, folder: Path) -> list[str]:
 
 def _memory(options: argparse.Namespace, folder: Path) -> list[str]:
     bundles = write_bundle(folder / "bundles" / "intent", vocabulary=100, labels=4, length=2).parent
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cores()
     rows = []
     for number in (options.rows // MEMORY_SHARE, options.rows):
         say(f"{number:,} rows, a tiny model, {cores} processes ...")

@@ -13,12 +13,13 @@ from hypothesis import settings
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from handler import logs
+from handler.command_line import usable_cores
 from tests.bundles import write_standard_bundles
 from tests.processes import running_aws
 
 # Several processes of pytest-xdist share the cores, and threads that wait for a core would slow all of them down.
 if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(len(os.sched_getaffinity(0)) // workers, 1)))
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(usable_cores() // workers, 1)))
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
