@@ -1,8 +1,7 @@
 """Trace Ludwig's network into a graph that maps preprocessed arrays to predictions and probabilities."""
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from export.edge_cases import values_to_try
+from export.encoders_for_graphs import encoders_for_graphs
 from export.errors import ExportError
 from export.formats import BATCH, Example, Names, write_onnx, write_torchscript
 from export.ludwig_library import on_cpu
@@ -21,7 +21,6 @@ from handler.inputs import InputFeature
 from handler.outputs import OutputFeature, SequenceOutput
 
 if TYPE_CHECKING:
-    from ludwig.encoders.text_encoders import TfIdfEncoder
     from ludwig.models.ecd import ECD
 
 EXAMPLE_ROWS = 2
@@ -100,46 +99,6 @@ DECIDED = {
 }
 
 
-class TermFrequencies:
-    """A batched version of Ludwig's `tf_idf` encoder.
-
-    Ludwig counts tokens in a loop over rows, which tracing would unroll for the two example rows.
-    """
-
-    def __init__(self, encoder: "TfIdfEncoder") -> None:
-        self.encoder = encoder
-
-    def __call__(self, ids: torch.Tensor, mask: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
-        """Encode token ids.
-
-        Args:
-            ids: Token ids of shape (batch, sequence).
-            mask: Unused, as in Ludwig's encoder.
-
-        Returns:
-            `encoder_output` of shape (batch, vocabulary).
-        """
-        ids = ids.long()
-        nothing = torch.zeros(ids.shape[0], self.encoder.vocab_size)
-        counts = nothing.scatter_add(1, ids, torch.ones_like(ids, dtype=nothing.dtype))
-        return {"encoder_output": counts / counts.sum(dim=1, keepdim=True) * self.encoder.idf}
-
-
-@contextmanager
-def _batched_encoders(network: torch.nn.Module) -> Iterator[None]:
-    """Replace encoders that loop over rows with batched versions inside the block."""
-    from ludwig.encoders.text_encoders import TfIdfEncoder
-
-    encoders = [module for module in network.modules() if isinstance(module, TfIdfEncoder)]
-    for encoder in encoders:
-        encoder.forward = TermFrequencies(encoder)
-    try:
-        yield
-    finally:
-        for encoder in encoders:
-            del encoder.forward
-
-
 WRITERS: dict[GraphFormat, Callable[[torch.nn.Module, Example, Names, Path], Path]] = {
     "onnx": write_onnx,
     "torchscript": write_torchscript,
@@ -177,7 +136,7 @@ def write_graph(
         for feature in inputs
     )
     try:
-        with on_cpu(), warnings.catch_warnings(), torch.no_grad(), _batched_encoders(network), DecidedOperators():
+        with on_cpu(), warnings.catch_warnings(), torch.no_grad(), encoders_for_graphs(network), DecidedOperators():
             warnings.simplefilter("ignore")
             answers = network(*example)
             path = WRITERS[graph_format](network, example, names, folder)

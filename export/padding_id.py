@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from export.errors import ModelError
+from export.pooling import with_pooling_layer
 
 LUDWIG_PADDING = 2
 """`SpecialSymbol.PADDING.value` in `ludwig.utils.strings_utils`."""
@@ -21,12 +22,13 @@ TOKENIZER, VOCABULARY, CONFIG, WEIGHTS = "tokenizer.json", "vocab.txt", "config.
 OTHERS = ("tokenizer_config.json", "special_tokens_map.json")
 
 
-def copy_with_padding_id(source: Path, target: Path) -> None:
+def copy_with_padding_id(source: Path, target: Path, *, pooled: bool) -> None:
     """Copy a pretrained BERT model, with Ludwig's id for the padding token.
 
     Args:
         source: A folder with the model's configuration, weights and tokenizer, as Hugging Face stores them.
         target: The folder to create, in one step. If another process creates it at the same time, its copy stays.
+        pooled: Whether to add the layer of `export.pooling`, which computes the mean over a text's tokens.
 
     Raises:
         ModelError: The folder cannot be written.
@@ -35,7 +37,7 @@ def copy_with_padding_id(source: Path, target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
         try:
-            _write(source, draft)
+            _write(source, draft, pooled=pooled)
             draft.rename(target)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
@@ -47,7 +49,7 @@ def copy_with_padding_id(source: Path, target: Path) -> None:
             ) from None
 
 
-def _write(source: Path, folder: Path) -> None:
+def _write(source: Path, folder: Path, *, pooled: bool) -> None:
     """Write the copy's files into a folder."""
     from safetensors.numpy import load_file, save_file
 
@@ -62,10 +64,13 @@ def _write(source: Path, folder: Path) -> None:
         tokenizer["padding"]["pad_id"] = LUDWIG_PADDING
     _write_json(folder / TOKENIZER, tokenizer)
     (folder / VOCABULARY).write_text("".join(f"{token}\n" for token in sorted(vocabulary, key=vocabulary.__getitem__)))
-    _write_json(folder / CONFIG, {**json.loads((source / CONFIG).read_text()), "pad_token_id": LUDWIG_PADDING})
+    config = {**json.loads((source / CONFIG).read_text()), "pad_token_id": LUDWIG_PADDING}
     weights = load_file(source / WEIGHTS)
     vectors = weights[WORD_VECTORS]
     vectors[[old, LUDWIG_PADDING]] = vectors[[LUDWIG_PADDING, old]]
+    if pooled:
+        weights, config = with_pooling_layer(weights, config)
+    _write_json(folder / CONFIG, config)
     save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
     for name in OTHERS:
         shutil.copyfile(source / name, folder / name)

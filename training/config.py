@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from export.features import column_of, tagged_text
-from export.pretrained import installed_minilm, masked_minilm
+from export.pooling import MEAN
+from export.pretrained import installed_minilm, minilm_copy
 from handler.affixes import parse_column
 from handler.extras import how_to_install
 from training.errors import ConfigError
@@ -68,8 +69,6 @@ def with_pretrained(config: Config, name_or_path: str) -> Config:
     Raises:
         ConfigError: No encoder of the configuration uses a pretrained model.
     """
-    if name_or_path == MINILM:
-        name_or_path = str(minilm_folder())
     config = copy.deepcopy(config)
     encoders = [
         encoder
@@ -79,7 +78,8 @@ def with_pretrained(config: Config, name_or_path: str) -> Config:
     if not encoders:
         raise ConfigError("--pretrained has no effect: no encoder of the configuration uses a pretrained model.")
     for encoder in encoders:
-        encoder["pretrained_model_name_or_path"] = name_or_path
+        is_minilm = name_or_path == MINILM
+        encoder["pretrained_model_name_or_path"] = str(minilm_folder(encoder)) if is_minilm else name_or_path
     return config
 
 
@@ -116,14 +116,17 @@ def minilm_package() -> Path:
     return folder
 
 
-def minilm_folder() -> Path:
-    """Return the folder of MiniLM to train: the package's, with a padding token that Ludwig masks.
+def minilm_folder(encoder: Mapping[str, Any]) -> Path:
+    """Return the folder of MiniLM for an encoder: a copy of the package's, with a padding token that Ludwig masks.
+
+    Args:
+        encoder: The section `encoder` of an input feature.
 
     Raises:
         ConfigError: The package is not installed.
         ModelError: The copy cannot be written.
     """
-    return masked_minilm(minilm_package())
+    return minilm_copy(minilm_package(), pooled=encoder.get("reduce_output") == MEAN)
 
 
 def columns(config: Config, section: str) -> list[str]:

@@ -17,6 +17,7 @@ import pytest
 from export.certificate import certificate
 from export.edge_cases import ODD_TEXTS
 from export.model import SourceModel
+from export.pretrained import cache_folder
 from export.rows import with_affix_columns
 from handler.bundle import MANIFEST, SCHEMA_VERSION, parse_manifest, read_bundle
 from handler.golden import replay
@@ -24,7 +25,6 @@ from handler.hexabot import Service
 from handler.predictor import Predictor
 from handler.settings import Settings
 from tests.trained import KINDS, PROVING_ROWS, ROOT, Exported, demo_rows
-from training.config import minilm_folder
 from training.sizing import SHORTEST_TAGGED
 
 pytestmark = [pytest.mark.ludwig, pytest.mark.filterwarnings("ignore"), pytest.mark.parametrize("kind", KINDS)]
@@ -132,7 +132,7 @@ def test_every_file_is_listed_with_its_hash(kind: str, exported: Export) -> None
 
 def test_nothing_reveals_the_build_machine(kind: str, exported: Export, loaded: Load) -> None:
     folder = exported(kind).folder
-    homes = [Path.home(), ROOT, Path(sys.prefix), folder.parents[1], loaded(kind).folder, minilm_folder().parent]
+    homes = [Path.home(), ROOT, Path(sys.prefix), folder.parents[1], loaded(kind).folder, cache_folder()]
     places = [str(place).encode() for place in homes if len(place.parts) > 1]
     for path in folder.iterdir():
         content = path.read_bytes()

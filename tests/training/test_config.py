@@ -1,5 +1,6 @@
 """Configurations: read from a file or by name, and completed."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -209,17 +210,27 @@ def test_pretrained_without_a_pretrained_encoder_is_rejected(encoder: object) ->
 
 
 def test_minilm_is_a_folder_with_a_model() -> None:
-    folder = minilm_folder()
+    folder = minilm_folder({})
     assert (folder / "config.json").is_file()
     assert (folder / "tokenizer.json").is_file()
     encoder = features(with_pretrained(read_config(Path("intent-bert")), MINILM), "input_features")["encoder"]
     assert encoder["pretrained_model_name_or_path"] == str(folder)
 
 
+@pytest.mark.parametrize(
+    ("name", "pooled"), [("intent-minilm", True), ("intent-minilm-frozen", True), ("slots-minilm", False)]
+)
+def test_minilm_computes_the_mean_for_encoders_that_return_one(name: str, pooled: bool) -> None:
+    encoder = features(with_pretrained(read_config(Path(name)), MINILM), "input_features")["encoder"]
+    folder = Path(encoder["pretrained_model_name_or_path"])
+    assert folder == minilm_folder({"reduce_output": "mean"} if pooled else {})
+    assert json.loads((folder / "config.json").read_bytes())["num_hidden_layers"] == (7 if pooled else 6)
+
+
 def test_missing_minilm_names_the_package_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("export.pretrained.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"\[minilm\]'"):
-        minilm_folder()
+        minilm_folder({})
 
 
 def test_a_fixed_split_replaces_only_the_split() -> None:

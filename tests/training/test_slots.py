@@ -26,7 +26,7 @@ def config(tokenizer: str, *, lowercase: bool = False, decoder: str = "tagger", 
     """Return the parts of a complete configuration that determine the tokens of a text."""
     preprocessing: dict[str, Any] = {"tokenizer": tokenizer, "lowercase": lowercase}
     if tokenizer == "hf_tokenizer":
-        preprocessing["pretrained_model_name_or_path"] = str(minilm_folder())
+        preprocessing["pretrained_model_name_or_path"] = str(minilm_folder({}))
     return {
         "input_features": [{"name": "text", "type": kind, "column": "text", "preprocessing": preprocessing}],
         "output_features": [{**SLOTS, "decoder": {"type": decoder}}],
@@ -244,7 +244,7 @@ def test_subwords(text: str, tags: str, expected: str) -> None:
             "type": "text",
             "encoder": {
                 "type": "auto_transformer",
-                "pretrained_model_name_or_path": str(minilm_folder()),
+                "pretrained_model_name_or_path": str(minilm_folder({})),
                 "reduce_output": None,
             },
         },
