@@ -78,9 +78,9 @@ FROM_NOTHING = {
 def sized(config: Config, dataset: "pd.DataFrame", copies: int = 0) -> Config:
     """Return a configuration with numbers in place of `auto`.
 
-    `max_sequence_length: auto` of a text input becomes the smallest length that fits nearly all rows: Ludwig's
-    mean of a transformer's outputs counts padding, so longer sequences make the model worse. `sequence_length: auto` of
-    a tagged text and of its tags leaves room for longer messages.
+    `max_sequence_length: auto` of a text input becomes the smallest length that fits nearly all rows: Ludwig computes
+    padding, too, and its mean of a transformer's outputs counts it, except with MiniLM (see `export.pooling`).
+    `sequence_length: auto` of a tagged text and of its tags leaves room for longer messages.
     `trainer.epochs: auto` becomes the number of epochs that makes as many batches as the network needs: an epoch of few
     rows is only a few batches. Then `trainer.batch_size` is the largest: few rows get smaller batches.
     `trainer.learning_rate: auto` of a transformer that is trained grows with the number of rows.

@@ -5,7 +5,8 @@ Each subfolder with train.csv and valid.csv is a dataset. Its columns determine 
 of valid.csv are only for the test: never choose anything by these figures.
 
 Each cell (dataset, model, number of rows, seed) is stored as a file in build/quality. After an interruption, re-run the
-same command to resume. The page marks cells that were not measured. To measure a cell again, delete its file.
+same command to resume. To measure a cell again, delete its file. docs/quality.json keeps what was published before: new
+cells replace its figures of the same model and number of rows. The page marks what was not measured.
 """
 
 import argparse
@@ -13,10 +14,10 @@ import os
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from benchmarks.quality.cells import MODELS, Cell, kept, kept_results, measure
 from benchmarks.quality.page import tables
+from benchmarks.quality.published import Figure, read_figures, valid, with_cells, write_figures
 from benchmarks.quality.sets import Task, find_tasks
 from benchmarks.report import ROOT, machine, say, write_section
 
@@ -93,8 +94,11 @@ def _asked(tasks: Sequence[Task], options: argparse.Namespace) -> Iterator[Cell]
 
 
 def _write(options: argparse.Namespace, tasks: Sequence[Task]) -> None:
-    found = kept_results(tasks, options.kept)
-    write_section(options.page, PART, [_provenance(found), "", *tables(tasks, ROWS, found)])
+    path = options.page.with_suffix(".json")
+    figures = with_cells(read_figures(path), kept_results(tasks, options.kept))
+    shown = valid(figures, tasks)
+    write_section(options.page, PART, [_provenance(shown), "", *tables(tasks, ROWS, shown)])
+    write_figures(path, figures)
 
 
 def _is_measured(cell: Cell, folder: Path) -> bool:
@@ -107,17 +111,17 @@ def _is_measured(cell: Cell, folder: Path) -> bool:
     except Exception as error:  # a failing cell must not stop the others
         say(f"{cell.name} failed: {type(error).__name__}: {error}")
         return False
-    say(f"== {cell.name}: {found['score']:.1%}, {found['train_seconds']:.0f} s")
+    say(f"== {cell.name}: {found['score']:.1%}")
     return True
 
 
-def _provenance(found: Sequence[dict[str, Any]]) -> str:
+def _provenance(figures: Sequence[Figure]) -> str:
     """Return the command, the number of cells, the dates and the machines of the measurement, as a sentence."""
-    days = sorted({each["measured_on"] for each in found}) or [datetime.now(UTC).date().isoformat()]
-    machines = sorted({each["machine"] for each in found}) or [machine()]
+    days = sorted({figure.measured_on for figure in figures}) or [datetime.now(UTC).date().isoformat()]
+    machines = sorted({figure.machine for figure in figures}) or [machine()]
     span = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
-    command = f"make bench PART={PART} DATA=folder"
-    return f"Measured by `{command}`: {len(found)} cells, on {span}, {'; '.join(machines)}."
+    command, cells = f"make bench PART={PART} DATA=folder", sum(figure.seeds for figure in figures)
+    return f"Measured by `{command}`: {cells} cells, on {span}, {'; '.join(machines)}."
 
 
 if __name__ == "__main__":

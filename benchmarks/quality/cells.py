@@ -4,11 +4,13 @@ set, learn, model, rows_per_class (null: all), seed    identify the cell
 digest          digest of the data and the configurations; a cell with another digest is measured again
 rows            number of rows in the sample
 score           accuracy, or F1 of whole slots, on valid.csv
-train_seconds   duration of the training, with the choice of a configuration, without the import of Ludwig
+train_seconds   duration of the training, with the choice of a configuration, without the import of Ludwig; null for a
+                GPU
 bundle_bytes    size of the exported bundle; null for a baseline
-warm_milliseconds   median duration of single answers of the bundle, in process, on one thread; null for a baseline
+warm_milliseconds   median duration of single answers of the bundle, in process, on one thread; null for a baseline and
+                after a training on a GPU, because the tables compare times on one machine
 chosen          the configuration that `fit` chose, if it chose one
-measured_on, machine    date and processors
+measured_on, machine    date and processors, or the GPU
 """
 
 import hashlib
@@ -127,9 +129,9 @@ def measure(cell: Cell, folder: Path) -> dict[str, Any]:
         "seed": cell.seed,
         "digest": cell.digest(),
         "rows": len(train),
-        **by(cell, train, test, work),
         "measured_on": datetime.now(UTC).date().isoformat(),
         "machine": machine(),
+        **by(cell, train, test, work),
     }
     folder.mkdir(parents=True, exist_ok=True)
     unfinished = folder / f"{cell.name}.part"
@@ -175,13 +177,22 @@ def _product(cell: Cell, train: "pd.DataFrame", test: "pd.DataFrame", work: Path
     seconds = time.perf_counter() - started
     metrics = evaluate_file(run, test, work / "evaluation", TEST_FILE)["outputs"][cell.task.learn]
     export_model(load_model(run), bundle, dataset=test.head(PROVEN_ROWS), force=True)
+    gpu = _gpu()
     return {
         "score": metrics["f1" if metrics["type"] == "sequence" else "accuracy"],
-        "train_seconds": round(seconds, 1),
+        "train_seconds": None if gpu else round(seconds, 1),
         "bundle_bytes": sum(path.stat().st_size for path in bundle.iterdir()),
-        "warm_milliseconds": warm_milliseconds(bundle, test[TEXT].tolist()),
+        "warm_milliseconds": None if gpu else warm_milliseconds(bundle, test[TEXT].tolist()),
         "chosen": chosen,
+        **({"machine": gpu} if gpu else {}),
     }
+
+
+def _gpu() -> str | None:
+    """Return the name of the GPU that Ludwig trains on, or None if it trains on the CPU."""
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else None
 
 
 def _fit(cell: Cell, train: "pd.DataFrame", run: Path) -> str | None:

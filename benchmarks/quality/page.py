@@ -1,39 +1,38 @@
-"""Format the measured cells as the tables of docs/quality.md."""
+"""Format the published figures as the tables of docs/quality.md."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any
-
-import numpy as np
+from collections.abc import Iterable, Mapping, Sequence
 
 from benchmarks.quality.cells import MODELS, SHOWN
+from benchmarks.quality.published import Figure
 from benchmarks.quality.sets import Task
 from benchmarks.report import table
 
 NOT_MEASURED = "not measured"
-Found = Sequence[dict[str, Any]]
 
 
-def tables(tasks: Iterable[Task], sizes: Sequence[int | None], found: Found) -> list[str]:
+def tables(tasks: Iterable[Task], sizes: Sequence[int | None], figures: Sequence[Figure]) -> list[str]:
     """Return the lines of the page: scores and costs for each dataset and column to learn.
 
     Args:
         tasks: The datasets and columns to learn.
         sizes: Rows per class; None for all rows.
-        found: The results of the measured cells (see `cells.py`).
+        figures: The figures to show.
     """
     lines: list[str] = []
     for task in tasks:
-        own = [each for each in found if (each["set"], each["learn"]) == (task.set_name, task.learn)]
-        lines += _of_task(task, sizes, own)
+        lines += _of_task(task, sizes, {figure.key: figure for figure in figures})
     return lines[:-1]
 
 
-def _of_task(task: Task, sizes: Sequence[int | None], found: Found) -> list[str]:
+def _of_task(task: Task, sizes: Sequence[int | None], figures: Mapping[tuple[str, str, str, int], Figure]) -> list[str]:
     measure = "F1 of whole slots" if task.learn == "slots" else "accuracy"
     kind = "slot type" if task.learn == "slots" else task.learn
-    models = MODELS[task.learn]
-    scores = [[_named(model), *(_score(_cells(found, model, size)) for size in sizes)] for model in models]
-    costs = [cost for model in models if (cost := _costs(model, [each for each in found if each["model"] == model]))]
+    found = {
+        model: [figures.get((task.set_name, task.learn, model, size or 0)) for size in sizes]
+        for model in MODELS[task.learn]
+    }
+    scores = [[_named(model), *map(_score, row)] for model, row in found.items()]
+    costs = [_costs(figure) for row in found.values() if (figure := _largest(row))]
     header = [f"{size} rows per {kind}" if size else "all rows" for size in sizes]
     lines = [f"### {task.set_name}: {task.learn}", "", f"Percent {measure}:", "", *table(["", *header], scores), ""]
     if costs:
@@ -46,35 +45,31 @@ def _named(model: str) -> str:
     return SHOWN.get(model, f"`{model}`")
 
 
-def _cells(found: Found, model: str, size: int | None) -> Found:
-    return [each for each in found if (each["model"], each["rows_per_class"]) == (model, size)]
-
-
-def _score(cells: Found) -> str:
+def _score(figure: Figure | None) -> str:
     """Return the mean and the standard deviation in percent, and the number of seeds."""
-    if not cells:
+    if figure is None:
         return NOT_MEASURED
-    scores = [100 * each["score"] for each in cells]
-    if len(scores) == 1:
-        return f"{scores[0]:.1f} (1 seed)"
-    return f"{np.mean(scores):.1f} ± {np.std(scores, ddof=1):.1f} ({len(scores)} seeds)"
+    if figure.deviation is None:
+        return f"{figure.mean:.1f} (1 seed)"
+    return f"{figure.mean:.1f} ± {figure.deviation:.1f} ({figure.seeds} seeds)"
 
 
-def _costs(model: str, cells: Found) -> list[str]:
-    if not cells:
-        return []
-    most = max(each["rows"] for each in cells)
-    cells = [each for each in cells if each["rows"] == most]
-    chosen = sorted({each["chosen"] for each in cells if each["chosen"]})
+def _largest(figures: Sequence[Figure | None]) -> Figure | None:
+    """Return the figure of the largest sample whose training was timed."""
+    timed = [figure for figure in figures if figure and figure.train_seconds is not None and figure.rows]
+    return max(timed, key=lambda figure: figure.rows or 0, default=None)
+
+
+def _costs(figure: Figure) -> list[str]:
     return [
-        _named(model),
-        str(most),
-        _median([each["train_seconds"] for each in cells], 1),
-        _median([each["bundle_bytes"] / 1e6 for each in cells if each["bundle_bytes"]], 1),
-        _median([each["warm_milliseconds"] for each in cells if each["warm_milliseconds"]], 2),
-        ", ".join(chosen),
+        _named(figure.model),
+        str(figure.rows),
+        _rounded(figure.train_seconds, 1),
+        _rounded(figure.bundle_megabytes, 1),
+        _rounded(figure.warm_milliseconds, 2),
+        figure.chosen,
     ]
 
 
-def _median(values: Sequence[float], digits: int) -> str:
-    return f"{np.median(values):.{digits}f}" if values else ""
+def _rounded(value: float | None, digits: int) -> str:
+    return "" if value is None else f"{value:.{digits}f}"

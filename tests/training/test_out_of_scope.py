@@ -94,6 +94,8 @@ def test_a_model_that_learned_what_is_out_of_scope_never_answers_it(tmp_path: Pa
     assert (thresholds["rejected"], thresholds["softness"]) == ([LABEL], 2.0)
     measured = thresholds["measured"]["test"]
     assert (measured["coverage"], measured["accuracy"], measured["refused"]) == (1.0, 1.0, 8)
+    metrics = json.loads((run / "evaluation" / "metrics.json").read_text())
+    assert metrics["outputs"]["intent"]["coverage"][0]["refused"] == 1.0, "without a threshold, the label is rejected"
     manifest = export_model(load_model(run), bundle, dataset=tiny().head(8))
     assert manifest.outputs[0].thresholds.rejected == [LABEL]  # type: ignore[union-attr]
     predictor = Predictor(bundle)

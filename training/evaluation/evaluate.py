@@ -126,7 +126,8 @@ def evaluate_records(
     ]
     for name in with_outside:
         for point in metrics["outputs"][name]["coverage"]:
-            point["refused"] = refused(out_of_scope_rows, name, point["threshold"])
+            rejected = metrics["thresholds"][name].get("rejected", ())
+            point["refused"] = refused(out_of_scope_rows, name, point["threshold"], rejected)
     _write(folder, metrics, records)
     draw(folder)
     return metrics

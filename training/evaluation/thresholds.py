@@ -164,15 +164,16 @@ def measure(found: Answered, thresholds: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def refused(outside: Records, name: str, threshold: float) -> float:
-    """Return the fraction of out-of-scope rows whose confidence is below a threshold.
+def refused(outside: Records, name: str, threshold: float, rejected: Collection[str] = ()) -> float:
+    """Return the fraction of out-of-scope rows without an answer: the confidence is too low, or the label rejected.
 
     Args:
         outside: Answers to out-of-scope rows.
         name: Name of the output.
         threshold: The threshold.
+        rejected: Labels that are never answered.
     """
-    return float(np.mean([record[f"{name}_probability"] < threshold for record in outside]))
+    return float((Answered.read(name, [], outside, rejected=rejected).confidence < threshold).mean())
 
 
 def _share_to_keep(options: ThresholdOptions) -> float | None:
