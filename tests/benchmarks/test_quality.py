@@ -3,6 +3,7 @@
 import csv
 import json
 import random
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,7 @@ import pytest
 from benchmarks.__main__ import main as bench
 from benchmarks.quality.__main__ import PAGE, main
 from benchmarks.quality.crf import answers_of_crf, shape
+from benchmarks.quality.published import read_figures
 from benchmarks.quality.sets import classes_of, find_tasks, sample
 from tests.trained import DEMO_DATASET, ROOT
 
@@ -114,6 +116,33 @@ def test_what_was_measured_is_kept_and_the_rest_is_not_guessed(data: Path, page:
     table = page.read_text(encoding="utf-8").split("<!-- begin quality -->")[1]
     assert "0 cells" in table
     assert "seeds)" not in table, "cells of other rows do not count"
+
+
+def test_published_figures_stay_until_they_are_measured_again(data: Path, page: Path) -> None:
+    assert run(data, page, "--rows", "5", "10", "--seeds", "1", "--models", "svm") == 0
+    published = page.with_suffix(".json")
+    before = {figure.key: figure for figure in read_figures(published)}
+    assert set(before) == {("house", learn, "svm", rows) for learn in ("intent", "language") for rows in (5, 10)}
+    table = page.read_text(encoding="utf-8")
+    shutil.rmtree(page.parent / "kept")
+    assert run(data, page, "--report") == 0
+    assert page.read_text(encoding="utf-8") == table, "the stored cells are gone, their figures are not"
+
+    assert run(data, page, "--rows", "10", "--seeds", "2", "--models", "svm", "--only", "house:intent") == 0
+    after = {figure.key: figure for figure in read_figures(published)}
+    changed = ("house", "intent", "svm", 10)
+    assert {key for key, figure in after.items() if figure != before[key]} == {changed}
+    assert after[changed].seeds == 2
+    assert "5 cells" in page.read_text(encoding="utf-8")
+
+
+def test_the_page_shows_the_figures_that_are_published() -> None:
+    content = PAGE.read_text(encoding="utf-8")
+    for figure in read_figures(PAGE.with_suffix(".json")):
+        shown = (
+            f"{figure.mean:.1f} (1 seed)" if figure.deviation is None else f"{figure.mean:.1f} ± {figure.deviation:.1f}"
+        )
+        assert shown in content
 
 
 def test_folders_without_sets_and_other_sizes_are_rejected(
