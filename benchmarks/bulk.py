@@ -67,6 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--memory", action="store_true", help="measure only memory, with a tiny model, in local processes"
     )
     options = made.parse_args(arguments)
+    if options.memory and options.engine != "local":
+        made.error(f"--memory measures the local engine, but --engine is {options.engine}: leave one of them out")
     with tempfile.TemporaryDirectory() as folder:
         lines = (_memory if options.memory else _measured)(options, Path(folder))
     if options.engine == "local" and not options.memory:

@@ -161,3 +161,9 @@ def test_a_failing_part_does_not_stop_the_others(
     said = capfd.readouterr().err
     assert "== report succeeded after" in said
     assert "these parts failed: missing. Their sections are unchanged" in said
+
+
+def test_memory_is_measured_with_the_local_engine_only(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        bulk.main(["--memory", "--engine", "ray"])
+    assert "--memory measures the local engine, but --engine is ray" in capsys.readouterr().err

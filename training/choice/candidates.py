@@ -25,6 +25,8 @@ class Candidate:
         is_english: Whether it uses MiniLM, which knows only English.
         yields_to: Name of a candidate that costs as much and is at least as accurate. Where that one is tried, this one
             is skipped, so that heavier candidates get the time; `--prefer fast` tries both.
+        continues: Name of a candidate that this one trains further. Both cost the same to serve, so this one wins
+            unless it is clearly worse.
         prefer: Values of `--prefer` for which it is tried.
         fewest_rows: Minimum number of training rows; with fewer, it has never won.
         augment: How many changed copies of each training row it also trains on.
@@ -38,6 +40,7 @@ class Candidate:
     fewest_rows: int = 0
     is_english: bool = False
     yields_to: str = ""
+    continues: str = ""
     augment: int = 0
 
     @property
@@ -69,7 +72,15 @@ CANDIDATES = (
     Candidate("intent-embed", "intent", 3, fewest_rows=MANY_ROWS),
     Candidate("intent-lstm", "intent", 4, fewest_rows=MANY_ROWS),
     Candidate("intent-minilm-frozen", "intent", 5, MINILM, ("balanced", "accurate"), is_english=True),
-    Candidate("intent-minilm", "intent", 25, MINILM, ("balanced", "accurate"), is_english=True),
+    Candidate(
+        "intent-minilm",
+        "intent",
+        25,
+        MINILM,
+        ("balanced", "accurate"),
+        is_english=True,
+        continues="intent-minilm-frozen",
+    ),
     Candidate("slots-light", "slots", 1),
     Candidate("slots-lstm", "slots", 3, yields_to="slots-lstm-en"),
     Candidate("slots-lstm-en", "slots", 3.6, is_english=True),

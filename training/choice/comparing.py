@@ -29,7 +29,7 @@ from training.evaluation.metrics import slot_metrics
 Try = Callable[[Candidate, int], Trial]
 """Try a candidate on the fold with this index."""
 CLEARLY = 2.0
-"""A candidate drops out if it is more than this many standard deviations behind the best."""
+"""A candidate is clearly worse, and drops out, if it is more than this many standard deviations behind the best."""
 TIE = 0.5
 """Within this many standard deviations of the best, the lightest candidate wins, except with `--prefer accurate`."""
 MINUTE = 60.0
@@ -139,9 +139,10 @@ def _without_losers(alive: Sequence[Contender], prefer: Prefer) -> list[Contende
 
 def _best(alive: Sequence[Contender], prefer: Prefer) -> Contender:
     best = max(alive, key=lambda contender: contender.score)
-    if prefer == "accurate":
-        return best
-    return next(contender for contender in alive if contender is best or _behind(contender, best) <= TIE)
+    if prefer != "accurate":
+        best = next(contender for contender in alive if contender is best or _behind(contender, best) <= TIE)
+    further = (contender for contender in alive if contender.candidate.continues == best.candidate.name)
+    return next((contender for contender in further if _behind(contender, best) <= CLEARLY), best)
 
 
 def _behind(contender: Contender, best: Contender) -> float:
@@ -203,6 +204,11 @@ def _reason(winner: Contender, tried: Sequence[Contender], prefer: Prefer) -> st
     if winner.score >= best.score:
         runner_up = f"{best.candidate.name} scores {best.score:.1%}"
         return f"{name} is best on held-out rows: it scores {winner.score:.1%}, and {runner_up}."
+    if winner.candidate.continues == best.candidate.name:
+        return (
+            f"{name} trains {best.candidate.name} further, which usually helps on new messages, and is not clearly "
+            f"worse on held-out rows ({winner.score:.1%} and {best.score:.1%})."
+        )
     return (
         f"{name} is lighter than {best.candidate.name}, and their difference on held-out rows is not significant "
         f"({winner.score:.1%} and {best.score:.1%}). For the higher score, use --prefer accurate."

@@ -54,6 +54,30 @@ def test_the_best_candidate_wins_and_clearly_worse_ones_drop_out(
     assert winner in choice["reason"]
 
 
+@pytest.mark.parametrize(
+    ("light", "heavy", "further", "winner"),
+    [
+        (60, 90, 90, "further"),
+        (60, 90, 89, "further"),  # a little worse than the one that it continues
+        (60, 90, 80, "heavy"),  # clearly worse
+        (90, 90, 90, "light"),  # the lightest one is as good
+    ],
+)
+@pytest.mark.parametrize("prefer", ["balanced", "accurate"])
+def test_a_candidate_that_trains_another_one_further_wins_unless_it_is_clearly_worse(
+    light: int, heavy: int, further: int, winner: str, prefer: Prefer
+) -> None:
+    scores = {"light": light, "heavy": heavy, "further": further}
+    candidates = [LIGHT, HEAVY, Candidate("further", "intent", 50, continues="heavy")]
+    found, contenders = compare(
+        candidates, FOLDS, lambda candidate, _: trial(scores[candidate.config]), budget_minutes=1, prefer=prefer
+    )
+    assert found.candidate.name == winner
+    reason = described(found, contenders, learn="intent", prefer=prefer, left=[])["reason"]
+    assert winner in reason
+    assert ("trains heavy further" in reason) is (further == 89)
+
+
 @pytest.mark.parametrize(("copies", "winner"), [(90, "light"), (89, "light"), (97, "light --augment 2")])
 def test_copies_win_only_if_they_improve_the_answers_to_held_out_rows(copies: int, winner: str) -> None:
     scores = {"light": 90, "light --augment 2": copies}
