@@ -209,7 +209,7 @@ def minilm_bundle() -> Path:
     dataset = ("--dataset", "examples/demo/dataset.csv")
     if not (run / "training.json").exists():
         say("Training a transformer for one epoch (only once) ...")
-        chosen = ("--config", "intent-bert", "--pretrained", "minilm", "--epochs", "1", "--overwrite")
+        chosen = ("--config", "intent-minilm", "--pretrained", "minilm", "--epochs", "1", "--overwrite")
         _python("-m", "training", "fit", *chosen, *dataset, "--output", str(run))
     if not (bundles / "intent" / "manifest.json").exists():
         say("Exporting it ...")
