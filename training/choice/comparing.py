@@ -1,7 +1,8 @@
 """Compare candidates in rounds: in each round, every remaining candidate answers one more fold.
 
-After each round, candidates that are clearly worse drop out. A round starts only if it fits into the time budget. The
-result is one JSON object, stored in training.json and metrics.json under `choice`:
+After each round, candidates that are clearly worse drop out. If a round does not fit into the time budget, the
+candidates that take longest pause: they keep their answers, and the others answer more folds. The result is one JSON
+object, stored in training.json and metrics.json under `choice`:
 
     learn        the predicted column
     prefer       balanced, fast or accurate
@@ -29,7 +30,7 @@ from training.evaluation.metrics import slot_metrics
 Try = Callable[[Candidate, int], Trial]
 """Try a candidate on the fold with this index."""
 CLEARLY = 2.0
-"""A candidate is clearly worse, and drops out, if it is more than this many standard deviations behind the best."""
+"""A candidate is clearly worse, and drops out, if it is more than this many standard deviations behind another one."""
 TIE = 0.5
 """Within this many standard deviations of the best, the lightest candidate wins, except with `--prefer accurate`."""
 MINUTE = 60.0
@@ -94,10 +95,11 @@ def compare(
     started, contenders = time.monotonic(), [Contender(candidate) for candidate in candidates]
     alive = list(contenders)
     for number in range(len(folds)):
-        if number and not _can_pay(alive, started, budget_minutes):
+        continuing = _affordable(alive, started, budget_minutes) if number else alive
+        if not continuing:
             say(f"Time budget used up: stopping after {number} of {len(folds)} folds.")
             break
-        for contender in alive:
+        for contender in continuing:
             if number == 0 and not _may_begin(contender, contenders, started, budget_minutes):
                 contender.note = "would exceed the time budget"
                 continue
@@ -108,10 +110,18 @@ def compare(
     return _best(alive, prefer), contenders
 
 
-def _can_pay(alive: Sequence[Contender], started: float, budget_minutes: float) -> bool:
-    """Return whether another round and the final training fit into the budget."""
-    needed = sum(contender.seconds for contender in alive) + max(contender.seconds for contender in alive)
-    return time.monotonic() - started + needed <= budget_minutes * MINUTE
+def _affordable(alive: Sequence[Contender], started: float, budget_minutes: float) -> list[Contender]:
+    """Return the candidates that answer the next fold: without the slowest, if the budget is too short for all.
+
+    The final training of any candidate must still fit into the budget. One candidate alone answers no further folds,
+    because there is nothing to compare it with, unless it is the only one.
+    """
+    left = budget_minutes * MINUTE - (time.monotonic() - started) - max(contender.seconds for contender in alive)
+    most = max(len(contender.trials) for contender in alive)
+    continuing = [contender for contender in alive if len(contender.trials) == most]
+    while continuing and sum(contender.seconds for contender in continuing) > left:
+        continuing.remove(max(continuing, key=lambda contender: contender.seconds))
+    return continuing if len(continuing) > 1 or len(alive) == 1 else []
 
 
 def _may_begin(contender: Contender, contenders: Sequence[Contender], started: float, budget_minutes: float) -> bool:
@@ -126,11 +136,11 @@ def _may_begin(contender: Contender, contenders: Sequence[Contender], started: f
 
 
 def _without_losers(alive: Sequence[Contender], prefer: Prefer) -> list[Contender]:
-    """Return the candidates that are not clearly worse than the best."""
+    """Return the candidates that are not clearly worse than another one."""
     best = _best(alive, prefer)
     left = []
     for contender in alive:
-        if contender is best or _behind(contender, best) <= CLEARLY:
+        if contender is best or all(_behind(contender, other) <= CLEARLY for other in alive):
             left.append(contender)
         else:
             contender.note = f"clearly worse after {len(contender.trials)} rounds"
@@ -138,9 +148,14 @@ def _without_losers(alive: Sequence[Contender], prefer: Prefer) -> list[Contende
 
 
 def _best(alive: Sequence[Contender], prefer: Prefer) -> Contender:
-    best = max(alive, key=lambda contender: contender.score)
+    most = max(len(contender.trials) for contender in alive)
+    compared = [contender for contender in alive if len(contender.trials) == most]
+    best = max(compared, key=lambda contender: contender.score)
     if prefer != "accurate":
-        best = next(contender for contender in alive if contender is best or _behind(contender, best) <= TIE)
+        best = next(contender for contender in compared if contender is best or _behind(contender, best) <= TIE)
+    for contender in alive:  # those that paused count by the rows that both answered
+        if contender not in compared and _behind(best, contender) > (0 if prefer == "accurate" else TIE):
+            best = contender
     further = (contender for contender in alive if contender.candidate.continues == best.candidate.name)
     return next((contender for contender in further if _behind(contender, best) <= CLEARLY), best)
 

@@ -117,6 +117,40 @@ def test_the_heaviest_trial_says_whether_the_next_candidate_fits_the_budget() ->
     assert [len(each.trials) for each in contenders] == [1, 1, 1]
 
 
+def test_candidates_that_take_too_long_pause_while_the_others_answer_more_folds() -> None:
+    """After two folds, only the frozen model is left to compare, and the one that trains it further takes its place."""
+    seconds = {"light": 1.0, "frozen": 2.0, "further": 25.0}
+    right = {"light": [90, 70, 70], "frozen": [89, 90, 90], "further": [88]}
+    candidates = [LIGHT, Candidate("frozen", "intent", 2), Candidate("further", "intent", 10, continues="frozen")]
+    tried = []
+
+    def attempt(candidate: Candidate, number: int) -> Trial:
+        tried.append((candidate.config, number))
+        return trial(right[candidate.config][number], seconds[candidate.config])
+
+    found, contenders = compare(candidates, FOLDS, attempt, budget_minutes=0.75, prefer="balanced")
+    assert [len(each.trials) for each in contenders] == [2, 2, 1]
+    assert tried[3:5] == [("light", 1), ("frozen", 1)]
+    assert found.candidate.config == "further"
+    assert described(found, contenders, learn="intent", prefer="balanced", left=[])["winner"] == "further"
+
+
+@pytest.mark.parametrize(("paused", "winner"), [(99, "slow"), (90, "quick"), (80, "quick")])
+def test_a_candidate_that_paused_wins_only_by_rows_that_both_answered(paused: int, winner: str) -> None:
+    seconds = {"light": 1.0, "quick": 2.0, "slow": 25.0}
+    right = {"light": 88, "quick": 90, "slow": paused}
+    candidates = [LIGHT, Candidate("quick", "intent", 2), Candidate("slow", "intent", 10)]
+    found, contenders = compare(
+        candidates,
+        FOLDS,
+        lambda candidate, _: trial(right[candidate.config], seconds[candidate.config]),
+        budget_minutes=0.75,
+        prefer="balanced",
+    )
+    assert len(contenders[2].trials) == 1
+    assert found.candidate.config == winner
+
+
 def rows(count: int) -> pd.DataFrame:
     return pd.DataFrame(
         {"text": [f"say word{number // 2}" for number in range(count)], "intent": ["a", "a", "b", "b"] * (count // 4)}
