@@ -43,7 +43,7 @@ class Contender:
     Attributes:
         candidate: The candidate.
         trials: Its trials, one per fold answered.
-        note: Why it dropped out or was not tried; "" otherwise.
+        note: Why it dropped out, paused or was not tried; "" otherwise.
     """
 
     candidate: Candidate
@@ -99,6 +99,10 @@ def compare(
         if not continuing:
             say(f"Time budget used up: stopping after {number} of {len(folds)} folds.")
             break
+        for contender in alive:
+            if contender not in continuing and not contender.note:
+                contender.note = f"paused after {number} of {len(folds)} folds, to save time"
+                say(f"{contender.candidate.name}: {contender.note}.")
         for contender in continuing:
             if number == 0 and not _may_begin(contender, contenders, started, budget_minutes):
                 contender.note = "would exceed the time budget"

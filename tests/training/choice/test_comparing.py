@@ -132,7 +132,8 @@ def test_candidates_that_take_too_long_pause_while_the_others_answer_more_folds(
     assert [len(each.trials) for each in contenders] == [2, 2, 1]
     assert tried[3:5] == [("light", 1), ("frozen", 1)]
     assert found.candidate.config == "further"
-    assert described(found, contenders, learn="intent", prefer="balanced", left=[])["winner"] == "further"
+    choice = described(found, contenders, learn="intent", prefer="balanced", left=[])
+    assert choice["winner"] == "further"
 
 
 @pytest.mark.parametrize(("paused", "winner"), [(99, "slow"), (90, "quick"), (80, "quick")])
@@ -148,6 +149,8 @@ def test_a_candidate_that_paused_wins_only_by_rows_that_both_answered(paused: in
         prefer="balanced",
     )
     assert len(contenders[2].trials) == 1
+    if paused == 90:  # otherwise, one of them is clearly worse
+        assert contenders[2].note == "paused after 1 of 3 folds, to save time"
     assert found.candidate.config == winner
 
 
