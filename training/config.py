@@ -78,12 +78,13 @@ def with_pretrained(config: Config, name_or_path: str) -> Config:
     if not encoders:
         raise ConfigError("--pretrained has no effect: no encoder of the configuration uses a pretrained model.")
     is_minilm = name_or_path == MINILM
-    if is_minilm and (config.get("trainer") or {}).get("use_mixed_precision"):
-        raise ConfigError(
-            "`use_mixed_precision: true` computes in float16, whose range is too small for MiniLM's last layer: remove "
-            "that line."
-        )
+    in_float16 = (config.get("trainer") or {}).get("use_mixed_precision")
     for encoder in encoders:
+        if is_minilm and in_float16 and encoder.get("reduce_output") == MEAN:
+            raise ConfigError(
+                "`use_mixed_precision: true` computes in float16, whose range is too small for MiniLM's last layer: "
+                "remove that line."
+            )
         encoder["pretrained_model_name_or_path"] = str(minilm_folder(encoder)) if is_minilm else name_or_path
     return config
 

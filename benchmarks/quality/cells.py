@@ -28,6 +28,7 @@ import numpy as np
 from benchmarks.quality.sets import TEST_FILE, TEXT, TRAIN_FILE, Task, sample
 from benchmarks.report import machine
 from training.config import CONFIGS, read_config, without_search
+from training.whole_files import write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -134,9 +135,8 @@ def measure(cell: Cell, folder: Path) -> dict[str, Any]:
         **by(cell, train, test, work),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    unfinished = folder / f"{cell.name}.part"
-    unfinished.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    unfinished.replace(folder / f"{cell.name}.json")
+    content = json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+    write_whole(folder / f"{cell.name}.json", content.encode())
     shutil.rmtree(work, ignore_errors=True)
     return found
 

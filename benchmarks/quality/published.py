@@ -10,6 +10,7 @@ import numpy as np
 
 from benchmarks.quality.cells import Cell
 from benchmarks.quality.sets import Task
+from training.whole_files import write_whole
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -67,9 +68,7 @@ def read_figures(path: Path) -> list[Figure]:
 def write_figures(path: Path, figures: Iterable[Figure]) -> None:
     """Write figures in a file, one in each line."""
     lines = [msgspec.json.encode(figure).decode() for figure in sorted(figures, key=lambda figure: figure.key)]
-    unfinished = path.with_name(path.name + ".part")
-    unfinished.write_text("[\n" + ",\n".join(lines) + "\n]\n", encoding="utf-8")
-    unfinished.replace(path)
+    write_whole(path, ("[\n" + ",\n".join(lines) + "\n]\n").encode())
 
 
 def with_cells(figures: Iterable[Figure], cells: Sequence[dict[str, Any]]) -> list[Figure]:

@@ -233,6 +233,9 @@ def test_minilm_is_not_trained_in_float16() -> None:
     with pytest.raises(ConfigError, match="`use_mixed_precision: true` computes in float16"):
         with_pretrained(config, MINILM)
     assert with_pretrained(config, "some/other")["trainer"]["use_mixed_precision"]
+    slots = read_config(Path("slots-minilm"))  # whose copy of MiniLM lacks the layer
+    slots["trainer"]["use_mixed_precision"] = True
+    assert with_pretrained(slots, MINILM)["trainer"]["use_mixed_precision"]
 
 
 def test_missing_minilm_names_the_package_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
