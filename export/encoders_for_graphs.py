@@ -1,15 +1,19 @@
 """Replace Ludwig encoders during tracing by versions with the same results that are suitable for a graph."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from export.convolutions import ConvolutionsWithoutPadding, skips_padding
 from export.pooling import MEAN, is_pooling_layer
+from handler.inputs import InputFeature
+from handler.text import TextInput
 
 if TYPE_CHECKING:
     from ludwig.encoders.text_encoders import TfIdfEncoder
+    from ludwig.models.ecd import ECD
     from transformers import BertModel
 
 
@@ -71,31 +75,51 @@ class PooledTransformer:
 
 
 @contextmanager
-def encoders_for_graphs(network: torch.nn.Module) -> Iterator[None]:
+def encoders_for_graphs(model: "ECD", inputs: Sequence[InputFeature]) -> Iterator[None]:
     """Replace the encoders of a network inside the block.
 
     Args:
-        network: Ludwig's network, or a module that contains it.
+        model: Ludwig's network.
+        inputs: Its inputs, as the bundle describes them.
     """
-    replaced = {module: forward for module in network.modules() if (forward := _for_graphs(module)) is not None}
-    for module, forward in replaced.items():
-        module.forward = forward
+    paddings: dict[torch.nn.Module, set[int | None]] = {}
+    for feature in inputs:
+        # Features with tied weights share one encoder.
+        paddings.setdefault(model.input_features.get(feature.name).encoder_obj, set()).add(_right_padding(feature))
+    replaced = {
+        encoder: forward for encoder, ids in paddings.items() if (forward := _for_graphs(encoder, ids)) is not None
+    }
+    for encoder, forward in replaced.items():
+        encoder.forward = forward
     try:
         yield
     finally:
-        for module in replaced:
-            del module.forward
+        for encoder in replaced:
+            del encoder.forward
 
 
-def _for_graphs(module: torch.nn.Module) -> Callable[..., Any] | None:
-    """Return the version of an encoder for graphs; None for other modules, and for encoders that need none."""
+def _right_padding(feature: InputFeature) -> int | None:
+    """Return the id of the padding on the right of a text; None for other inputs."""
+    return feature.padding_id if isinstance(feature, TextInput) and feature.padding == "right" else None
+
+
+def _for_graphs(encoder: torch.nn.Module, paddings: set[int | None]) -> Callable[..., Any] | None:
+    """Return the version of an encoder for graphs, or None if it needs none.
+
+    Args:
+        encoder: The encoder.
+        paddings: The ids of the padding on the right of the texts that it reads. They contain None if it reads others.
+    """
     from ludwig.encoders.text_encoders import HFTextEncoder, TfIdfEncoder
     from transformers import BertModel
 
-    if isinstance(module, TfIdfEncoder):
-        return TermFrequencies(module)
-    if isinstance(module, HFTextEncoder) and getattr(module, "reduce_output", None) == MEAN:
-        transformer = module.transformer.module
+    if isinstance(encoder, TfIdfEncoder):
+        return TermFrequencies(encoder)
+    if isinstance(encoder, HFTextEncoder) and getattr(encoder, "reduce_output", None) == MEAN:
+        transformer = encoder.transformer.module
         if isinstance(transformer, BertModel) and is_pooling_layer(transformer.encoder.layer[-1]):
             return PooledTransformer(transformer)
+    (padding,) = paddings if len(paddings) == 1 else {None}
+    if padding is not None and skips_padding(encoder):
+        return ConvolutionsWithoutPadding(encoder, padding)
     return None

@@ -127,7 +127,8 @@ def write_graph(
     Raises:
         ExportError: The network cannot be traced, or the graph is not self-contained.
     """
-    network = PredictingModel(model.ludwig_model.model.cpu().eval(), inputs, outputs)
+    ludwig_network = model.ludwig_model.model.cpu().eval()
+    network = PredictingModel(ludwig_network, inputs, outputs)
     names = Names([feature.name for feature in inputs], [tensor for feature in outputs for tensor in feature.tensors])
     example = tuple(
         torch.from_numpy(
@@ -136,7 +137,13 @@ def write_graph(
         for feature in inputs
     )
     try:
-        with on_cpu(), warnings.catch_warnings(), torch.no_grad(), encoders_for_graphs(network), DecidedOperators():
+        with (
+            on_cpu(),
+            warnings.catch_warnings(),
+            torch.no_grad(),
+            encoders_for_graphs(ludwig_network, inputs),
+            DecidedOperators(),
+        ):
             warnings.simplefilter("ignore")
             answers = network(*example)
             path = WRITERS[graph_format](network, example, names, folder)

@@ -123,7 +123,11 @@ class Predictor:
             RequestError: A row lacks a column, or a value is invalid.
             ArithmeticError: The graph returned NaN or infinity.
         """
-        return [merged(outputs) for outputs in self.columns(self.run(rows))] if rows else []
+        if not rows:
+            return []
+        inputs = self.encode(rows)
+        order = self._order(inputs)
+        return in_place([merged(outputs) for outputs in self.columns(self._answered(inputs, order))], order)
 
     def answers(self, rows: Sequence[Mapping[str, Any]]) -> list[RowAnswer]:
         """Predict as `predict` does, with the columns grouped by output feature, and the tags of words.
@@ -148,19 +152,21 @@ class Predictor:
                 inputs[name], tokens[name] = self._tagged[name].encode_placed(values)
             else:
                 inputs[name] = self._encoders[name].encode(values)
-        tensors = self._finite(run_in_chunks(self._graph, inputs, self._chunk_rows))
-        return [
+        order = self._order(inputs)
+        tensors = self._answered(inputs, order)
+        answers = [
             RowAnswer(
                 outputs,
                 {
-                    name: TokenizedText(row[self._tagged[name].feature.column] or "", placed[number])
+                    name: TokenizedText(rows[row][self._tagged[name].feature.column] or "", placed[row])
                     for name, placed in tokens.items()
                 },
                 {name: tensors[f"{name}::logits"][number] for name in self._decoders},
                 self._decoders,
             )
-            for number, (row, outputs) in enumerate(zip(rows, self.columns(tensors), strict=True))
+            for number, (row, outputs) in enumerate(zip(order, self.columns(tensors), strict=True))
         ]
+        return in_place(answers, order)
 
     def run(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
         """Encode rows and run the graph on them.
@@ -175,7 +181,7 @@ class Predictor:
             RequestError: A row lacks a column, or a value is invalid.
             ArithmeticError: The graph returned NaN or infinity.
         """
-        return self._finite(run_in_chunks(self._graph, self.encode(rows), self._chunk_rows))
+        return self._answered(self.encode(rows), range(len(rows)))
 
     def columns(self, tensors: Mapping[str, Tensor]) -> list[dict[str, Columns]]:
         """Convert output tensors to Ludwig's columns.
@@ -192,6 +198,27 @@ class Predictor:
         by_output = [output.rows(tensors) for output in outputs]
         names = [output.name for output in outputs]
         return [dict(zip(names, columns, strict=True)) for columns in zip(*by_output, strict=True)]
+
+    def _order(self, inputs: Mapping[str, Tensor]) -> Sequence[int]:
+        """Return an order of the rows in which those of a chunk have texts of similar lengths.
+
+        A graph that skips padding computes every row of a chunk up to the end of the longest text in it. No graph
+        skips it that has an output for each position.
+        """
+        rows, manifest = next(iter(inputs.values())).shape[0], self.manifest
+        texts = (each for each in manifest.inputs if isinstance(each, TextInput) and each.padding == "right")
+        text = next(texts, None)
+        has_positions = any(isinstance(output, SequenceOutput) for output in manifest.outputs)
+        if text is None or has_positions or rows <= self._chunk_rows:
+            return range(rows)
+        lengths = inputs[text.name].stripped_lengths(text.padding_id)
+        return sorted(range(rows), key=lengths.__getitem__)
+
+    def _answered(self, inputs: Mapping[str, Tensor], order: Sequence[int]) -> dict[str, Tensor]:
+        """Run the graph on encoded rows in an order. Raises ArithmeticError if a number is NaN or infinite."""
+        if order != range(len(order)):
+            inputs = {name: tensor.taken(order) for name, tensor in inputs.items()}
+        return self._finite(run_in_chunks(self._graph, inputs, self._chunk_rows))
 
     def _finite(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return tensors unchanged. Raises ArithmeticError if a number is NaN or infinite."""
@@ -216,6 +243,17 @@ class Predictor:
             return [row[column] for row in rows]
         except KeyError:
             raise RequestError(f"Model {self.manifest.name!r} needs the field {column!r}, which is missing.") from None
+
+
+def in_place[Answer](answers: Sequence[Answer], order: Sequence[int]) -> list[Answer]:
+    """Return answers in the order of the rows.
+
+    Args:
+        answers: The answers, in another order.
+        order: The row that each of them belongs to.
+    """
+    by_row = dict(zip(order, answers, strict=True))
+    return [by_row[row] for row in range(len(answers))]
 
 
 def bundle_folders(location: StrPath) -> list[str]:

@@ -173,9 +173,13 @@ class TextEncoder:
         """Truncate or pad each row of ids to the feature's length."""
         length, padding = self.feature.length, self._padding
         padded = array("i")
+        on_the_left = self.feature.padding == "left"
         for ids in rows:
-            row = array("i", ids[:length])
-            padded += row + padding[len(row) :] if self.feature.padding == "right" else padding[len(row) :] + row
+            if on_the_left:
+                padded += padding[len(ids) :]
+            padded.fromlist(ids[:length])
+            if not on_the_left:
+                padded += padding[len(ids) :]
         return Tensor("int32", (len(rows), length), padded)
 
     def _placed(self, text: str, count: int, spans: list[PlacedSpan]) -> list[PlacedSpan]:

@@ -144,3 +144,28 @@ def test_a_large_batch_is_split_without_changing_the_answers(
     for one, together in zip(alone, predictor.predict(rows), strict=True):
         assert one["slots_predictions"] == together["slots_predictions"]
         assert one["slots_probabilities"] == pytest.approx(together["slots_probabilities"], abs=1e-6)
+
+
+@pytest.mark.parametrize("answer", ["predict", "answers"])
+def test_texts_of_similar_lengths_run_together(bundles: Path, answer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    predictor = Predictor(bundles / "intent")
+    run, lengths = predictor._graph.run, []
+
+    def recorded(inputs: Any) -> Any:
+        (ids,) = inputs.values()
+        lengths.append(ids.stripped_lengths(2))
+        return run(inputs)
+
+    rows = [{"text": f"fly {'to ' * (number * 7 % 9)}Paris"} for number in range(2 * CHUNK_ROWS + 3)]
+    ask = getattr(predictor, answer)
+    alone = [ask([row])[0] for row in rows]
+    monkeypatch.setattr(predictor._graph, "run", recorded)
+    together = ask(rows)
+    assert [len(chunk) for chunk in lengths] == [CHUNK_ROWS, CHUNK_ROWS, 3]
+    flat = [length for chunk in lengths for length in chunk]
+    assert flat == sorted(flat)
+    assert len(set(flat)) == 9
+    columns = [each if answer == "predict" else each.outputs["intent"] for each in together]
+    for one, other in zip(alone, columns, strict=True):
+        expected = one if answer == "predict" else one.outputs["intent"]
+        assert other["intent_probabilities"] == pytest.approx(expected["intent_probabilities"], abs=1e-6)

@@ -45,6 +45,20 @@ def test_the_parts_of_a_tensor_join_to_the_same_tensor(values: np.ndarray, size:
     assert again.flat.tobytes() == whole.flat.tobytes()
 
 
+@given(ARRAYS.filter(lambda values: values.ndim > 0 and len(values) > 0), st.data())
+def test_taken_rows_are_those_of_numpy(values: np.ndarray, data: st.DataObject) -> None:
+    rows = data.draw(st.lists(st.integers(0, len(values) - 1)))
+    taken = wrapped(values).taken(rows)
+    expected = values[rows]
+    assert (taken.dtype, taken.shape) == (expected.dtype.name, expected.shape)
+    assert taken.flat.tobytes() == expected.tobytes()
+
+
+def test_the_padding_on_the_right_does_not_count() -> None:
+    tensor = Tensor.of("int32", [[5, 2, 7, 2], [2, 2, 2, 2], [300, 2, 2, 2], [1, 9, 9, 9]], 4)
+    assert tensor.stripped_lengths(2) == [9, 0, 2, 13]
+
+
 @given(ARRAYS.filter(lambda values: values.ndim > 0), st.integers(-5, 5))
 def test_a_row_is_that_of_numpy(values: np.ndarray, index: int) -> None:
     tensor = wrapped(values)
