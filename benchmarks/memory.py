@@ -67,7 +67,7 @@ for folder in sorted(path.parent for path in Path(os.environ["NLU_BUNDLES"]).glo
     models[folder.name] = step(f"model {folder.name}", lambda: Predictor(folder, settings.threads))
 service = Service(models, settings)
 step("first answer", lambda: service.predict({"text": "book me a flight to New York"}))
-step("99 more answers", lambda: [service.predict({"text": "book me a flight to New York"}) for _ in range(99)])
+step("99 more answers", lambda: all(service.predict({"text": "book me a flight to New York"}) for _ in range(99)))
 print(json.dumps(found))
 """
 PACKAGES = """

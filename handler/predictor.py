@@ -205,11 +205,12 @@ class Predictor:
         A graph that skips padding computes every row of a chunk up to the end of the longest text in it. No graph
         skips it that has an output for each position.
         """
-        rows, manifest = next(iter(inputs.values())).shape[0], self.manifest
-        texts = (each for each in manifest.inputs if isinstance(each, TextInput) and each.padding == "right")
+        rows = next(iter(inputs.values())).shape[0]
+        if rows <= self._chunk_rows or any(isinstance(output, SequenceOutput) for output in self.manifest.outputs):
+            return range(rows)
+        texts = (each for each in self.manifest.inputs if isinstance(each, TextInput) and each.padding == "right")
         text = next(texts, None)
-        has_positions = any(isinstance(output, SequenceOutput) for output in manifest.outputs)
-        if text is None or has_positions or rows <= self._chunk_rows:
+        if text is None:
             return range(rows)
         lengths = inputs[text.name].stripped_lengths(text.padding_id)
         return sorted(range(rows), key=lengths.__getitem__)
