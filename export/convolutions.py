@@ -45,8 +45,7 @@ class ConvolutionsWithoutPadding:
         Returns:
             `encoder_output`, float32, (batch, size).
         """
-        positions = torch.arange(1, self.length + 1)
-        longest = ((ids != self.padding_id).long() * positions).max()
+        longest = longest_text(ids != self.padding_id, self.length)
         # The last position before the right edge sees nothing but padding, so that `max` sees such a position, too.
         computed = torch.clamp(longest + self.left + 1 + self.right, max=self.length)
         hidden = self._convolved(ids[:, :computed])
@@ -63,6 +62,19 @@ class ConvolutionsWithoutPadding:
         convolutions = self.encoder.parallel_conv1d if _is_parallel(self.encoder) else self.encoder.conv1d_stack
         hidden: torch.Tensor = convolutions(self.encoder.embed_sequence(ids))
         return hidden
+
+
+def longest_text(shown: torch.Tensor, length: int) -> torch.Tensor:
+    """Return the number of tokens of the longest text in a batch, padding before its end included.
+
+    Args:
+        shown: False for padding, (batch, length).
+        length: The number of positions.
+
+    Returns:
+        A scalar, int64.
+    """
+    return (shown * torch.arange(1, length + 1)).max()
 
 
 def skips_padding(encoder: Any) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from export.convolutions import ConvolutionsWithoutPadding, skips_padding
+from export.convolutions import ConvolutionsWithoutPadding, longest_text, skips_padding
 from export.pooling import MEAN, is_pooling_layer
 from handler.inputs import InputFeature
 from handler.text import TextInput
@@ -61,7 +61,7 @@ class PooledTransformer:
         Returns:
             `encoder_output`, float32, (batch, size).
         """
-        longest = (mask * torch.arange(1, ids.shape[1] + 1)).max()
+        longest = longest_text(mask, ids.shape[1])
         ids, mask = ids[:, :longest], mask[:, :longest]
         *layers, pooling = self.transformer.encoder.layer
         hidden = self.transformer.embeddings(input_ids=ids, token_type_ids=torch.zeros_like(ids))

@@ -1,7 +1,7 @@
 """Load and run a bundle's graph with onnxruntime, or with torch for TorchScript bundles."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from mmap import ACCESS_READ, mmap
 from typing import Protocol
@@ -77,13 +77,16 @@ def chunk_rows(graph_bytes: int) -> int:
     return LARGE_CHUNK_ROWS if graph_bytes >= LARGE_GRAPH_BYTES else CHUNK_ROWS
 
 
-def run_in_chunks(graph: RunningGraph, inputs: Mapping[str, Tensor], size: int) -> dict[str, Tensor]:
+def run_in_chunks(
+    graph: RunningGraph, inputs: Mapping[str, Tensor], size: int, lengths: Sequence[int] | None = None
+) -> dict[str, Tensor]:
     """Run a graph on a batch of any size, a chunk of rows at a time.
 
     Args:
         graph: The graph.
         inputs: The input tensors by name, (batch, ...).
         size: The most rows in one run.
+        lengths: The length of each row. With them, rows of similar lengths run together.
 
     Returns:
         The output tensors by name, (batch, ...). They may be read-only.
@@ -91,6 +94,11 @@ def run_in_chunks(graph: RunningGraph, inputs: Mapping[str, Tensor], size: int) 
     rows = max(tensor.shape[0] for tensor in inputs.values())
     if rows <= size:
         return graph.run(inputs)
+    if lengths is not None:
+        order = sorted(range(rows), key=lengths.__getitem__)
+        answers = run_in_chunks(graph, {name: tensor.taken(order) for name, tensor in inputs.items()}, size)
+        places = sorted(range(rows), key=order.__getitem__)
+        return {name: tensor.taken(places) for name, tensor in answers.items()}
     parts = [
         graph.run({name: tensor.rows(start, start + size) for name, tensor in inputs.items()})
         for start in range(0, rows, size)

@@ -62,6 +62,11 @@ class Predictor:
             self._tagged = self._tagged_texts()
         except ValueError as error:
             raise BundleError(f"{folder} cannot be used: {error}. Export the model again.") from None
+        # A graph that skips padding computes every row of a chunk up to the end of the longest text in it. No graph
+        # skips it that has an output for each position.
+        padded = (each for each in inputs if isinstance(each, TextInput) and each.padding == "right")
+        has_positions = any(isinstance(output, SequenceOutput) for output in outputs)
+        self._sorted_by = None if has_positions else next(padded, None)
         described = self.manifest.graph
         self._graph = load_graph(described, folder, threads)
         self._chunk_rows = chunk_rows(self.manifest.files[described.file].bytes)
@@ -123,11 +128,7 @@ class Predictor:
             RequestError: A row lacks a column, or a value is invalid.
             ArithmeticError: The graph returned NaN or infinity.
         """
-        if not rows:
-            return []
-        inputs = self.encode(rows)
-        order = self._order(inputs)
-        return in_place([merged(outputs) for outputs in self.columns(self._answered(inputs, order))], order)
+        return [merged(outputs) for outputs in self.columns(self.run(rows))] if rows else []
 
     def answers(self, rows: Sequence[Mapping[str, Any]]) -> list[RowAnswer]:
         """Predict as `predict` does, with the columns grouped by output feature, and the tags of words.
@@ -152,21 +153,19 @@ class Predictor:
                 inputs[name], tokens[name] = self._tagged[name].encode_placed(values)
             else:
                 inputs[name] = self._encoders[name].encode(values)
-        order = self._order(inputs)
-        tensors = self._answered(inputs, order)
-        answers = [
+        tensors = self._run(inputs, len(rows))
+        return [
             RowAnswer(
                 outputs,
                 {
-                    name: TokenizedText(rows[row][self._tagged[name].feature.column] or "", placed[row])
+                    name: TokenizedText(row[self._tagged[name].feature.column] or "", placed[number])
                     for name, placed in tokens.items()
                 },
                 {name: tensors[f"{name}::logits"][number] for name in self._decoders},
                 self._decoders,
             )
-            for number, (row, outputs) in enumerate(zip(order, self.columns(tensors), strict=True))
+            for number, (row, outputs) in enumerate(zip(rows, self.columns(tensors), strict=True))
         ]
-        return in_place(answers, order)
 
     def run(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
         """Encode rows and run the graph on them.
@@ -181,7 +180,7 @@ class Predictor:
             RequestError: A row lacks a column, or a value is invalid.
             ArithmeticError: The graph returned NaN or infinity.
         """
-        return self._answered(self.encode(rows), range(len(rows)))
+        return self._run(self.encode(rows), len(rows))
 
     def columns(self, tensors: Mapping[str, Tensor]) -> list[dict[str, Columns]]:
         """Convert output tensors to Ludwig's columns.
@@ -199,27 +198,11 @@ class Predictor:
         names = [output.name for output in outputs]
         return [dict(zip(names, columns, strict=True)) for columns in zip(*by_output, strict=True)]
 
-    def _order(self, inputs: Mapping[str, Tensor]) -> Sequence[int]:
-        """Return an order of the rows in which those of a chunk have texts of similar lengths.
-
-        A graph that skips padding computes every row of a chunk up to the end of the longest text in it. No graph
-        skips it that has an output for each position.
-        """
-        rows = next(iter(inputs.values())).shape[0]
-        if rows <= self._chunk_rows or any(isinstance(output, SequenceOutput) for output in self.manifest.outputs):
-            return range(rows)
-        texts = (each for each in self.manifest.inputs if isinstance(each, TextInput) and each.padding == "right")
-        text = next(texts, None)
-        if text is None:
-            return range(rows)
-        lengths = inputs[text.name].stripped_lengths(text.padding_id)
-        return sorted(range(rows), key=lengths.__getitem__)
-
-    def _answered(self, inputs: Mapping[str, Tensor], order: Sequence[int]) -> dict[str, Tensor]:
-        """Run the graph on encoded rows in an order. Raises ArithmeticError if a number is NaN or infinite."""
-        if order != range(len(order)):
-            inputs = {name: tensor.taken(order) for name, tensor in inputs.items()}
-        return self._finite(run_in_chunks(self._graph, inputs, self._chunk_rows))
+    def _run(self, inputs: Mapping[str, Tensor], rows: int) -> dict[str, Tensor]:
+        """Run the graph on encoded rows. Raises ArithmeticError if a number is NaN or infinite."""
+        text = self._sorted_by
+        lengths = text.lengths(inputs[text.name]) if text is not None and rows > self._chunk_rows else None
+        return self._finite(run_in_chunks(self._graph, inputs, self._chunk_rows, lengths))
 
     def _finite(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return tensors unchanged. Raises ArithmeticError if a number is NaN or infinite."""
@@ -244,17 +227,6 @@ class Predictor:
             return [row[column] for row in rows]
         except KeyError:
             raise RequestError(f"Model {self.manifest.name!r} needs the field {column!r}, which is missing.") from None
-
-
-def in_place[Answer](answers: Sequence[Answer], order: Sequence[int]) -> list[Answer]:
-    """Return answers in the order of the rows.
-
-    Args:
-        answers: The answers, in another order.
-        order: The row that each of them belongs to.
-    """
-    by_row = dict(zip(order, answers, strict=True))
-    return [by_row[row] for row in range(len(answers))]
 
 
 def bundle_folders(location: StrPath) -> list[str]:

@@ -85,20 +85,9 @@ class Tensor:
 
     def taken(self, rows: Sequence[int]) -> Self:
         """Return a tensor with a copy of some rows, in the given order."""
-        if len(self.shape) == 1:
-            return type(self)(self.dtype, (len(rows),), array(CODES[self.dtype], [self.flat[row] for row in rows]))
         size = prod(self.shape[1:])
         parts = [self.flat[row * size : (row + 1) * size] for row in rows]
         return type(self)(self.dtype, (len(rows), *self.shape[1:]), b"".join(parts))
-
-    def stripped_lengths(self, padding: int) -> list[int]:
-        """Return the length of each row of a two-dimensional int32 tensor without the padding on its right, in bytes.
-
-        It can be too small after numbers that consist of the same bytes as the padding.
-        """
-        content, size = self.flat.tobytes(), self.shape[1] * self.flat.itemsize
-        marks = padding.to_bytes(4, "little")
-        return [len(content[start : start + size].rstrip(marks)) for start in range(0, len(content), size)]
 
     def __getitem__(self, index: int) -> Any:
         """Return one row as a tensor that shares this one's memory, or one element of a one-dimensional tensor.

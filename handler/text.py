@@ -79,6 +79,19 @@ class TextInput(Described, frozen=True, kw_only=True, tag="text"):
         files = [self.tokenizer.file] if isinstance(self.tokenizer, (SubwordTokenizer, PiecesTokenizer)) else []
         return [*files, self.vocabulary.file] if self.vocabulary else files
 
+    def lengths(self, ids: Tensor) -> list[int]:
+        """Return the length of each row without the padding on the right, in bytes.
+
+        Args:
+            ids: Token ids, int32, (batch, length).
+
+        Returns:
+            The lengths. One is too small if the last ids consist of the same bytes as the padding.
+        """
+        content, size = ids.flat.tobytes(), self.length * ids.flat.itemsize
+        padding = array("i", [self.padding_id]).tobytes()
+        return [len(content[start : start + size].rstrip(padding)) for start in range(0, len(content), size)]
+
     def encoder(self, folder: StrPath) -> "TextEncoder":
         """Load the feature's encoder.
 

@@ -13,6 +13,7 @@ from handler.bundle import MANIFEST, describe_file
 from handler.errors import BundleError, RequestError
 from handler.graph import CHUNK_ROWS
 from handler.predictor import Predictor, load_predictors
+from handler.text import TextInput
 from handler.tokenizers import CharactersTokenizer
 from tests.bundles import INTENT, TAGGER, Head, edit_manifest, write_bundle, write_subword_bundle
 
@@ -149,11 +150,13 @@ def test_a_large_batch_is_split_without_changing_the_answers(
 @pytest.mark.parametrize("answer", ["predict", "answers"])
 def test_texts_of_similar_lengths_run_together(bundles: Path, answer: str, monkeypatch: pytest.MonkeyPatch) -> None:
     predictor = Predictor(bundles / "intent")
+    (text,) = predictor.manifest.inputs
+    assert isinstance(text, TextInput)
     run, lengths = predictor._graph.run, []
 
     def recorded(inputs: Any) -> Any:
         (ids,) = inputs.values()
-        lengths.append(ids.stripped_lengths(2))
+        lengths.append(text.lengths(ids))
         return run(inputs)
 
     rows = [{"text": f"fly {'to ' * (number * 7 % 9)}Paris"} for number in range(2 * CHUNK_ROWS + 3)]

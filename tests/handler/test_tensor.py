@@ -54,11 +54,6 @@ def test_taken_rows_are_those_of_numpy(values: np.ndarray, data: st.DataObject) 
     assert taken.flat.tobytes() == expected.tobytes()
 
 
-def test_the_padding_on_the_right_does_not_count() -> None:
-    tensor = Tensor.of("int32", [[5, 2, 7, 2], [2, 2, 2, 2], [300, 2, 2, 2], [1, 9, 9, 9]], 4)
-    assert tensor.stripped_lengths(2) == [9, 0, 2, 13]
-
-
 @given(ARRAYS.filter(lambda values: values.ndim > 0), st.integers(-5, 5))
 def test_a_row_is_that_of_numpy(values: np.ndarray, index: int) -> None:
     tensor = wrapped(values)

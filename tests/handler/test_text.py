@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from handler.affixes import Affixes
 from handler.errors import RequestError
+from handler.tensor import Tensor
 from handler.text import TextEncoder, TextInput, Vocabulary
 from handler.tokenizers import (
     CharactersTokenizer,
@@ -190,3 +191,9 @@ def test_an_inconsistent_feature_is_refused(tmp_path: Path, changes: dict[str, A
 def test_a_vocabulary_must_be_a_list_of_strings(tmp_path: Path, tokens: Any) -> None:
     with pytest.raises(ValueError, match="Expected"):
         encoder(tmp_path, tokens)
+
+
+def test_the_padding_on_the_right_does_not_count(tmp_path: Path) -> None:
+    feature = encoder(tmp_path, length=4).feature
+    ids = Tensor.of("int32", [[5, 2, 7, 2], [2, 2, 2, 2], [300, 2, 2, 2], [1, 9, 9, 9]], 4)
+    assert feature.lengths(ids) == [9, 0, 2, 13]
