@@ -13,12 +13,14 @@ DEPLOY, SCALE = ROOT / "docs" / "deploy.md", ROOT / "docs" / "scale.md"
 RAISED = "--requests-per-second 25000 --request-burst 5000 --api-requests-per-second 25000 --account-concurrency 3000"
 LARGE = "1e6/day --burst 20x60 --requests-per-second 500 --request-burst 500 --answer-milliseconds 60"
 SECTIONS = {
+    "refused": ("--refused-per-second 20",),
     "costs": ("--messages-per-month 10000", "--messages-per-month 1000000"),
     "simulated": ("--simulate",),
     "raised": (f"--simulate 100/s 1000/s 10000/s {RAISED}",),
     "burst": tuple(f"--simulate {LARGE} --start-milliseconds 4000{more}" for more in ("", " --provisioned 40")),
 }
 """The commands of each section. The assumptions are printed only in the first section of a page."""
+ON_DEPLOY = ("refused", "costs")
 WITHOUT_ASSUMPTIONS = ("raised", "burst")
 
 
@@ -35,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if printed is None:
                 return 1
             lines += [f"`ludwig-serverless cost {command}`:", "", *shown(name, printed), ""]
-        write_section(options.page if name == "costs" else options.scale, name, lines[:-1])
+        write_section(options.page if name in ON_DEPLOY else options.scale, name, lines[:-1])
     return 0
 
 

@@ -141,6 +141,8 @@ def record(
         if samples and name in samples:
             kept[name] |= {"quantiles": quantiles(samples[name]), "observations": len(samples[name])}
     path.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    if path == MEASURED:
+        say("The bills depend on these figures: run `python -m benchmarks.costs` to update their pages.")
 
 
 def quantiles(values: Sequence[float]) -> list[list[float]]:
