@@ -90,16 +90,21 @@ def skips_padding(encoder: Any) -> bool:
     left, right = _reach(encoder)
     return (
         encoder.reduce_output in REDUCTIONS
-        and all(map(_treats_positions_alike, _layers(encoder)))
+        and all(reads_only_windows(layer, "same") for layer in _layers(encoder))
         and encoder.max_sequence_length > left + right
     )
 
 
-def _treats_positions_alike(layer: "Conv1DLayer") -> bool:
-    """Return whether a layer has one output for each position, which depends only on the positions around it."""
+def reads_only_windows(layer: "Conv1DLayer", padding: str) -> bool:
+    """Return whether a convolution has one output for each window, which depends on nothing else.
+
+    Args:
+        layer: The layer.
+        padding: "same" for a window around each position, "valid" for windows inside the text.
+    """
     pools = layer.pool_size is not None
     normalizes = any(isinstance(step, torch.nn.LayerNorm) for step in layer.layers)  # over all positions
-    return layer.padding == "same" and not pools and not normalizes
+    return layer.padding == padding and not pools and not normalizes
 
 
 def _reach(encoder: "ParallelCNN | StackedCNN") -> tuple[int, int]:

@@ -8,6 +8,7 @@ import torch
 
 from export.convolutions import ConvolutionsWithoutPadding, longest_text, skips_padding
 from export.pooling import MEAN, is_pooling_layer
+from export.recurrent import RecurrentWithoutPadding, skips_padding_of_layers
 from handler.inputs import InputFeature
 from handler.text import TextInput
 
@@ -122,4 +123,6 @@ def _for_graphs(encoder: torch.nn.Module, paddings: set[int | None]) -> Callable
     (padding,) = paddings if len(paddings) == 1 else {None}
     if padding is not None and skips_padding(encoder):
         return ConvolutionsWithoutPadding(encoder, padding)
+    if padding is not None and skips_padding_of_layers(encoder):
+        return RecurrentWithoutPadding(encoder, padding)
     return None

@@ -62,11 +62,8 @@ class Predictor:
             self._tagged = self._tagged_texts()
         except ValueError as error:
             raise BundleError(f"{folder} cannot be used: {error}. Export the model again.") from None
-        # A graph that skips padding computes every row of a chunk up to the end of the longest text in it. No graph
-        # skips it that has an output for each position.
-        padded = (each for each in inputs if isinstance(each, TextInput) and each.padding == "right")
-        has_positions = any(isinstance(output, SequenceOutput) for output in outputs)
-        self._sorted_by = None if has_positions else next(padded, None)
+        # A graph that skips padding computes every row of a chunk up to the end of the longest text in it.
+        self._sorted_by = next((e for e in inputs if isinstance(e, TextInput) and e.padding == "right"), None)
         described = self.manifest.graph
         self._graph = load_graph(described, folder, threads)
         self._chunk_rows = chunk_rows(self.manifest.files[described.file].bytes)
