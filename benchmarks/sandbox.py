@@ -204,16 +204,21 @@ def wait_for_emulator(port: int) -> None:
 
 
 def minilm_bundle() -> Path:
-    """Return a folder with a transformer's bundle; the first call trains and exports it, in about five minutes."""
+    """Return a folder with a transformer's bundle.
+
+    The first call trains and exports it, in about five minutes. Later ones export it again if export has changed.
+    """
     run, bundles = MINILM_RUN, ROOT / "build" / "bench" / "bundles" / "minilm"
     dataset = ("--dataset", "examples/demo/dataset.csv")
     if not (run / "training.json").exists():
         say("Training a transformer for one epoch (only once) ...")
         chosen = ("--config", "intent-minilm", "--pretrained", "minilm", "--epochs", "1", "--overwrite")
         _python("-m", "training", "fit", *chosen, *dataset, "--output", str(run))
-    if not (bundles / "intent" / "manifest.json").exists():
+    manifest = bundles / "intent" / "manifest.json"
+    changed = max(path.stat().st_mtime for path in (ROOT / "export").rglob("*.py"))
+    if not manifest.exists() or manifest.stat().st_mtime < changed:
         say("Exporting it ...")
-        _python("-m", "export", str(run), str(bundles / "intent"), *dataset, "--max-rows", "50")
+        _python("-m", "export", str(run), str(manifest.parent), *dataset, "--max-rows", "50", "--force")
     return bundles
 
 

@@ -6,12 +6,15 @@ from typing import NamedTuple
 
 import onnx
 import torch
+from onnxruntime import GraphOptimizationLevel, InferenceSession, SessionOptions
 
 from export.errors import ExportError
 from export.onnx_file import save
 
 OPSET = 17
 BATCH = "batch"
+ERRORS = 3
+"""onnxruntime's log level of errors."""
 DEBUG_SUFFIX = ".debug_pkl"
 
 Example = tuple[torch.Tensor, ...]
@@ -51,7 +54,8 @@ def write_onnx(network: torch.nn.Module, example: Example, names: Names, folder:
         output_names=names.outputs,
         dynamic_axes={name: {0: BATCH} for name in [*names.inputs, *names.outputs]},
     )
-    save(_cleaned(onnx.load(path)), path)
+    _check(onnx.load(path))
+    save(_cleaned(_optimized(path)), path)
     return path
 
 
@@ -80,21 +84,47 @@ def write_torchscript(network: torch.nn.Module, example: Example, names: Names, 
     return path
 
 
-def _cleaned(graph: onnx.ModelProto) -> onnx.ModelProto:
-    """Check a graph and remove metadata about this machine.
-
-    Raises:
-        ExportError: The graph stores weights in other files, or has non-standard operators.
-    """
+def _check(graph: onnx.ModelProto) -> None:
+    """Raise ExportError if a graph stores weights in other files, or has non-standard operators."""
     onnx.checker.check_model(graph)
     if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in graph.graph.initializer):
         raise ExportError("The graph stores weights in other files; networks of 2 GB or more are not supported.")
     domains = {node.domain for node in graph.graph.node} - {"", "ai.onnx"}
     if domains:
         raise ExportError(f"The graph has operators that are not part of onnxruntime: {', '.join(sorted(domains))}.")
+
+
+def _optimized(path: Path) -> onnx.ModelProto:
+    """Return a graph after onnxruntime's basic optimizations, which the handler would apply at every cold start.
+
+    They fold constants and remove nodes. The graph keeps standard operators, and does not depend on this machine.
+
+    Raises:
+        ExportError: onnxruntime cannot load the graph.
+    """
+    target = path.with_name("optimized.onnx")
+    options = SessionOptions()
+    options.graph_optimization_level = GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(target)
+    options.log_severity_level = ERRORS
+    try:
+        InferenceSession(path, options, ["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises many types, without a common one
+        raise ExportError(f"onnxruntime cannot load the graph: {error}") from None
+    graph = onnx.load(target)
+    target.unlink()
+    return graph
+
+
+def _cleaned(graph: onnx.ModelProto) -> onnx.ModelProto:
+    """Remove metadata: from torch about this machine, from onnxruntime about removed nodes and unused operators."""
     graph.ClearField("doc_string")
     graph.ClearField("metadata_props")
     for node in graph.graph.node:
         node.ClearField("doc_string")
         node.ClearField("metadata_props")
+    used = {node.domain for node in graph.graph.node}
+    versions = [each for each in graph.opset_import if each.domain in used]
+    del graph.opset_import[:]
+    graph.opset_import.extend(versions)
     return graph
