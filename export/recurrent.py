@@ -36,7 +36,8 @@ class RecurrentWithoutPadding:
             padding_id: The id of the padding.
         """
         self.encoder, self.padding_id = encoder, padding_id
-        self.tokens, self.stride = int(encoder.max_sequence_length), _stride(encoder)
+        self.convolutions = _convolutions(encoder)
+        self.tokens, self.stride = int(encoder.max_sequence_length), _stride(self.convolutions)
         self.positions = self.tokens // self.stride
         self.layers: torch.nn.RNNBase = encoder.recurrent_stack.layers
         self.forward, self.backward = self.layers.all_weights
@@ -90,8 +91,8 @@ class RecurrentWithoutPadding:
     def _vectors(self, ids: torch.Tensor) -> torch.Tensor:
         """Return the inputs of the recurrent layers, (positions, batch, size)."""
         vectors: torch.Tensor = self.encoder.embed_sequence(ids)
-        if _has_convolutions(self.encoder):
-            vectors = self.encoder.conv1d_stack(vectors)
+        for layer in self.convolutions:
+            vectors = layer(vectors)
         return vectors.transpose(0, 1)
 
     def _start(self, rows: int) -> list[torch.Tensor]:
@@ -147,10 +148,11 @@ def skips_padding_of_layers(encoder: Any) -> bool:
 
     if not isinstance(encoder, StackedRNN | StackedCNNRNN) or not encoder.should_embed:
         return False
-    if _has_convolutions(encoder) and not all(map(_reads_words, encoder.conv1d_stack.stack)):
+    convolutions = _convolutions(encoder)
+    if not all(map(_reads_words, convolutions)):
         return False
     layers = encoder.recurrent_stack.layers
-    positions = encoder.max_sequence_length // _stride(encoder)
+    positions = encoder.max_sequence_length // _stride(convolutions)
     return bool(layers.bidirectional and layers.num_layers == 1 and positions * layers.hidden_size >= WORTHWHILE)
 
 
@@ -159,10 +161,11 @@ def _reads_words(layer: "Conv1DLayer") -> bool:
     return layer.kernel_size == layer.stride and layer.dilation == 1 and reads_only_windows(layer, "valid")
 
 
-def _stride(encoder: "StackedRNN | StackedCNNRNN") -> int:
+def _convolutions(encoder: "StackedRNN | StackedCNNRNN") -> "list[Conv1DLayer]":
+    """Return the convolutions before the recurrent layers: those of `cnnrnn`; `rnn` has none."""
+    return [*encoder.conv1d_stack.stack] if hasattr(encoder, "conv1d_stack") else []
+
+
+def _stride(convolutions: "Sequence[Conv1DLayer]") -> int:
     """Return the number of tokens in a position of the recurrent layers."""
-    return prod(layer.stride for layer in encoder.conv1d_stack.stack) if _has_convolutions(encoder) else 1
-
-
-def _has_convolutions(encoder: "StackedRNN | StackedCNNRNN") -> bool:
-    return hasattr(encoder, "conv1d_stack")
+    return prod(layer.stride for layer in convolutions)

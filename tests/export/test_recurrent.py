@@ -40,8 +40,7 @@ def check(made: Any, length: int = LENGTH) -> None:
 @pytest.mark.parametrize("reduction", [None, "last", "mean", "max"])
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
 def test_the_vectors_and_the_state_are_ludwigs(cell: str, reduction: str | None, bias: bool) -> None:
-    made = recurrent(cell_type=cell, reduce_output=reduction, use_bias=bias)
-    check(made)
+    check(recurrent(cell_type=cell, reduce_output=reduction, use_bias=bias))
 
 
 @pytest.mark.parametrize("length", [61, 62, 63])
